@@ -1,0 +1,81 @@
+/**
+ * The only file that reads the environment. A module declares the names it needs where it is imported; a function's
+ * bundle therefore holds exactly the names it uses, and a test compares them with serverless.yml.
+ */
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+interface Declaration {
+  name: string;
+  required: boolean;
+  problem(value: string): string | undefined;
+}
+
+const declarations = new Map<string, Declaration>();
+
+/** Throws one ConfigError that names everything missing or malformed, so that a first deploy is mended in one go. */
+export function checkConfig(): void {
+  const problems = [...declarations.values()].flatMap(({ name, required, problem }) => {
+    const value = process.env[name];
+    if (value === undefined || value === '') return required ? [`${name} is not set`] : [];
+    const wrong = problem(value);
+    return wrong === undefined ? [] : [`${name} ${wrong}`];
+  });
+  if (problems.length > 0) throw new ConfigError(`configuration: ${problems.join('; ')}; see .env.example`);
+}
+
+function declare<T>(name: string, required: boolean, parse: (value: string) => T, fallback: T): () => T {
+  declarations.set(name, {
+    name,
+    required,
+    problem(value) {
+      try {
+        parse(value);
+        return undefined;
+      } catch (error) {
+        return error instanceof ConfigError ? error.message : 'is malformed';
+      }
+    },
+  });
+  return () => {
+    const value = process.env[name];
+    if (value !== undefined && value !== '') return parse(value);
+    if (required) checkConfig();
+    return fallback;
+  };
+}
+
+const identity = (value: string): string => value;
+
+/** A name that must be set. Read lazily: importing a file for a test needs no environment. */
+export const requiredText = (name: string): (() => string) => declare(name, true, identity, '');
+
+/** undefined when unset: what it switches on does not exist then. */
+export const optionalText = (name: string): (() => string | undefined) =>
+  declare<string | undefined>(name, false, identity, undefined);
+
+export const textOr = (name: string, fallback: string): (() => string) => declare(name, false, identity, fallback);
+
+export const integerOr = (name: string, fallback: number): (() => number) =>
+  declare(name, false, parsePositiveInteger, fallback);
+
+/** 32 bytes as 64 hex digits. */
+export const requiredKey = (name: string): (() => Buffer) => declare(name, true, parseKey, Buffer.alloc(0));
+
+/** Former keys, comma separated, newest first. */
+export const optionalKeys = (name: string): (() => Buffer[]) =>
+  declare<Buffer[]>(name, false, (value) => value.split(',').map((part) => parseKey(part.trim())), []);
+
+function parsePositiveInteger(value: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(value)) throw new ConfigError('must be a positive integer');
+  return Number(value);
+}
+
+function parseKey(value: string): Buffer {
+  if (!/^[0-9a-f]{64}$/i.test(value)) throw new ConfigError('must be 64 hex digits (32 bytes)');
+  return Buffer.from(value, 'hex');
+}
+
+export const stage = textOr('STAGE', 'dev');

@@ -1,0 +1,86 @@
+/** Every refusal a caller may see. Stable, never translated; shared/http/problem.ts gives each its status. */
+export type ErrorCode =
+  | 'INVALID_INPUT'
+  | 'INVALID_KEY'
+  | 'MISSING_IDEMPOTENCY_KEY'
+  | 'LOGIN_REQUIRED'
+  | 'LOGIN_EXPIRED'
+  | 'SESSION_REVOKED'
+  | 'BAD_CREDENTIALS'
+  | 'REPLAYED'
+  | 'BODY_HASH_MISMATCH'
+  | 'BAD_NOTIFY_SIGNATURE'
+  | 'LOGIN_INFO_MISMATCH'
+  | 'SCOPE_DENIED'
+  | 'SIGNATURE_TOO_WEAK'
+  | 'NOT_FOUND'
+  | 'UNKNOWN_PLUGIN'
+  | 'UNKNOWN_RESOURCE'
+  | 'ACCOUNT_EXISTS'
+  | 'INSUFFICIENT_BALANCE'
+  | 'NOTICE_MISMATCH'
+  | 'TOO_LARGE'
+  | 'IDEMPOTENCY_KEY_REUSED'
+  | 'LOCKED'
+  | 'UNAVAILABLE'
+  | 'PLUGIN_SERVER_UNAVAILABLE'
+  | 'INTERNAL';
+
+export interface FieldError {
+  /** Dotted path of the member, '' for the whole. */
+  path: string;
+  message: string;
+}
+
+export interface Refusal {
+  retryAfterSeconds?: number;
+  errors?: FieldError[];
+  /** Further answer headers, such as RateLimit. */
+  headers?: Record<string, string>;
+}
+
+/** What a caller did, or may be told. Concepts throw it; only shared/http knows status numbers. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  constructor(
+    readonly code: ErrorCode,
+    /** One English sentence for the caller; without it the code's standard sentence is given. */
+    readonly detail?: string,
+    readonly refusal: Refusal = {},
+  ) {
+    super(detail ?? code);
+  }
+}
+
+/** `not-applied`: surely nothing happened. `unknown`: the engine may have done it, or may still do it. */
+export type Outcome = 'not-applied' | 'unknown';
+
+/**
+ * An engine did not give an answer. The message is ours, never the engine's: those of both clients hold whole
+ * commands with their values.
+ */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  constructor(
+    readonly engine: 'redis' | 'mysql',
+    readonly reason: string,
+    readonly outcome: Outcome,
+  ) {
+    super(`${engine}: ${reason}`);
+  }
+}
+
+/** MySQL refused a statement; nothing of it was applied. Compare `errno`, texts differ between servers. */
+export class SqlError extends Error {
+  override readonly name = 'SqlError';
+  constructor(
+    readonly errno: number,
+    readonly sqlState: string,
+  ) {
+    super(`mysql refused a statement: errno ${errno}, sqlstate ${sqlState}`);
+  }
+}
+
+export const ER_DUP_ENTRY = 1062;
+export const ER_LOCK_DEADLOCK = 1213;
+export const ER_LOCK_WAIT_TIMEOUT = 1205;

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { stage } from './config.ts';
+import { AppError } from './errors.ts';
+
+/**
+ * The key registry (row A6): `<app>:<stage>:<area>:<family>:<version>:<part>[:<part>]`. Every Redis key of the system
+ * is made here from typed, encoded parts, and every family states its longest life: no key is ever without a TTL.
+ */
+declare const keyBrand: unique symbol;
+/** A key that the registry made. redis.ts takes nothing else. */
+export type Key = string & { readonly [keyBrand]: true };
+
+export type Area = 'cache' | 'lock' | 'replay' | 'session' | 'plugin' | 'hot' | 'filter';
+
+/** How a value becomes one part of a key. `text` is hashed: what a caller typed is never seen in a key. */
+type PartKind = 'id' | 'text' | 'number';
+
+const APP = 'mpc';
+const MAX_KEY_BYTES = 200;
+const ID = /^[A-Za-z0-9_.~-]{1,80}$/;
+
+export interface Family {
+  area: Area;
+  name: string;
+  version: number;
+  parts: PartKind[];
+  /** The longest any key of this family lives. */
+  ttlSeconds: number;
+}
+
+const families = new Map<string, Family>();
+
+/** `~` and 128 bits of SHA-256: what free text becomes in a key. */
+export const hashedPart = (text: string): string => `~${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+
+function encodePart(kind: PartKind, value: string | number): string {
+  if (kind === 'number') {
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw new AppError('INVALID_KEY');
+    return String(value);
+  }
+  if (typeof value !== 'string') throw new AppError('INVALID_KEY');
+  if (kind === 'text') return hashedPart(value);
+  if (!ID.test(value)) throw new AppError('INVALID_KEY');
+  return value;
+}
+
+export interface KeyFamily<Parts extends Array<string | number>> {
+  (...parts: Parts): Key;
+  family: Family;
+}
+
+/** Registers a family. Throws AppError INVALID_KEY for a part that breaks the rules, before any engine is asked. */
+export function keyFamily<Parts extends Array<string | number>>(family: Family): KeyFamily<Parts> {
+  const name = `${family.area}:${family.name}:v${family.version}`;
+  if (families.has(name)) throw new Error(`key family ${name} is registered twice`);
+  families.set(name, family);
+  const make = (...parts: Parts): Key => {
+    if (parts.length !== family.parts.length) throw new AppError('INVALID_KEY');
+    const encoded = family.parts.map((kind, index) => encodePart(kind, parts[index] as string | number));
+    const key = [APP, stage(), name, ...encoded].join(':');
+    if (key.length > MAX_KEY_BYTES) throw new AppError('INVALID_KEY');
+    return key as Key;
+  };
+  return Object.assign(make, { family });
+}
+
+const KEY = /^[a-z]+:[A-Za-z0-9_-]+:([a-z]+):([a-z-]+):(v\d+)(?::[A-Za-z0-9_.~-]+)+$/;
+
+/** The check at the one entry to Redis. Throws AppError INVALID_KEY for what the registry did not make. */
+export function checkKey(key: string): asserts key is Key {
+  const match = KEY.exec(key);
+  if (!match || key.length > MAX_KEY_BYTES || !families.has(`${match[1]}:${match[2]}:${match[3]}`)) {
+    throw new AppError('INVALID_KEY');
+  }
+}
+
+/** All registered families, for docs and tests. */
+export const registeredFamilies = (): Family[] => [...families.values()];

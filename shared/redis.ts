@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { Redis, type Requester } from '@upstash/redis';
+import { Breaker } from './breaker.ts';
+import { integerOr, requiredText } from './config.ts';
+import { EngineError } from './errors.ts';
+import { checkKey, type Key } from './keys.ts';
+import { countRequest } from './telemetry.ts';
+import { send, TransportError } from './transport.ts';
+
+/** The only file that touches @upstash/redis: each call below is one HTTP request. */
+
+const restUrl = requiredText('UPSTASH_REDIS_REST_URL');
+const restToken = requiredText('UPSTASH_REDIS_REST_TOKEN');
+const timeoutMs = integerOr('REDIS_TIMEOUT_MS', 250);
+const FIRST_CALL_TIMEOUT_MS = 1_000;
+
+const breaker = new Breaker();
+let answered = false;
+
+/** Every script and command we send may be applied twice without harm, so one dead socket is repeated at once. */
+const requester: Requester = {
+  async request<TResult>(request: { path?: string[]; body?: unknown }) {
+    if (!breaker.admits()) throw new EngineError('redis', 'breaker open', 'not-applied');
+    countRequest('redis');
+    try {
+      const answer = await send({
+        url: new URL([restUrl().replace(/\/$/, ''), ...(request.path ?? [])].join('/') + (request.path ? '' : '/')),
+        method: 'POST',
+        headers: { authorization: `Bearer ${restToken()}`, 'content-type': 'application/json' },
+        body: JSON.stringify(request.body),
+        timeoutMs: answered ? timeoutMs() : Math.max(FIRST_CALL_TIMEOUT_MS, timeoutMs()),
+        repeatable: true,
+      });
+      const body = parseAnswer(answer.body);
+      if (answer.status >= 500 || body === undefined)
+        throw new EngineError('redis', `status ${answer.status}`, 'unknown');
+      if (answer.status === 401) throw new EngineError('redis', 'token refused', 'not-applied');
+      answered = true;
+      breaker.succeeded();
+      return body as { result?: TResult; error?: string };
+    } catch (error) {
+      breaker.failed();
+      if (error instanceof TransportError) {
+        throw new EngineError('redis', error.reason, error.sent ? 'unknown' : 'not-applied');
+      }
+      throw error;
+    }
+  },
+};
+
+function parseAnswer(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** With a Requester the SDK's options are lost; without this `"123"` would come back as a number. */
+class PlainRedis extends Redis {
+  constructor() {
+    super(requester);
+    this.opts = { automaticDeserialization: false };
+  }
+}
+
+let client: PlainRedis | undefined;
+const redis = (): PlainRedis => {
+  client ??= new PlainRedis();
+  return client;
+};
+
+/** What an error text of Redis may tell us; the text itself holds the command and goes no further. */
+function engineError(error: unknown): EngineError {
+  if (error instanceof EngineError) return error;
+  const text = error instanceof Error ? error.message : '';
+  const code = /\b(NOSCRIPT|OOM|READONLY|NOREPLICAS|LOADING|MASTERDOWN|BUSY|WRONGTYPE|NOPERM|WRONGPASS)\b/.exec(
+    text,
+  )?.[1];
+  return new EngineError('redis', code ?? 'command refused', 'not-applied');
+}
+
+/**
+ * A Lua script whose keys are all declared. The first line keeps Upstash from locking the whole database for it; a
+ * plain Redis does not know that flag, so gateway/upstash.ts strips it.
+ */
+export class Script {
+  readonly text: string;
+  readonly sha1: string;
+  /** EVAL on a process's first call, EVALSHA after: a NOSCRIPT answer costs more than sending the text once. */
+  loaded = false;
+  constructor(body: string) {
+    this.text = `#!lua flags=allow-key-locking\n${body.trim()}\n`;
+    this.sha1 = createHash('sha1').update(this.text).digest('hex');
+  }
+}
+
+type Argument = string | number;
+
+/** One request, or two where the server has lost its scripts. Throws EngineError. */
+export async function evaluate<T>(script: Script, keys: Key[], args: Argument[]): Promise<T> {
+  for (const key of keys) checkKey(key);
+  if (script.loaded) {
+    try {
+      return await redis().evalsha<Argument[], T>(script.sha1, keys, args);
+    } catch (error) {
+      const failure = engineError(error);
+      if (failure.reason !== 'NOSCRIPT') throw failure;
+    }
+  }
+  try {
+    const result = await redis().eval<Argument[], T>(script.text, keys, args);
+    script.loaded = true;
+    return result;
+  } catch (error) {
+    throw engineError(error);
+  }
+}
+
+type CommandName = 'get' | 'del' | 'pttl' | 'pexpire' | 'getdel' | 'psetex' | 'strlen' | 'scard';
+export type Command =
+  | readonly [name: CommandName, key: Key, ...args: Argument[]]
+  | readonly [script: Script, keys: Key[], args: Argument[]];
+
+/**
+ * Several commands in one request, in this order, not atomic. A script in a batch goes with its text. A command that
+ * Redis refused is an EngineError in its place.
+ */
+export async function batch(commands: readonly Command[]): Promise<unknown[]> {
+  if (commands.length === 0) return [];
+  const pipeline = redis().pipeline();
+  for (const command of commands) {
+    if (command[0] instanceof Script) {
+      const [script, keys, args] = command as [Script, Key[], Argument[]];
+      for (const key of keys) checkKey(key);
+      pipeline.eval(script.text, keys, args);
+    } else {
+      const [name, key, ...args] = command as [CommandName, Key, ...Argument[]];
+      checkKey(key);
+      (pipeline[name] as (key: string, ...args: Argument[]) => unknown)(key, ...args);
+    }
+  }
+  try {
+    const answers = await pipeline.exec({ keepErrors: true });
+    return answers.map((answer) => (answer.error === undefined ? answer.result : engineError(new Error(answer.error))));
+  } catch (error) {
+    throw engineError(error);
+  }
+}
+
+/** Deletes keys in one request. Deleting is what an invalidation is: it voids leases in flight, too. */
+export async function deleteKeys(keys: readonly Key[]): Promise<void> {
+  if (keys.length === 0) return;
+  for (const key of keys) checkKey(key);
+  try {
+    await redis().del(...keys);
+  } catch (error) {
+    throw engineError(error);
+  }
+}
+
+/** Throws EngineError unless Redis answers. */
+export async function pingRedis(): Promise<void> {
+  try {
+    await redis().ping();
+  } catch (error) {
+    throw engineError(error);
+  }
+}

@@ -1,0 +1,140 @@
+import type { Agent as HttpAgent, IncomingMessage, RequestOptions } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
+import { remainingMs } from './telemetry.ts';
+
+/**
+ * HTTP to the engines over node:https with kept sockets: less than half the CPU of global fetch per call and a
+ * quarter of its cold first call (docs/performance.md).
+ */
+export interface OutgoingRequest {
+  url: URL;
+  method: 'GET' | 'POST';
+  headers: Record<string, string>;
+  body?: string | Buffer;
+  timeoutMs: number;
+  /**
+   * true: may be sent once more when a kept socket proves dead (after a Lambda's freeze all of them are).
+   * false: kept sockets that rested are dropped beforehand, since the request may have been applied.
+   */
+  repeatable: boolean;
+  maxAnswerBytes?: number;
+}
+
+export interface IncomingAnswer {
+  status: number;
+  statusText: string;
+  headers: Record<string, string>;
+  body: Buffer;
+}
+
+/** No whole answer came. `sent` false: the request surely never reached the other side. */
+export class TransportError extends Error {
+  override readonly name = 'TransportError';
+  constructor(
+    readonly reason: 'timeout' | 'unreachable' | 'interrupted' | 'too-large',
+    readonly sent: boolean,
+  ) {
+    super(`transport: ${reason}`);
+  }
+}
+
+const RESTED_MS = 4_000;
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+interface Pool {
+  agent: Agent | HttpAgent;
+  lastUsedAt: number;
+}
+const pools = new Map<string, Pool>();
+
+/** Plain http is for local engines only. node:http costs 20 ms to import as ESM on Node 22, hence this way. */
+const plainHttp = () => process.getBuiltinModule('node:http');
+
+function poolFor(request: OutgoingRequest): Pool {
+  const key = `${request.url.host} ${request.repeatable}`;
+  let pool = pools.get(key);
+  if (pool && !request.repeatable && Date.now() - pool.lastUsedAt > RESTED_MS) {
+    pool.agent.destroy();
+    pool = undefined;
+  }
+  if (!pool) {
+    const AgentClass = request.url.protocol === 'https:' ? Agent : plainHttp().Agent;
+    pool = { agent: new AgentClass({ keepAlive: true, maxSockets: 64, maxFreeSockets: 16 }), lastUsedAt: 0 };
+    pools.set(key, pool);
+  }
+  pool.lastUsedAt = Date.now();
+  return pool;
+}
+
+/** Sends one request and reads its whole answer. Throws TransportError, nothing else. */
+export async function send(request: OutgoingRequest): Promise<IncomingAnswer> {
+  const deadlineAt = Date.now() + remainingMs(request.timeoutMs);
+  try {
+    return await attempt(request, deadlineAt);
+  } catch (error) {
+    if (!(error instanceof DeadSocket)) throw error;
+    if (!request.repeatable) throw new TransportError('interrupted', true);
+  }
+  try {
+    return await attempt(request, deadlineAt);
+  } catch (error) {
+    if (error instanceof DeadSocket) throw new TransportError('interrupted', true);
+    throw error;
+  }
+}
+
+class DeadSocket extends Error {}
+
+function attempt(request: OutgoingRequest, deadlineAt: number): Promise<IncomingAnswer> {
+  return new Promise((resolve, reject) => {
+    const options: RequestOptions = {
+      method: request.method,
+      agent: poolFor(request).agent,
+      headers: { ...request.headers, 'content-length': String(Buffer.byteLength(request.body ?? '')) },
+    };
+    const start = request.url.protocol === 'https:' ? httpsRequest : plainHttp().request;
+    let connected = false;
+    const timer = setTimeout(
+      () => fail(new TransportError('timeout', connected)),
+      Math.max(1, deadlineAt - Date.now()),
+    );
+    const fail = (error: Error): void => {
+      clearTimeout(timer);
+      outgoing.destroy();
+      reject(error);
+    };
+    const outgoing = start(request.url, options, (incoming: IncomingMessage) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > (request.maxAnswerBytes ?? MAX_ANSWER_BYTES)) fail(new TransportError('too-large', true));
+        else chunks.push(chunk);
+      });
+      incoming.on('error', () => fail(new TransportError('interrupted', true)));
+      incoming.on('aborted', () => fail(new TransportError('interrupted', true)));
+      incoming.on('end', () => {
+        clearTimeout(timer);
+        const headers = Object.fromEntries(
+          Object.entries(incoming.headers).map(([name, value]) => [name, String(value ?? '')]),
+        );
+        resolve({
+          status: incoming.statusCode ?? 0,
+          statusText: incoming.statusMessage ?? '',
+          headers,
+          body: Buffer.concat(chunks),
+        });
+      });
+    });
+    outgoing.on('socket', (socket) => {
+      if (outgoing.reusedSocket) connected = true;
+      else socket.once('connect', () => (connected = true));
+    });
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      const dropped = error.code === 'ECONNRESET' || error.code === 'EPIPE';
+      if (dropped && outgoing.reusedSocket) fail(new DeadSocket());
+      else fail(new TransportError(connected ? 'interrupted' : 'unreachable', connected));
+    });
+    outgoing.end(request.body);
+  });
+}
