@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { processIdentity } from './process.ts';
+
+/**
+ * One live owner per engine directory. Engines do lock their own files, but MariaDB waits half a minute before it says so
+ * and Redis does not look at all. The owner is the process that runs the engine, since the engine dies with it.
+ * @returns the release
+ * @throws when another live process holds the directory
+ */
+export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const file = join(directory, 'in-use-by');
+  const mine = `${await processIdentity(process.pid)} ${randomBytes(6).toString('hex')}`;
+  const draft = `${file}.${randomBytes(6).toString('hex')}`;
+  await writeFile(draft, mine);
+  try {
+    for (;;) {
+      try {
+        await link(draft, file);
+        return () => rm(file, { force: true });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      const holder = await readFile(file, 'utf8').catch(() => null);
+      if (holder !== null) await takeFromTheDead(directory, file, holder);
+    }
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function takeFromTheDead(directory: string, file: string, holder: string): Promise<void> {
+  const pid = Number.parseInt(holder, 10);
+  const identity = Number.isSafeInteger(pid) ? await processIdentity(pid) : null;
+  if (identity !== null && holder.startsWith(`${identity} `)) {
+    throw new Error(`${directory} is in use by process ${pid}: stop that one, or choose another folder`);
+  }
+  // Renaming takes whatever is there now; when that is a newer owner's file, it goes back.
+  const taken = `${file}.${randomBytes(6).toString('hex')}`;
+  await rename(file, taken).catch(() => {});
+  const content = await readFile(taken, 'utf8').catch(() => null);
+  if (content !== null && content !== holder) await link(taken, file).catch(() => {});
+  await rm(taken, { force: true });
+}

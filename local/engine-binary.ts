@@ -1,0 +1,155 @@
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, join } from 'node:path';
+import { type Debian, fetchDebianEngines, findDebian } from './debian.ts';
+import { findOnPath, run } from './process.ts';
+
+export interface EngineBinary {
+  name: 'redis' | 'mysql';
+  /** As the engine calls itself: redis, valkey, mariadb or mysql. */
+  product: 'redis' | 'valkey' | 'mariadb' | 'mysql';
+  path: string;
+  version: string;
+  source: 'path' | 'cache' | 'debian';
+  /** LD_LIBRARY_PATH for an engine that brings its libraries; empty otherwise. */
+  env: NodeJS.ProcessEnv;
+}
+
+type Log = (line: string) => void;
+type Fetch = (debian: Debian, folders: { work: string; root: string }, log: Log) => Promise<void>;
+
+const PROGRAMS = { redis: ['redis-server', 'valkey-server'], mysql: ['mariadbd', 'mysqld'] } as const;
+const INSTALL = {
+  redis: { debian: 'apt-get install redis-server', mac: 'brew install redis', other: 'Redis 7 (redis-server)' },
+  mysql: {
+    debian: 'apt-get install mariadb-server-core',
+    mac: 'brew install mariadb',
+    other: 'MariaDB 10.11 (mariadbd) or MySQL 8 (mysqld)',
+  },
+};
+
+/** The `environment` and `fetch` parameters exist for tests of the resolver itself. */
+export function findRedis(
+  log: Log,
+  environment = process.env,
+  fetch: Fetch = fetchDebianEngines,
+): Promise<EngineBinary> {
+  return findEngine('redis', log, environment, fetch);
+}
+
+/** MariaDB or MySQL, whichever is found first. */
+export function findMysql(
+  log: Log,
+  environment = process.env,
+  fetch: Fetch = fetchDebianEngines,
+): Promise<EngineBinary> {
+  return findEngine('mysql', log, environment, fetch);
+}
+
+/** Outside node_modules, which `npm ci` empties. */
+export function engineCache(environment: NodeJS.ProcessEnv = process.env): string {
+  if (environment.MINIAPP_ENGINE_CACHE) return environment.MINIAPP_ENGINE_CACHE;
+  return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'miniapp-cloud', 'engines');
+}
+
+async function findEngine(
+  name: EngineBinary['name'],
+  log: Log,
+  environment: NodeJS.ProcessEnv,
+  fetch: Fetch,
+): Promise<EngineBinary> {
+  if (environment.MINIAPP_ENGINE_SOURCE !== 'debian') {
+    for (const program of PROGRAMS[name]) {
+      const path = findOnPath(program, environment);
+      const found = path === null ? null : await probe(name, path, 'path', {});
+      if (found !== null) return found;
+    }
+  }
+  const debian = await findDebian(environment);
+  if (debian === null) throw new Error(`no ${name} server on PATH, and no Debian packages here. ${advice(name)}`);
+  const root = join(engineCache(environment), `${debian.codename}-${debian.architecture}`);
+  const cached = await probeRoot(name, root, 'cache');
+  if (cached !== null) return cached;
+  try {
+    await fillCache(root, debian, fetch, log);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`no ${name} server on PATH, and fetching one failed: ${reason}\n${advice(name)}`);
+  }
+  const fetched = await probeRoot(name, root, 'debian');
+  if (fetched === null) throw new Error(`the ${name} server in ${root} does not run on this system. ${advice(name)}`);
+  return fetched;
+}
+
+const filling = new Map<string, Promise<void>>();
+
+/** Both engines come in one fetch, and one process fetches once however many ask. */
+function fillCache(root: string, debian: Debian, fetch: Fetch, log: Log): Promise<void> {
+  const running = filling.get(root);
+  if (running !== undefined) return running;
+  const filled = fetchAndRename(root, debian, fetch, log).finally(() => filling.delete(root));
+  filling.set(root, filled);
+  return filled;
+}
+
+/** The cache appears whole or not at all. Of two processes that race the first to rename wins; the other takes that. */
+async function fetchAndRename(root: string, debian: Debian, fetch: Fetch, log: Log): Promise<void> {
+  await mkdir(join(root, '..'), { recursive: true });
+  const work = await mkdtemp(join(root, '..', '.fetch-'));
+  try {
+    // Whoever asked has probed the cache in vain: what stands there is broken, unless it was finished just now.
+    const broken = await stat(root).catch(() => null);
+    if (broken !== null && Date.now() - broken.ctimeMs > 60_000)
+      await rename(root, join(work, 'broken')).catch(() => {});
+    await fetch(debian, { work, root: join(work, 'root') }, log);
+    await rename(join(work, 'root'), root).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function probeRoot(
+  name: EngineBinary['name'],
+  root: string,
+  source: EngineBinary['source'],
+): Promise<EngineBinary | null> {
+  const libraries: string[] = [];
+  for (const folder of ['usr/lib', 'lib']) {
+    const entries = await readdir(join(root, folder)).catch(() => []);
+    libraries.push(
+      ...entries.filter((entry) => entry.includes('-linux-gnu')).map((entry) => join(root, folder, entry)),
+    );
+  }
+  const env = { LD_LIBRARY_PATH: libraries.join(':') };
+  for (const program of PROGRAMS[name]) {
+    const found = findOnPath(program, { PATH: `${join(root, 'usr/bin')}:${join(root, 'usr/sbin')}` });
+    const engine = found === null ? null : await probe(name, found, source, env);
+    if (engine !== null) return engine;
+  }
+  return null;
+}
+
+/** Null when it does not run: a broken link, a library that is missing, another architecture. */
+async function probe(
+  name: EngineBinary['name'],
+  path: string,
+  source: EngineBinary['source'],
+  env: NodeJS.ProcessEnv,
+): Promise<EngineBinary | null> {
+  const { code, stdout } = await run(path, [...(name === 'mysql' ? ['--no-defaults'] : []), '--version'], { env });
+  const version = /(?:\bv=|\bVer )(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+  if (code !== 0 || version === undefined) return null;
+  const text = `${basename(path)} ${stdout}`;
+  const product =
+    name === 'mysql' ? (/mariadb/i.test(text) ? 'mariadb' : 'mysql') : /valkey/i.test(text) ? 'valkey' : 'redis';
+  return { name, product, path, version, source, env };
+}
+
+function advice(name: EngineBinary['name']): string {
+  const url = name === 'redis' ? 'REDIS_URL' : 'MYSQL_URL';
+  const { debian, mac, other } = INSTALL[name];
+  const install = process.platform === 'darwin' ? mac : `install ${other}, on Debian or Ubuntu: ${debian}`;
+  return `What helps: ${install}; or set ${url} to a server that runs already.`;
+}

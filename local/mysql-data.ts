@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { constants, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type EngineBinary, engineCache } from './engine-binary.ts';
+import { run } from './process.ts';
+
+/** Flags that the making of a data directory and the server that runs on it share. */
+export async function commonArguments(binary: EngineBinary, dataDirectory: string): Promise<string[]> {
+  const args = ['--no-defaults', `--datadir=${dataDirectory}`, `--basedir=${dirname(dirname(binary.path))}`];
+  if (process.getuid?.() === 0) args.push('--user=root');
+  if (binary.product === 'mariadb') {
+    const share = await shareDirectory(binary);
+    args.push(`--lc-messages-dir=${join(share, 'english')}`, `--character-sets-dir=${join(share, 'charsets')}`);
+  } else {
+    args.push('--secure-file-priv=NULL', '--loose-mysqlx=OFF');
+  }
+  // Containers often forbid io_uring and limit aio.
+  args.push('--innodb-use-native-aio=0');
+  return args;
+}
+
+/**
+ * Puts a fresh data directory at `target`. Making one costs 0.3 s (MariaDB) to 3 s (MySQL), a copy some milliseconds, so
+ * the first one made is kept as a template beside the engine cache.
+ */
+export async function makeDataDirectory(binary: EngineBinary, target: string): Promise<void> {
+  const template = join(engineCache(), `template-${binary.product}-${binary.version}-${process.arch}`);
+  const isThere = await readdir(template).then(
+    (entries) => entries.length > 0,
+    () => false,
+  );
+  if (!isThere) await makeTemplate(binary, template);
+  const draft = `${target}.draft`;
+  await rm(draft, { recursive: true, force: true });
+  await cp(template, draft, { recursive: true, mode: constants.COPYFILE_FICLONE });
+  // The identity of a MySQL server: a copy with its template's would never replicate.
+  await rm(join(draft, 'auto.cnf'), { force: true });
+  await rename(draft, target);
+}
+
+async function makeTemplate(binary: EngineBinary, template: string): Promise<void> {
+  await mkdir(dirname(template), { recursive: true });
+  const work = await mkdtemp(join(dirname(template), '.template-'));
+  try {
+    const data = join(work, 'data');
+    await mkdir(data, { mode: 0o700 });
+    const args = await commonArguments(binary, data);
+    const made =
+      binary.product === 'mariadb'
+        ? await bootstrapMariadb(binary, args, data)
+        : await run(binary.path, [...args, '--initialize-insecure'], { env: binary.env });
+    if (made.code !== 0)
+      throw new Error(`${binary.product} could not make a data directory: ${made.stderr.slice(-2000)}`);
+    await rename(data, template).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error; // another process made one meanwhile
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function bootstrapMariadb(binary: EngineBinary, args: string[], data: string) {
+  await mkdir(join(data, 'mysql'));
+  const share = await shareDirectory(binary);
+  // root may log in through the socket as the system's root only: no account without a password listens on the port.
+  const sql = [
+    "create database if not exists mysql;\nuse mysql;\nset @auth_root_socket='root';\nset @skip_auth_anonymous=1;\n",
+  ];
+  for (const name of ['system_tables', 'performance_tables', 'system_tables_data']) {
+    sql.push(await readFirst([join(share, `mysql_${name}.sql`), join(share, `mariadb_${name}.sql`)]));
+  }
+  sql.push(await readFirst([join(share, 'maria_add_gis_sp_bootstrap.sql')]));
+  const flags = ['--bootstrap', `--tmpdir=${tmpdir()}`, '--innodb-log-file-size=4M', '--innodb-buffer-pool-size=32M'];
+  flags.push('--innodb-flush-log-at-trx-commit=0', '--innodb-flush-method=nosync');
+  return run(binary.path, [...args, ...flags], { env: binary.env, input: sql.join('\n') });
+}
+
+async function shareDirectory(binary: EngineBinary): Promise<string> {
+  const base = dirname(dirname(binary.path));
+  for (const share of [join(base, 'share/mysql'), join(base, 'share/mariadb')]) {
+    const entries = await readdir(share).catch(() => []);
+    if (entries.some((entry) => /^(mysql|mariadb)_system_tables\.sql$/.test(entry))) return share;
+  }
+  throw new Error(
+    `the system tables of MariaDB are not under ${join(base, 'share')}: its server package is incomplete`,
+  );
+}
+
+async function readFirst(files: string[]): Promise<string> {
+  for (const file of files) {
+    const text = await readFile(file, 'utf8').catch(() => null);
+    if (text !== null) return text;
+  }
+  throw new Error(`none of these files is there: ${files.join(', ')}`);
+}
+
+/** The administrator's password lives as long as its data, so that replicas still get in after a restart. */
+export async function keptPassword(directory: string): Promise<string> {
+  const file = join(directory, 'administrator-password');
+  const kept = await readFile(file, 'utf8').catch(() => null);
+  if (kept !== null && kept !== '') return kept;
+  const password = randomBytes(18).toString('base64url');
+  await writeFile(file, password, { mode: 0o600 });
+  return password;
+}
+
+/** MySQL and MariaDB do not read each other's files, and say so in the strangest ways. */
+export async function assertSameFlavour(directory: string, product: string): Promise<void> {
+  const file = join(directory, 'engine');
+  const kept = await readFile(file, 'utf8').catch(() => null);
+  if (kept === null) return writeFile(file, product);
+  if (kept !== product) {
+    throw new Error(
+      `${directory} was written by ${kept}, the engine found is ${product}: choose another folder or empty it`,
+    );
+  }
+}
+
+/** Copied by rename, so a copy that was cut short does not count. */
+export async function isDataDirectory(path: string): Promise<boolean> {
+  return (await readdir(path).catch(() => [])).length > 0;
+}
