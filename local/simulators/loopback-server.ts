@@ -1,0 +1,110 @@
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export interface SimulatedRequest {
+  method: string;
+  path: string;
+  query: URLSearchParams;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+export interface SimulatedAnswer {
+  status: number;
+  /** Text goes out as it is, anything else as JSON. */
+  body: unknown;
+  headers?: Record<string, string>;
+}
+
+/** How a server misbehaves until told otherwise. Only `delay` and `lose-ack` let the request take effect. */
+export type Fault =
+  | { kind: 'delay'; ms: number }
+  | { kind: 'answer'; status: number; body: unknown; headers?: Record<string, string> }
+  | { kind: 'refuse' }
+  | { kind: 'hang' }
+  | { kind: 'lose-ack' };
+
+export interface LoopbackServer {
+  url: string;
+  misbehave(fault: Fault | null): void;
+  stop(): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** A server on 127.0.0.1 (port 0: any free one) whose faults a test can switch; `stop` also ends calls in flight. */
+export async function startLoopbackServer(
+  answer: (request: SimulatedRequest) => SimulatedAnswer | Promise<SimulatedAnswer>,
+  port = 0,
+): Promise<LoopbackServer> {
+  let fault: Fault | null = null;
+  const stopped = new AbortController();
+
+  async function serve(incoming: IncomingMessage, outgoing: ServerResponse) {
+    const current = fault;
+    if (current?.kind === 'refuse') return incoming.socket.destroy();
+    const body = await readBody(incoming);
+    if (current?.kind === 'hang') return;
+    if (current?.kind === 'delay') await sleep(current.ms, undefined, { signal: stopped.signal });
+    const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://127.0.0.1');
+    const given =
+      current?.kind === 'answer'
+        ? current
+        : await answer({
+            method: incoming.method ?? 'GET',
+            path: pathname,
+            query: searchParams,
+            headers: incoming.headers,
+            body,
+          });
+    if (current?.kind === 'lose-ack') return incoming.socket.destroy();
+    const text = typeof given.body === 'string' ? given.body : JSON.stringify(given.body);
+    outgoing.writeHead(given.status, { 'content-type': 'application/json', ...given.headers }).end(text);
+  }
+
+  const server = createServer((incoming, outgoing) => {
+    serve(incoming, outgoing).catch(() => incoming.socket.destroy());
+  });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    misbehave(next) {
+      fault = next;
+    },
+    async stop() {
+      if (!server.listening) return;
+      stopped.abort();
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** Whether `moduleUrl` (its import.meta.url) is the script that node was started with. */
+export function isStartedAs(moduleUrl: string): boolean {
+  return process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(moduleUrl);
+}
+
+/** For a simulator that runs as a process of its own: says where it answers, and ends on SIGINT and SIGTERM. */
+export function announce(server: { url: string; stop(): Promise<void> }) {
+  console.log(`ready ${server.url}`);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop());
+}
+
+async function readBody(incoming: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new RangeError('the body is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

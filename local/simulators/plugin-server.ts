@@ -1,0 +1,74 @@
+import { parseArgs } from 'node:util';
+import { createPluginServer, type PluginServerOptions } from '../../client/plugin-server.ts';
+import {
+  announce,
+  type Fault,
+  isStartedAs,
+  type SimulatedAnswer,
+  type SimulatedRequest,
+  startLoopbackServer,
+} from './loopback-server.ts';
+
+export interface PluginServerSimulator {
+  /** Base URL; `GET /service` with the header `plugin-token` serves (rows D5 and D6). */
+  url: string;
+  /** What a portal registers as the plugin's server (row D4). */
+  pushUrl: string;
+  /** Every push that reached the library, with the status that it was given. */
+  received: { webhookId: string; body: string; status: number }[];
+  misbehave(fault: Fault | null): void;
+  stop(): Promise<void>;
+}
+
+/** A plugin team's server in small: what is pushed is kept, what is presented is authenticated, then served. */
+export async function startPluginServer(
+  options: PluginServerOptions & { port?: number },
+): Promise<PluginServerSimulator> {
+  const plugin = createPluginServer(options);
+  const received: PluginServerSimulator['received'] = [];
+  const visits = new Map<string, number>();
+
+  async function takePush({ headers, body }: SimulatedRequest): Promise<SimulatedAnswer> {
+    const answer = await plugin.receivePush(headers, body);
+    received.push({ webhookId: String(headers['webhook-id']), body: body.toString('utf8'), status: answer.status });
+    return answer;
+  }
+
+  async function serveUser({ headers }: SimulatedRequest): Promise<SimulatedAnswer> {
+    const token = headers['plugin-token'];
+    let user: { userId: string; expiresAt: string } | null;
+    try {
+      user = await plugin.authenticate(typeof token === 'string' ? token : undefined);
+    } catch {
+      return { status: 503, body: { error: 'unavailable' }, headers: { 'retry-after': '1' } };
+    }
+    if (user === null) return { status: 401, body: { error: 'plugin_token_refused' } };
+    const visit = (visits.get(user.userId) ?? 0) + 1;
+    visits.set(user.userId, visit);
+    return { status: 200, body: { pluginId: options.pluginId, ...user, greeting: `Hello, ${user.userId}`, visit } };
+  }
+
+  const server = await startLoopbackServer((request) => {
+    if (request.method === 'POST' && request.path === '/push') return takePush(request);
+    if (request.method === 'GET' && request.path === '/service') return serveUser(request);
+    return { status: 404, body: { error: 'not_found' } };
+  }, options.port);
+  return { ...server, pushUrl: `${server.url}/push`, received };
+}
+
+if (isStartedAs(import.meta.url)) {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '0' },
+      plugin: { type: 'string' },
+      secret: { type: 'string', multiple: true },
+    },
+  });
+  if (values.plugin === undefined || values.secret === undefined) {
+    console.error(
+      'usage: tsx local/simulators/plugin-server.ts --plugin ID --secret whsec_... [--secret ...] [--port N]',
+    );
+    process.exit(2);
+  }
+  announce(await startPluginServer({ pluginId: values.plugin, pushSecrets: values.secret, port: Number(values.port) }));
+}

@@ -1,0 +1,130 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { announce, type Fault, isStartedAs, type SimulatedAnswer, startLoopbackServer } from './loopback-server.ts';
+
+export interface WechatSimulatorOptions {
+  appid: string;
+  secret: string;
+  port?: number;
+  /** Answers carry a `unionid`, as for a mini-program that is bound to an open platform account. */
+  unionid?: boolean;
+  /** Takes codes `dev-<name>-<n>` that nobody issued, so that a person can try a login by hand. */
+  devCodes?: boolean;
+  /** Unix time in milliseconds. */
+  now?: () => number;
+}
+
+export interface WechatSimulator {
+  /** Stands in for https://api.weixin.qq.com. */
+  url: string;
+  /** What `wx.login` hands to the client: good once, for five minutes. The same openid is the same person. */
+  issueCode(openid?: string): string;
+  /** The errcodes of the next calls, in order: -1 busy, 45011 too often, 40226 risky user ... No code is used up. */
+  failNext(...errcodes: number[]): void;
+  /** How many times code2Session was called. */
+  calls(): number;
+  misbehave(fault: Fault | null): void;
+  stop(): Promise<void>;
+}
+
+const CODE_LIFE_MS = 300_000;
+
+const ERRMSG: Record<number, string> = {
+  [-1]: 'system error',
+  40002: 'invalid grant_type',
+  40013: 'invalid appid',
+  40029: 'invalid code',
+  40125: 'invalid appsecret',
+  40163: 'code been used',
+  40226: 'code blocked',
+  41002: 'appid missing',
+  41004: 'appsecret missing',
+  41008: 'missing code',
+  45011: 'api minute-quota reach limit, must slower, retry next minute',
+};
+
+/** WeChat's code2Session as a mini-program's backend meets it, refusals with HTTP 200 included. */
+export async function startWechatSimulator(options: WechatSimulatorOptions): Promise<WechatSimulator> {
+  const { appid, secret, now = Date.now } = options;
+  const issued = new Map<string, { openid: string; expiresAtMs: number; used: boolean }>();
+  const planned: number[] = [];
+  let calls = 0;
+
+  function issueCode(openid = openidOf(appid, randomBytes(16).toString('hex'))) {
+    for (const [code, { expiresAtMs }] of issued) if (expiresAtMs <= now()) issued.delete(code);
+    const code = `0${randomBytes(23).toString('base64url')}`.slice(0, 32);
+    issued.set(code, { openid, expiresAtMs: now() + CODE_LIFE_MS, used: false });
+    return code;
+  }
+
+  function code2Session(query: URLSearchParams): SimulatedAnswer {
+    calls += 1;
+    const errcode = planned.shift() ?? refusalOf(query);
+    if (errcode !== null) return refused(errcode);
+    const code = query.get('js_code') ?? '';
+    const ticket = issued.get(code) ?? developerTicket(code);
+    if (ticket === null || ticket.expiresAtMs <= now()) return refused(40029);
+    if (ticket.used) return refused(40163);
+    ticket.used = true;
+    issued.set(code, ticket);
+    const session = { session_key: randomBytes(16).toString('base64'), openid: ticket.openid };
+    return wechatAnswer(options.unionid ? { ...session, unionid: openidOf('unionid', ticket.openid) } : session);
+  }
+
+  function refusalOf(query: URLSearchParams): number | null {
+    if (query.get('grant_type') !== 'authorization_code') return 40002;
+    if (!query.get('appid')) return 41002;
+    if (!query.get('secret')) return 41004;
+    if (!query.get('js_code')) return 41008;
+    if (query.get('appid') !== appid) return 40013;
+    return query.get('secret') === secret ? null : 40125;
+  }
+
+  /** The name decides the person, the number makes the next code of the same person. */
+  function developerTicket(code: string) {
+    const name = options.devCodes ? /^dev-([a-z0-9]{1,32})-\d{1,9}$/.exec(code)?.[1] : undefined;
+    return name === undefined ? null : { openid: openidOf(appid, name), expiresAtMs: Infinity, used: false };
+  }
+
+  const server = await startLoopbackServer(({ method, path, query }) => {
+    if (method === 'GET' && path === '/sns/jscode2session') return code2Session(query);
+    // Not WeChat's: what wx.login does inside the app, for a person with curl.
+    if (method === 'POST' && path === '/codes') {
+      return { status: 201, body: { code: issueCode(query.get('openid') ?? undefined) } };
+    }
+    return { status: 404, body: 'not found', headers: { 'content-type': 'text/plain' } };
+  }, options.port);
+
+  return { ...server, issueCode, failNext: (...errcodes) => void planned.push(...errcodes), calls: () => calls };
+}
+
+/** 28 characters that begin with "o"; the same for the same app and person, also after a restart. */
+function openidOf(appid: string, person: string): string {
+  return `o${createHash('sha256').update(`${appid}\n${person}`).digest('base64url').slice(0, 27)}`;
+}
+
+function refused(errcode: number): SimulatedAnswer {
+  const rid = [4, 4, 4].map((bytes) => randomBytes(bytes).toString('hex')).join('-');
+  return wechatAnswer({ errcode, errmsg: `${ERRMSG[errcode] ?? 'unknown error'}, rid: ${rid}` });
+}
+
+/** Always 200, and labelled as text: a caller must read errcode and must not lean on the content type. */
+function wechatAnswer(body: unknown): SimulatedAnswer {
+  return { status: 200, body, headers: { 'content-type': 'text/plain' } };
+}
+
+if (isStartedAs(import.meta.url)) {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '0' },
+      appid: { type: 'string', default: 'wx0000000000000000' },
+      secret: { type: 'string' },
+      unionid: { type: 'boolean', default: false },
+    },
+  });
+  if (values.secret === undefined) {
+    console.error('usage: tsx local/simulators/wechat.ts --secret S [--appid A] [--unionid] [--port N]');
+    process.exit(2);
+  }
+  announce(await startWechatSimulator({ ...values, secret: values.secret, port: Number(values.port), devCodes: true }));
+}
