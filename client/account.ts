@@ -1,0 +1,94 @@
+// Accounts, logins and sessions. A login keeps its token; the calls after it carry the token by themselves.
+import type { ChannelStart, ChannelVerified, Login, LoginEntry, Session, User } from './answers.ts';
+import { ApiError } from './api-error.ts';
+import { type ChannelDigestMethod, channelDigest } from './channel-digest.ts';
+import type { Empty, Json } from './miniapp-client.ts';
+import { segment } from './path-segment.ts';
+import type { SessionStore } from './storage.ts';
+
+export interface ChannelInput {
+  channel: string;
+  channelUserId: string;
+  /** What the channel gave to prove it; channel `demo` needs none. */
+  ticket?: string;
+}
+
+export function accountCalls<Profile>(json: Json, empty: Empty, sessions: SessionStore, stamp: () => string) {
+  async function keeping(login: Promise<Login<Profile>>): Promise<Login<Profile>> {
+    const answer = await login;
+    sessions.keep(answer.token);
+    return answer;
+  }
+  function forgetCurrent(): void {
+    const token = sessions.current();
+    if (token !== null) sessions.forget(token);
+  }
+
+  const startChannelLogin = (body: ChannelInput) =>
+    json<ChannelStart>('POST', '/login/channel', { body, session: false, repeatable: true });
+
+  const verifyChannelLogin = (start: ChannelStart, digestMethod: ChannelDigestMethod = 'HMAC-SHA256') => {
+    const { accountAddress, firstString } = start;
+    const timeStamp = stamp();
+    const digest = channelDigest(digestMethod, accountAddress, firstString, timeStamp);
+    const body = { accountAddress, digest, timeStamp, digestMethod };
+    return json<ChannelVerified>('POST', '/login/channel/verify', { body, session: false });
+  };
+
+  const enterChannel = (accountAddress: string, secondString: string, entry: LoginEntry) => {
+    const body = { accountAddress, secondString, entry: { address: entry.address, port: entry.port } };
+    return keeping(json<Login<Profile>>('POST', '/login/channel/enter', { body, session: false }));
+  };
+
+  return {
+    register: (body: { account: string; password: string; profile?: Profile }) =>
+      json<{ userId: string }>('POST', '/accounts', { body, session: false }),
+
+    login: (body: { account: string; password: string }) =>
+      keeping(json<Login<Profile>>('POST', '/login', { body, session: false, repeatable: true })),
+
+    /** `code` from wx.login is good once: ask for a new one for every try. */
+    loginWechat: (body: { code: string }) =>
+      keeping(json<Login<Profile>>('POST', '/login/wechat', { body, session: false })),
+
+    startChannelLogin,
+    verifyChannelLogin,
+    enterChannel,
+
+    /** All three steps, by the first entry of the login list. */
+    async loginChannel(input: ChannelInput): Promise<Login<Profile>> {
+      const start = await startChannelLogin(input);
+      const verified = await verifyChannelLogin(start);
+      const entry = verified.loginList[0];
+      if (entry === undefined)
+        throw new ApiError({ status: 200, code: 'BAD_ANSWER', detail: 'the login list is empty' });
+      return enterChannel(start.accountAddress, verified.secondString, entry);
+    },
+
+    isLoggedIn: () => sessions.current() !== null,
+    me: () => json<User<Profile>>('GET', '/me'),
+    updateProfile: (profile: Profile) => json<User<Profile>>('PUT', '/me', { body: { profile }, repeatable: true }),
+    /** The session goes on; all others of the user end. */
+    changePassword: (body: { oldPassword: string; newPassword: string }) => empty('PUT', '/me/password', { body }),
+
+    /** Erases the account's personal data. */
+    async deleteAccount(): Promise<void> {
+      await empty('DELETE', '/me', {});
+      forgetCurrent();
+    },
+
+    /** A session that the server already ended counts as logged out. */
+    async logout(options: { all?: boolean } = {}): Promise<void> {
+      try {
+        await empty('POST', '/logout', { body: options, repeatable: true });
+      } catch (error) {
+        if (sessions.current() !== null) throw error;
+      }
+      forgetCurrent();
+    },
+
+    sessions: async () => (await json<{ sessions: Session[] }>('GET', '/sessions')).sessions,
+    revokeSession: (id: string) => empty('DELETE', `/sessions/${segment(id)}`, {}),
+    revokeOtherSessions: () => empty('DELETE', '/sessions', { repeatable: true }),
+  };
+}

@@ -1,0 +1,16 @@
+import { hex, utf8 } from './encoding.ts';
+import { hmacSha256, md5 } from './hash.ts';
+
+export type ChannelDigestMethod = 'MD5' | 'HMAC-SHA256';
+
+/** Proves to hold the first string without sending it; `timeStamp` as in the access_token. */
+export function channelDigest(
+  method: ChannelDigestMethod,
+  accountAddress: string,
+  firstString: string,
+  timeStamp: string,
+): string {
+  return method === 'MD5'
+    ? hex(md5(utf8(accountAddress + firstString + timeStamp)))
+    : hex(hmacSha256(utf8(firstString), utf8(`${accountAddress}\n${timeStamp}`)));
+}

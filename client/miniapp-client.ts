@@ -1,0 +1,116 @@
+// The SDK's entry. Pure ECMAScript 2018: what a platform offers (requests, storage, randomness) is handed in.
+import { accountCalls } from './account.ts';
+import type { PluginToken, PluginValidation } from './answers.ts';
+import { ApiError } from './api-error.ts';
+import { segment } from './path-segment.ts';
+import { freshNonce, type RandomSource } from './random.ts';
+import { rechargeCalls } from './recharge.ts';
+import { type Caller, type RequestOptions, signedCall } from './signed-call.ts';
+import { type KeyValueStorage, keyHolder, memoryStorage, sessionStore } from './storage.ts';
+import type { Answer, Transport } from './transport.ts';
+
+export { ApiError } from './api-error.ts';
+export { type RequestPayment, wxPayment } from './recharge.ts';
+export { signV1, signV2 } from './sign.ts';
+export { fetchTransport, type Transport, wxTransport } from './transport.ts';
+
+export interface ClientOptions {
+  /** Such as `https://api.example.com`; a path in it is sent but not signed. */
+  baseUrl: string;
+  appId: string;
+  /** Public once it is shipped: see docs/signing.md. */
+  privateKey: string;
+  transport: Transport;
+  /** Of `title` and `detail`; without it the server decides. */
+  language?: 'zh' | 'en';
+  /** Instead of the transport's own, which for fetch is memory. */
+  storage?: KeyValueStorage;
+  random?: RandomSource;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+  wait?: (milliseconds: number) => Promise<void>;
+}
+
+/** Resolves with the JSON of a success. */
+export type Json = <T>(method: string, path: string, options?: RequestOptions) => Promise<T>;
+/** For calls that answer 204. */
+export type Empty = (method: string, path: string, options: RequestOptions) => Promise<void>;
+
+export type MiniappClient<Profile = Record<string, unknown>> = ReturnType<typeof createClient<Profile>>;
+
+/** `Profile` is the shape of the app's own user fields. */
+export function createClient<Profile = Record<string, unknown>>(options: ClientOptions) {
+  const random = options.random ?? options.transport.random;
+  if (random === null) throw new Error('this platform has no random source: pass `random`');
+  const storage = options.storage ?? options.transport.storage ?? memoryStorage();
+  const sessions = sessionStore(storage, options.appId);
+  const caller: Caller = {
+    baseUrl: options.baseUrl.replace(/\/+$/, ''),
+    appId: options.appId,
+    privateKey: options.privateKey,
+    language: options.language ?? null,
+    transport: options.transport,
+    sessions,
+    random,
+    now: options.now ?? Date.now,
+    wait: options.wait ?? ((milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))),
+    clockOffsetSeconds: 0,
+  };
+
+  const json: Json = async <T>(method: string, path: string, request: RequestOptions = {}) =>
+    parsed(await signedCall(caller, method, path, request)) as T;
+  const empty: Empty = async (method, path, request) => {
+    const answer = await signedCall(caller, method, path, request);
+    if (answer.status !== 204) throw badAnswer(answer);
+  };
+  const stamp = (): string => String(Math.floor(caller.now() / 1000) + caller.clockOffsetSeconds);
+  const holdKey = keyHolder(storage, options.appId, sessions.current, () => freshNonce(random));
+
+  return {
+    /** Any route: the JSON of its answer, undefined for 204. Throws ApiError. */
+    async request<T = unknown>(method: string, path: string, request: RequestOptions = {}): Promise<T> {
+      const answer = await signedCall(caller, method, path, request);
+      return (answer.status === 204 ? undefined : parsed(answer)) as T;
+    },
+
+    ...accountCalls<Profile>(json, empty, sessions, stamp),
+    ...rechargeCalls(json, holdKey, caller.wait),
+
+    pluginToken: (pluginId: string) => json<PluginToken>('POST', `/plugins/${segment(pluginId)}/token`),
+    /** For plugin servers: `active: false` is all that is said of a token that is not good. */
+    validatePluginToken: (pluginId: string, pluginToken: string) =>
+      json<PluginValidation>('POST', `/plugins/${segment(pluginId)}/validate`, {
+        body: { pluginToken },
+        session: false,
+        repeatable: true,
+      }),
+
+    /** null when there is no such record, or when it is somebody else's. */
+    readOne: <T>(resource: string, id: string | number): Promise<T | null> =>
+      json<T>('GET', `/data/${segment(resource)}/${segment(id)}`).catch((error: unknown) => {
+        if (error instanceof ApiError && error.code === 'NOT_FOUND') return null;
+        throw error;
+      }),
+    /** 1-100 ids; null where there is no such record. */
+    readMany: async <T>(resource: string, ids: readonly (string | number)[]): Promise<Record<string, T | null>> =>
+      (
+        await json<{ items: Record<string, T | null> }>('GET', `/data/${segment(resource)}`, {
+          query: { ids: ids.join(',') },
+        })
+      ).items,
+  };
+}
+
+function parsed(answer: Answer): unknown {
+  try {
+    return JSON.parse(answer.text);
+  } catch {
+    throw badAnswer(answer);
+  }
+}
+
+/** A success that is not the API's: the log-in page of a public network, say. The outcome is unknown. */
+function badAnswer(answer: Answer): ApiError {
+  const detail = 'the answer did not come from the API';
+  return new ApiError({ status: answer.status, code: 'BAD_ANSWER', detail, retryable: true });
+}

@@ -1,0 +1,143 @@
+// Money calls: each is one operation under one idempotency key, however often the answer gets lost.
+import type {
+  Balance,
+  CreatedOrder,
+  Order,
+  Page,
+  RechargeInput,
+  RechargeParams,
+  SpendInput,
+  Spent,
+} from './answers.ts';
+import { ApiError } from './api-error.ts';
+import type { Json } from './miniapp-client.ts';
+import { segment } from './path-segment.ts';
+import type { HeldKey, KeyHolder } from './storage.ts';
+
+/** Shows the platform's payment sheet and resolves when it reports success. Its word is never taken for the money. */
+export type RequestPayment = (payment: Record<string, unknown>) => Promise<void>;
+
+export interface PayResult {
+  /** As the server knows it after asking the provider: only `paid` means that the units are there. */
+  order: Order;
+  /** Why the payment sheet did not report success (a cancel, too), or null when it did or was not needed. */
+  paymentFailure: string | null;
+}
+
+// Refusals that settle what became of the operation. After all others an earlier try may still have acted.
+const DEFINITIVE = ['INVALID_INPUT', 'INSUFFICIENT_BALANCE', 'IDEMPOTENCY_KEY_REUSED'];
+/** The provider's notice takes a moment; sync asks it directly, so a few tries are enough. */
+const SYNC_WAITS_MS = [1000, 2000, 3000, 4000];
+
+export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (milliseconds: number) => Promise<void>) {
+  const paying = new Map<string, Promise<PayResult>>();
+  const create = (body: string, held: HeldKey) =>
+    underKey(held, (idempotencyKey) => json<CreatedOrder>('POST', '/recharge', { body, idempotencyKey }));
+  const syncOrder = (orderNo: string) =>
+    json<Order>('POST', `/recharge/${segment(orderNo)}/sync`, { repeatable: true });
+
+  async function payOnce(body: string, requestPayment: RequestPayment): Promise<PayResult> {
+    const held = await holdKey('pay', body);
+    const created = await create(body, held);
+    if (held.resumed) {
+      const earlier = await syncOrder(created.orderNo);
+      if (earlier.status !== 'pending') held.settle();
+      // The user paid and the mini-program died before it learnt of it: charging again would be wrong.
+      if (earlier.status === 'paid' || earlier.status === 'partial_refund')
+        return { order: earlier, paymentFailure: null };
+      if (earlier.status !== 'pending') return payOnce(body, requestPayment);
+    }
+    const paymentFailure = await requestPayment(created.payment).then(() => null, reasonOf);
+    const order = await syncUntilSettled(created.orderNo, paymentFailure === null ? SYNC_WAITS_MS : []);
+    if (order.status !== 'pending') held.settle();
+    return { order, paymentFailure };
+  }
+
+  async function syncUntilSettled(orderNo: string, waitsMs: readonly number[]): Promise<Order> {
+    for (const milliseconds of waitsMs) {
+      const order = await syncOrder(orderNo).catch((error: unknown) => {
+        if (error instanceof ApiError && error.retryable) return null;
+        throw error;
+      });
+      if (order !== null && order.status !== 'pending') return order;
+      await wait(milliseconds);
+    }
+    return syncOrder(orderNo);
+  }
+
+  return {
+    rechargeParams: () => json<RechargeParams>('GET', '/recharge/params'),
+
+    /** Creates an order. After a lost answer the same input finds the same order again, also after a restart. */
+    async recharge(input: RechargeInput): Promise<CreatedOrder> {
+      const body = rechargeBody(input);
+      const held = await holdKey('recharge', body);
+      const created = await create(body, held);
+      held.settle();
+      return created;
+    },
+
+    /**
+     * Order, payment sheet, then sync until the provider's word is known. A cancelled or interrupted payment is
+     * resumed by the next call with the same input; two taps at once are one payment.
+     */
+    pay(input: RechargeInput, requestPayment: RequestPayment): Promise<PayResult> {
+      const body = rechargeBody(input);
+      const running = paying.get(body);
+      if (running !== undefined) return running;
+      const started = payOnce(body, requestPayment).finally(() => paying.delete(body));
+      paying.set(body, started);
+      return started;
+    },
+
+    orders: (page: { after?: string } = {}) => json<{ orders: Order[] } & Page>('GET', '/recharge', { query: page }),
+    order: (orderNo: string) => json<Order>('GET', `/recharge/${segment(orderNo)}`),
+    /** Asks the provider, and credits when it was paid. */
+    syncOrder,
+
+    balance: () => json<Balance>('GET', '/balance'),
+    entries: (page: { after?: string } = {}) =>
+      json<{ entries: Record<string, unknown>[] } & Page>('GET', '/balance/entries', { query: page }),
+
+    /**
+     * Spends once per input until its outcome is known: equal purchases made at the same time need a `reason` or a
+     * key of their own (an idempotency key from outside is used as it is and not kept).
+     */
+    async spend(input: SpendInput, idempotencyKey?: string): Promise<Spent> {
+      const body = JSON.stringify({ amount: input.amount, reason: input.reason });
+      const call = (key: string) => json<Spent>('POST', '/balance/spend', { body, idempotencyKey: key });
+      if (idempotencyKey !== undefined) return call(idempotencyKey);
+      const held = await holdKey('spend', body);
+      const spent = await underKey(held, call);
+      held.settle();
+      return spent;
+    },
+  };
+}
+
+async function underKey<T>(held: HeldKey, call: (idempotencyKey: string) => Promise<T>): Promise<T> {
+  try {
+    return await call(held.key);
+  } catch (error) {
+    if (error instanceof ApiError && DEFINITIVE.includes(error.code)) held.settle();
+    throw error;
+  }
+}
+
+// Always the same members in the same order: equal input is equal text, hence the same key.
+function rechargeBody({ productId, provider }: RechargeInput): string {
+  return JSON.stringify({ productId, provider });
+}
+
+function reasonOf(failure: unknown): string {
+  const { errMsg, message } = (failure ?? {}) as { errMsg?: unknown; message?: unknown };
+  return typeof errMsg === 'string' ? errMsg : typeof message === 'string' ? message : 'payment failed';
+}
+
+/** The WeChat payment sheet for `pay`. */
+export function wxPayment(wx: { requestPayment(options: Record<string, unknown>): unknown }): RequestPayment {
+  return (payment) =>
+    new Promise((resolve, reject) => {
+      wx.requestPayment({ ...payment, success: () => resolve(), fail: reject });
+    });
+}

@@ -1,0 +1,127 @@
+// How a call leaves the device: wx.request in a mini-program, fetch in H5, Node or tests. Both are handed in.
+import { platformRandom, type RandomSource } from './random.ts';
+import type { KeyValueStorage } from './storage.ts';
+
+export interface OutgoingCall {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  /** The text that was signed; null when the call has no body. */
+  body: string | null;
+}
+
+export interface Answer {
+  status: number;
+  text: string;
+  /** By lower-case name; null when the answer does not carry it. */
+  header(name: string): string | null;
+}
+
+/** Rejects when no answer came; whether the server acted is then unknown. */
+export interface Transport {
+  send(call: OutgoingCall): Promise<Answer>;
+  /** null: this platform offers none, so createClient must be given one. */
+  random: RandomSource | null;
+  /** null: nothing outlives the process. */
+  storage: KeyValueStorage | null;
+}
+
+/** The part of `wx` that is used. */
+export interface WxLike {
+  request(options: WxRequestOptions): unknown;
+  getStorageSync(key: string): unknown;
+  setStorageSync(key: string, value: string): void;
+  removeStorageSync(key: string): void;
+  /** Since base library 2.15.0. */
+  getRandomValues?(options: {
+    length: number;
+    success(result: { randomValues: ArrayBuffer }): void;
+    fail(failure: { errMsg?: string }): void;
+  }): unknown;
+}
+
+export interface WxRequestOptions {
+  url: string;
+  method: string;
+  header: Record<string, string>;
+  data?: string;
+  dataType: string;
+  responseType: string;
+  timeout: number;
+  success(result: { statusCode: number; data: unknown; header?: Record<string, unknown> }): void;
+  fail(failure: { errMsg?: string }): void;
+}
+
+/** An HTTP API gives up after 30 s; waiting a little longer yields its answer instead of a guess. */
+const WX_TIMEOUT_MS = 35_000;
+
+export function wxTransport(wx: WxLike): Transport {
+  return {
+    send: (call) =>
+      new Promise((resolve, reject) => {
+        wx.request({
+          url: call.url,
+          method: call.method,
+          header: call.headers,
+          // Always text: wx.request would encode an object anew, and turn a GET's data into a query nobody signed.
+          ...(call.body === null ? {} : { data: call.body }),
+          dataType: 'text',
+          responseType: 'text',
+          timeout: WX_TIMEOUT_MS,
+          success: ({ statusCode, data, header }) => resolve(answerOf(statusCode, data, header ?? {})),
+          fail: ({ errMsg }) => reject(new Error(errMsg ?? 'request:fail')),
+        });
+      }),
+    random: wx.getRandomValues === undefined ? platformRandom() : wxRandom(wx.getRandomValues.bind(wx)),
+    storage: {
+      get: (key) => {
+        const value = wx.getStorageSync(key);
+        return typeof value === 'string' && value !== '' ? value : null;
+      },
+      set: (key, value) => wx.setStorageSync(key, value),
+      remove: (key) => wx.removeStorageSync(key),
+    },
+  };
+}
+
+function wxRandom(getRandomValues: NonNullable<WxLike['getRandomValues']>): RandomSource {
+  return (length) =>
+    new Promise((resolve, reject) => {
+      getRandomValues({
+        length,
+        success: ({ randomValues }) => resolve(new Uint8Array(randomValues)),
+        fail: ({ errMsg }) => reject(new Error(errMsg ?? 'getRandomValues:fail')),
+      });
+    });
+}
+
+// Header names arrive as the server or the platform spelt them, and data parsed where dataType is not heeded.
+function answerOf(status: number, data: unknown, header: Record<string, unknown>): Answer {
+  const headers = new Map(Object.entries(header).map(([name, value]) => [name.toLowerCase(), String(value)]));
+  const text = typeof data === 'string' ? data : data === undefined || data === null ? '' : JSON.stringify(data);
+  return { status, text, header: (name) => headers.get(name) ?? null };
+}
+
+/** The part of `fetch` that is used. */
+export type FetchLike = (
+  url: string,
+  init: { method: string; headers: Record<string, string>; body?: string; redirect: 'error' },
+) => Promise<{ status: number; text(): Promise<string>; headers: { get(name: string): string | null } }>;
+
+/** Pass `fetch` itself; hand createClient a storage when sessions are to outlive the page. */
+export function fetchTransport(fetch: FetchLike): Transport {
+  return {
+    send: async ({ method, url, headers, body }) => {
+      // The API never redirects, and a redirect would carry the tokens elsewhere.
+      const init = { method, headers, redirect: 'error', ...(body === null ? {} : { body }) } as const;
+      const response = await fetch(url, init);
+      return {
+        status: response.status,
+        text: await response.text(),
+        header: (name) => response.headers.get(name),
+      };
+    },
+    random: platformRandom(),
+    storage: null,
+  };
+}
