@@ -1,0 +1,111 @@
+/** What a statement is, read from its text with the values taken out, so that no value is ever mistaken for SQL. */
+
+export type StatementKind = 'read' | 'write' | 'definition' | 'set' | 'use' | 'begin' | 'commit' | 'rollback' | 'other';
+
+export interface Statement {
+  sql: string;
+  kind: StatementKind;
+  /** First word, lower case: "insert". */
+  verb: string;
+  /** The text with every literal as `?` and without comments: what an error message may show. */
+  bare: string;
+  /** Set when PlanetScale would not run it, or could not keep what it leaves on the connection. */
+  unsupported?: string;
+  asksLastInsertId: boolean;
+  /** The connection must not serve anyone else afterwards. */
+  leavesTraces: boolean;
+}
+
+/** Literals become `?`, comments a space; the text of executable comments stays, because the server runs it. */
+export function withoutValues(sql: string): string {
+  let bare = '';
+  let at = 0;
+  let from = 0;
+  const cut = (end: number, instead: string): void => {
+    bare += sql.slice(from, at) + instead;
+    at = end;
+    from = end;
+  };
+  while (at < sql.length) {
+    const char = sql[at];
+    if (char === "'" || char === '"') cut(endOfQuoted(sql, at, char), '?');
+    else if (char === '`') at = endOfQuoted(sql, at, char);
+    else if (char === '#' || (char === '-' && /^--(?:\s|$)/.test(sql.slice(at, at + 3)))) cut(endOf(sql, '\n', at), ' ');
+    else if (char === '/' && /^\/\*M?!/.test(sql.slice(at, at + 4))) {
+      cut(at + 2 + (/^[M!]+\d*/.exec(sql.slice(at + 2, at + 12))?.[0].length ?? 1), ' ');
+    } else if (char === '/' && sql[at + 1] === '*') cut(endOf(sql, '*/', at + 2), ' ');
+    else if (char === '*' && sql[at + 1] === '/') cut(at + 2, ' ');
+    else at += 1;
+  }
+  bare += sql.slice(from);
+  return bare
+    .replace(/(?<![\w`$])(?:0x[0-9a-f]+|[xb]\?|\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w`$])/gi, '?')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+function endOf(sql: string, mark: string, from: number): number {
+  const found = sql.indexOf(mark, from);
+  return found < 0 ? sql.length : found + mark.length;
+}
+
+function endOfQuoted(sql: string, start: number, quote: string): number {
+  for (let at = start + 1; at < sql.length; at += 1) {
+    if (sql[at] === '\\' && quote !== '`') at += 1;
+    else if (sql[at] === quote) {
+      if (sql[at + 1] !== quote) return at + 1;
+      at += 1;
+    }
+  }
+  return sql.length;
+}
+
+const KINDS: Record<string, StatementKind> = {
+  ...kinds('read', 'select show explain describe desc values table'),
+  ...kinds('write', 'insert update delete replace'),
+  ...kinds('definition', 'create alter drop rename truncate analyze optimize'),
+  ...{ set: 'set', use: 'use', begin: 'begin', start: 'begin', commit: 'commit', rollback: 'rollback' },
+};
+
+function kinds(kind: StatementKind, verbs: string): Record<string, StatementKind> {
+  return Object.fromEntries(verbs.split(' ').map((verb) => [verb, kind]));
+}
+
+const UNSUPPORTED_VERBS = new Set(
+  'call load lock unlock handler prepare execute deallocate kill shutdown xa grant revoke flush reset change install uninstall purge'.split(
+    ' ',
+  ),
+);
+
+function unsupported(verb: string, words: string): string | undefined {
+  if (UNSUPPORTED_VERBS.has(verb)) return `${verb} statement`;
+  const definition = /^(create|alter|drop|rename)( or replace)?( definer ?= ?\S+)? (\w+)/.exec(words);
+  if (definition && /^(database|schema|user|role|server|function|aggregate|procedure|trigger|event|temporary)$/.test(definition[4] ?? '')) {
+    return `${definition[1]} ${definition[4]}`;
+  }
+  if (/\b(?:get_lock|release_lock|release_all_locks) ?\(/.test(words)) return 'named locks';
+  if (/\binto (?:outfile|dumpfile)\b|\bload_file ?\(/.test(words)) return 'files';
+  if (/^set (?:global|persist|password|role|default role|@@global)\b|^set .*\bautocommit\b/.test(words)) return words.slice(0, 40);
+  if (/^(?:insert|replace|delete)\b.*\breturning\b/.test(words)) return 'RETURNING';
+  return undefined;
+}
+
+export function readStatement(sql: string): Statement {
+  const bare = withoutValues(sql);
+  const words = bare.replace(/`(?:[^`]|``)*`/g, '`').toLowerCase();
+  const verb = /^[(\s]*([a-z]+)/.exec(words)?.[1] ?? '';
+  let kind = KINDS[verb] ?? 'other';
+  if (verb === 'start' && !/^start transaction\b/.test(words)) kind = 'other';
+  if (verb === 'rollback' && /^rollback( work)? to\b/.test(words)) kind = 'other';
+  if (verb === 'with') kind = /\b(?:update|delete|insert|replace) /.test(words) ? 'write' : 'read';
+  const why = unsupported(verb, words);
+  return {
+    sql,
+    kind,
+    verb,
+    bare,
+    ...(why === undefined ? {} : { unsupported: why }),
+    asksLastInsertId: /\blast_insert_id ?\( ?\)|@@(?:session\.)?(?:last_insert_id|identity)\b/.test(words),
+    leavesTraces: kind === 'set' || /(?<!@)@(?!@)/.test(words),
+  };
+}
