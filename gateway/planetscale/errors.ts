@@ -1,5 +1,5 @@
-import type { Statement } from './statement.ts';
 import type { TabletType } from './session.ts';
+import type { Statement } from './statement.ts';
 
 /** MySQL itself refused, or the connection to it broke (`fatal`). */
 export class EngineError extends Error {

@@ -30,7 +30,8 @@ export function withoutValues(sql: string): string {
     const char = sql[at];
     if (char === "'" || char === '"') cut(endOfQuoted(sql, at, char), '?');
     else if (char === '`') at = endOfQuoted(sql, at, char);
-    else if (char === '#' || (char === '-' && /^--(?:\s|$)/.test(sql.slice(at, at + 3)))) cut(endOf(sql, '\n', at), ' ');
+    else if (char === '#' || (char === '-' && /^--(?:\s|$)/.test(sql.slice(at, at + 3))))
+      cut(endOf(sql, '\n', at), ' ');
     else if (char === '/' && /^\/\*M?!/.test(sql.slice(at, at + 4))) {
       cut(at + 2 + (/^[M!]+\d*/.exec(sql.slice(at + 2, at + 12))?.[0].length ?? 1), ' ');
     } else if (char === '/' && sql[at + 1] === '*') cut(endOf(sql, '*/', at + 2), ' ');
@@ -80,12 +81,18 @@ const UNSUPPORTED_VERBS = new Set(
 function unsupported(verb: string, words: string): string | undefined {
   if (UNSUPPORTED_VERBS.has(verb)) return `${verb} statement`;
   const definition = /^(create|alter|drop|rename)( or replace)?( definer ?= ?\S+)? (\w+)/.exec(words);
-  if (definition && /^(database|schema|user|role|server|function|aggregate|procedure|trigger|event|temporary)$/.test(definition[4] ?? '')) {
+  if (
+    definition &&
+    /^(database|schema|user|role|server|function|aggregate|procedure|trigger|event|temporary)$/.test(
+      definition[4] ?? '',
+    )
+  ) {
     return `${definition[1]} ${definition[4]}`;
   }
   if (/\b(?:get_lock|release_lock|release_all_locks) ?\(/.test(words)) return 'named locks';
   if (/\binto (?:outfile|dumpfile)\b|\bload_file ?\(/.test(words)) return 'files';
-  if (/^set (?:global|persist|password|role|default role|@@global)\b|^set .*\bautocommit\b/.test(words)) return words.slice(0, 40);
+  if (/^set (?:global|persist|password|role|default role|@@global)\b|^set .*\bautocommit\b/.test(words))
+    return words.slice(0, 40);
   if (/^(?:insert|replace|delete)\b.*\breturning\b/.test(words)) return 'RETURNING';
   return undefined;
 }

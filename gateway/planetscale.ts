@@ -1,0 +1,221 @@
+import { createHmac } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Answer, type Fault, underFault } from './faults.ts';
+import { BodyTooLarge, listen, prometheus, readBody, secretMatcher, send } from './http.ts';
+import { Unreachable } from './planetscale/errors.ts';
+import { type Caller, Executor } from './planetscale/execute.ts';
+import type { MysqlServer } from './planetscale/pool.ts';
+import { openSession, SessionSignatureError, signSession, type TabletType } from './planetscale/session.ts';
+
+export interface PlanetscaleGatewayOptions {
+  primary: MysqlServer;
+  /** Read-only copies of `primary`; they serve replica credentials and `USE @replica` in turn. */
+  replicas?: Array<Omit<MysqlServer, 'database'>>;
+  username: string;
+  password: string;
+  replicaUsername?: string;
+  replicaPassword?: string;
+  host?: string;
+  /** 0 or none takes a free one. */
+  port?: number;
+  /** What is done to a request instead of serving it; `sql` is absent outside Execute. */
+  intercept?: (request: { method: string; sql?: string }) => Fault | undefined;
+  transactionSeconds?: number;
+  /** Connections to each server for queries, and as many again for transactions. */
+  poolSize?: number;
+  /** How long a statement waits for a connection before it is refused. */
+  poolWaitSeconds?: number;
+}
+
+export interface PlanetscaleGateway {
+  /** For the client's `url`, credentials included. */
+  url: string;
+  /** The same for the replica credentials; absent without replicas or without such credentials. */
+  replicaUrl?: string;
+  stats(): { requests: number };
+  resetStats(): void;
+  stop(): Promise<void>;
+}
+
+const SERVICE = '/psdb.v1alpha1.Database/';
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+interface Principal extends Caller {
+  matches(username: string, password: string): boolean;
+  /** Signs this principal's sessions; made from its credentials, so that sessions outlive a restart of the gateway. */
+  sessionKey: Buffer;
+}
+
+/** PlanetScale's HTTP API over a real MySQL or MariaDB, for the unchanged @planetscale/database client. */
+export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions): Promise<PlanetscaleGateway> {
+  const { primary, replicas = [], username, password, replicaUsername, replicaPassword } = options;
+  const executor = new Executor(
+    primary,
+    replicas.map((replica) => ({ ...replica, database: primary.database })),
+    {
+      size: options.poolSize ?? 20,
+      waitSeconds: options.poolWaitSeconds ?? 5,
+      transactionSeconds: options.transactionSeconds ?? 20,
+    },
+  );
+  const principals = [principal(username, password, 'primary')];
+  if (replicaUsername !== undefined && replicaPassword !== undefined) {
+    principals.push(principal(replicaUsername, replicaPassword, 'replica'));
+  }
+  const counts = { requests: 0, total: 0, statements: 0, refused: 0, unreachable: 0, unauthenticated: 0 };
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '/').split('?')[0] ?? '/';
+    if (path === '/metrics' && request.method === 'GET') return send(request, response, metrics());
+    counts.requests += 1;
+    counts.total += 1;
+    const method = path.startsWith(SERVICE) ? path.slice(SERVICE.length) : path;
+    let body: Buffer;
+    try {
+      body = await readBody(request, MAX_BODY_BYTES);
+    } catch (error) {
+      if (!(error instanceof BodyTooLarge)) throw error;
+      return send(
+        request,
+        response,
+        failure(413, 'resource_exhausted', `the request is larger than ${MAX_BODY_BYTES} bytes`),
+      );
+    }
+    const message = parseObject(body);
+    const sql = typeof message?.query === 'string' ? message.query : undefined;
+    const fault = options.intercept?.(sql === undefined ? { method } : { method, sql });
+    const answer = await underFault(fault, () => respond(request, method, message));
+    if (answer === 'drop') response.destroy();
+    else if (answer !== 'hang') send(request, response, answer);
+  }
+
+  async function respond(request: IncomingMessage, method: string, message: Message | undefined): Promise<Answer> {
+    if (request.method !== 'POST') return failure(405, 'unimplemented', 'only POST is served');
+    const caller = principals.find(({ matches }) => matches(...credentials(request)));
+    if (!caller) {
+      counts.unauthenticated += 1;
+      return failure(401, 'unauthenticated', 'invalid auth credentials');
+    }
+    if (!message) return failure(400, 'invalid_argument', 'the request body is not a JSON object');
+    try {
+      const session = openSession(message.session, caller.sessionKey, caller.tablet);
+      if (method === 'CreateSession') {
+        const user = { username: caller.username, psid: 'local' };
+        return json(200, { branch: 'main', user, session: signSession(session, caller.sessionKey) });
+      }
+      if (method === 'CloseSession') {
+        if (session.inTransaction) await executor.execute(caller, session, 'ROLLBACK');
+        return json(200, { session: signSession(session, caller.sessionKey) });
+      }
+      if (method !== 'Execute') return failure(404, 'unimplemented', 'unknown method');
+      if (typeof message.query !== 'string') return failure(400, 'invalid_argument', 'query must be a string');
+      const started = performance.now();
+      const outcome = await executor.execute(caller, session, message.query);
+      counts.statements += 1;
+      const timing = (performance.now() - started) / 1000;
+      const signed = signSession(session, caller.sessionKey);
+      if ('result' in outcome) return json(200, { session: signed, result: outcome.result, timing });
+      counts.refused += 1;
+      return json(200, { session: signed, error: { code: 'UNKNOWN', message: outcome.error }, timing });
+    } catch (error) {
+      if (error instanceof SessionSignatureError) return failure(400, 'invalid_argument', 'session signature mismatch');
+      if (!(error instanceof Unreachable)) return failure(500, 'internal', 'internal error');
+      counts.unreachable += 1;
+      return failure(503, 'unavailable', error.message);
+    }
+  }
+
+  function metrics(): Answer {
+    const counters = prometheus({
+      planetscale_gateway_requests_total: { help: 'HTTP requests.', value: counts.total },
+      planetscale_gateway_statements_total: {
+        help: 'Statements that MySQL or the gateway answered.',
+        value: counts.statements,
+      },
+      planetscale_gateway_refused_total: {
+        help: 'Statements that were answered with an error.',
+        value: counts.refused,
+      },
+      planetscale_gateway_unreachable_total: { help: 'Requests that found no server.', value: counts.unreachable },
+      planetscale_gateway_unauthenticated_total: { help: 'Wrong credentials.', value: counts.unauthenticated },
+    });
+    const gauges = [
+      ['planetscale_gateway_transactions_open', executor.transactions.size],
+      ['planetscale_gateway_connections_in_use', executor.connectionsInUse],
+    ].map(([name, value]) => `# TYPE ${name} gauge\n${name} ${value}\n`);
+    return { ...counters, body: `${counters.body}${gauges.join('')}` };
+  }
+
+  const { host, port, stop } = await listen(serve, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
+  const urlFor = (user: string, secret: string): string =>
+    `http://${encodeURIComponent(user)}:${encodeURIComponent(secret)}@${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return {
+    url: urlFor(username, password),
+    ...(replicas.length > 0 && replicaUsername !== undefined && replicaPassword !== undefined
+      ? { replicaUrl: urlFor(replicaUsername, replicaPassword) }
+      : {}),
+    stats: () => ({ requests: counts.requests }),
+    resetStats: () => {
+      counts.requests = 0;
+    },
+    stop: async () => {
+      await stop();
+      executor.close();
+    },
+  };
+}
+
+interface Message {
+  query?: unknown;
+  session?: unknown;
+}
+
+function parseObject(body: Buffer): Message | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body.toString('utf8') || '{}');
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function json(status: number, value: object): Answer {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+}
+
+/** The client makes a DatabaseError of it; `code` is one of Connect's. */
+function failure(status: number, code: string, message: string): Answer {
+  return json(status, { error: { code, message } });
+}
+
+function principal(username: string, password: string, tablet: TabletType): Principal {
+  const isUsername = secretMatcher(username);
+  const isPassword = secretMatcher(password);
+  return {
+    username,
+    tablet,
+    sessionKey: createHmac('sha256', password).update(`session\n${tablet}\n${username}`).digest(),
+    matches: (user, secret) => {
+      // The client sends what stands in its url still percent-encoded, and what stands in its options as it is.
+      const users = readings(user).map(isUsername);
+      const secrets = readings(secret).map(isPassword);
+      return users.includes(true) && secrets.includes(true);
+    },
+  };
+}
+
+function readings(text: string): string[] {
+  try {
+    return [text, decodeURIComponent(text)];
+  } catch {
+    return [text];
+  }
+}
+
+function credentials(request: IncomingMessage): [username: string, password: string] {
+  const [, encoded = ''] = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  // The client's btoa() writes Latin-1.
+  const text = Buffer.from(encoded, 'base64').toString('latin1');
+  const colon = text.indexOf(':');
+  return colon < 0 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1)];
+}

@@ -1,0 +1,229 @@
+import { EngineError, Unreachable, VitessError, vitessText } from './errors.ts';
+import { type EngineAnswer, type Link, type MysqlServer, Pool, type PoolLimits } from './pool.ts';
+import { leaveTransaction, type TabletType, tabletOf, type VitessSession } from './session.ts';
+import { readStatement, type Statement } from './statement.ts';
+import { Transactions } from './transactions.ts';
+import type { WireResult } from './wire.ts';
+
+/** Vitess' limits on a statement outside a transaction; inside, the transaction's own limit rules. */
+const WRITE_SECONDS = 30;
+const READ_SECONDS = 900;
+
+export interface Caller {
+  username: string;
+  tablet: TabletType;
+}
+
+export type Outcome = { result: WireResult } | { error: string };
+
+/** Runs statements on the server that the session is aimed at, and moves the session on as Vitess would. */
+export class Executor {
+  #pools: Record<TabletType, { queries: Pool[]; transactions: Pool[] }>;
+  #turn = 0;
+  readonly transactions: Transactions;
+
+  constructor(
+    readonly primary: MysqlServer,
+    replicas: MysqlServer[],
+    limits: PoolLimits & { transactionSeconds: number },
+  ) {
+    const pools = (servers: MysqlServer[], refusal: string, readOnly: boolean): Pool[] =>
+      servers.map((server) => new Pool(server, limits, refusal, readOnly));
+    const both = (servers: MysqlServer[], readOnly: boolean) => ({
+      queries: pools(servers, 'query pool timeout', readOnly),
+      transactions: pools(servers, 'transaction pool connection limit exceeded', readOnly),
+    });
+    this.#pools = { primary: both([primary], false), replica: both(replicas, true) };
+    this.transactions = new Transactions(limits.transactionSeconds);
+  }
+
+  get connectionsInUse(): number {
+    return this.#allPools().reduce((sum, pool) => sum + pool.inUse, 0);
+  }
+
+  /** Changes `session` also where it fails. Throws Unreachable when no server could be reached, before anything ran. */
+  async execute(caller: Caller, session: VitessSession, sql: string): Promise<Outcome> {
+    const statement = readStatement(sql);
+    const tablet = tabletOf(session);
+    try {
+      const result = await this.#perform(caller, session, statement);
+      return { result };
+    } catch (error) {
+      if (!(error instanceof EngineError || error instanceof VitessError)) throw error;
+      const database = this.primary.database;
+      return { error: vitessText(error, { database, tablet, caller: caller.username, statement }) };
+    }
+  }
+
+  close(): void {
+    this.transactions.closeAll();
+    for (const pool of this.#allPools()) pool.close();
+  }
+
+  async #perform(caller: Caller, session: VitessSession, statement: Statement): Promise<WireResult> {
+    refuseUnsupported(session, statement);
+    switch (statement.kind) {
+      case 'begin':
+        // MySQL and Vitess alike commit a transaction that is open when another one begins.
+        if (session.inTransaction) await this.#finish(session, 'COMMIT');
+        session.inTransaction = true;
+        session.transactionAccessMode = statement.bare.replace(/^(begin( work)?|start transaction)\s*;?/i, '').trim();
+        return {};
+      case 'commit':
+        await this.#finish(session, 'COMMIT');
+        return {};
+      case 'rollback':
+        await this.#finish(session, 'ROLLBACK');
+        return {};
+      case 'use':
+        this.#aim(caller, session, statement);
+        return {};
+      case 'definition':
+        if (session.inTransaction) await this.#finish(session, 'COMMIT');
+        break;
+      default:
+    }
+    const answer = session.inTransaction
+      ? await this.#runInTransaction(session, statement)
+      : await this.#runAlone(session, statement);
+    return settle(session, answer);
+  }
+
+  async #runAlone(session: VitessSession, statement: Statement): Promise<EngineAnswer> {
+    const { link, pool } = await this.#take(tabletOf(session));
+    const seconds = statement.kind === 'read' ? READ_SECONDS : WRITE_SECONDS;
+    const timer = setTimeout(() => {
+      const text = `due to context deadline exceeded, elapsed time: ${seconds}s, killing query`;
+      void link.kill(new EngineError(2013, 'HY000', text, true));
+    }, seconds * 1000);
+    try {
+      return await runOn(link, session, statement);
+    } finally {
+      clearTimeout(timer);
+      pool.give(link, { reusable: !statement.leavesTraces });
+    }
+  }
+
+  /**
+   * The connection opens with the first statement, and its id travels back in the session: two first statements sent at
+   * once open two transactions, of which the client keeps only one. So it is on PlanetScale, and so tests should see it.
+   */
+  async #runInTransaction(session: VitessSession, statement: Statement): Promise<EngineAnswer> {
+    const tablet = tabletOf(session);
+    if (!session.shardSessions) {
+      const transactionId = await this.#openTransaction(tablet, session.transactionAccessMode ?? '');
+      session.shardSessions = [
+        {
+          target: {
+            keyspace: this.primary.database,
+            shard: '-',
+            tabletType: tablet === 'primary' ? 'PRIMARY' : 'REPLICA',
+          },
+          transactionId,
+          tabletAlias: { cell: 'local', uid: tablet === 'primary' ? 100 : 101 },
+        },
+      ];
+    }
+    const id = session.shardSessions[0]?.transactionId ?? '';
+    return this.transactions.run(id, (link) => runOn(link, session, statement), statement.leavesTraces);
+  }
+
+  async #openTransaction(tablet: TabletType, accessMode: string): Promise<string> {
+    const begin = `START TRANSACTION ${accessMode}`;
+    return this.#inTurn(this.#pools[tablet].transactions, (pool) => this.transactions.open(pool, begin), tablet);
+  }
+
+  #take(tablet: TabletType): Promise<{ link: Link; pool: Pool }> {
+    return this.#inTurn(this.#pools[tablet].queries, async (pool) => ({ link: await pool.take(), pool }), tablet);
+  }
+
+  /** Round robin; a server that cannot be reached is passed over. */
+  async #inTurn<T>(pools: Pool[], attempt: (pool: Pool) => Promise<T>, tablet: TabletType): Promise<T> {
+    this.#turn += 1;
+    let last: Unreachable | undefined;
+    for (let offset = 0; offset < pools.length; offset += 1) {
+      const pool = pools[(this.#turn + offset) % pools.length];
+      try {
+        if (pool) return await attempt(pool);
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error;
+        last = error;
+      }
+    }
+    const healthy = `no healthy tablet available for 'keyspace:"${this.primary.database}" shard:"-" tablet_type:${tablet.toUpperCase()}'`;
+    throw new Unreachable(`target: ${this.primary.database}.-.${tablet}: ${healthy}`, { cause: last?.cause });
+  }
+
+  /** The session leaves its transaction whatever comes of it, so that a ROLLBACK after a failed COMMIT succeeds. */
+  async #finish(session: VitessSession, verb: 'COMMIT' | 'ROLLBACK'): Promise<void> {
+    const id = session.shardSessions?.[0]?.transactionId;
+    leaveTransaction(session);
+    if (id !== undefined) await this.transactions.finish(id, verb);
+  }
+
+  #aim(caller: Caller, session: VitessSession, statement: Statement): void {
+    const [, quoted, tablet] = /^use\s+(`[^`]*`|[\w-]*)(?:@(\w+))?\s*;?$/i.exec(statement.bare) ?? [];
+    const name = quoted?.replaceAll('`', '');
+    if (name && name !== this.primary.database)
+      throw new VitessError(undefined, `VT05003: unknown database '${name}' in vschema`);
+    if (tablet && tablet !== 'primary' && tablet !== 'replica') {
+      throw new VitessError(undefined, `VT05006: unknown tablet type '${tablet}'`);
+    }
+    if (session.inTransaction) {
+      throw new VitessError(undefined, 'can not change the target in the middle of a transaction');
+    }
+    if (caller.tablet === 'replica' && tablet === 'primary') {
+      throw new VitessError(undefined, 'these credentials reach replicas only');
+    }
+    session.targetString = `${name ?? ''}@${tablet ?? caller.tablet}`;
+  }
+
+  #allPools(): Pool[] {
+    return Object.values(this.#pools).flatMap(({ queries, transactions }) => [...queries, ...transactions]);
+  }
+}
+
+function refuseUnsupported(session: VitessSession, statement: Statement): void {
+  // MariaDB would run it, and the same code would fail on the first day in production.
+  if (statement.unsupported === 'RETURNING') {
+    throw new VitessError(undefined, "syntax error near 'returning'");
+  }
+  if (statement.unsupported !== undefined) {
+    throw new VitessError(undefined, `VT12001: unsupported: ${statement.unsupported}`);
+  }
+  // A setting would be lost with the connection; better to refuse it than to pretend that it holds.
+  const harmless = /^set (?:@(?!@)|names |charset |character set )/i;
+  if (statement.kind === 'set' && !session.inTransaction && !harmless.test(statement.bare)) {
+    throw new VitessError(undefined, 'VT12001: unsupported: SET of a system variable outside a transaction');
+  }
+  if (tabletOf(session) !== 'replica') return;
+  if (statement.kind === 'write') {
+    throw new VitessError(undefined, `VT09002: ${statement.verb} statement with a replica target`);
+  }
+  if (statement.kind === 'definition') {
+    throw new VitessError(undefined, 'supported only for primary tablet type, current type: replica');
+  }
+}
+
+/** LAST_INSERT_ID() follows the session, not the connection that happens to serve it. */
+async function runOn(link: Link, session: VitessSession, statement: Statement): Promise<EngineAnswer> {
+  if (statement.asksLastInsertId) await link.run(`SET @@last_insert_id = ${BigInt(session.lastInsertId ?? '0')}`);
+  return link.run(statement.sql);
+}
+
+/** What the answer leaves in the session, and the answer as psdb writes it: what is zero or empty is left out. */
+function settle(session: VitessSession, answer: EngineAnswer): WireResult {
+  if (answer.fields) {
+    session.foundRows = String(answer.rows.length);
+    session.rowCount = '-1';
+    return answer.rows.length > 0 ? { fields: answer.fields, rows: answer.rows } : { fields: answer.fields };
+  }
+  session.rowCount = String(answer.affectedRows);
+  const result: WireResult = {};
+  if (answer.affectedRows > 0) result.rowsAffected = String(answer.affectedRows);
+  if (answer.insertId !== '0') {
+    session.lastInsertId = answer.insertId;
+    result.insertId = answer.insertId;
+  }
+  return result;
+}
