@@ -4,7 +4,7 @@ import { type Answer, type Fault, underFault } from './faults.ts';
 import { BodyTooLarge, listen, prometheus, readBody, secretMatcher, send } from './http.ts';
 import { Unreachable } from './planetscale/errors.ts';
 import { type Caller, Executor } from './planetscale/execute.ts';
-import type { MysqlServer } from './planetscale/pool.ts';
+import type { MysqlServer } from './planetscale/link.ts';
 import { openSession, SessionSignatureError, signSession, type TabletType } from './planetscale/session.ts';
 
 export interface PlanetscaleGatewayOptions {

@@ -1,5 +1,6 @@
 import { EngineError, Unreachable, VitessError, vitessText } from './errors.ts';
-import { type EngineAnswer, type Link, type MysqlServer, Pool, type PoolLimits } from './pool.ts';
+import type { EngineAnswer, Link, MysqlServer } from './link.ts';
+import { Pool, type PoolLimits } from './pool.ts';
 import { leaveTransaction, type TabletType, tabletOf, type VitessSession } from './session.ts';
 import { readStatement, type Statement } from './statement.ts';
 import { Transactions } from './transactions.ts';

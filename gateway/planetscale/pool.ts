@@ -1,163 +1,5 @@
-import { type Connection, createConnection } from 'mysql2';
-import { EngineError, Unreachable, VitessError } from './errors.ts';
-import { type Column, type WireField, type WireRow, wireField, wireRow } from './wire.ts';
-
-export interface MysqlServer {
-  host: string;
-  port: number;
-  user: string;
-  password: string;
-  database: string;
-}
-
-export interface EngineAnswer {
-  /** Absent when the statement has no result set. */
-  fields?: WireField[];
-  rows: WireRow[];
-  affectedRows: number;
-  insertId: string;
-  /** MySQL's own word on it, known only after statements without a result set. */
-  inTransaction: boolean;
-}
-
-export const MAX_ROWS = 100_000;
-export const MAX_RESULT_BYTES = 64 * 1024 * 1024;
-
-const CONNECT_MS = 3_000;
-const IDLE_MS = 30_000;
-const SERVER_STATUS_IN_TRANS = 1;
-const SETTINGS = [
-  'SET NAMES utf8mb4',
-  `SET time_zone = '+00:00', autocommit = 1, sql_select_limit = ${MAX_ROWS + 1}, sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'`,
-];
-
-/** One connection to MySQL with PlanetScale's settings. */
-export class Link {
-  #connection: Connection;
-  #failRunning: ((error: EngineError) => void) | undefined;
-  broken = false;
-  idleTimer: NodeJS.Timeout | undefined;
-
-  private constructor(
-    readonly server: MysqlServer,
-    connection: Connection,
-  ) {
-    this.#connection = connection;
-    const lost = (): void =>
-      this.#break(new EngineError(2013, 'HY000', 'Lost connection to MySQL server during query', true));
-    connection.on('error', lost);
-    connection.on('end', lost);
-  }
-
-  /** Throws Unreachable, with MySQL's own reason as its cause. */
-  static async open(server: MysqlServer, { readOnly = false } = {}): Promise<Link> {
-    const connection = createConnection({
-      ...server,
-      charset: 'utf8mb4',
-      timezone: 'Z',
-      dateStrings: true,
-      supportBigNumbers: true,
-      bigNumberStrings: true,
-      connectTimeout: CONNECT_MS,
-      // FOUND_ROWS stays on: an UPDATE counts the rows that it matched, as PlanetScale does.
-      flags: ['-LOCAL_FILES', '-IGNORE_SPACE'],
-    });
-    const link = new Link(server, connection);
-    try {
-      await new Promise<void>((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
-      for (const setting of SETTINGS) await link.run(setting);
-      // The second net below the refusal of writes, should the replica itself not be read-only.
-      if (readOnly) await link.run('SET SESSION TRANSACTION READ ONLY');
-      return link;
-    } catch (cause) {
-      link.destroy();
-      throw new Unreachable('no connection to MySQL', { cause });
-    }
-  }
-
-  /** Values come as the text protocol's own bytes. Past the limits it reads on but keeps nothing, and then refuses. */
-  run(sql: string): Promise<EngineAnswer> {
-    if (this.broken) return Promise.reject(new EngineError(2006, 'HY000', 'MySQL server has gone away', true));
-    return new Promise((resolve, reject) => {
-      const answer: EngineAnswer = { rows: [], affectedRows: 0, insertId: '0', inTransaction: false };
-      let failure: EngineError | VitessError | undefined;
-      let bytes = 0;
-      const settle = (act: () => void): void => {
-        this.#failRunning = undefined;
-        act();
-      };
-      this.#failRunning = (error) => settle(() => reject(error));
-      const query = this.#connection.query({ sql, rowsAsArray: true, typeCast: (value) => value.buffer() });
-      query.on('error', (error) => {
-        const { errno, sqlState, sqlMessage, message } = error as Partial<EngineRefusal> & Error;
-        if (errno === undefined || sqlState === undefined) return this.#connection.emit('error', error);
-        failure ??= new EngineError(errno, sqlState, sqlMessage ?? message);
-        return undefined;
-      });
-      query.on('fields', (columns: Column[] | undefined) => {
-        if (columns) answer.fields = columns.map(wireField);
-      });
-      query.on('result', (row: Array<Buffer | null> | OkPacket) => {
-        if (!Array.isArray(row)) {
-          answer.affectedRows = row.affectedRows;
-          answer.insertId = BigInt.asUintN(64, BigInt(row.insertId)).toString();
-          answer.inTransaction = (row.serverStatus & SERVER_STATUS_IN_TRANS) !== 0;
-          return;
-        }
-        if (failure) return;
-        for (const value of row) bytes += value?.length ?? 0;
-        if (answer.rows.length >= MAX_ROWS) {
-          failure = new EngineError(10001, 'HY000', `Row count exceeded ${MAX_ROWS}`);
-        } else if (bytes > MAX_RESULT_BYTES) {
-          failure = new VitessError(
-            'ResourceExhausted',
-            `grpc: trying to send message larger than max (${bytes} vs. ${MAX_RESULT_BYTES})`,
-          );
-        } else {
-          answer.rows.push(wireRow(row));
-          return;
-        }
-        answer.rows = [];
-      });
-      query.on('end', () => settle(() => (failure ? reject(failure) : resolve(answer))));
-    });
-  }
-
-  /** Ends the statement that runs, on the server too: closing a socket alone would not wake a statement that waits for a lock. */
-  async kill(why: EngineError): Promise<void> {
-    const id = this.#connection.threadId;
-    this.#break(why);
-    try {
-      const killer = await Link.open(this.server);
-      await killer.run(`KILL ${id}`).finally(() => killer.destroy());
-    } catch {
-      // The server is away, or the connection was gone already: nothing is left to end.
-    }
-  }
-
-  destroy(): void {
-    this.broken = true;
-    clearTimeout(this.idleTimer);
-    this.#connection.destroy();
-  }
-
-  #break(error: EngineError): void {
-    this.destroy();
-    this.#failRunning?.(error);
-  }
-}
-
-interface EngineRefusal {
-  errno: number;
-  sqlState: string;
-  sqlMessage: string;
-}
-
-interface OkPacket {
-  affectedRows: number;
-  insertId: number | string;
-  serverStatus: number;
-}
+import { Unreachable, VitessError } from './errors.ts';
+import { Link, type MysqlServer } from './link.ts';
 
 export interface PoolLimits {
   size: number;
@@ -208,10 +50,14 @@ export class Pool {
   give(link: Link, { reusable = true } = {}): void {
     if (!reusable || link.broken || this.#closed) {
       link.destroy();
-      return this.#freeSlot();
+      this.#freeSlot();
+      return;
     }
     const next = this.#waiting.shift();
-    if (next) return next(link);
+    if (next) {
+      next(link);
+      return;
+    }
     link.idleTimer = setTimeout(() => {
       this.#idle.splice(this.#idle.indexOf(link), 1);
       link.destroy();

@@ -1,5 +1,6 @@
 import { EngineError, VitessError } from './errors.ts';
-import type { EngineAnswer, Link, Pool } from './pool.ts';
+import type { EngineAnswer, Link } from './link.ts';
+import type { Pool } from './pool.ts';
 
 interface Transaction {
   id: string;
