@@ -24,7 +24,6 @@ export const MAX_ROWS = 100_000;
 export const MAX_RESULT_BYTES = 64 * 1024 * 1024;
 
 const CONNECT_MS = 3_000;
-const IDLE_MS = 30_000;
 const SERVER_STATUS_IN_TRANS = 1;
 const SETTINGS = [
   'SET NAMES utf8mb4',

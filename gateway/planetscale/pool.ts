@@ -1,6 +1,9 @@
 import { Unreachable, VitessError } from './errors.ts';
 import { Link, type MysqlServer } from './link.ts';
 
+/** A connection that nobody used for so long is closed. */
+const IDLE_MS = 30_000;
+
 export interface PoolLimits {
   size: number;
   waitSeconds: number;
