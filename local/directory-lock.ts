@@ -19,7 +19,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
     for (;;) {
       try {
         await link(draft, file);
-        return () => rm(file, { force: true });
+        return once(() => rm(file, { force: true }));
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
@@ -29,6 +29,15 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+/** A second release would remove the lock of whoever took the directory meanwhile. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= work();
+    return done;
+  };
 }
 
 async function takeFromTheDead(directory: string, file: string, holder: string): Promise<void> {

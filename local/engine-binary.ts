@@ -16,7 +16,16 @@ export interface EngineBinary {
 }
 
 type Log = (line: string) => void;
-type Fetch = (debian: Debian, folders: { work: string; root: string }, log: Log) => Promise<void>;
+
+/** Where a system without servers gets them from. */
+export interface PackageSystem {
+  /** Null when there are no such packages here. */
+  find(environment: NodeJS.ProcessEnv): Promise<Debian | null>;
+  /** Leaves a tree with `usr/bin`, `usr/sbin` ... at `root`; `work` goes away afterwards. */
+  fetch(debian: Debian, folders: { work: string; root: string }, log: Log): Promise<void>;
+}
+
+const DEBIAN: PackageSystem = { find: findDebian, fetch: fetchDebianEngines };
 
 const PROGRAMS = { redis: ['redis-server', 'valkey-server'], mysql: ['mariadbd', 'mysqld'] } as const;
 const INSTALL = {
@@ -28,22 +37,14 @@ const INSTALL = {
   },
 };
 
-/** The `environment` and `fetch` parameters exist for tests of the resolver itself. */
-export function findRedis(
-  log: Log,
-  environment = process.env,
-  fetch: Fetch = fetchDebianEngines,
-): Promise<EngineBinary> {
-  return findEngine('redis', log, environment, fetch);
+/** The last two parameters are for tests of the search itself. */
+export function findRedis(log: Log, environment = process.env, packages = DEBIAN): Promise<EngineBinary> {
+  return findEngine('redis', log, environment, packages);
 }
 
 /** MariaDB or MySQL, whichever is found first. */
-export function findMysql(
-  log: Log,
-  environment = process.env,
-  fetch: Fetch = fetchDebianEngines,
-): Promise<EngineBinary> {
-  return findEngine('mysql', log, environment, fetch);
+export function findMysql(log: Log, environment = process.env, packages = DEBIAN): Promise<EngineBinary> {
+  return findEngine('mysql', log, environment, packages);
 }
 
 /** Outside node_modules, which `npm ci` empties. */
@@ -56,7 +57,7 @@ async function findEngine(
   name: EngineBinary['name'],
   log: Log,
   environment: NodeJS.ProcessEnv,
-  fetch: Fetch,
+  packages: PackageSystem,
 ): Promise<EngineBinary> {
   if (environment.MINIAPP_ENGINE_SOURCE !== 'debian') {
     for (const program of PROGRAMS[name]) {
@@ -65,13 +66,13 @@ async function findEngine(
       if (found !== null) return found;
     }
   }
-  const debian = await findDebian(environment);
+  const debian = await packages.find(environment);
   if (debian === null) throw new Error(`no ${name} server on PATH, and no Debian packages here. ${advice(name)}`);
   const root = join(engineCache(environment), `${debian.codename}-${debian.architecture}`);
   const cached = await probeRoot(name, root, 'cache');
   if (cached !== null) return cached;
   try {
-    await fillCache(root, debian, fetch, log);
+    await fillCache(root, debian, packages, log);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`no ${name} server on PATH, and fetching one failed: ${reason}\n${advice(name)}`);
@@ -84,29 +85,39 @@ async function findEngine(
 const filling = new Map<string, Promise<void>>();
 
 /** Both engines come in one fetch, and one process fetches once however many ask. */
-function fillCache(root: string, debian: Debian, fetch: Fetch, log: Log): Promise<void> {
+function fillCache(root: string, debian: Debian, packages: PackageSystem, log: Log): Promise<void> {
   const running = filling.get(root);
   if (running !== undefined) return running;
-  const filled = fetchAndRename(root, debian, fetch, log).finally(() => filling.delete(root));
+  const filled = fetchIntoCache(root, debian, packages, log).finally(() => filling.delete(root));
   filling.set(root, filled);
   return filled;
 }
 
 /** The cache appears whole or not at all. Of two processes that race the first to rename wins; the other takes that. */
-async function fetchAndRename(root: string, debian: Debian, fetch: Fetch, log: Log): Promise<void> {
+export async function fetchIntoCache(root: string, debian: Debian, packages: PackageSystem, log: Log): Promise<void> {
   await mkdir(join(root, '..'), { recursive: true });
+  await sweep(join(root, '..'));
   const work = await mkdtemp(join(root, '..', '.fetch-'));
   try {
     // Whoever asked has probed the cache in vain: what stands there is broken, unless it was finished just now.
     const broken = await stat(root).catch(() => null);
     if (broken !== null && Date.now() - broken.ctimeMs > 60_000)
       await rename(root, join(work, 'broken')).catch(() => {});
-    await fetch(debian, { work, root: join(work, 'root') }, log);
+    await packages.fetch(debian, { work, root: join(work, 'root') }, log);
     await rename(join(work, 'root'), root).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
   } finally {
     await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** What fetches that were killed left behind. */
+async function sweep(cache: string): Promise<void> {
+  for (const entry of await readdir(cache)) {
+    if (!entry.startsWith('.fetch-')) continue;
+    const { mtimeMs } = await stat(join(cache, entry)).catch(() => ({ mtimeMs: Date.now() }));
+    if (Date.now() - mtimeMs > 3_600_000) await rm(join(cache, entry), { recursive: true, force: true });
   }
 }
 
@@ -151,5 +162,5 @@ function advice(name: EngineBinary['name']): string {
   const url = name === 'redis' ? 'REDIS_URL' : 'MYSQL_URL';
   const { debian, mac, other } = INSTALL[name];
   const install = process.platform === 'darwin' ? mac : `install ${other}, on Debian or Ubuntu: ${debian}`;
-  return `What helps: ${install}; or set ${url} to a server that runs already.`;
+  return `What helps: ${install}; or set ${url} to a server that runs already, or MINIAPP_ENGINE_CACHE to a folder that may be written.`;
 }

@@ -2,3 +2,4 @@
 export { type EngineBinary, findMysql, findRedis } from './engine-binary.ts';
 export { type MysqlServer, startMysql } from './mysql-server.ts';
 export { type RedisServer, startRedis } from './redis-server.ts';
+export { type SentinelSet, startSentinels } from './sentinel.ts';

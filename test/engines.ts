@@ -36,7 +36,8 @@ export async function freshDatabase(
 ): Promise<MysqlAddress & { database: string; url: string; drop(): Promise<void> }> {
   const address = mysqlForTests();
   const database = `${name}_${randomBytes(6).toString('hex')}`;
-  await administer(`CREATE DATABASE \`${database}\` CHARACTER SET utf8mb4`);
+  // Naming the character set would bring its default collation along, which is not the server's.
+  await administer(`CREATE DATABASE \`${database}\``);
   const { host, port, user, password } = address;
   const url = `mysql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
   return { ...address, database, url, drop: () => administer(`DROP DATABASE IF EXISTS \`${database}\``) };

@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findRedis } from './engine-binary.ts';
+import { freePort } from './process.ts';
+import { type RedisServer, runRedis } from './redis-server.ts';
+
+export interface SentinelSet {
+  /** What a client needs to find the master by its name. */
+  addresses: { host: string; port: number }[];
+  name: string;
+  members: RedisServer[];
+  stop(): Promise<void>;
+}
+
+/**
+ * Sentinels that watch one master and promote a replica when `quorum` of them judge it dead (row A8). They know the
+ * replicas and each other from their first moment: finding out by themselves takes them many seconds.
+ */
+export async function startSentinels(options: {
+  directory: string;
+  count: number;
+  quorum: number;
+  master: { name: string; host: string; port: number };
+  replicas: { host: string; port: number }[];
+  downAfterMilliseconds?: number;
+  failoverTimeoutMilliseconds?: number;
+  log?: (line: string) => void;
+}): Promise<SentinelSet> {
+  const { directory, log = () => {} } = options;
+  const binary = await findRedis(log);
+  // Each has to know the ports of the others, so a port that is taken meanwhile means new ports for all.
+  for (let attempt = 1; ; attempt += 1) {
+    const identities: Identity[] = [];
+    for (let index = 0; index < options.count; index += 1) {
+      identities.push({ id: randomBytes(20).toString('hex'), port: await freePort() });
+    }
+    const starts = await Promise.allSettled(
+      identities.map(async (identity, index) => {
+        const home = join(directory, `sentinel-${index + 1}`);
+        await mkdir(home, { recursive: true });
+        const file = join(home, 'sentinel.conf'); // the sentinel rewrites it
+        await writeFile(file, configuration(options, home, identity, identities));
+        const server = { name: `sentinel ${index + 1}`, directory: home, port: identity.port, log };
+        return runRedis(binary, server, () => [file, '--sentinel']);
+      }),
+    );
+    const members = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+    const stop = async () => {
+      await Promise.all(members.map((member) => member.stop()));
+    };
+    if (members.length === options.count) {
+      const addresses = members.map(({ host, port }) => ({ host, port }));
+      return { addresses, name: options.master.name, members, stop };
+    }
+    await stop();
+    const failure = starts.find((start) => start.status === 'rejected')?.reason;
+    if (attempt === 3 || !String(failure).includes('is taken')) throw failure;
+  }
+}
+
+interface Identity {
+  id: string;
+  port: number;
+}
+
+function configuration(
+  options: Parameters<typeof startSentinels>[0],
+  home: string,
+  own: Identity,
+  all: Identity[],
+): string {
+  const { name, host, port } = options.master;
+  return [
+    `port ${own.port}`,
+    'bind 127.0.0.1',
+    'daemonize no',
+    `dir "${home}"`,
+    `sentinel myid ${own.id}`,
+    `sentinel monitor ${name} ${host} ${port} ${options.quorum}`,
+    `sentinel down-after-milliseconds ${name} ${options.downAfterMilliseconds ?? 1000}`,
+    `sentinel failover-timeout ${name} ${options.failoverTimeoutMilliseconds ?? 3000}`,
+    `sentinel parallel-syncs ${name} 1`,
+    ...options.replicas.map((replica) => `sentinel known-replica ${name} ${replica.host} ${replica.port}`),
+    ...all.filter((one) => one !== own).map((one) => `sentinel known-sentinel ${name} 127.0.0.1 ${one.port} ${one.id}`),
+    '',
+  ].join('\n');
+}
