@@ -1,0 +1,73 @@
+/** What the gateway sends: a function's payload-2.0 result, or an answer of its own. */
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  cookies: string[];
+  body: Buffer;
+}
+
+/** The gateway's own answers carry these bodies and nothing else. */
+const messages = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  413: 'Request Entity Too Large',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+} as const;
+
+export function gatewayAnswer(status: keyof typeof messages): Answer {
+  const body = Buffer.from(JSON.stringify({ message: messages[status] }));
+  return { status, headers: { 'content-type': 'application/json' }, cookies: [], body };
+}
+
+export class MalformedResult extends Error {
+  override readonly name = 'MalformedResult';
+}
+
+/** Lambda's own limit on what a function hands back. */
+const maxResultBytes = 6 * 1024 * 1024;
+
+/** Throws MalformedResult where the real gateway answers 500. */
+export function functionAnswer(result: unknown): Answer {
+  if (!isObject(result) || result.statusCode === undefined) {
+    const body = typeof result === 'string' ? result : JSON.stringify(result ?? null);
+    return { status: 200, headers: { 'content-type': 'application/json' }, cookies: [], body: Buffer.from(body) };
+  }
+  const { statusCode, headers = {}, cookies = [], body = '', isBase64Encoded = false } = result;
+  const status = Number(statusCode);
+  if (!Number.isInteger(status) || status < 200 || status > 599)
+    throw new MalformedResult('statusCode is no HTTP status');
+  if (typeof body !== 'string') throw new MalformedResult('body is no string');
+  if (body.length > maxResultBytes) throw new MalformedResult('the result is larger than 6 MB');
+  if (!isObject(headers)) throw new MalformedResult('headers is no object');
+  if (!Array.isArray(cookies)) throw new MalformedResult('cookies is no list');
+  const sent: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (isObject(value)) throw new MalformedResult(`header ${name} is no text`);
+    if (value !== undefined && value !== null) sent[name.toLowerCase()] = String(value);
+  }
+  if (body !== '') sent['content-type'] ??= 'text/plain; charset=utf-8';
+  return {
+    status,
+    headers: sent,
+    cookies: cookies.map(String),
+    body: Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8'),
+  };
+}
+
+/** undefined: no simple response, which the real gateway answers with 500. */
+export function authorizerDecision(result: unknown): { allowed: boolean; context: unknown } | undefined {
+  if (!isObject(result) || typeof result.isAuthorized !== 'boolean') return undefined;
+  // Through JSON as between two functions of AWS: nothing is shared, undefined members are gone.
+  const context: unknown = isObject(result.context) ? JSON.parse(JSON.stringify(result.context)) : null;
+  return { allowed: result.isAuthorized, context };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,34 @@
+import type { IncomingMessage } from 'node:http';
+import type { Answer } from './api-answers.ts';
+import type { CorsRules } from './serverless-file.ts';
+
+/** The gateway answers every preflight itself, also of paths that have no route; a stranger's gets no permission. */
+export function preflightAnswer(rules: CorsRules, request: IncomingMessage): Answer {
+  const headers = originHeaders(rules, request);
+  if (headers['access-control-allow-origin'] !== undefined) {
+    headers['access-control-allow-methods'] = rules.allowedMethods.join(',');
+    headers['access-control-allow-headers'] = rules.allowedHeaders.join(',');
+    if (rules.maxAgeSeconds !== undefined) headers['access-control-max-age'] = String(rules.maxAgeSeconds);
+  }
+  return { status: 204, headers, cookies: [], body: Buffer.alloc(0) };
+}
+
+/** What a cross-origin answer carries; empty for an origin that is not allowed. A function's own CORS headers do not pass. */
+export function withCors(rules: CorsRules, request: IncomingMessage, answer: Answer): Answer {
+  const own = Object.entries(answer.headers).filter(([name]) => !name.startsWith('access-control-'));
+  const headers: Record<string, string> = { ...Object.fromEntries(own), ...originHeaders(rules, request) };
+  if (headers['access-control-allow-origin'] !== undefined && rules.exposedHeaders.length > 0) {
+    headers['access-control-expose-headers'] = rules.exposedHeaders.join(',');
+  }
+  return { ...answer, headers };
+}
+
+function originHeaders(rules: CorsRules, { headers: { origin } }: IncomingMessage): Record<string, string> {
+  if (origin === undefined) return {};
+  const anyone = rules.allowedOrigins.includes('*');
+  if (!anyone && !rules.allowedOrigins.includes(origin)) return {};
+  return {
+    'access-control-allow-origin': anyone ? '*' : origin,
+    ...(rules.allowCredentials && { 'access-control-allow-credentials': 'true' }),
+  };
+}

@@ -1,0 +1,171 @@
+/** Makes the payload-2.0 events of an HTTP API from a request: what a function sees is what AWS would show it. */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { RouteMatch } from './api-routes.ts';
+import type { Authorizer } from './serverless-file.ts';
+
+/** A request as the gateway understands it, before a route is chosen. */
+export interface GatewayRequest {
+  requestId: string;
+  receivedAt: Date;
+  method: string;
+  /** Decoded, and cut at a decoded `?`: the real gateway does both. */
+  rawPath: string;
+  rawQueryString: string;
+  queryStringParameters: Record<string, string> | undefined;
+  headers: Record<string, string>;
+  cookies: string[] | undefined;
+  protocol: string;
+  sourceIp: string;
+}
+
+/** undefined: the request target is malformed. */
+export function gatewayRequest(request: IncomingMessage, sourceIp: string): GatewayRequest | undefined {
+  const target = (request.url ?? '').replace(/^https?:\/\/[^/?]*/i, '');
+  const mark = target.indexOf('?');
+  const rawPath = decodedPath(mark < 0 ? target : target.slice(0, mark));
+  if (rawPath === undefined) return undefined;
+  const rawQueryString = mark < 0 ? '' : target.slice(mark + 1);
+  const { headers, cookies } = gatewayHeaders(request, sourceIp);
+  return {
+    requestId: randomBytes(11).toString('base64'),
+    receivedAt: new Date(),
+    method: request.method ?? 'GET',
+    rawPath,
+    rawQueryString,
+    queryStringParameters: decodedQuery(rawQueryString),
+    headers,
+    cookies,
+    protocol: `HTTP/${request.httpVersion}`,
+    sourceIp,
+  };
+}
+
+/** The proxy's own headers; the connection between it and the client is none of the function's business. */
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'te',
+  'upgrade',
+  'trailer',
+]);
+
+function gatewayHeaders(request: IncomingMessage, sourceIp: string): Pick<GatewayRequest, 'headers' | 'cookies'> {
+  const headers: Record<string, string> = Object.create(null);
+  const cookies: string[] = [];
+  // rawHeaders, since Node keeps only the first of some duplicates, where the gateway joins them all.
+  for (let index = 0; index < request.rawHeaders.length; index += 2) {
+    const name = (request.rawHeaders[index] ?? '').toLowerCase();
+    const value = request.rawHeaders[index + 1] ?? '';
+    if (name === 'cookie') cookies.push(...value.split(';').map((cookie) => cookie.trim()));
+    else if (!hopByHop.has(name)) headers[name] = name in headers ? `${headers[name]},${value}` : value;
+  }
+  headers['content-length'] ??= '0';
+  headers['x-amzn-trace-id'] =
+    `Root=1-${Math.floor(Date.now() / 1000).toString(16)}-${randomBytes(12).toString('hex')}`;
+  headers['x-forwarded-for'] = headers['x-forwarded-for'] ? `${headers['x-forwarded-for']}, ${sourceIp}` : sourceIp;
+  headers['x-forwarded-port'] = String(request.socket.localPort ?? '');
+  headers['x-forwarded-proto'] = 'http';
+  return { headers, cookies: cookies.length > 0 ? cookies : undefined };
+}
+
+function decodedPath(path: string): string | undefined {
+  if (!path.startsWith('/')) return undefined;
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path).replace(/\?.*$/s, '');
+  } catch {
+    return undefined;
+  }
+}
+
+function decodedQuery(rawQueryString: string): Record<string, string> | undefined {
+  if (rawQueryString === '') return undefined;
+  const parameters: Record<string, string> = Object.create(null);
+  for (const [name, value] of new URLSearchParams(rawQueryString)) {
+    parameters[name] = name in parameters ? `${parameters[name]},${value}` : value;
+  }
+  return parameters;
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `12/Mar/2020:19:03:58 +0000` */
+function clfTime(time: Date): string {
+  const day = String(time.getUTCDate()).padStart(2, '0');
+  return `${day}/${months[time.getUTCMonth()]}/${time.getUTCFullYear()}:${time.toISOString().slice(11, 19)} +0000`;
+}
+
+function commonEvent(
+  request: GatewayRequest,
+  match: RouteMatch,
+  authorizer?: { lambda: unknown },
+): Record<string, unknown> {
+  const { headers, cookies, queryStringParameters, receivedAt } = request;
+  const domainName = (headers.host ?? 'localhost').replace(/:\d+$/, '');
+  return {
+    version: '2.0',
+    routeKey: match.route.key,
+    rawPath: request.rawPath,
+    rawQueryString: request.rawQueryString,
+    ...(cookies && { cookies }),
+    headers: { ...headers },
+    ...(queryStringParameters && { queryStringParameters: { ...queryStringParameters } }),
+    requestContext: {
+      accountId: '000000000000',
+      apiId: 'local',
+      ...(authorizer && { authorizer }),
+      domainName,
+      domainPrefix: domainName.split('.')[0],
+      http: {
+        method: request.method,
+        path: request.rawPath,
+        protocol: request.protocol,
+        sourceIp: request.sourceIp,
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId: request.requestId,
+      routeKey: match.route.key,
+      stage: '$default',
+      time: clfTime(receivedAt),
+      timeEpoch: receivedAt.getTime(),
+    },
+    ...(match.pathParameters && { pathParameters: { ...match.pathParameters } }),
+  };
+}
+
+/** undefined: an identity source is missing or empty, and the authorizer is not to be asked. */
+export function authorizerEvent(request: GatewayRequest, match: RouteMatch, authorizer: Authorizer): unknown {
+  const identitySource = authorizer.identitySources.map(({ from, name }) =>
+    from === 'header' ? request.headers[name] : request.queryStringParameters?.[name],
+  );
+  if (!identitySource.every((value) => value)) return undefined;
+  const routeArn = `arn:aws:execute-api:local:000000000000:local/$default/${request.method}${request.rawPath}`;
+  return { type: 'REQUEST', routeArn, identitySource, ...commonEvent(request, match) };
+}
+
+/** `context` is the authorizer's; undefined on a route without one. */
+export function handlerEvent(
+  request: GatewayRequest,
+  match: RouteMatch,
+  body: Buffer,
+  context: { lambda: unknown } | undefined,
+): unknown {
+  const isBase64Encoded = body.length > 0 && !isText(request.headers['content-type']);
+  return {
+    ...commonEvent(request, match, context),
+    ...(body.length > 0 && { body: body.toString(isBase64Encoded ? 'base64' : 'utf8') }),
+    isBase64Encoded,
+  };
+}
+
+/** The real gateway hands over these as text and everything else, forms and bodies without a type included, as base64. */
+function isText(contentType = ''): boolean {
+  const mediaType = contentType
+    .replace(/[;,].*$/s, '')
+    .trim()
+    .toLowerCase();
+  return /^(text\/.+|application\/(json|javascript|xml|[^/]+\+json))$/.test(mediaType);
+}

@@ -1,0 +1,63 @@
+import { type Answer, authorizerDecision, functionAnswer, gatewayAnswer } from './api-answers.ts';
+import { authorizerEvent, type GatewayRequest, handlerEvent } from './api-events.ts';
+import { type RouteMatch, routeFinder } from './api-routes.ts';
+import { throttle } from './api-throttle.ts';
+import { withDeadline } from './deadline.ts';
+import type { Lambda } from './lambda.ts';
+import type { ServerlessFile } from './serverless-file.ts';
+
+class IntegrationTimeout extends Error {
+  override readonly name = 'IntegrationTimeout';
+}
+
+/** The way of one request in the gateway's order: route, throttle, authorizer, function. Never rejects. */
+export function startGateway(
+  file: ServerlessFile,
+  lambda: Lambda,
+  throttled: boolean,
+  log: (line: string) => void,
+): (request: GatewayRequest, body: Buffer) => Promise<Answer> {
+  const findRoute = routeFinder(file.routes);
+  const limits = throttled ? file.throttle : undefined;
+  const admits = limits ? throttle(limits.ratePerSecond, limits.burst, Date.now) : () => true;
+
+  /** The context for the handler, undefined on an open route; or the refusal. */
+  async function authorize(request: GatewayRequest, match: RouteMatch): Promise<Authorized | Answer> {
+    const { authorizer } = match.route;
+    if (!authorizer) return { context: undefined };
+    const event = authorizerEvent(request, match, authorizer);
+    if (event === undefined) return gatewayAnswer(401);
+    try {
+      const decision = authorizerDecision(await lambda.invoke(authorizer.functionName, event));
+      if (!decision) throw new Error('it gave no simple response');
+      return decision.allowed ? { context: { lambda: decision.context } } : gatewayAnswer(403);
+    } catch (error) {
+      log(`${authorizer.functionName} failed: ${String(error)}`);
+      return gatewayAnswer(500);
+    }
+  }
+
+  return async (request, body) => {
+    const match = findRoute(request.method, request.rawPath);
+    if (!match) return gatewayAnswer(404);
+    if (!admits(match.route.key)) return gatewayAnswer(429);
+    const authorized = await authorize(request, match);
+    if ('status' in authorized) return authorized;
+    const { functionName } = match.route;
+    try {
+      const work = lambda.invoke(functionName, handlerEvent(request, match, body, authorized.context));
+      const seconds = file.integrationTimeoutSeconds;
+      const late = () => new IntegrationTimeout(`no answer within ${seconds} s`);
+      const patient = (file.functions.get(functionName)?.timeoutSeconds ?? 0) > seconds;
+      return functionAnswer(await (patient ? withDeadline(work, seconds * 1000, late) : work));
+    } catch (error) {
+      log(`${functionName} failed: ${String(error)}`);
+      // A function's own timeout is a 500 of the real gateway; 503 is its own limit.
+      return gatewayAnswer(error instanceof IntegrationTimeout ? 503 : 500);
+    }
+  };
+}
+
+interface Authorized {
+  context: { lambda: unknown } | undefined;
+}

@@ -1,0 +1,167 @@
+/** Stands in for Lambda: loads built bundles, invokes their handlers with a deadline, some of them on a thread of their own. */
+import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { withDeadline } from './deadline.ts';
+import { contextMaker, type LambdaContext } from './lambda-context.mjs';
+import type { FunctionEntry } from './serverless-file.ts';
+
+export interface Lambda {
+  /** Rejects with FunctionTimeout, or with what the handler threw. */
+  invoke(functionName: string, event: unknown): Promise<unknown>;
+  /** Loads every bundle, so that a broken one shows at once; answers those that did not load. */
+  load(): Promise<{ functionName: string; error: unknown }[]>;
+  /** From now on each bundle is imported anew; its module state starts over, as on new instances. */
+  forget(): void;
+  stop(): Promise<void>;
+}
+
+export class FunctionTimeout extends Error {
+  override readonly name = 'FunctionTimeout';
+}
+
+interface Instance {
+  invoke(event: unknown, awsRequestId: string, deadline: number): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+interface Loaded {
+  modifiedAt: number;
+  instance: Promise<Instance>;
+}
+
+/** Of the whole process, since its modules are shared by all that is started in it. */
+let generation = 0;
+
+export function startLambda(options: {
+  service: string;
+  stage: string;
+  functions: Map<string, FunctionEntry>;
+  distDirectory: string;
+  /** Functions that would block the loop of all others (a password hash) run on a thread. */
+  workers: string[];
+  /** Looks at the bundle's time before each call, and loads it again when it was built anew. */
+  reload: boolean;
+}): Lambda {
+  const loaded = new Map<string, Loaded>();
+
+  const fileOf = ({ bundle }: FunctionEntry): string => join(options.distDirectory, `${bundle}.mjs`);
+
+  function instanceOf(entry: FunctionEntry): Promise<Instance> {
+    const present = loaded.get(entry.name);
+    if (present && !(options.reload && modifiedAt(fileOf(entry), present.modifiedAt) !== present.modifiedAt)) {
+      return present.instance;
+    }
+    if (present) retire(present);
+    // The query makes Node import the file again instead of handing out the module it has.
+    const url = `${pathToFileURL(fileOf(entry)).href}?generation=${++generation}`;
+    const functionName = `${options.service}-${options.stage}-${entry.name}`;
+    const facts = { functionName, memoryMegabytes: entry.memoryMegabytes };
+    const instance = options.workers.includes(entry.name)
+      ? Promise.resolve(threadInstance(url, facts, () => loaded.delete(entry.name)))
+      : moduleInstance(url, facts);
+    loaded.set(entry.name, { modifiedAt: modifiedAt(fileOf(entry), 0), instance });
+    // A bundle that failed to load is tried again by the next call, as Lambda would start another instance.
+    instance.catch(() => loaded.delete(entry.name));
+    return instance;
+  }
+
+  return {
+    async invoke(functionName, event) {
+      const entry = options.functions.get(functionName);
+      if (!entry) throw new Error(`serverless.yml has no function ${functionName}`);
+      const instance = await instanceOf(entry);
+      const milliseconds = entry.timeoutSeconds * 1000;
+      // Lambda would end the handler; in this process it can only be no longer waited for.
+      const late = () => new FunctionTimeout(`${functionName} timed out after ${entry.timeoutSeconds} s`);
+      return withDeadline(instance.invoke(event, randomUUID(), Date.now() + milliseconds), milliseconds, late);
+    },
+    async load() {
+      const entries = [...options.functions.values()];
+      const results = await Promise.allSettled(entries.map(async (entry) => instanceOf(entry)));
+      return results.flatMap((result, index) =>
+        result.status === 'rejected' ? [{ functionName: entries[index]?.name ?? '', error: result.reason }] : [],
+      );
+    },
+    forget() {
+      for (const present of loaded.values()) retire(present);
+      loaded.clear();
+    },
+    async stop() {
+      const instances = await Promise.allSettled([...loaded.values()].map(({ instance }) => instance));
+      await Promise.all(instances.map((result) => result.status === 'fulfilled' && result.value.stop()));
+    },
+  };
+}
+
+/** Ends an instance that others may still be waiting on; threads finish what they have. */
+function retire({ instance }: Loaded): void {
+  instance.then(
+    (present) => present.stop(),
+    () => undefined,
+  );
+}
+
+/** While a build replaces the file it may be absent: the module in hand serves until the new one is there. */
+function modifiedAt(file: string, whenAbsent: number): number {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? whenAbsent;
+}
+
+interface Facts {
+  functionName: string;
+  memoryMegabytes: number;
+}
+
+async function moduleInstance(url: string, facts: Facts): Promise<Instance> {
+  const { handler } = (await import(/* @vite-ignore */ url)) as { handler?: Handler };
+  if (typeof handler !== 'function') throw new Error(`${url} exports no handler`);
+  const contextFor = contextMaker(facts);
+  return {
+    invoke: async (event, awsRequestId, deadline) => handler(event, contextFor(awsRequestId, deadline)),
+    stop: async () => undefined,
+  };
+}
+
+type Handler = (event: unknown, context: LambdaContext) => unknown;
+
+function threadInstance(url: string, facts: Facts, onEnd: () => void): Instance {
+  // The bundle is plain JavaScript: the thread needs none of this process's loaders.
+  const worker = new Worker(new URL('./lambda-worker.mjs', import.meta.url), {
+    workerData: { url, facts },
+    execArgv: [],
+  });
+  const waiting = new Map<string, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
+  let ended: Error | undefined;
+  let drained: (() => void) | undefined;
+  worker.on('message', ({ id, result, error }: { id: string; result?: unknown; error?: string }) => {
+    const caller = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) caller?.resolve(result);
+    else caller?.reject(new Error(error));
+    if (waiting.size === 0) drained?.();
+  });
+  const end = (error: Error): void => {
+    ended ??= error;
+    onEnd();
+    for (const caller of waiting.values()) caller.reject(error);
+    waiting.clear();
+    drained?.();
+  };
+  worker.on('error', end);
+  worker.on('exit', () => end(new Error(`the thread of ${facts.functionName} ended`)));
+  worker.unref();
+  return {
+    invoke: (event, id, deadline) =>
+      new Promise((resolve, reject) => {
+        if (ended) return reject(ended);
+        waiting.set(id, { resolve, reject });
+        worker.postMessage({ id, event, deadline });
+      }),
+    async stop() {
+      if (waiting.size > 0) await new Promise<void>((resolve) => (drained = resolve));
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,207 @@
+/** Reads what the local HTTP API needs from serverless.yml, so that routes and limits are declared once. */
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+
+export interface FunctionEntry {
+  name: string;
+  /** `dist/login.handler` -> `login` */
+  bundle: string;
+  timeoutSeconds: number;
+  memoryMegabytes: number;
+}
+
+export interface Route {
+  key: string;
+  method: string;
+  /** `/data/{resource}` -> `['data', '{resource}']` */
+  segments: string[];
+  functionName: string;
+  authorizer: Authorizer | undefined;
+}
+
+export interface Authorizer {
+  functionName: string;
+  identitySources: IdentitySource[];
+}
+
+export interface IdentitySource {
+  from: 'header' | 'querystring';
+  name: string;
+}
+
+export interface Schedule {
+  functionName: string;
+  expression: string;
+  input: unknown;
+}
+
+export interface CorsRules {
+  allowedOrigins: string[];
+  allowedMethods: string[];
+  allowedHeaders: string[];
+  exposedHeaders: string[];
+  maxAgeSeconds: number | undefined;
+  allowCredentials: boolean;
+}
+
+export interface ServerlessFile {
+  service: string;
+  stage: string;
+  functions: Map<string, FunctionEntry>;
+  routes: Route[];
+  schedules: Schedule[];
+  cors: CorsRules | undefined;
+  throttle: { ratePerSecond: number; burst: number } | undefined;
+  /** After this the gateway gives up on a function, whatever the function's own timeout is. */
+  integrationTimeoutSeconds: number;
+}
+
+/** Throws when the file is absent or declares what the local HTTP API does not have. */
+export function readServerlessFile(path: string): ServerlessFile {
+  // The cast covers a file that the framework validates against its schema at every packaging.
+  const file = parse(readFileSync(path, 'utf8'), { merge: true }) as Declared;
+  const value = resolver(file);
+  const { provider } = file;
+  const authorizers = new Map(
+    Object.entries(provider.httpApi?.authorizers ?? {}).map(([name, declared]) => [name, authorizerOf(declared)]),
+  );
+  const functions = new Map<string, FunctionEntry>();
+  const routes: Route[] = [];
+  const schedules: Schedule[] = [];
+  for (const [name, declared] of Object.entries(file.functions)) {
+    functions.set(name, {
+      name,
+      bundle: declared.handler.replace(/^.*\//, '').replace(/\.handler$/, ''),
+      timeoutSeconds: Number(value(declared.timeout ?? provider.timeout ?? 6)),
+      memoryMegabytes: Number(value(declared.memorySize ?? provider.memorySize ?? 1024)),
+    });
+    for (const event of declared.events ?? []) {
+      if (event.httpApi) routes.push(routeOf(name, event.httpApi, authorizers));
+      if (event.schedule) {
+        schedules.push({ functionName: name, expression: event.schedule.rate, input: event.schedule.input ?? {} });
+      }
+    }
+  }
+  const limits = file.resources?.extensions?.HttpApiStage?.Properties?.DefaultRouteSettings;
+  return {
+    service: file.service,
+    stage: String(value(provider.stage ?? 'dev')),
+    functions,
+    routes,
+    schedules,
+    cors: corsOf(value, provider.httpApi?.cors),
+    throttle: limits && {
+      ratePerSecond: Number(value(limits.ThrottlingRateLimit)),
+      burst: Number(value(limits.ThrottlingBurstLimit)),
+    },
+    integrationTimeoutSeconds: Number(value(provider.httpApi?.timeout ?? 30)),
+  };
+}
+
+function routeOf(functionName: string, declared: DeclaredRoute, authorizers: Map<string, Authorizer>): Route {
+  const { method, path, authorizer: reference } = declared;
+  if (!/^[A-Z]+$/.test(method ?? '') || method === 'ANY' || !path?.startsWith('/') || path.includes('+}')) {
+    throw new Error(
+      `${functionName}: a route needs one method and a path without {name+}: ${JSON.stringify(declared)}`,
+    );
+  }
+  const authorizer = reference && authorizers.get(reference.name);
+  // A route must never lose its guard to a typing error.
+  if (reference && !authorizer) throw new Error(`${functionName}: no authorizer is named ${reference.name}`);
+  return { key: `${method} ${path}`, method, segments: path.slice(1).split('/'), functionName, authorizer };
+}
+
+function authorizerOf(declared: DeclaredAuthorizer): Authorizer {
+  if (declared.type !== 'request' || declared.payloadVersion !== '2.0' || !declared.enableSimpleResponses) {
+    throw new Error('only REQUEST authorizers with payload 2.0 and simple responses run here');
+  }
+  if (declared.resultTtlInSeconds !== 0) throw new Error('authorizer answers are not kept here: set their TTL to 0');
+  const identitySources = [declared.identitySource].flat().map((source): IdentitySource => {
+    const [, from, name] = /^\$request\.(header|querystring)\.(.+)$/.exec(source) ?? [];
+    if (!from || !name) throw new Error(`unknown identity source ${source}`);
+    return from === 'header' ? { from, name: name.toLowerCase() } : { from: 'querystring', name };
+  });
+  return { functionName: declared.functionName, identitySources };
+}
+
+function corsOf(value: (declared: unknown) => unknown, declared: DeclaredCors | undefined): CorsRules | undefined {
+  if (!declared) return undefined;
+  const list = (items: unknown): string[] => [value(items) ?? []].flat().map(String);
+  return {
+    allowedOrigins: list(declared.allowedOrigins),
+    allowedMethods: list(declared.allowedMethods),
+    allowedHeaders: list(declared.allowedHeaders),
+    exposedHeaders: list(declared.exposedResponseHeaders),
+    maxAgeSeconds: declared.maxAge,
+    allowCredentials: declared.allowCredentials ?? false,
+  };
+}
+
+/** Resolves `${param:x}`, `${sls:stage}`, `${opt:x, 'default'}` and `${env:X, 'default'}`; no other value is asked for here. */
+function resolver(file: Declared): (declared: unknown) => unknown {
+  const stage = (): string => String(resolve(file.provider.stage ?? 'dev'));
+  function lookUp(source: string, name: string): unknown {
+    if (source === 'sls' && name === 'stage') return stage();
+    if (source === 'param') return file.params?.[stage()]?.[name] ?? file.params?.default?.[name];
+    return source === 'env' ? process.env[name] : undefined;
+  }
+  function resolve(declared: unknown): unknown {
+    const [, source = '', name = '', fallback] =
+      /^\$\{(\w+):([\w.-]+)(?:,\s*'?([^']*)'?)?\}$/.exec(typeof declared === 'string' ? declared : '') ?? [];
+    if (source === '') return declared;
+    const found = lookUp(source, name) ?? fallback;
+    if (found === undefined) throw new Error(`serverless.yml: ${String(declared)} has no value here`);
+    return resolve(found);
+  }
+  return resolve;
+}
+
+interface Declared {
+  service: string;
+  params?: Record<string, Record<string, unknown>>;
+  provider: {
+    stage?: string;
+    timeout?: number;
+    memorySize?: number;
+    httpApi?: { timeout?: number; cors?: DeclaredCors; authorizers?: Record<string, DeclaredAuthorizer> };
+  };
+  functions: Record<
+    string,
+    {
+      handler: string;
+      timeout?: number;
+      memorySize?: number;
+      events?: { httpApi?: DeclaredRoute; schedule?: DeclaredSchedule }[];
+    }
+  >;
+  resources?: { extensions?: { HttpApiStage?: { Properties?: { DefaultRouteSettings?: Record<string, number> } } } };
+}
+
+interface DeclaredRoute {
+  method: string;
+  path: string;
+  authorizer?: { name: string };
+}
+
+interface DeclaredSchedule {
+  rate: string;
+  input?: unknown;
+}
+
+interface DeclaredAuthorizer {
+  type: string;
+  functionName: string;
+  payloadVersion: string;
+  enableSimpleResponses: boolean;
+  identitySource: string | string[];
+  resultTtlInSeconds: number;
+}
+
+interface DeclaredCors {
+  allowedOrigins?: unknown;
+  allowedMethods?: unknown;
+  allowedHeaders?: unknown;
+  exposedResponseHeaders?: unknown;
+  maxAge?: number;
+  allowCredentials?: boolean;
+}
