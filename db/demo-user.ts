@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import argon2 from 'hash-wasm/dist/argon2.umd.min.js';
+import { DatabaseTaskError, type Execute } from './execute.ts';
+import { insertMissing } from './insert-missing.ts';
+
+const ACCOUNT = 'demo';
+const PASSWORD = 'demo-password-1';
+
+const vouchers = [
+  { id: 1, title: '新邻居见面礼 · Welcome, neighbour', amountFen: 1000 },
+  { id: 2, title: '雨天外送免运费 · Free delivery on rainy days', amountFen: 600 },
+  { id: 3, title: '周年庆满减券 · Anniversary voucher', amountFen: 5000 },
+];
+const VOUCHERS_END = '2030-12-31 16:00:00.000';
+
+/** Makes account `demo` and vouchers 1-3 where they are missing. Gives the demo user's id, which stays the same. */
+export async function seedDemoUser(execute: Execute): Promise<string> {
+  const userId = (await findDemoUser(execute)) ?? (await createDemoUser(execute));
+  await insertMissing(
+    execute,
+    'vouchers',
+    ['id', 'user_id', 'title', 'amount_fen', 'expires_at'],
+    vouchers.map(({ id, title, amountFen }) => [id, userId, title, amountFen, VOUCHERS_END]),
+  );
+  // Whoever erased the demo account left its vouchers without an owner; its successor takes them over.
+  await execute(
+    `UPDATE vouchers SET user_id = ?, deleted_at = NULL, version = version + 1
+     WHERE id IN (${vouchers.map(() => '?').join(', ')}) AND user_id <> ?
+       AND NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = vouchers.user_id AND users.erased_at IS NULL)`,
+    [userId, ...vouchers.map(({ id }) => id), userId],
+  );
+  return userId;
+}
+
+/** null: there is none */
+async function findDemoUser(execute: Execute): Promise<string | null> {
+  const [row] = await execute('SELECT user_id FROM users WHERE account = ?', [ACCOUNT]);
+  return row ? String(row.user_id) : null;
+}
+
+async function createDemoUser(execute: Execute): Promise<string> {
+  const passwordHash = await argon2.argon2id({
+    password: PASSWORD,
+    salt: randomBytes(16),
+    memorySize: 19_456,
+    iterations: 2,
+    parallelism: 1,
+    hashLength: 32,
+    outputType: 'encoded',
+  });
+  await insertMissing(
+    execute,
+    'users',
+    ['user_id', 'account', 'password_hash', 'profile'],
+    [[randomBytes(16).toString('base64url'), ACCOUNT, passwordHash, JSON.stringify({ nickname: 'Demo' })]],
+  );
+  const userId = await findDemoUser(execute);
+  if (userId === null) throw new DatabaseTaskError('Account demo is gone right after it was made. Run seed again.');
+  return userId;
+}

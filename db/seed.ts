@@ -1,0 +1,51 @@
+import { seedDemoUser } from './demo-user.ts';
+import type { Execute } from './execute.ts';
+import { insertMissing, type SqlValue } from './insert-missing.ts';
+import { sampleNotices } from './seed/notices.ts';
+import { sampleProducts } from './seed/products.ts';
+import { sampleServices } from './seed/services.ts';
+
+export type Seeded = {
+  services: number;
+  notices: number;
+  products: number;
+  /** null where sandbox is off */
+  demoUserId: string | null;
+};
+
+/**
+ * Puts the sample data there. May run any number of times: a row that exists is left as it is, whatever an operator
+ * made of it. `sandbox` adds account `demo` with a password that everybody knows: never true on a real deployment.
+ */
+export async function seed(
+  execute: Execute,
+  { sandbox, log = () => {} }: { sandbox: boolean; log?: (line: string) => void },
+): Promise<Seeded> {
+  const services = sampleServices();
+  await insertMissing(execute, 'services', ['id', 'name', 'description', 'price_fen'], services.map(serviceRow));
+  log(`services 1-${services.length}`);
+
+  const notices = sampleNotices();
+  await insertMissing(execute, 'notices', ['id', 'title', 'body', 'published_at'], notices.map(noticeRow));
+  log(`notices 1-${notices.length}`);
+
+  await insertMissing(
+    execute,
+    'products',
+    ['product_id', 'title', 'amount_fen', 'units'],
+    sampleProducts.map((product) => [product.productId, product.title, product.amountFen, product.units]),
+  );
+  log(`products ${sampleProducts.map(({ productId }) => productId).join(', ')}`);
+
+  const demoUserId = sandbox ? await seedDemoUser(execute) : null;
+  if (sandbox) log('sandbox: account demo, vouchers 1-3');
+  return { services: services.length, notices: notices.length, products: sampleProducts.length, demoUserId };
+}
+
+function serviceRow({ id, name, description, priceFen }: ReturnType<typeof sampleServices>[number]): SqlValue[] {
+  return [id, name, description, priceFen];
+}
+
+function noticeRow({ id, title, body, publishedAt }: ReturnType<typeof sampleNotices>[number]): SqlValue[] {
+  return [id, title, body, publishedAt.toISOString().slice(0, -1).replace('T', ' ')];
+}
