@@ -1,0 +1,149 @@
+import type { Argument, Reply } from './redis-connection.ts';
+
+/** Where a command keeps its keys: Redis' own key specifications, from COMMAND. Positions count the name as 0. */
+export interface KeySpec {
+  /** The position of the first key; after `keyword`, if there is one, searched from here (negative: from the end). */
+  from: number;
+  keyword: string;
+  find:
+    | { kind: 'range'; last: number; step: number; limit: number }
+    | { kind: 'count'; at: number; first: number; step: number };
+}
+
+export interface CommandFacts {
+  /** `'unknown'`: Redis itself cannot tell from the arguments alone (SORT ... BY). */
+  keys: KeySpec[] | 'unknown';
+  /** Reads only, and is not among those that can hurt the server (KEYS). */
+  harmlessRead: boolean;
+  hasSubcommands: boolean;
+}
+
+/** Upper-case name, or `NAME|SUBCOMMAND`, to what Redis says about it. */
+export type CommandTable = ReadonlyMap<string, CommandFacts>;
+
+const text = (reply: Reply | undefined): string => (reply == null ? '' : String(reply));
+const list = (reply: Reply | undefined): Reply[] => (Array.isArray(reply) ? reply : []);
+
+/** RESP2 sends a map as a flat list of names and values. */
+function fields(reply: Reply | undefined): Map<string, Reply> {
+  const flat = list(reply);
+  const map = new Map<string, Reply>();
+  for (let i = 0; i + 1 < flat.length; i += 2) map.set(text(flat[i]), flat[i + 1] as Reply);
+  return map;
+}
+
+/** From the reply of `COMMAND`. */
+export function readCommandTable(reply: Reply): CommandTable {
+  const table = new Map<string, CommandFacts>();
+  const read = (entry: Reply) => {
+    const facts = list(entry);
+    const categories = new Set(list(facts[6]).map(text));
+    const subcommands = list(facts[9]);
+    table.set(text(facts[0]).toUpperCase(), {
+      keys: readKeySpecs(list(facts[8])),
+      harmlessRead: categories.has('@read') && !categories.has('@dangerous'),
+      hasSubcommands: subcommands.length > 0,
+    });
+    subcommands.forEach(read);
+  };
+  list(reply).forEach(read);
+  return table;
+}
+
+function readKeySpecs(replies: Reply[]): KeySpec[] | 'unknown' {
+  const specs: KeySpec[] = [];
+  for (const reply of replies) {
+    const spec = fields(reply);
+    const flags = list(spec.get('flags')).map(text);
+    if (flags.includes('not_key')) continue;
+    const begin = fields(spec.get('begin_search'));
+    const find = fields(spec.get('find_keys'));
+    const start = fields(begin.get('spec'));
+    const shape = fields(find.get('spec'));
+    const number = (map: Map<string, Reply>, name: string) => Number(text(map.get(name)));
+    const kind = text(find.get('type'));
+    const word = text(begin.get('type'));
+    if (flags.includes('incomplete') || !['index', 'keyword'].includes(word) || !['range', 'keynum'].includes(kind))
+      return 'unknown';
+    specs.push({
+      from: word === 'index' ? number(start, 'index') : number(start, 'startfrom'),
+      keyword: word === 'index' ? '' : text(start.get('keyword')).toUpperCase(),
+      find:
+        kind === 'range'
+          ? {
+              kind: 'range',
+              last: number(shape, 'lastkey'),
+              step: number(shape, 'keystep'),
+              limit: number(shape, 'limit'),
+            }
+          : {
+              kind: 'count',
+              at: number(shape, 'keynumidx'),
+              first: number(shape, 'firstkey'),
+              step: number(shape, 'keystep'),
+            },
+    });
+  }
+  return specs;
+}
+
+/** `command` is the whole command, its name first. Keys that cannot be told from the arguments are left out. */
+export function keysOf(table: CommandTable, command: readonly Argument[]): Argument[] {
+  const name = String(command[0]).toUpperCase();
+  const facts = table.get(name);
+  const specs = facts?.hasSubcommands
+    ? table.get(`${name}|${String(command[1]).toUpperCase()}`)?.keys
+    : (facts?.keys ?? []);
+  if (specs === undefined || specs === 'unknown') return [];
+  return specs.flatMap((spec) => keysBySpec(spec, command));
+}
+
+function keysBySpec(spec: KeySpec, command: readonly Argument[]): Argument[] {
+  let first = spec.from;
+  if (spec.keyword !== '') {
+    const backwards = spec.from < 0;
+    let at = backwards ? command.length + spec.from : spec.from;
+    while (at > 0 && at < command.length && String(command[at]).toUpperCase() !== spec.keyword)
+      at += backwards ? -1 : 1;
+    if (at <= 0 || at >= command.length) return [];
+    first = at + 1;
+  }
+  const { find } = spec;
+  let last: number;
+  if (find.kind === 'count') {
+    const count = Number(String(command[first + find.at]));
+    first += find.first;
+    last = first + (count - 1) * find.step;
+  } else if (find.last >= 0) last = first + find.last;
+  else if (find.limit < 2) last = command.length + find.last;
+  else last = first + Math.floor((command.length - first) / find.limit) + find.last;
+  const keys: Argument[] = [];
+  for (let at = first; at <= last && at < command.length; at += find.step) keys.push(command[at] as Argument);
+  return keys;
+}
+
+/** They block, change the shared connection's state, or administer the server: none has a meaning over REST. */
+const UNAVAILABLE = new Set(
+  `BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF
+   MULTI EXEC DISCARD WATCH UNWATCH
+   AUTH HELLO SELECT QUIT RESET CLIENT READONLY READWRITE ASKING CLUSTER SWAPDB MOVE MIGRATE RESTORE-ASKING
+   SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE MONITOR
+   SHUTDOWN REPLICAOF SLAVEOF FAILOVER SYNC PSYNC REPLCONF ACL CONFIG DEBUG MODULE SAVE BGSAVE BGREWRITEAOF
+   LATENCY SLOWLOG PFDEBUG PFSELFTEST`.split(/\s+/),
+);
+
+export function isAvailable(table: CommandTable, command: readonly Argument[]): boolean {
+  const name = String(command[0]).toUpperCase();
+  if (UNAVAILABLE.has(name) || !table.has(name)) return false;
+  if (name !== 'XREAD' && name !== 'XREADGROUP') return true;
+  const words = command.map((argument) => String(argument).toUpperCase());
+  const streams = words.indexOf('STREAMS');
+  return !words.slice(1, streams === -1 ? undefined : streams).includes('BLOCK');
+}
+
+export function isHarmlessRead(table: CommandTable, command: readonly Argument[]): boolean {
+  const name = String(command[0]).toUpperCase();
+  const facts = table.get(name);
+  if (!facts?.hasSubcommands) return facts?.harmlessRead ?? false;
+  return table.get(`${name}|${String(command[1]).toUpperCase()}`)?.harmlessRead ?? false;
+}

@@ -1,0 +1,72 @@
+import { Command, Redis, ReplyError } from 'ioredis';
+
+export interface RedisAddress {
+  host: string;
+  port: number;
+  password?: string;
+}
+
+/** An integer arrives as a string of digits, which keeps all 64 bits; every text arrives as bytes. */
+export type Reply = null | string | Buffer | Error | Reply[];
+export type Argument = string | Buffer;
+
+/** Redis did not answer. Whether the command was carried out is unknown when it had been sent. */
+export class RedisUnreachable extends Error {
+  override name = 'RedisUnreachable';
+}
+
+/** Redis refused the command; the message is Redis' own. */
+export class RedisRefusal extends Error {
+  override name = 'RedisRefusal';
+}
+
+/** The one place where a connection to Redis is made. It comes back by itself when Redis does. */
+export function connectRedis(address: RedisAddress): Redis {
+  const redis = new Redis({
+    host: address.host,
+    port: address.port,
+    ...(address.password === undefined ? {} : { password: address.password }),
+    // RESP3 would change the shape of maps, doubles and booleans; Upstash's REST answers have RESP2's.
+    protocol: 2,
+    stringNumbers: true,
+    connectTimeout: 2_000,
+    retryStrategy: (attempt) => Math.min(20 * attempt, 500),
+    // A command whose answer was lost is reported, never repeated: half a MULTI sent again would be worse than none.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    // Also keeps the sequence of a MULTI whole: before "ready" some commands would pass and others would not.
+    enableReadyCheck: false,
+    disableClientInfo: true,
+  });
+  // Failures reach the callers; without a listener ioredis would print them, with addresses, on its own.
+  redis.on('error', () => {});
+  return redis;
+}
+
+/** Waits up to `deadlineMs` for the connection, which bridges a restart or a failover of Redis. */
+export async function untilReady(redis: Redis, deadlineMs: number): Promise<void> {
+  if (redis.status === 'ready') return;
+  await new Promise<void>((resolve, reject) => {
+    const done = (finish: () => void) => {
+      clearTimeout(timer);
+      redis.off('ready', onReady);
+      redis.off('end', onEnd);
+      finish();
+    };
+    const onReady = () => done(resolve);
+    const onEnd = () => done(() => reject(new RedisUnreachable()));
+    const timer = setTimeout(onEnd, deadlineMs);
+    redis.on('ready', onReady);
+    redis.on('end', onEnd);
+  });
+}
+
+/** Sends at once and keeps the order of calls; rejects with RedisRefusal or RedisUnreachable. */
+export function sendCommand(redis: Redis, name: string, args: readonly Argument[]): Promise<Reply> {
+  // In upper case, since ioredis reshapes the replies of names that it knows in lower case (HGETALL -> object).
+  const command = new Command(name.toUpperCase(), args as Argument[], { replyEncoding: null });
+  return (redis.sendCommand(command) as Promise<Reply>).catch((error: Error) => {
+    throw error instanceof ReplyError ? new RedisRefusal(error.message) : new RedisUnreachable();
+  });
+}

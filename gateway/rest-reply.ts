@@ -1,0 +1,80 @@
+import type { IncomingMessage } from 'node:http';
+import type { Answer } from './faults.ts';
+import type { Reply } from './redis-connection.ts';
+import { BadRequest } from './rest-request.ts';
+
+/** What one command came to: Redis' reply, or the text of its refusal. */
+export type Outcome = { reply: Reply } | { error: string };
+
+export interface ReplyFormat {
+  base64: boolean;
+  resp2: boolean;
+}
+
+export function readFormat({ headers }: IncomingMessage, kind: string): ReplyFormat {
+  const encoding = headers['upstash-encoding'];
+  const format = headers['upstash-response-format'];
+  if (encoding !== undefined && encoding !== 'base64') throw new BadRequest('ERR unsupported response encoding');
+  if (format !== undefined && format !== 'json' && format !== 'resp2')
+    throw new BadRequest('ERR unsupported response format');
+  const wanted = { base64: encoding === 'base64', resp2: format === 'resp2' };
+  if (wanted.resp2 && wanted.base64) throw new BadRequest('ERR response format resp2 has no base64 encoding');
+  if (wanted.resp2 && kind === 'multi-exec') throw new BadRequest('ERR response format resp2 has no transactions');
+  return wanted;
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const RESP_TYPE = { 'content-type': 'application/octet-stream' };
+
+export function errorAnswer(status: number, message: string): Answer {
+  return { status, headers: JSON_TYPE, body: JSON.stringify({ error: message }) };
+}
+
+export function singleAnswer(outcome: Outcome, format: ReplyFormat): Answer {
+  const status = 'error' in outcome ? 400 : 200;
+  if (format.resp2) return { status, headers: RESP_TYPE, body: respOutcome(outcome) };
+  return { status, headers: JSON_TYPE, body: jsonOutcome(outcome, format) };
+}
+
+export function batchAnswer(outcomes: Outcome[], format: ReplyFormat): Answer {
+  if (format.resp2) return { status: 200, headers: RESP_TYPE, body: Buffer.concat(outcomes.map(respOutcome)) };
+  return {
+    status: 200,
+    headers: JSON_TYPE,
+    body: `[${outcomes.map((outcome) => jsonOutcome(outcome, format)).join(',')}]`,
+  };
+}
+
+function jsonOutcome(outcome: Outcome, format: ReplyFormat): string {
+  if ('error' in outcome) return JSON.stringify({ error: outcome.error });
+  const { reply } = outcome;
+  // The one text that is never encoded, and only here: the client tells it apart by its place.
+  if (Buffer.isBuffer(reply) && reply.equals(OK)) return '{"result":"OK"}';
+  return `{"result":${jsonValue(reply, format)}}`;
+}
+
+const OK = Buffer.from('OK');
+
+function jsonValue(reply: Reply, format: ReplyFormat): string {
+  if (reply === null) return 'null';
+  // An integer, as digits: written as a JSON number without a way through a double.
+  if (typeof reply === 'string') return reply;
+  if (Buffer.isBuffer(reply))
+    return format.base64 ? `"${reply.toString('base64')}"` : JSON.stringify(reply.toString('utf8'));
+  if (reply instanceof Error) return JSON.stringify(reply.message);
+  return `[${reply.map((item) => jsonValue(item, format)).join(',')}]`;
+}
+
+function respOutcome(outcome: Outcome): Buffer {
+  if ('error' in outcome) return Buffer.from(`-${outcome.error.replace(/[\r\n]+/g, ' ')}\r\n`);
+  if (Buffer.isBuffer(outcome.reply) && outcome.reply.equals(OK)) return Buffer.from('+OK\r\n');
+  return respValue(outcome.reply);
+}
+
+function respValue(reply: Reply): Buffer {
+  if (reply === null) return Buffer.from('$-1\r\n');
+  if (typeof reply === 'string') return Buffer.from(`:${reply}\r\n`);
+  if (Buffer.isBuffer(reply)) return Buffer.concat([Buffer.from(`$${reply.length}\r\n`), reply, Buffer.from('\r\n')]);
+  if (reply instanceof Error) return respOutcome({ error: reply.message });
+  return Buffer.concat([Buffer.from(`*${reply.length}\r\n`), ...reply.map(respValue)]);
+}

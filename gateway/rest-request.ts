@@ -1,0 +1,106 @@
+import type { IncomingMessage } from 'node:http';
+import type { Argument } from './redis-connection.ts';
+
+/** The request is not of the protocol's form; the message is for its sender. */
+export class BadRequest extends Error {
+  override name = 'BadRequest';
+}
+
+export type RestCall =
+  | { kind: 'single'; command: Argument[] }
+  | { kind: 'pipeline' | 'multi-exec'; commands: Argument[][] }
+  | { kind: 'subscribe' | 'psubscribe'; names: string[] };
+
+export interface RestTarget {
+  /** Without the query, which may hold the token. */
+  path: string;
+  segments: string[];
+  query: Array<{ name: string; value: string }>;
+}
+
+export function readTarget(url: string): RestTarget {
+  const mark = url.indexOf('?');
+  const path = mark === -1 ? url : url.slice(0, mark);
+  const segments = path.slice(1).split('/');
+  if (segments.at(-1) === '') segments.pop();
+  const query = (mark === -1 ? '' : url.slice(mark + 1))
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair) => {
+      const equals = pair.indexOf('=');
+      return equals === -1 ? { name: pair, value: '' } : { name: pair.slice(0, equals), value: pair.slice(equals + 1) };
+    });
+  return { path, segments, query };
+}
+
+/** undefined: no token at all. A wrong Authorization header does not fall back to `_token`. */
+export function presentedToken(request: IncomingMessage, target: RestTarget): string | undefined {
+  const header = request.headers.authorization;
+  if (header !== undefined) return /^Bearer\s+(\S+)$/i.exec(header)?.[1] ?? '';
+  const parameter = target.query.find(({ name }) => name === '_token');
+  return parameter && String(unescapeBytes(parameter.value, { plusIsSpace: true }));
+}
+
+const BATCHES = new Set(['pipeline', 'multi-exec']);
+const STREAMS = new Set(['subscribe', 'psubscribe']);
+
+/** The body as `intercept` sees it and `readCall` takes it: JSON where the route takes JSON, else bytes. */
+export function readPayload({ segments: [route = ''], segments }: RestTarget, body: Buffer): unknown {
+  const takesJson = segments.length === 0 || (segments.length === 1 && BATCHES.has(route));
+  return takesJson ? parseJson(body.toString('utf8')) : body;
+}
+
+export function readCall(method: string, { segments, query }: RestTarget, payload: unknown): RestCall {
+  const [route = '', ...rest] = segments;
+  if (segments.length === 0) return { kind: 'single', command: readCommand(payload) };
+  if (segments.length === 1 && BATCHES.has(route)) {
+    if (!Array.isArray(payload) || payload.length === 0) throw new BadRequest('ERR a list of commands is expected');
+    return { kind: route as 'pipeline', commands: payload.map(readCommand) };
+  }
+  const parts = segments.map((segment) => unescapeBytes(segment, { plusIsSpace: false }));
+  if (STREAMS.has(route.toLowerCase()) && rest.length > 0)
+    return { kind: route.toLowerCase() as 'subscribe', names: parts.slice(1).map(String) };
+  // The body is the argument after those of the path and before those of the query: POST /set/key?EX=100.
+  if ((method === 'POST' || method === 'PUT') && Buffer.isBuffer(payload) && payload.length > 0) parts.push(payload);
+  for (const { name, value } of query) {
+    if (name === '_token') continue;
+    parts.push(unescapeBytes(name, { plusIsSpace: true }));
+    if (value !== '') parts.push(unescapeBytes(value, { plusIsSpace: true }));
+  }
+  return { kind: 'single', command: parts };
+}
+
+function readCommand(value: unknown): Argument[] {
+  if (!Array.isArray(value) || value.length === 0) throw new BadRequest('ERR a command is a list that is not empty');
+  return value.map((argument: unknown) => {
+    if (typeof argument === 'string') return argument;
+    if (typeof argument === 'number' || typeof argument === 'boolean') return String(argument);
+    throw new BadRequest('ERR an argument is a string, a number or a boolean');
+  });
+}
+
+const LONG_NUMBER = /[[,\s]-?\d{16}/;
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/gs;
+
+function parseJson(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!LONG_NUMBER.test(text)) return value;
+    // A double holds 15 digits; an integer of 64 bits has up to 19, so long numbers are taken as they are written.
+    return JSON.parse(text.replace(STRING_OR_NUMBER, (token) => (token.startsWith('"') ? token : `"${token}"`)));
+  } catch {
+    throw new BadRequest('ERR the request body is not valid JSON');
+  }
+}
+
+/** Percent escapes stand for bytes here, which need not be UTF-8; a value without any stays text. */
+function unescapeBytes(text: string, { plusIsSpace }: { plusIsSpace: boolean }): Argument {
+  const spaced = plusIsSpace ? text.replaceAll('+', ' ') : text;
+  if (!spaced.includes('%')) return spaced;
+  if (/%(?![0-9A-Fa-f]{2})/.test(spaced)) throw new BadRequest('ERR a percent sign in the URL is no escape');
+  const latin = Buffer.from(spaced, 'utf8').toString('latin1');
+  return Buffer.from(
+    latin.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  );
+}
