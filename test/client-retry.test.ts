@@ -104,7 +104,9 @@ describe('after REPLAYED', () => {
 describe('after 503 with Retry-After', () => {
   it.each(methods)('%s is repeated after the wait only when it is safe', async (method) => {
     answer = (_call, index) => (index === 0 ? away : fine);
-    const outcome = await connect().request(method, '/x').catch((error: unknown) => error);
+    const outcome = await connect()
+      .request(method, '/x')
+      .catch((error: unknown) => error);
     if (method === 'GET') expect(outcome).toEqual({ ok: true });
     else expect(outcome).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 2 });
     expect(waits).toEqual(method === 'GET' ? [2000] : []);

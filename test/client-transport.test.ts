@@ -39,7 +39,12 @@ describe.each(transports)('over %s', (_, connect) => {
       ['DELETE', true],
     ]);
     expect(server.calls[1]?.body).toBe(`{"profile":{"名":"it's (值)!*"}}`);
-    expect(server.calls.map((call) => call.headers['x-content-sha256'] !== undefined)).toEqual([false, true, false, false]);
+    expect(server.calls.map((call) => call.headers['x-content-sha256'] !== undefined)).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
     expect(new Set(server.calls.map((call) => call.token.nonce)).size).toBe(4);
   });
 
@@ -69,7 +74,9 @@ describe.each(transports)('over %s', (_, connect) => {
     const errors = [{ path: 'account', message: 'too short' }];
     const refusal = problem(429, 'LOCKED', { errors, retryable: true });
     await serve(() => ({ ...refusal, headers: { ...refusal.headers, 'Retry-After': '7' } }));
-    const failure = await connect().login({ account: 'a', password: 'b' }).catch((error: unknown) => error);
+    const failure = await connect()
+      .login({ account: 'a', password: 'b' })
+      .catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(ApiError);
     expect(failure).toMatchObject({
       status: 429,
@@ -95,7 +102,13 @@ describe.each(transports)('over %s', (_, connect) => {
     const codes: string[] = [];
     for (const _ of answers)
       await client.request('POST', '/x').catch((error: ApiError) => codes.push(`${error.status} ${error.code}`));
-    expect(codes).toEqual(['404 UNKNOWN_ROUTE', '429 TOO_MANY_REQUESTS', '502 HTTP_502', '200 BAD_ANSWER', '0 NETWORK']);
+    expect(codes).toEqual([
+      '404 UNKNOWN_ROUTE',
+      '429 TOO_MANY_REQUESTS',
+      '502 HTTP_502',
+      '200 BAD_ANSWER',
+      '0 NETWORK',
+    ]);
   });
 
   it('reads one and many records; an absent one is null, an unknown resource is an error', async () => {
