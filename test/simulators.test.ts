@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startChannelSimulator } from '../local/simulators/channel.ts';
+import { startLoopbackServer } from '../local/simulators/loopback-server.ts';
 import { startPluginServer } from '../local/simulators/plugin-server.ts';
 import { startWechatSimulator, type WechatSimulatorOptions } from '../local/simulators/wechat.ts';
 import { event, newToken, SECRET, signed } from './plugin-push.ts';
@@ -200,6 +202,25 @@ describe('the plugin server simulator', () => {
     expect((await push(plugin.pushUrl, 'issued', 'maps')).status).toBe(403);
     expect(plugin.received.map(({ status }) => status)).toEqual([200, 403]);
     expect((await serve(plugin.url, token)).status).toBe(200);
+  });
+
+  it('asks the backend it was given about a token that no push announced, signed as its own app', async () => {
+    const asked: unknown[] = [];
+    const backend = await keep(
+      startLoopbackServer(({ method, path, headers, body }) => {
+        const { AppID } = JSON.parse(Buffer.from(String(headers['access-token']), 'base64').toString());
+        asked.push({ call: `${method} ${path}`, AppID, body: JSON.parse(body.toString()) });
+        const expiresAt = new Date(Date.now() + 600_000).toISOString();
+        return { status: 200, body: { active: true, userId: 'user-1', pluginId: 'weather', expiresAt } };
+      }),
+    );
+    const own = ['--backend', backend.url, '--app-id', 'weather-app', '--private-key', randomBytes(32).toString('hex')];
+    const args = ['--plugin', 'weather', '--secret', SECRET, ...own];
+    const { url } = await startProcess('local/simulators/plugin-server.ts', ...args);
+    expect((await serve(url, token)).status).toBe(200);
+    expect((await serve(url, token)).status).toBe(200);
+    const call = 'POST /plugins/weather/validate';
+    expect(asked).toEqual([{ call, AppID: 'weather-app', body: { pluginToken: token } }]);
   });
 
   it('answers 503, not 401, while the business backend cannot be asked', async () => {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { createClient, fetchTransport } from '../../client/miniapp-client.ts';
 import { createPluginServer, type PluginServerOptions } from '../../client/plugin-server.ts';
 import {
   announce,
@@ -56,19 +57,37 @@ export async function startPluginServer(
   return { ...server, pushUrl: `${server.url}/push`, received };
 }
 
+const USAGE = `usage: tsx local/simulators/plugin-server.ts --plugin ID --secret whsec_... [--secret ...] [--port N]
+  [--backend URL --app-id A --private-key K]   asks the business backend about tokens that no push announced`;
+
 if (isStartedAs(import.meta.url)) {
   const { values } = parseArgs({
     options: {
       port: { type: 'string', default: '0' },
       plugin: { type: 'string' },
       secret: { type: 'string', multiple: true },
+      backend: { type: 'string' },
+      'app-id': { type: 'string' },
+      'private-key': { type: 'string' },
     },
   });
-  if (values.plugin === undefined || values.secret === undefined) {
-    console.error(
-      'usage: tsx local/simulators/plugin-server.ts --plugin ID --secret whsec_... [--secret ...] [--port N]',
-    );
+  const {
+    plugin: pluginId,
+    secret: pushSecrets,
+    backend: baseUrl,
+    'app-id': appId,
+    'private-key': privateKey,
+  } = values;
+  if (pluginId === undefined || pushSecrets === undefined) {
+    console.error(USAGE);
     process.exit(2);
   }
-  announce(await startPluginServer({ pluginId: values.plugin, pushSecrets: values.secret, port: Number(values.port) }));
+  const options = { pluginId, pushSecrets, port: Number(values.port) };
+  if (baseUrl !== undefined && appId !== undefined && privateKey !== undefined) {
+    const backend = createClient({ baseUrl, appId, privateKey, transport: fetchTransport(fetch) });
+    const validate = (pluginToken: string) => backend.validatePluginToken(pluginId, pluginToken);
+    announce(await startPluginServer({ ...options, validate }));
+  } else {
+    announce(await startPluginServer(options));
+  }
 }
