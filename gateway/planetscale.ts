@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Answer, type Fault, underFault } from './faults.ts';
-import { BodyTooLarge, listen, prometheus, readBody, secretMatcher, send } from './http.ts';
+import { BodyTooLarge, isLoopback, listen, prometheus, readBody, secretMatcher, send } from './http.ts';
 import { Unreachable } from './planetscale/errors.ts';
 import { type Caller, Executor } from './planetscale/execute.ts';
 import type { MysqlServer } from './planetscale/link.ts';
@@ -46,9 +46,13 @@ interface Principal extends Caller {
   sessionKey: Buffer;
 }
 
-/** PlanetScale's HTTP API over a real MySQL or MariaDB, for the unchanged @planetscale/database client. */
+/**
+ * PlanetScale's HTTP API over a real MySQL or MariaDB, for the unchanged @planetscale/database client. It starts without
+ * MySQL too: until a server answers, statements get 503. `/metrics` is open to this machine; others present credentials.
+ */
 export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions): Promise<PlanetscaleGateway> {
   const { primary, replicas = [], username, password, replicaUsername, replicaPassword } = options;
+  if (password === '' || replicaPassword === '') throw new Error('an empty password would let everybody in');
   const executor = new Executor(
     primary,
     replicas.map((replica) => ({ ...replica, database: primary.database })),
@@ -66,7 +70,8 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '/').split('?')[0] ?? '/';
-    if (path === '/metrics' && request.method === 'GET') return send(request, response, metrics());
+    const open = isLoopback(request) || principals.some(({ matches }) => matches(...credentials(request)));
+    if (path === '/metrics' && request.method === 'GET' && open) return send(request, response, metrics());
     counts.requests += 1;
     counts.total += 1;
     const method = path.startsWith(SERVICE) ? path.slice(SERVICE.length) : path;

@@ -50,8 +50,13 @@ export class Link {
 
   /** Throws Unreachable, with MySQL's own reason as its cause. */
   static async open(server: MysqlServer, { readOnly = false } = {}): Promise<Link> {
+    const { host, port, user, password, database } = server;
     const connection = createConnection({
-      ...server,
+      host,
+      port,
+      user,
+      password,
+      database,
       charset: 'utf8mb4',
       timezone: 'Z',
       dateStrings: true,
