@@ -24,7 +24,6 @@ export async function withMigrationClaim<T>(
     ends_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
     PRIMARY KEY (id)
   ) DEFAULT CHARSET = utf8mb4`);
-  await execute('INSERT INTO schema_migration_claim (id, holder) VALUES (1, ?) ON DUPLICATE KEY UPDATE id = id', ['']);
   await waitForClaim(execute, holder, log);
   const heartbeat = setInterval(() => void take(execute, holder).catch(() => {}), (CLAIM_SECONDS * 1000) / 4);
   try {
@@ -64,7 +63,9 @@ async function take(execute: Execute, holder: string): Promise<string> {
       [holder, holder],
     );
     const [row] = await execute('SELECT holder FROM schema_migration_claim WHERE id = 1');
-    return String(row?.holder ?? '');
+    if (row) return String(row.holder);
+    await execute("INSERT INTO schema_migration_claim (id, holder) VALUES (1, '') ON DUPLICATE KEY UPDATE id = id");
+    return take(execute, holder);
   } catch (error) {
     if (LOCK_CONFLICTS.has(engineErrno(error) ?? 0)) return '';
     throw error;
