@@ -52,6 +52,11 @@ export class AppError extends Error {
   }
 }
 
+/** The access_token is refused after all; from outside it looks as a refusal by API Gateway's authorizer. */
+export class TokenRefused extends Error {
+  override readonly name = 'TokenRefused';
+}
+
 /** `not-applied`: surely nothing happened. `unknown`: the engine may have done it, or may still do it. */
 export type Outcome = 'not-applied' | 'unknown';
 

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import { beginWriteScript, endWriteScript } from './cache-scripts.ts';
+import { EngineError } from './errors.ts';
+import type { Key } from './keys.ts';
+import { deleteKeys, evaluate } from './redis.ts';
+import { count } from './telemetry.ts';
+
+/** How writers keep the cache true: a write and the keys it spoils are one call. */
+const TOMBSTONE_MS = 35_000;
+
+/** Deletes keys, which also voids every lease in flight. Call it after the commit. */
+export const forget = deleteKeys;
+
+/**
+ * The write and the keys it spoils are one call: commit, then delete them all in one request. A delete that fails or
+ * never comes is made up for by cache-warm, which sweeps the rows changed since its last run.
+ */
+export async function writeThrough<T>(work: () => Promise<T>, spoiled: (result: T) => readonly Key[]): Promise<T> {
+  const result = await work();
+  await forget(spoiled(result)).catch(ignoreEngine);
+  return result;
+}
+
+/**
+ * For strict families (sessions, permissions, app records): a tombstone that holds the set of its writers stands
+ * before the transaction, so that overlapping or dying writers leave nothing stale. It outlives any statement; after
+ * an unknown outcome it is left to end by itself. Redis away: the write is refused (EngineError), nothing changes.
+ */
+export async function writeStrict<T>(keys: readonly Key[], work: () => Promise<T>): Promise<T> {
+  const writer = randomUUID().slice(0, 18);
+  await evaluate(beginWriteScript, [...keys], [writer, TOMBSTONE_MS]);
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    const unknown = error instanceof EngineError && error.outcome === 'unknown';
+    if (!unknown) await endWrite(keys, writer).catch(ignoreEngine);
+    throw error;
+  }
+  await endWrite(keys, writer).catch(ignoreEngine);
+  return result;
+}
+
+const endWrite = (keys: readonly Key[], writer: string): Promise<unknown> =>
+  evaluate(endWriteScript, [...keys], [writer]);
+
+/** A cache write that failed is made up for by its TTL and by cache-warm; what the caller asked for stands. */
+export function ignoreEngine(error: unknown): void {
+  if (!(error instanceof EngineError)) throw error;
+  count('cache.write-failed');
+}

@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto';
+import { fillScript, giveUpScript, lookupScript } from './cache-scripts.ts';
+import { ignoreEngine } from './cache-write.ts';
+import { type CachedValue, decodeValue, encodeAbsent, encodeValue } from './cached-value.ts';
+import { AppError, EngineError } from './errors.ts';
+import type { Key } from './keys.ts';
+import { batch, deleteKeys, evaluate } from './redis.ts';
+import { count } from './telemetry.ts';
+
+/**
+ * Cache-aside with leases. A miss leaves a lease in the key, a fill lands only while its lease stands, and any delete
+ * takes the lease away: an invalidation always wins over a load that began before it, for values and null markers
+ * alike (row A7). Nothing runs after the answer.
+ */
+export interface CachePolicy {
+  /** After this one reader refreshes, the others are served on. */
+  freshSeconds: number;
+  /** How much longer a stale value may be served while MySQL fails. */
+  graceSeconds: number;
+  nullSeconds: number;
+}
+
+export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none';
+export interface ReadAnswer {
+  state: ReadState;
+  stored: string;
+}
+
+/** A row as a loader found it. null: known not to exist. */
+export interface Loaded<T> {
+  value: T | null;
+  /** Row version; 0 where rows have none. */
+  version: number;
+  /** Why it is absent, kept with the null marker. */
+  reason?: string;
+  /** Overrides the policy's lifetimes: what is cached must end with what it tells of. */
+  liveSeconds?: number;
+}
+
+/** How a read was answered; sent as `x-cache`. */
+export type CacheResult = 'hit' | 'miss' | 'null' | 'stale';
+export interface Found<T> {
+  /** null: known not to exist. */
+  value: T | null;
+  reason: string;
+  cache: CacheResult;
+}
+
+/** Loads what is missing, in one statement for all. `fresh`: ask the primary, no replica. */
+export type Load<T> = (indexes: number[], fresh: boolean) => Promise<Array<Loaded<T>>>;
+
+export const LEASE_MS = 5_000;
+const WAIT_STEPS_MS = [20, 45, 85];
+const FAILED_REFRESH_PAUSE_MS = 30_000;
+
+/** XFetch: the longer a load takes and the nearer the end, the likelier a reader refreshes early. */
+export const drawEarliness = (): number => -Math.log(1 - Math.random());
+
+const jittered = (seconds: number): number => Math.round(seconds * 1000 * (0.9 + 0.2 * Math.random()));
+
+/** Reads through the cache where no admission rides along: at most 2 requests to Redis and 1 load. */
+export async function readThrough<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> {
+  const requestId = randomUUID();
+  let answers: ReadAnswer[];
+  try {
+    const flat = await evaluate<string[]>(lookupScript, keys, [requestId, Date.now(), drawEarliness(), LEASE_MS]);
+    answers = keys.map((_, i) => ({ state: flat[2 * i] as ReadState, stored: flat[2 * i + 1] ?? '' }));
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return readWithoutRedis(keys, load);
+  }
+  return settleReads(requestId, keys, answers, policy, load);
+}
+
+/** Redis away: read the database, at most this many loads at once in a process; beyond it refuse. */
+const MAX_LOADS_WITHOUT_REDIS = 8;
+let loadsWithoutRedis = 0;
+
+export async function readWithoutRedis<T>(keys: readonly Key[], load: Load<T>): Promise<Array<Found<T>>> {
+  if (loadsWithoutRedis >= MAX_LOADS_WITHOUT_REDIS) throw new EngineError('redis', 'load cap reached', 'not-applied');
+  loadsWithoutRedis++;
+  try {
+    count('cache.without-redis');
+    return (
+      await load(
+        keys.map((_, index) => index),
+        true,
+      )
+    ).map(foundByLoad);
+  } finally {
+    loadsWithoutRedis--;
+  }
+}
+
+const foundByLoad = <T>(loaded: Loaded<T>): Found<T> => ({
+  value: loaded.value,
+  reason: loaded.reason ?? '',
+  cache: loaded.value === null ? 'null' : 'miss',
+});
+
+/** Turns what a lookup (or an admission) answered into values: loads what this request leased, waits for others. */
+export async function settleReads<T>(
+  requestId: string,
+  keys: readonly Key[],
+  answers: readonly ReadAnswer[],
+  policy: CachePolicy,
+  load: Load<T>,
+): Promise<Array<Found<T>>> {
+  const now = Date.now();
+  const found: Array<Found<T> | undefined> = answers.map((answer) => foundInCache<T>(answer));
+  const corrupt = answers.flatMap(({ state, stored }, i) =>
+    stored && !decodeValue(stored) && state !== 'none' ? [i] : [],
+  );
+  if (corrupt.length > 0) await deleteKeys(corrupt.map((i) => keys[i] as Key)).catch(ignoreEngine);
+  await awaitOthers(keys, answers, found);
+
+  const leased = answers.flatMap(({ state }, i) => (isOurs(state) && !corrupt.includes(i) ? [i] : []));
+  const missing = found.flatMap((entry, i) => (entry === undefined || leased.includes(i) ? [i] : []));
+  if (missing.length === 0) return found as Array<Found<T>>;
+
+  const startedAt = Date.now();
+  let loaded: Array<Loaded<T>>;
+  try {
+    loaded = await load(
+      missing,
+      answers.some(({ state }) => state === 'bypass' || state === 'wait'),
+    );
+  } catch (error) {
+    // Loader throws: nothing is cached, never a null marker; a stale value is served on inside its grace.
+    await giveUp(
+      requestId,
+      leased.map((i) => keys[i] as Key),
+    ).catch(ignoreEngine);
+    if (missing.some((i) => found[i] === undefined)) throw error;
+    count('cache.served-stale');
+    return (found as Array<Found<T>>).map((entry) => (entry.value === null ? entry : { ...entry, cache: 'stale' }));
+  }
+  const byIndex = new Map(missing.map((index, position) => [index, loaded[position] as Loaded<T>]));
+  if (leased.length > 0) {
+    const loadMs = Date.now() - startedAt;
+    await fill(requestId, keys, leased, byIndex, policy, loadMs, now, load).catch(ignoreEngine);
+  }
+  for (const [index, row] of byIndex) found[index] = foundByLoad(row);
+  return found as Array<Found<T>>;
+}
+
+const isOurs = (state: ReadState): boolean => state === 'lease' || state === 'refresh';
+
+function foundInCache<T>({ state, stored }: ReadAnswer): Found<T> | undefined {
+  if (state === 'none') return { value: null, reason: '', cache: 'null' };
+  if (stored === '') return undefined;
+  const cached = decodeValue(stored);
+  return cached && foundFrom<T>(cached, state === 'stale' || (state === 'refresh' && cached.softAt < Date.now()));
+}
+
+const foundFrom = <T>(cached: CachedValue, stale: boolean): Found<T> =>
+  cached.value === undefined
+    ? { value: null, reason: cached.reason, cache: 'null' }
+    : { value: cached.value as T, reason: '', cache: stale ? 'stale' : 'hit' };
+
+/** Another request loads it: look three times in 150 ms, then read the database without filling. */
+async function awaitOthers<T>(
+  keys: readonly Key[],
+  answers: readonly ReadAnswer[],
+  found: Array<Found<T> | undefined>,
+) {
+  let waiting = answers.flatMap(({ state }, i) => (state === 'wait' ? [i] : []));
+  for (const step of WAIT_STEPS_MS) {
+    if (waiting.length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, step * (0.8 + 0.4 * Math.random())));
+    const stored = await batch(waiting.map((i) => ['get', keys[i] as Key] as const)).catch(() => []);
+    const still: number[] = [];
+    waiting.forEach((index, position) => {
+      const value = stored[position];
+      const cached = typeof value === 'string' ? decodeValue(value) : undefined;
+      if (cached) found[index] = foundFrom<T>(cached, false);
+      else still.push(index);
+    });
+    waiting = still;
+  }
+}
+
+async function fill<T>(
+  requestId: string,
+  keys: readonly Key[],
+  leased: number[],
+  loaded: Map<number, Loaded<T>>,
+  policy: CachePolicy,
+  loadMs: number,
+  now: number,
+  load: Load<T>,
+): Promise<void> {
+  const args = leased.flatMap((index) => fillArguments(loaded.get(index) as Loaded<T>, policy, loadMs, now));
+  const fits = await evaluate<number[]>(
+    fillScript,
+    leased.map((i) => keys[i] as Key),
+    [requestId, ...args],
+  );
+  if (fits.includes(0)) count('cache.lease-lost');
+  // The replica that was read is behind the last write: the primary has the row that may be shown.
+  const behind = leased.filter((_, position) => fits[position] === 2);
+  if (behind.length === 0) return;
+  const again = await load(behind, true);
+  const fresh = behind.map((index, position) => [index, again[position] as Loaded<T>] as const);
+  for (const [index, row] of fresh) loaded.set(index, row);
+  const freshArgs = fresh.flatMap(([, row]) => fillArguments(row, policy, loadMs, now));
+  await evaluate(
+    fillScript,
+    behind.map((i) => keys[i] as Key),
+    [requestId, ...freshArgs],
+  );
+}
+
+/** Value, TTL ms and row version, as the fill script takes them. Every TTL is spread by a tenth. */
+export function fillArguments<T>(row: Loaded<T>, policy: CachePolicy, loadMs: number, now: number) {
+  if (row.value === null) {
+    const ttlMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.nullSeconds);
+    return [encodeAbsent({ softAt: now + ttlMs, loadMs, version: row.version }, row.reason), ttlMs, ''];
+  }
+  const freshMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.freshSeconds);
+  const value = encodeValue(row.value, { softAt: now + freshMs, loadMs, version: row.version });
+  return [value, row.liveSeconds ? freshMs : freshMs + policy.graceSeconds * 1000, row.version];
+}
+
+async function giveUp(requestId: string, keys: Key[]): Promise<void> {
+  if (keys.length > 0) await evaluate(giveUpScript, keys, [requestId, Date.now(), FAILED_REFRESH_PAUSE_MS]);
+}
+
+/** Throws NOT_FOUND for what is known not to exist. */
+export function present<T>(found: Found<T>): T {
+  if (found.value === null) throw new AppError('NOT_FOUND');
+  return found.value;
+}
