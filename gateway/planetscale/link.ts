@@ -162,3 +162,20 @@ interface OkPacket {
   insertId: number | string;
   serverStatus: number;
 }
+
+/** undefined when the server takes the login; otherwise the reason in words for the operator, without credentials. */
+export async function whyUnreachable(server: MysqlServer): Promise<string | undefined> {
+  try {
+    const link = await Link.open(server);
+    link.destroy();
+    return undefined;
+  } catch (error) {
+    const code = ((error as Unreachable).cause as { code?: string } | undefined)?.code ?? 'no MySQL protocol';
+    const where = `${server.host}:${server.port}`;
+    if (code === 'ER_ACCESS_DENIED_ERROR') return `MySQL at ${where} refuses the user or the password`;
+    if (code === 'ER_BAD_DB_ERROR' || code === 'ER_DBACCESS_DENIED_ERROR') {
+      return `MySQL at ${where} has no database ${server.database} for this user`;
+    }
+    return `no MySQL answers at ${where} (${code})`;
+  }
+}
