@@ -1,0 +1,69 @@
+import { parseArgs } from 'node:util';
+import type { MockOptions, MockWechatPay } from './wechatpay.ts';
+import { keptIdentity } from './wechatpay-identity.ts';
+
+const help = `mock-wechatpay: WeChat Pay v3 for one merchant on this machine
+
+npm run mock:wechatpay -- [options]
+
+  --port N            loopback port; any free one unless told
+  --identity FILE     keep keys and numbers in FILE (made when absent), so that they survive a restart
+  --notify-url URL    the notifyUrl of the printed configuration
+  --keys MODE         mixed (default), certificate, public-key: what answers and notices are signed with
+  --speed N           divide the waits between notices by N
+  --manual            time stands still until POST /_mock/advance
+  --probes SHARE      share of deliveries that a wrongly signed probe precedes, 0 to 1
+  --refund-after MS   refunds succeed by themselves after MS; 2000 unless told, -1 for never
+  --seed N            draw keys and probes the same way every time
+  --help
+
+The page at / pays an order by one click. GET /_mock/config answers the configuration, private key included.
+`;
+
+/** Prints `ready <url>` when it answers; ends on SIGINT and SIGTERM. */
+export async function runMockWechatPay(argv: string[], start: (options: MockOptions) => Promise<MockWechatPay>) {
+  const options = readOptions(argv);
+  if (options === 'help') {
+    process.stdout.write(help);
+    return;
+  }
+  if (options === null) {
+    process.stderr.write(help);
+    process.exitCode = 2;
+    return;
+  }
+  const mock = await start(options);
+  process.stdout.write(`ready ${mock.url}\n`);
+  const end = () => void mock.stop().then(() => process.exit(0));
+  process.once('SIGINT', end).once('SIGTERM', end);
+}
+
+/** null: the options make no sense. */
+function readOptions(argv: string[]): MockOptions | 'help' | null {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  const known = { port: text, identity: text, 'notify-url': text, keys: text, speed: text, probes: text, seed: text };
+  let values: Partial<Record<string, string | boolean>>;
+  try {
+    const options = { ...known, 'refund-after': text, manual: flag, help: flag };
+    values = parseArgs({ args: argv, options, allowPositionals: false }).values;
+  } catch {
+    return null;
+  }
+  if (values.help === true) return 'help';
+  const port = Number(values.port ?? 0);
+  const speed = Number(values.speed ?? 1);
+  const probeShare = Number(values.probes ?? 0);
+  const refundAfterMs = Number(values['refund-after'] ?? 2000);
+  const seed = Number(values.seed ?? Date.now() % 2 ** 32);
+  const keys = values.keys ?? 'mixed';
+  if (keys !== 'mixed' && keys !== 'certificate' && keys !== 'public-key') return null;
+  const fits = Number.isSafeInteger(port) && port >= 0 && port < 65_536 && Number.isSafeInteger(seed);
+  if (!fits || !(speed > 0) || !(probeShare >= 0 && probeShare <= 1) || !Number.isFinite(refundAfterMs)) return null;
+  return {
+    ...{ port, speed, probeShare, seed, keys, manual: values.manual === true },
+    ...(refundAfterMs < 0 ? {} : { refundAfterMs }),
+    ...(typeof values.identity === 'string' ? { identity: keptIdentity(values.identity) } : {}),
+    ...(typeof values['notify-url'] === 'string' ? { notifyUrl: values['notify-url'] } : {}),
+  };
+}

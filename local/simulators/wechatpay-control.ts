@@ -1,0 +1,98 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { MockWechatPay } from './wechatpay.ts';
+import { readFault } from './wechatpay-fault.ts';
+import { ApiRefusal, type RefundEnd } from './wechatpay-orders.ts';
+import { cashierPage } from './wechatpay-page.ts';
+import { readAll } from './wechatpay-server.ts';
+
+/** What a test in another language, or a person with the page, uses in place of the exported functions. */
+export async function serveControl(
+  request: IncomingMessage,
+  response: ServerResponse,
+  mock: MockWechatPay,
+): Promise<void> {
+  const path = (request.url ?? '/').split('?')[0];
+  if (request.method === 'GET' && path === '/') {
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(cashierPage);
+    return;
+  }
+  // A page of another origin cannot send this type without being asked first, and is not told yes.
+  if (request.method === 'POST' && request.headers['content-type'] !== 'application/json') {
+    send(response, 415, { message: 'send application/json' });
+    return;
+  }
+  const input = request.method === 'POST' ? readObject(await readAll(request)) : {};
+  try {
+    const answer = input === null ? undefined : await answerTo(`${request.method} ${path}`, input, mock);
+    if (answer === undefined) send(response, 404, { message: 'no such control call, or wrong input' });
+    else send(response, 200, answer);
+  } catch (error) {
+    if (!(error instanceof ApiRefusal)) throw error;
+    send(response, 409, { code: error.code, message: error.message });
+  }
+}
+
+/** undefined: unknown call or wrong input. */
+async function answerTo(
+  call: string,
+  input: Record<string, unknown>,
+  mock: MockWechatPay,
+): Promise<object | undefined> {
+  const done = { done: true };
+  switch (call) {
+    case 'GET /_mock/config':
+      return mock.config;
+    case 'GET /_mock/state':
+      return { now: mock.now(), orders: mock.orders(), refunds: mock.refunds(), notices: mock.notices() };
+    case 'GET /_mock/requests':
+      return { requests: mock.requests() };
+    case 'POST /_mock/pay':
+      if (typeof input.outTradeNo !== 'string') return undefined;
+      await mock.pay(input.outTradeNo, { evenIfClosed: input.evenIfClosed === true });
+      return done;
+    case 'POST /_mock/refund-result':
+      if (typeof input.outRefundNo !== 'string' || !isRefundEnd(input.status)) return undefined;
+      await mock.refundResult(input.outRefundNo, input.status);
+      return done;
+    case 'POST /_mock/fault': {
+      const fault = readFault(input);
+      if (fault === null) return undefined;
+      mock.setFault(fault);
+      return done;
+    }
+    case 'POST /_mock/clear-faults':
+      mock.clearFaults();
+      return done;
+    case 'POST /_mock/hold':
+      mock.holdNotices();
+      return done;
+    case 'POST /_mock/release':
+      await mock.releaseNotices(input.order === 'reverse' ? 'reverse' : 'same');
+      return done;
+    case 'POST /_mock/resend':
+      return typeof input.id === 'string' && (await mock.resendNotice(input.id)) ? done : undefined;
+    case 'POST /_mock/advance':
+      if (!mock.manual || typeof input.milliseconds !== 'number' || !(input.milliseconds >= 0)) return undefined;
+      await mock.advance(input.milliseconds);
+      return done;
+    default:
+      return undefined;
+  }
+}
+
+function isRefundEnd(value: unknown): value is RefundEnd {
+  return value === 'SUCCESS' || value === 'CLOSED' || value === 'ABNORMAL';
+}
+
+function readObject(body: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(body === '' ? '{}' : body);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function send(response: ServerResponse, status: number, content: object): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(content));
+}

@@ -1,0 +1,77 @@
+/** Things that go wrong on demand. Each fault is used up by `times` calls or notices (1 unless told). */
+export const apiCalls = ['prepay', 'query', 'close', 'refund', 'query-refund'] as const;
+export type ApiCall = (typeof apiCalls)[number];
+
+export const apiFaults = [
+  'system-error', // 500 SYSTEM_ERROR, nothing done
+  'system-error-after', // the same, but the call took effect
+  'bad-gateway', // 502 with HTML and no signature
+  'rate-limit', // 429 RATELIMIT
+  'user-paying', // 202 USERPAYING
+  'not-enough', // 403 NOT_ENOUGH
+  'drop-before', // the connection breaks before the call took effect
+  'drop-after', // the connection breaks after it
+  'hang', // no answer; the call took effect
+  'wrong-signature', // right answer, signature of something else
+  'unsigned', // right answer, no signature
+] as const;
+
+export const noticeFaults = [
+  'lose', // not sent; the schedule goes on
+  'duplicate', // sent twice at the same moment
+  'delay', // sent `delayMs` later
+  'probe', // preceded by a copy with a deliberately wrong signature, as WeChat does to see whether it is refused
+  'wrong-signature', // sent with the signature of another body
+  'tampered', // one byte of the body changed after signing
+  'stale', // signed an hour ago
+  'unknown-serial', // names a key that nobody was given
+] as const;
+
+export type ApiFault = (typeof apiFaults)[number];
+export type NoticeFault = (typeof noticeFaults)[number];
+
+export type Fault =
+  | { on: ApiCall | 'any'; kind: ApiFault; times?: number }
+  | { on: 'notice'; kind: NoticeFault; times?: number; delayMs?: number };
+
+/** null when the value is no fault; used where faults come in over HTTP. */
+export function readFault(value: Record<string, unknown>): Fault | null {
+  const { on, kind, times, delayMs } = value;
+  if (times !== undefined && !(Number.isSafeInteger(times) && (times as number) >= 1)) return null;
+  if (delayMs !== undefined && !(Number.isSafeInteger(delayMs) && (delayMs as number) >= 0)) return null;
+  const kinds: readonly unknown[] = on === 'notice' ? noticeFaults : apiFaults;
+  const places: readonly unknown[] = ['notice', 'any', ...apiCalls];
+  return places.includes(on) && kinds.includes(kind) ? (value as unknown as Fault) : null;
+}
+
+export class Faults {
+  #pending: { fault: Fault; left: number }[] = [];
+
+  add(fault: Fault): void {
+    this.#pending.push({ fault, left: fault.times ?? 1 });
+  }
+
+  clear(): void {
+    this.#pending = [];
+  }
+
+  /** null: this call is to go well. */
+  nextForCall(call: ApiCall): ApiFault | null {
+    const fault = this.#use(({ on }) => on === call || on === 'any');
+    return fault === null || fault.on === 'notice' ? null : fault.kind;
+  }
+
+  /** null: this delivery is to go well. */
+  nextForNotice(): Extract<Fault, { on: 'notice' }> | null {
+    const fault = this.#use(({ on }) => on === 'notice');
+    return fault?.on === 'notice' ? fault : null;
+  }
+
+  #use(fits: (fault: Fault) => boolean): Fault | null {
+    const entry = this.#pending.find(({ fault }) => fits(fault));
+    if (entry === undefined) return null;
+    entry.left -= 1;
+    if (entry.left === 0) this.#pending = this.#pending.filter((other) => other !== entry);
+    return entry.fault;
+  }
+}

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ApiAnswer, type ApiContext, findRoute } from './wechatpay-api.ts';
+import type { ApiFault, Faults } from './wechatpay-fault.ts';
+import type { KeyKind } from './wechatpay-identity.ts';
+import { ApiRefusal } from './wechatpay-orders.ts';
+
+export interface LoggedCall {
+  readonly method: string;
+  readonly path: string;
+  /** null: no answer was given, on purpose. */
+  readonly status: number | null;
+}
+
+export interface ApiServing extends ApiContext {
+  readonly faults: Faults;
+  readonly nextKey: () => KeyKind;
+  readonly log: (call: LoggedCall) => void;
+}
+
+const refusals: Partial<Record<ApiFault, [status: number, code: string]>> = {
+  'system-error': [500, 'SYSTEM_ERROR'],
+  'system-error-after': [500, 'SYSTEM_ERROR'],
+  'rate-limit': [429, 'RATELIMIT'],
+  'user-paying': [202, 'USERPAYING'],
+  'not-enough': [403, 'NOT_ENOUGH'],
+};
+const takeEffect: readonly (ApiFault | null)[] = [
+  null,
+  'system-error-after',
+  'drop-after',
+  'hang',
+  'wrong-signature',
+  'unsigned',
+];
+
+/** One call of API v3: who asks, what is to go wrong, the work, the signed answer. */
+export async function serveApi(request: IncomingMessage, response: ServerResponse, serving: ApiServing): Promise<void> {
+  const method = request.method ?? 'GET';
+  const target = request.url ?? '/';
+  const [path = '/'] = target.split('?');
+  const body = await readAll(request);
+  const route = findRoute(method, target, body, serving);
+  const isMerchant = serving.signer.isMerchant(request.headers.authorization, method, target, body, serving.now());
+  if (route === null || !isMerchant) {
+    const answer = route === null ? refused(404, 'NOT_FOUND') : refused(401, 'SIGN_ERROR');
+    serving.log({ method, path, status: answer.status });
+    // WeChat cannot sign for somebody it does not know.
+    respond(response, answer, {});
+    return;
+  }
+  const fault = route.call === null ? null : serving.faults.nextForCall(route.call);
+  const done = takeEffect.includes(fault) ? run(route.run) : refused(500, 'SYSTEM_ERROR');
+  if (fault === 'drop-before' || fault === 'drop-after' || fault === 'hang') {
+    serving.log({ method, path, status: null });
+    if (fault !== 'hang') request.socket.destroy();
+    return;
+  }
+  if (fault === 'bad-gateway') {
+    serving.log({ method, path, status: 502 });
+    response.writeHead(502, { 'content-type': 'text/html' }).end('<html>bad gateway</html>');
+    return;
+  }
+  const [status, code] = (fault !== null && refusals[fault]) || [null, ''];
+  const answer = status === null ? done : refused(status, code);
+  const text = answer.content === null ? '' : JSON.stringify(answer.content);
+  // A merchant that names its public key gets that one; otherwise whatever the mode gives.
+  const asked =
+    String(request.headers['wechatpay-serial'] ?? '').startsWith('PUB_KEY_ID_') && serving.keyMode !== 'mixed';
+  const kind = asked ? 'public-key' : serving.nextKey();
+  const signature = serving.signer.sign(fault === 'wrong-signature' ? `${text} ` : text, kind, serving.now());
+  serving.log({ method, path, status: answer.status });
+  respond(response, answer, fault === 'unsigned' ? {} : signature);
+}
+
+function run(work: () => ApiAnswer): ApiAnswer {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ApiRefusal)
+      return { status: error.status, content: { code: error.code, message: error.message } };
+    throw error;
+  }
+}
+
+function refused(status: number, code: string): ApiAnswer {
+  return { status, content: { code, message: code.toLowerCase().replaceAll('_', ' ') } };
+}
+
+function respond(response: ServerResponse, answer: ApiAnswer, signature: Record<string, string>): void {
+  const headers = {
+    'content-type': 'application/json; charset=utf-8',
+    'Request-ID': randomBytes(12).toString('hex'),
+    ...signature,
+  };
+  response.writeHead(answer.status, headers).end(answer.content === null ? undefined : JSON.stringify(answer.content));
+}
+
+export async function readAll(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,149 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pathToFileURL } from 'node:url';
+import type { WechatPayConfig } from '../../shared/recharge/wechatpay-input.ts';
+import { manualClock, realClock } from './wechatpay-clock.ts';
+import { runMockWechatPay } from './wechatpay-command.ts';
+import { serveControl } from './wechatpay-control.ts';
+import { type Fault, Faults } from './wechatpay-fault.ts';
+import { createSigner, type KeyKind, type KeyMode, type MockIdentity, newIdentity } from './wechatpay-identity.ts';
+import { MockNotices, type NoticeRecord } from './wechatpay-notices.ts';
+import { type MockOrder, MockOrders, type MockRefund, type RefundEnd } from './wechatpay-orders.ts';
+import { type LoggedCall, serveApi } from './wechatpay-server.ts';
+
+export interface MockOptions {
+  /** 0 or absent: any free port of the loopback interface. */
+  readonly port?: number;
+  readonly identity?: MockIdentity;
+  /** `mixed` unless told. */
+  readonly keys?: KeyMode;
+  /** Divides the waits between notices; 1 unless told. */
+  readonly speed?: number;
+  /** Time stands still until `advance`. */
+  readonly manual?: boolean;
+  /** The share of deliveries that a signature probe precedes, 0 to 1; 0 unless told. */
+  readonly probeShare?: number;
+  /** Refunds succeed by themselves after this long; absent: `refundResult` ends them. */
+  readonly refundAfterMs?: number;
+  /** How long a receiver may take to answer a notice; 5 s unless told, as at WeChat. */
+  readonly noticeTimeoutMs?: number;
+  /** Where `config.notifyUrl` points to. */
+  readonly notifyUrl?: string;
+  /** The same seed draws the same keys and probes. */
+  readonly seed?: number;
+}
+
+export interface MockWechatPay {
+  readonly url: string;
+  /** For createWechatPay, complete; set your own notifyUrl here or by the option. */
+  readonly config: WechatPayConfig;
+  readonly manual: boolean;
+  /** Unix seconds by the mock's clock: what createWechatPay and verifyNotice must go by when it is manual. */
+  now(): number;
+  /** What the payer does; resolves when the first notice was delivered, or not. */
+  pay(outTradeNo: string, how?: { evenIfClosed?: boolean }): Promise<void>;
+  refundResult(outRefundNo: string, status: RefundEnd): Promise<void>;
+  setFault(fault: Fault): void;
+  clearFaults(): void;
+  /** Notices pile up until `releaseNotices` sends them, in reverse if wanted. */
+  holdNotices(): void;
+  releaseNotices(order: 'same' | 'reverse'): Promise<void>;
+  /** false: no such notice. */
+  resendNotice(id: string): Promise<boolean>;
+  advance(milliseconds: number): Promise<void>;
+  orders(): MockOrder[];
+  refunds(): MockRefund[];
+  notices(): NoticeRecord[];
+  requests(): LoggedCall[];
+  stop(): Promise<void>;
+}
+
+/** WeChat Pay v3 for one merchant, on the loopback interface, in memory. No money is involved and none can be. */
+export async function startMockWechatPay(options: MockOptions = {}): Promise<MockWechatPay> {
+  const identity = options.identity ?? newIdentity();
+  const keyMode = options.keys ?? 'mixed';
+  const clock = options.manual ? manualClock(Date.now()) : realClock(options.speed ?? 1);
+  const draw = seeded(options.seed ?? 1);
+  const nextKey = (): KeyKind => (keyMode !== 'mixed' ? keyMode : draw() < 0.5 ? 'certificate' : 'public-key');
+  const nextProbe = () => draw() < (options.probeShare ?? 0);
+  const signer = createSigner(identity);
+  const faults = new Faults();
+  const orders = new MockOrders(identity, clock.now);
+  const timeoutMs = options.noticeTimeoutMs ?? 5000;
+  const notices = new MockNotices({ clock, faults, signer, nextKey, nextProbe, timeoutMs });
+  const requests: LoggedCall[] = [];
+
+  async function refundResult(outRefundNo: string, status: RefundEnd): Promise<void> {
+    const refund = orders.endRefund(outRefundNo, status);
+    if (refund.notifyUrl === null) return;
+    await notices.send(`REFUND.${status}`, refund.notifyUrl, orders.refundRecord(refund, 'notice'));
+  }
+
+  function onRefund({ outRefundNo }: MockRefund): void {
+    if (options.refundAfterMs === undefined) return;
+    clock.after(options.refundAfterMs, async () => {
+      if (orders.findRefund(outRefundNo).status === 'PROCESSING') await refundResult(outRefundNo, 'SUCCESS');
+    });
+  }
+
+  const log = (call: LoggedCall) => void requests.push(call);
+  const serving = { identity, orders, signer, keyMode, now: clock.now, onRefund, faults, nextKey, log };
+  const server = createServer((request, response) => {
+    const isApi = request.url?.startsWith('/v3/');
+    const served = isApi ? serveApi(request, response, serving) : serveControl(request, response, mock);
+    served.catch(() => response.headersSent || response.writeHead(500).end());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const kinds: KeyKind[] = keyMode === 'mixed' ? ['certificate', 'public-key'] : [keyMode];
+  const { appId, mchId, apiV3Key, merchantSerial, merchantPrivateKeyPem } = identity;
+
+  const mock: MockWechatPay = {
+    url,
+    config: {
+      ...{ appId, mchId, apiV3Key, merchantSerial, merchantPrivateKeyPem },
+      platformKeys: kinds.map((kind) => ({ id: identity.platform[kind].id, pem: identity.platform[kind].pem })),
+      notifyUrl: options.notifyUrl ?? 'http://127.0.0.1/recharge/notify/wechatpay',
+      baseUrl: url,
+    },
+    manual: options.manual === true,
+    now: () => Math.floor(clock.now() / 1000),
+    async pay(outTradeNo, how = {}) {
+      const { notifyUrl } = orders.pay(outTradeNo, how.evenIfClosed === true);
+      await notices.send('TRANSACTION.SUCCESS', notifyUrl, orders.transaction(outTradeNo));
+    },
+    refundResult,
+    setFault: (fault) => faults.add(fault),
+    clearFaults: () => faults.clear(),
+    holdNotices: () => notices.hold(),
+    releaseNotices: (order) => notices.release(order),
+    resendNotice: (id) => notices.resend(id),
+    advance: (milliseconds) => clock.advance(milliseconds),
+    orders: () => orders.list(),
+    refunds: () => orders.listRefunds(),
+    notices: () => notices.list(),
+    requests: () => [...requests],
+    async stop() {
+      clock.stop();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return mock;
+}
+
+/** mulberry32: small, and the same on every machine. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  await runMockWechatPay(process.argv.slice(2), startMockWechatPay);

@@ -1,0 +1,113 @@
+/** The two records that WeChat Pay reports, read strictly. They look alike in answers and in notices. */
+
+const paidStates = ['SUCCESS', 'REFUND'] as const;
+/** NOTPAY, USERPAYING and ACCEPT may still turn into SUCCESS; so may CLOSED, when a payment was already under way. */
+const unpaidStates = ['NOTPAY', 'CLOSED', 'REVOKED', 'USERPAYING', 'PAYERROR', 'ACCEPT'] as const;
+const refundStates = ['SUCCESS', 'CLOSED', 'PROCESSING', 'ABNORMAL'] as const;
+
+export interface PaidTransaction {
+  readonly paid: true;
+  /** REFUND: paid, and at least part of it went back. */
+  readonly tradeState: (typeof paidStates)[number];
+  readonly outTradeNo: string;
+  readonly transactionId: string;
+  /** What the order cost, before coupons; this is the amount to compare with one's own order. */
+  readonly totalFen: number;
+  readonly currency: string;
+  /** null: WeChat did not name the payer. */
+  readonly openid: string | null;
+  /** RFC 3339 in UTC. */
+  readonly paidAt: string;
+}
+
+export interface UnpaidTransaction {
+  readonly paid: false;
+  readonly tradeState: (typeof unpaidStates)[number];
+  readonly outTradeNo: string;
+}
+
+export type Transaction = PaidTransaction | UnpaidTransaction;
+
+export interface Refund {
+  readonly outRefundNo: string;
+  readonly outTradeNo: string;
+  readonly refundId: string;
+  readonly transactionId: string;
+  /** PROCESSING is not final; ABNORMAL means the money could not be delivered and someone has to act. */
+  readonly status: (typeof refundStates)[number];
+  readonly refundFen: number;
+  readonly totalFen: number;
+  /** null unless `status` is SUCCESS. RFC 3339 in UTC. */
+  readonly refundedAt: string | null;
+}
+
+/** null when the value is no transaction of this merchant in a known state. */
+export function readTransaction(value: unknown, owner: { appId: string; mchId: string }): Transaction | null {
+  if (member(value, 'appid') !== owner.appId || member(value, 'mchid') !== owner.mchId) return null;
+  const outTradeNo = text(member(value, 'out_trade_no'));
+  const state = member(value, 'trade_state');
+  if (outTradeNo === null) return null;
+  const unpaidState = unpaidStates.find((known) => known === state);
+  if (unpaidState !== undefined) return { paid: false, tradeState: unpaidState, outTradeNo };
+
+  const paidState = paidStates.find((known) => known === state);
+  const transactionId = text(member(value, 'transaction_id'));
+  const amount = member(value, 'amount');
+  const totalFen = fen(member(amount, 'total'));
+  // Optional in WeChat's pages, where CNY is the only value that a domestic merchant can see.
+  const currency = text(member(amount, 'currency') ?? 'CNY');
+  const paidAt = instant(member(value, 'success_time'));
+  if (!paidState || transactionId === null || totalFen === null || currency === null || paidAt === null) return null;
+  const openid = text(member(member(value, 'payer'), 'openid'));
+  return { paid: true, tradeState: paidState, outTradeNo, transactionId, totalFen, currency, openid, paidAt };
+}
+
+/** `stateName` is `status` in answers and `refund_status` in notices. null when the value is no refund. */
+export function readRefund(value: unknown, stateName: 'status' | 'refund_status'): Refund | null {
+  const outRefundNo = text(member(value, 'out_refund_no'));
+  const outTradeNo = text(member(value, 'out_trade_no'));
+  const refundId = text(member(value, 'refund_id'));
+  const transactionId = text(member(value, 'transaction_id'));
+  const state = member(value, stateName);
+  const status = refundStates.find((known) => known === state);
+  const refundFen = fen(member(member(value, 'amount'), 'refund'));
+  const totalFen = fen(member(member(value, 'amount'), 'total'));
+  const time = member(value, 'success_time');
+  const refundedAt = time === undefined || time === null || time === '' ? null : instant(time);
+  if (outRefundNo === null || outTradeNo === null || refundId === null || transactionId === null) return null;
+  if (status === undefined || refundFen === null || totalFen === null || refundFen > totalFen) return null;
+  if (status === 'SUCCESS' && refundedAt === null) return null;
+  return { outRefundNo, outTradeNo, refundId, transactionId, status, refundFen, totalFen, refundedAt };
+}
+
+/** undefined when the value is no object or the member is not its own. */
+export function member(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
+    return undefined;
+  return (value as Record<string, unknown>)[name];
+}
+
+/** A JSON object from UTF-8 bytes; null otherwise. */
+export function readJson(bytes: Buffer): object | null {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+export function text(value: unknown): string | null {
+  return typeof value === 'string' && value.length > 0 && value.length <= 128 ? value : null;
+}
+
+export function fen(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+}
+
+function instant(value: unknown): string | null {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value))
+    return null;
+  const milliseconds = Date.parse(value);
+  return Number.isNaN(milliseconds) ? null : new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,202 @@
+import { randomBytes } from 'node:crypto';
+import { demand, refusalCode, WechatPayOutcomeUnknown, WechatPayRefused } from './wechatpay-error.ts';
+import {
+  beijingTime,
+  checkConfig,
+  checkPrepay,
+  checkRefund,
+  isOutRefundNo,
+  isOutTradeNo,
+  isUnixSeconds,
+  matches,
+  type PrepayOrder,
+  type RefundOrder,
+  type WechatPayConfig,
+} from './wechatpay-input.ts';
+import { type Notice, openNotice } from './wechatpay-notice.ts';
+import {
+  member,
+  type Refund,
+  readJson,
+  readRefund,
+  readTransaction,
+  type Transaction,
+  text,
+} from './wechatpay-record.ts';
+import {
+  authorization,
+  type HttpHeaders,
+  oneHeader,
+  readMerchantKey,
+  readPlatformKeys,
+  signatureFault,
+  signRsa,
+} from './wechatpay-signature.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** null: no body. */
+  readonly body: string | null;
+}
+
+/** Sends once, with a deadline of its own, and follows no redirect. Throwing means: the outcome is unknown. */
+export type Http = (
+  request: HttpRequest,
+) => Promise<{ readonly status: number; readonly headers: HttpHeaders; readonly body: Buffer }>;
+
+/** What `wx.requestPayment` takes. */
+export interface MiniProgramPayment {
+  readonly timeStamp: string;
+  readonly nonceStr: string;
+  readonly package: string;
+  readonly signType: 'RSA';
+  readonly paySign: string;
+}
+
+/** Calls throw WechatPayInputError, WechatPayRefused or WechatPayOutcomeUnknown, and nothing else. */
+export interface WechatPay {
+  /** The prepay_id. */
+  prepay(order: PrepayOrder): Promise<string>;
+  payment(prepayId: string, nowSeconds: number, nonce: string): MiniProgramPayment;
+  /** An order that WeChat does not know is WechatPayRefused ORDER_NOT_EXIST. */
+  queryOrder(outTradeNo: string): Promise<Transaction>;
+  /** Closing twice is fine; ORDERPAID means the money is there: credit it. */
+  closeOrder(outTradeNo: string): Promise<void>;
+  /** Accepted is not refunded: the state in the answer, the notice or `queryRefund` tells. */
+  refund(refund: RefundOrder): Promise<Refund>;
+  queryRefund(outRefundNo: string): Promise<Refund>;
+  /** Synchronous and without any request. Throws WechatPayNoticeRefused and nothing else. */
+  verifyNotice(headers: HttpHeaders, rawBody: Buffer, nowSeconds: number): Notice;
+}
+
+/** WeChat Pay v3 for a mini-program merchant. Throws WechatPayInputError when the configuration cannot work. */
+export function createWechatPay(
+  config: WechatPayConfig,
+  http: Http,
+  nowSeconds: () => number = () => Math.floor(Date.now() / 1000),
+): WechatPay {
+  checkConfig(config);
+  const { appId, mchId, merchantSerial, apiV3Key, baseUrl, notifyUrl } = config;
+  const merchantKey = readMerchantKey(config.merchantPrivateKeyPem);
+  const keys = readPlatformKeys(config.platformKeys);
+  const publicKeyId = [...keys.keys()].find((id) => id.startsWith('PUB_KEY_ID_'));
+
+  async function call(method: 'GET' | 'POST', target: string, content?: object): Promise<object | null> {
+    const body = content === undefined ? '' : JSON.stringify(content);
+    const signed = { mchId, serial: merchantSerial, method, target, body, timestamp: nowSeconds(), nonce: newNonce() };
+    const headers = {
+      accept: 'application/json',
+      'user-agent': 'miniapp-cloud',
+      authorization: authorization(signed, merchantKey),
+      ...(content === undefined ? {} : { 'content-type': 'application/json' }),
+      // Asks for an answer signed with the public key; without it WeChat may still sign with a certificate.
+      ...(publicKeyId === undefined ? {} : { 'wechatpay-serial': publicKeyId }),
+    };
+    const request = { method, url: baseUrl + target, headers, body: content === undefined ? null : body };
+    let answer: Awaited<ReturnType<Http>>;
+    try {
+      answer = await http(request);
+    } catch {
+      throw new WechatPayOutcomeUnknown('NETWORK');
+    }
+    return believe(answer);
+  }
+
+  function believe(answer: Awaited<ReturnType<Http>>): object | null {
+    const { status, headers, body } = answer;
+    if (status >= 500) throw new WechatPayOutcomeUnknown('SYSTEM_ERROR');
+    const signed = oneHeader(headers, 'wechatpay-signature') !== null;
+    const fault = signatureFault(headers, body, keys, nowSeconds());
+    if (fault !== null && (signed || status < 400)) throw new WechatPayOutcomeUnknown('BAD_SIGNATURE');
+    const json = readJson(body);
+    if (status === 204) return null;
+    // 202 carries a code as well: the payer is at it right now.
+    if (status >= 400 || status === 202) {
+      const code = refusalCode(member(json, 'code'));
+      throw new WechatPayRefused(code === 'OTHER' && status === 429 ? 'RATELIMIT' : code, status, signed);
+    }
+    if (status !== 200 || json === null) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+    return json;
+  }
+
+  return {
+    async prepay(order) {
+      checkPrepay(order, nowSeconds());
+      const answer = await call('POST', '/v3/pay/transactions/jsapi', {
+        appid: appId,
+        mchid: mchId,
+        description: order.description,
+        out_trade_no: order.outTradeNo,
+        time_expire: beijingTime(order.expiresAtSeconds),
+        notify_url: notifyUrl,
+        amount: { total: order.amountFen, currency: 'CNY' },
+        payer: { openid: order.openid },
+      });
+      const prepayId = text(member(answer, 'prepay_id'));
+      if (prepayId === null) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return prepayId;
+    },
+
+    payment(prepayId, now, nonce) {
+      demand(matches(prepayId, /^[!-~]{1,128}$/), 'prepayId');
+      demand(isUnixSeconds(now), 'nowSeconds');
+      demand(matches(nonce, /^[A-Za-z0-9]{1,32}$/), 'nonce');
+      const packaged = `prepay_id=${prepayId}`;
+      const paySign = signRsa(merchantKey, `${appId}\n${now}\n${nonce}\n${packaged}\n`);
+      return { timeStamp: String(now), nonceStr: nonce, package: packaged, signType: 'RSA', paySign };
+    },
+
+    async queryOrder(outTradeNo) {
+      demand(isOutTradeNo(outTradeNo), 'outTradeNo');
+      const answer = await call('GET', `${orderPath(outTradeNo)}?mchid=${mchId}`);
+      const transaction = readTransaction(answer, { appId, mchId });
+      // A signature does not say which question it answers, so the answer has to name the order.
+      if (transaction?.outTradeNo !== outTradeNo) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return transaction;
+    },
+
+    async closeOrder(outTradeNo) {
+      demand(isOutTradeNo(outTradeNo), 'outTradeNo');
+      try {
+        await call('POST', `${orderPath(outTradeNo)}/close`, { mchid: mchId });
+      } catch (error) {
+        if (!(error instanceof WechatPayRefused && error.code === 'ORDER_CLOSED')) throw error;
+      }
+    },
+
+    async refund(order) {
+      checkRefund(order);
+      const answer = await call('POST', '/v3/refund/domestic/refunds', {
+        out_trade_no: order.outTradeNo,
+        out_refund_no: order.outRefundNo,
+        ...(order.reason === undefined ? {} : { reason: order.reason }),
+        notify_url: notifyUrl,
+        amount: { refund: order.refundFen, total: order.totalFen, currency: 'CNY' },
+      });
+      const refund = readRefund(answer, 'status');
+      const same = refund?.outRefundNo === order.outRefundNo && refund.outTradeNo === order.outTradeNo;
+      if (!same || refund.refundFen !== order.refundFen) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return refund;
+    },
+
+    async queryRefund(outRefundNo) {
+      demand(isOutRefundNo(outRefundNo), 'outRefundNo');
+      const answer = await call('GET', `/v3/refund/domestic/refunds/${encodeURIComponent(outRefundNo)}`);
+      const refund = readRefund(answer, 'status');
+      if (refund?.outRefundNo !== outRefundNo) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return refund;
+    },
+
+    verifyNotice: (headers, rawBody, now) => openNotice(headers, rawBody, now, { appId, mchId, apiV3Key, keys }),
+  };
+}
+
+function orderPath(outTradeNo: string): string {
+  return `/v3/pay/transactions/out-trade-no/${encodeURIComponent(outTradeNo)}`;
+}
+
+function newNonce(): string {
+  return randomBytes(16).toString('hex');
+}

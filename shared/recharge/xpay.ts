@@ -1,0 +1,84 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+/**
+ * Virtual payment of mini-programs. The server makes no order at WeChat: it only signs what the client then hands to
+ * `wx.requestVirtualPayment`. What was bought arrives by message push (xpay-notice.ts).
+ */
+
+export interface XpayConfig {
+  readonly offerId: string;
+  /** 0 takes real money, 1 is the sandbox; each has its own appKey. */
+  readonly env: 0 | 1;
+  readonly appKey: string;
+}
+
+export type XpayOrder = {
+  /** 8 to 32 of `[0-9A-Za-z_-|*@]`, not beginning with `_`. WeChat does not promise to keep it unique: we have to. */
+  readonly outTradeNo: string;
+  readonly quantity: number;
+  /** Comes back unchanged with the deliver notice. */
+  readonly attach: string;
+} & ({ readonly kind: 'goods'; readonly productId: string; readonly priceFen: number } | { readonly kind: 'coins' });
+
+/** What `wx.requestVirtualPayment` takes. `signData` must reach it byte by byte: both signatures are over this text. */
+export interface VirtualPayment {
+  readonly mode: 'short_series_goods' | 'short_series_coin';
+  readonly signData: string;
+  readonly paySig: string;
+  readonly signature: string;
+}
+
+export class XpayInputError extends Error {
+  override readonly name = 'XpayInputError';
+  readonly code = 'INVALID_INPUT';
+  constructor(readonly path: string) {
+    super(`virtual payment: ${path} is not acceptable`);
+  }
+}
+
+/** `sessionKey` is the one of the payer's current WeChat login; it never leaves the server. */
+export function virtualPayment(config: XpayConfig, order: XpayOrder, sessionKey: string): VirtualPayment {
+  const { outTradeNo, quantity, attach } = order;
+  demand(/^[0-9A-Za-z]{1,64}$/.test(config.offerId), 'offerId');
+  demand(config.env === 0 || config.env === 1, 'env');
+  demand(config.appKey.length > 0, 'appKey');
+  demand(sessionKey.length > 0, 'sessionKey');
+  demand(/^[0-9A-Za-z\-|*@][0-9A-Za-z_\-|*@]{7,31}$/.test(outTradeNo), 'outTradeNo');
+  demand(Number.isSafeInteger(quantity) && quantity >= 1, 'quantity');
+  demand(Buffer.byteLength(attach) <= 1024, 'attach');
+  const buying = { offerId: config.offerId, buyQuantity: quantity, env: config.env, currencyType: 'CNY' };
+  if (order.kind === 'coins') {
+    return signed(config, 'short_series_coin', { ...buying, outTradeNo, attach }, sessionKey);
+  }
+  const { productId, priceFen } = order;
+  demand(/^[0-9A-Za-z_-]{1,64}$/.test(productId), 'productId');
+  demand(Number.isSafeInteger(priceFen) && priceFen >= 1, 'priceFen');
+  const goods = { ...buying, productId, goodsPrice: priceFen, outTradeNo, attach };
+  return signed(config, 'short_series_goods', goods, sessionKey);
+}
+
+function signed(config: XpayConfig, mode: VirtualPayment['mode'], data: object, sessionKey: string): VirtualPayment {
+  const signData = JSON.stringify(data);
+  const paySignature = paySig(config.appKey, 'requestVirtualPayment', signData);
+  return { mode, signData, paySig: paySignature, signature: userSignature(sessionKey, signData) };
+}
+
+/** For a server call `uri` is its path without the query, such as `/xpay/query_order`, and `body` the bytes sent. */
+export function paySig(appKey: string, uri: string, body: string): string {
+  return createHmac('sha256', appKey).update(`${uri}&${body}`).digest('hex');
+}
+
+/** Proves that the payer is logged in: keyed by the session_key of the login. */
+export function userSignature(sessionKey: string, body: string): string {
+  return createHmac('sha256', sessionKey).update(body).digest('hex');
+}
+
+/** Compares without telling how far two texts agree. */
+export function sameText(left: string, right: string): boolean {
+  const [a, b] = [Buffer.from(left), Buffer.from(right)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function demand(holds: boolean, path: string): asserts holds {
+  if (!holds) throw new XpayInputError(path);
+}
