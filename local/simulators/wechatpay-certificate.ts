@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
 
-/** A self-signed X.509 certificate, so that the mock needs neither a package nor an openssl binary (RFC 5280, DER). */
+/** A self-signed X.509 certificate (RFC 5280, DER), so that the mock needs no package and no openssl. `serial`: hex below 80. */
 export function selfSignedCertificate(subject: string, serial: string, privateKeyPem: string, from: Date, until: Date) {
   const privateKey = createPrivateKey(privateKeyPem);
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
@@ -9,7 +9,7 @@ export function selfSignedCertificate(subject: string, serial: string, privateKe
   const name = sequence(node(0x31, commonName));
   const certified = sequence(
     node(0xa0, node(0x02, Buffer.from([2]))),
-    node(0x02, Buffer.from(`00${serial}`, 'hex')),
+    node(0x02, Buffer.from(serial, 'hex')),
     algorithm,
     name,
     sequence(time(from), time(until)),
