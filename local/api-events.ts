@@ -110,7 +110,7 @@ function commonEvent(
     routeKey: match.route.key,
     rawPath: request.rawPath,
     rawQueryString: request.rawQueryString,
-    ...(cookies && { cookies }),
+    ...(cookies && { cookies: [...cookies] }),
     headers: { ...headers },
     ...(queryStringParameters && { queryStringParameters: { ...queryStringParameters } }),
     requestContext: {

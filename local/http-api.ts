@@ -11,6 +11,7 @@ import { preflightAnswer, withCors } from './api-cors.ts';
 import { gatewayRequest } from './api-events.ts';
 import { startGateway } from './api-gateway.ts';
 import { startSchedules } from './api-schedules.ts';
+import { withDeadline } from './deadline.ts';
 import { startLambda } from './lambda.ts';
 import { readServerlessFile } from './serverless-file.ts';
 
@@ -44,7 +45,7 @@ export interface HttpApi {
   runSchedule(functionName: string, input?: unknown): Promise<unknown>;
   /** Loads all bundles again. */
   reload(): Promise<void>;
-  /** Takes no more requests, answers those it has, lets schedules end. */
+  /** Takes no more requests, answers those it has and lets schedules end, for 10 seconds at most. */
   stop(): Promise<void>;
 }
 
@@ -79,7 +80,14 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
       return gatewayAnswer(500);
     });
     if (stopping) response.setHeader('connection', 'close');
-    send(response, cors && request.method !== 'OPTIONS' ? withCors(cors, request, answer) : answer);
+    try {
+      send(response, cors && request.method !== 'OPTIONS' ? withCors(cors, request, answer) : answer);
+    } catch (error) {
+      // A function gave a header that HTTP cannot carry.
+      log(`answer refused: ${String(error)}`);
+      for (const name of response.getHeaderNames()) response.removeHeader(name);
+      send(response, gatewayAnswer(500));
+    }
   }
 
   async function answerOf(request: IncomingMessage): Promise<Answer> {
@@ -112,9 +120,11 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
       stopping = true;
       const closed = new Promise<void>((done) => server.close(() => done()));
       server.closeIdleConnections();
-      const late = setTimeout(() => server.closeAllConnections(), drainMilliseconds);
-      await Promise.all([closed, schedules.stop()]);
-      clearTimeout(late);
+      const late = () => new Error('something did not end in time');
+      await withDeadline(Promise.all([closed, schedules.stop()]), drainMilliseconds, late).catch((error: unknown) =>
+        log(`stop: ${String(error)}`),
+      );
+      server.closeAllConnections();
       await lambda.stop();
     },
   };

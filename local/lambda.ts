@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { withDeadline } from './deadline.ts';
 import { contextMaker, type LambdaContext } from './lambda-context.mjs';
+import { startThread } from './lambda-thread.ts';
 import type { FunctionEntry } from './serverless-file.ts';
 
 export interface Lambda {
@@ -22,8 +22,9 @@ export class FunctionTimeout extends Error {
   override readonly name = 'FunctionTimeout';
 }
 
-interface Instance {
+export interface Instance {
   invoke(event: unknown, awsRequestId: string, deadline: number): Promise<unknown>;
+  /** Lets it finish what it has. */
   stop(): Promise<void>;
 }
 
@@ -49,6 +50,11 @@ export function startLambda(options: {
 
   const fileOf = ({ bundle }: FunctionEntry): string => join(options.distDirectory, `${bundle}.mjs`);
 
+  /** Only if no newer one has taken its place. */
+  function drop(name: string, former: Loaded): void {
+    if (loaded.get(name) === former) loaded.delete(name);
+  }
+
   function instanceOf(entry: FunctionEntry): Promise<Instance> {
     const present = loaded.get(entry.name);
     if (present && !(options.reload && modifiedAt(fileOf(entry), present.modifiedAt) !== present.modifiedAt)) {
@@ -59,13 +65,16 @@ export function startLambda(options: {
     const url = `${pathToFileURL(fileOf(entry)).href}?generation=${++generation}`;
     const functionName = `${options.service}-${options.stage}-${entry.name}`;
     const facts = { functionName, memoryMegabytes: entry.memoryMegabytes };
-    const instance = options.workers.includes(entry.name)
-      ? Promise.resolve(threadInstance(url, facts, () => loaded.delete(entry.name)))
-      : moduleInstance(url, facts);
-    loaded.set(entry.name, { modifiedAt: modifiedAt(fileOf(entry), 0), instance });
+    const entered: Loaded = {
+      modifiedAt: modifiedAt(fileOf(entry), 0),
+      instance: options.workers.includes(entry.name)
+        ? Promise.resolve(startThread(url, facts, () => drop(entry.name, entered)))
+        : moduleInstance(url, facts),
+    };
+    loaded.set(entry.name, entered);
     // A bundle that failed to load is tried again by the next call, as Lambda would start another instance.
-    instance.catch(() => loaded.delete(entry.name));
-    return instance;
+    entered.instance.catch(() => drop(entry.name, entered));
+    return entered.instance;
   }
 
   return {
@@ -109,7 +118,7 @@ function modifiedAt(file: string, whenAbsent: number): number {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? whenAbsent;
 }
 
-interface Facts {
+export interface Facts {
   functionName: string;
   memoryMegabytes: number;
 }
@@ -125,43 +134,3 @@ async function moduleInstance(url: string, facts: Facts): Promise<Instance> {
 }
 
 type Handler = (event: unknown, context: LambdaContext) => unknown;
-
-function threadInstance(url: string, facts: Facts, onEnd: () => void): Instance {
-  // The bundle is plain JavaScript: the thread needs none of this process's loaders.
-  const worker = new Worker(new URL('./lambda-worker.mjs', import.meta.url), {
-    workerData: { url, facts },
-    execArgv: [],
-  });
-  const waiting = new Map<string, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
-  let ended: Error | undefined;
-  let drained: (() => void) | undefined;
-  worker.on('message', ({ id, result, error }: { id: string; result?: unknown; error?: string }) => {
-    const caller = waiting.get(id);
-    waiting.delete(id);
-    if (error === undefined) caller?.resolve(result);
-    else caller?.reject(new Error(error));
-    if (waiting.size === 0) drained?.();
-  });
-  const end = (error: Error): void => {
-    ended ??= error;
-    onEnd();
-    for (const caller of waiting.values()) caller.reject(error);
-    waiting.clear();
-    drained?.();
-  };
-  worker.on('error', end);
-  worker.on('exit', () => end(new Error(`the thread of ${facts.functionName} ended`)));
-  worker.unref();
-  return {
-    invoke: (event, id, deadline) =>
-      new Promise((resolve, reject) => {
-        if (ended) return reject(ended);
-        waiting.set(id, { resolve, reject });
-        worker.postMessage({ id, event, deadline });
-      }),
-    async stop() {
-      if (waiting.size > 0) await new Promise<void>((resolve) => (drained = resolve));
-      await worker.terminate();
-    },
-  };
-}

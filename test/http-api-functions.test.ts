@@ -44,11 +44,15 @@ describe('the answer of a function', () => {
     expect([binary.headers.get('content-type'), binary.headers.get('content-length')]).toEqual(['image/png', '4']);
   });
 
-  test.each(['throws', 'stuck', 'status', 'body', 'large'])('%s is 500 without a word of why', async (kind) => {
-    const { url } = await fixtureApi();
-    const answer = await fetch(`${url}/answers/${kind}`);
-    expect([answer.status, await answer.text()]).toEqual([500, '{"message":"Internal Server Error"}']);
-  });
+  test.each(['throws', 'stuck', 'status', 'body', 'large', 'split'])(
+    '%s is 500 without a word of why',
+    async (kind) => {
+      const { url } = await fixtureApi();
+      const answer = await fetch(`${url}/answers/${kind}`);
+      expect([answer.status, await answer.text()]).toEqual([500, '{"message":"Internal Server Error"}']);
+      expect(answer.headers.getSetCookie()).toEqual([]);
+    },
+  );
 
   test('that comes after the limit of the gateway is 503', async () => {
     const { url } = await fixtureApi();
@@ -87,6 +91,22 @@ describe('a function on a thread', () => {
     const answers = await Promise.all(Array.from({ length: 5 }, () => patientAnswer(fetch(`${url}/patient/20`))));
     expect(answers.map(({ calls }) => calls).sort()).toEqual([5, 5, 5, 5, 5]);
     expect(answers[0]).toMatchObject({ isMainThread: false, environment: 'seen' });
+  });
+
+  test('keeps its new thread when the old one ends after a reload', async () => {
+    const { url, reload } = await fixtureApi({ workers: ['patient'] });
+    const old = patientAnswer(fetch(`${url}/patient/300`));
+    let asked = 0;
+    let counted = 0;
+    // Once the thread counts more calls than are asked here, it has the old one.
+    do {
+      asked += 1;
+      counted = (await patientAnswer(fetch(`${url}/patient/0`))).calls;
+    } while (counted === asked);
+    await reload();
+    const next = await patientAnswer(fetch(`${url}/patient/0`));
+    expect((await old).threadId).not.toBe(next.threadId);
+    expect(await patientAnswer(fetch(`${url}/patient/100`))).toMatchObject({ calls: 2, threadId: next.threadId });
   });
 
   test('that ends answers 500, and the next call starts another', async () => {

@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { Facts, Instance } from './lambda.ts';
+
+const drainMilliseconds = 10_000;
+
+/** A function on a thread of its own, so that a password hash does not hold up all others. `onEnd`: it takes no more calls. */
+export function startThread(url: string, facts: Facts, onEnd: () => void): Instance {
+  // The bundle is plain JavaScript: the thread needs none of this process's loaders.
+  const worker = new Worker(new URL('./lambda-worker.mjs', import.meta.url), {
+    workerData: { url, facts },
+    execArgv: [],
+  });
+  const waiting = new Map<string, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
+  let ended: Error | undefined;
+  let drained: (() => void) | undefined;
+  worker.on('message', ({ id, result, error }: { id: string; result?: unknown; error?: string }) => {
+    const caller = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) caller?.resolve(result);
+    else caller?.reject(new Error(error));
+    if (waiting.size === 0) drained?.();
+  });
+  const end = (error: Error): void => {
+    ended ??= error;
+    onEnd();
+    for (const caller of waiting.values()) caller.reject(error);
+    waiting.clear();
+    drained?.();
+  };
+  worker.on('error', end);
+  worker.on('exit', () => end(new Error(`the thread of ${facts.functionName} ended`)));
+  worker.unref();
+  return {
+    invoke: (event, id, deadline) =>
+      new Promise((resolve, reject) => {
+        if (ended) return reject(ended);
+        waiting.set(id, { resolve, reject });
+        worker.postMessage({ id, event, deadline });
+      }),
+    async stop() {
+      const idle = new Promise<void>((resolve) => {
+        drained = resolve;
+        if (waiting.size === 0) resolve();
+      });
+      await Promise.race([idle, sleep(drainMilliseconds, undefined, { ref: false })]);
+      await worker.terminate();
+    },
+  };
+}
