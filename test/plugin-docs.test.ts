@@ -4,7 +4,10 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
+import type { TokenStore } from '../client/token-store.ts';
+import { freshRedis } from './engines.ts';
 import { event, NEXT_SECRET, newToken, SECRET, signed } from './plugin-push.ts';
 
 /** The example of docs/plugins.md, in a folder that holds nothing but it and the two files it says to copy. */
@@ -43,4 +46,24 @@ it('the plugin server of docs/plugins.md works as printed, with the two copied f
   expect(await (await serve()).json()).toEqual({ forecast: 'sunny', userId: 'user-1' });
   expect((await push('revoked')).status).toBe(200);
   expect((await serve()).status).toBe(401);
+});
+
+it('the shared store of docs/plugins.md keeps a revocation on a real Redis, until the end of the token', async () => {
+  const server = await freshRedis();
+  onTestFinished(() => server.stop());
+  const redis = new Redis(server.port, '127.0.0.1');
+  onTestFinished(() => redis.disconnect());
+  const literal = /const redisStore: TokenStore = (\{.*?\n\});/s.exec(await readFile('docs/plugins.md', 'utf8'))?.[1];
+  const store: TokenStore = new Function('redis', `return ${literal}`)(redis);
+
+  const expiresAtMs = Date.now() + 600_000;
+  const issued = { hash: 'h', state: 'issued', userId: 'user-1', expiresAtMs, version: 1 } as const;
+  const revoked = { ...issued, state: 'revoked', version: 2 } as const;
+  expect(await store.get('h')).toBeNull();
+  await store.put(issued);
+  expect(await store.get('h')).toEqual(issued);
+  await store.put(revoked);
+  await store.put({ ...issued, version: 3 });
+  expect(await store.get('h')).toEqual(revoked);
+  for (const key of await redis.keys('*')) expect(await redis.pexpiretime(key)).toBe(expiresAtMs);
 });
