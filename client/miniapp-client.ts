@@ -14,6 +14,9 @@ export { type RequestPayment, wxPayment } from './recharge.ts';
 export { signV1, signV2 } from './sign.ts';
 export { fetchTransport, type Transport, wxTransport } from './transport.ts';
 
+// Beside what is handed in, the one thing every platform has.
+declare function setTimeout(run: () => void, milliseconds: number): unknown;
+
 export interface ClientOptions {
   /** Such as `https://api.example.com`; a path in it is sent but not signed. */
   baseUrl: string;

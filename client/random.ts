@@ -20,17 +20,16 @@ export async function freshNonce(random: RandomSource): Promise<string> {
   throw new Error('the random source repeats itself');
 }
 
-interface WebCrypto {
-  getRandomValues(into: Uint8Array): unknown;
-}
+// Declared here, since not every platform has it.
+declare const crypto: { getRandomValues?(into: Uint8Array): unknown } | undefined;
 
 /** The platform's own crypto.getRandomValues, or null where there is none. */
 export function platformRandom(): RandomSource | null {
-  const source: WebCrypto | undefined = typeof crypto === 'undefined' ? undefined : (crypto as unknown as WebCrypto);
+  const source = typeof crypto === 'undefined' ? undefined : crypto;
   if (typeof source?.getRandomValues !== 'function') return null;
   return (length) => {
     const bytes = new Uint8Array(length);
-    source.getRandomValues(bytes);
+    source.getRandomValues?.(bytes);
     return bytes;
   };
 }

@@ -128,11 +128,12 @@ function learnClock(caller: Caller, answer: Answer, toleranceSeconds: number): b
 
 /** A list makes a name appear several times; undefined leaves it out. */
 function pairsOf(query: Query): [string, string][] {
-  return Object.entries(query).flatMap(([name, value]) => {
-    if (value === undefined) return [];
-    const values = typeof value === 'object' ? value : [value];
-    return values.map((one): [string, string] => [name, String(one)]);
-  });
+  const pairs: [string, string][] = [];
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined) continue;
+    for (const one of typeof value === 'object' ? value : [value]) pairs.push([name, String(one)]);
+  }
+  return pairs;
 }
 
 function textOf(body: unknown): string | null {

@@ -1,12 +1,17 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { runInNewContext } from 'node:vm';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { app } from './client-server.ts';
 
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const entry = file('../client/miniapp-client.ts');
+
 /** What a mini-program's build makes of the SDK. */
 async function bundle(minify: boolean): Promise<string> {
   const result = await build({
-    entryPoints: [new URL('../client/miniapp-client.ts', import.meta.url).pathname],
+    entryPoints: [entry],
     bundle: true,
     platform: 'neutral',
     target: 'es2018',
@@ -25,11 +30,14 @@ describe('the SDK in a mini-program', () => {
     expect(code).not.toMatch(/node:|require\(|import\(/);
   });
 
-  it('names no API of Node or the DOM but a guarded crypto and the timer', async () => {
-    const code = await bundle(false);
-    expect(code).not.toMatch(/\b(Buffer|process|TextEncoder|TextDecoder|URL|URLSearchParams|btoa|atob|subtle)\b/);
-    expect(code).not.toMatch(/\b(globalThis|window|document|localStorage|XMLHttpRequest|AbortController)\b/);
-  });
+  it('compiles against the library of ECMAScript 2018 alone, with no types of Node or the DOM', () => {
+    const options = ['--noEmit', '--ignoreConfig', '--strict', '--allowImportingTsExtensions', '--skipLibCheck'];
+    const platform = ['--lib', 'ES2018', '--target', 'ES2018', '--module', 'esnext', '--types', ''];
+    const tsc = file('../node_modules/.bin/tsc');
+    const run = spawnSync(tsc, [...options, ...platform, '--moduleResolution', 'bundler', entry], { encoding: 'utf8' });
+    expect(run.stdout).toBe('');
+    expect(run.status).toBe(0);
+  }, 120_000);
 
   it('runs where there is nothing but the language and wx', async () => {
     const sent: { url: string; header: Record<string, string>; data?: string }[] = [];
