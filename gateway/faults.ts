@@ -29,7 +29,7 @@ export async function underFault(
     case 'drop-before':
       return 'drop';
     case 'drop-after':
-      await work();
+      await work().catch(() => {});
       return 'drop';
     case 'hang':
       return 'hang';

@@ -6,10 +6,10 @@ export class BadRequest extends Error {
   override name = 'BadRequest';
 }
 
-export type RestCall =
+export type CommandCall =
   | { kind: 'single'; command: Argument[] }
-  | { kind: 'pipeline' | 'multi-exec'; commands: Argument[][] }
-  | { kind: 'subscribe' | 'psubscribe'; names: string[] };
+  | { kind: 'pipeline' | 'multi-exec'; commands: Argument[][] };
+export type StreamCall = { kind: 'subscribe' | 'psubscribe'; names: string[] };
 
 export interface RestTarget {
   /** Without the query, which may hold the token. */
@@ -50,7 +50,7 @@ export function readPayload({ segments: [route = ''], segments }: RestTarget, bo
   return takesJson ? parseJson(body.toString('utf8')) : body;
 }
 
-export function readCall(method: string, { segments, query }: RestTarget, payload: unknown): RestCall {
+export function readCall(method: string, { segments, query }: RestTarget, payload: unknown): CommandCall | StreamCall {
   const [route = '', ...rest] = segments;
   if (segments.length === 0) return { kind: 'single', command: readCommand(payload) };
   if (segments.length === 1 && BATCHES.has(route)) {

@@ -1,0 +1,125 @@
+import type { Redis } from 'ioredis';
+import type { Answer } from './faults.ts';
+import { keyLockingScripts, type PreparedCommand } from './lua-keys.ts';
+import { type CommandTable, isAvailable, isHarmlessRead, keysOf, readCommandTable } from './redis-commands.ts';
+import {
+  type Argument,
+  connectRedis,
+  type RedisAddress,
+  RedisRefusal,
+  type Reply,
+  sendCommand,
+  untilReady,
+} from './redis-connection.ts';
+import { batchAnswer, errorAnswer, type Outcome, type ReplyFormat, singleAnswer } from './rest-reply.ts';
+import type { CommandCall } from './rest-request.ts';
+
+const MAX_KEY_BYTES = 32_768;
+const FIRST_CONNECT_MS = 5_000;
+/** Bridges a blink of the connection, and is shorter than the patience of callers. */
+const RECONNECT_MS = 150;
+const COMPATIBILITY = 'https://upstash.com/docs/redis/overall/rediscompatibility';
+const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
+
+export interface RestDatabase {
+  /** Rejects with RedisUnreachable; everything that Redis or the rules refuse is an answer. */
+  run(call: CommandCall, caller: { readOnly: boolean; format: ReplyFormat }): Promise<Answer>;
+  close(): void;
+}
+
+/** Rejects with RedisUnreachable when no Redis answers within 5 s. */
+export async function openDatabase(address: RedisAddress): Promise<RestDatabase> {
+  const redis = connectRedis(address);
+  let table: CommandTable;
+  try {
+    await untilReady(redis, FIRST_CONNECT_MS);
+    table = await loadCommandTable(redis);
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
+  // Another server, or another version of it, may stand behind the address after a reconnect.
+  redis.on('ready', () => {
+    loadCommandTable(redis).then(
+      (loaded) => {
+        table = loaded;
+      },
+      () => {},
+    );
+  });
+  const scripts = keyLockingScripts();
+
+  /** undefined: the command may be sent. */
+  function refusal(command: Argument[], readOnly: boolean): string | undefined {
+    const name = String(command[0]);
+    if (!isAvailable(table, command))
+      return `ERR Command is not available: '${name.toUpperCase()}'. See ${COMPATIBILITY} for details`;
+    if (readOnly && !isHarmlessRead(table, command)) return noPermission(name);
+    if (!command.some((argument) => argument.length > MAX_KEY_BYTES / 4)) return undefined;
+    const longest = Math.max(0, ...keysOf(table, command).map((key) => Buffer.byteLength(key)));
+    if (longest <= MAX_KEY_BYTES) return undefined;
+    return `ERR max key size exceeded. Limit: ${MAX_KEY_BYTES} bytes, Actual: ${longest} bytes`;
+  }
+
+  /** Written to Redis before this returns, so that the order of calls is the order of execution. */
+  const carryOut = ({ args }: PreparedCommand): Promise<Reply> => sendCommand(redis, String(args[0]), args.slice(1));
+
+  async function single(command: Argument[], readOnly: boolean): Promise<Outcome> {
+    const error = refusal(command, readOnly);
+    if (error !== undefined) return { error };
+    const prepared = scripts.prepare(command, table);
+    try {
+      return outcomeOf(prepared, await carryOut(prepared));
+    } catch (failure) {
+      if (failure instanceof RedisRefusal) return outcomeOf(prepared, failure);
+      throw failure;
+    }
+  }
+
+  /** The list of outcomes; the text of the refusal when nothing was executed. */
+  async function transaction(commands: Argument[][], readOnly: boolean): Promise<Outcome[] | string> {
+    if (commands.some((command) => refusal(command, readOnly) !== undefined)) return ABORTED;
+    const prepared = commands.map((command) => scripts.prepare(command, table));
+    // In one tick on the one connection: nothing of another request can come between MULTI and EXEC.
+    const queued = [sendCommand(redis, 'MULTI', []), ...prepared.map(carryOut)];
+    const executed = sendCommand(redis, 'EXEC', []);
+    const [exec] = await Promise.allSettled([executed, ...queued]);
+    if (exec.status === 'fulfilled') {
+      const replies = Array.isArray(exec.value) ? exec.value : [];
+      return prepared.map((command, index) => outcomeOf(command, replies[index] ?? null));
+    }
+    if (exec.reason instanceof RedisRefusal) return exec.reason.message;
+    throw exec.reason;
+  }
+
+  async function run(
+    call: CommandCall,
+    { readOnly, format }: { readOnly: boolean; format: ReplyFormat },
+  ): Promise<Answer> {
+    await untilReady(redis, RECONNECT_MS);
+    switch (call.kind) {
+      case 'single':
+        return singleAnswer(await single(call.command, readOnly), format);
+      case 'pipeline':
+        return batchAnswer(await Promise.all(call.commands.map((command) => single(command, readOnly))), format);
+      case 'multi-exec': {
+        const outcomes = await transaction(call.commands, readOnly);
+        return typeof outcomes === 'string' ? errorAnswer(400, outcomes) : batchAnswer(outcomes, format);
+      }
+    }
+  }
+
+  return { run, close: () => redis.disconnect() };
+}
+
+export const noPermission = (name: string): string =>
+  `NOPERM this user has no permissions to run the '${name.toLowerCase()}' command or its subcommand`;
+
+function outcomeOf({ restore, answerSha }: PreparedCommand, reply: Reply): Outcome {
+  if (reply instanceof Error)
+    return { error: restore ? reply.message.replaceAll(restore.from, restore.to) : reply.message };
+  return { reply: answerSha === undefined ? reply : Buffer.from(answerSha) };
+}
+
+const loadCommandTable = async (redis: Redis): Promise<CommandTable> =>
+  readCommandTable(await sendCommand(redis, 'COMMAND', []));
