@@ -205,7 +205,7 @@ local redis=(function(R,K)
     error(e)
   end
   local engine=R.pcall
-  return setmetatable({
+  local checked=setmetatable({
     call=function(...)
       local no=check(...)
       if no then raise({err=no}) end
@@ -218,7 +218,8 @@ local redis=(function(R,K)
       if no then return {err=no} end
       return engine(...)
     end
-  },{__index=R,__newindex=R})
+  },{__index=R})
+  return setmetatable({},{__index=checked,__newindex=R})
 end)(redis,KEYS);`
   .trim()
   .replace(/\s*\n\s*/g, ' ');

@@ -143,6 +143,8 @@ export function isAvailable(table: CommandTable, command: readonly Argument[]): 
 
 export function isHarmlessRead(table: CommandTable, command: readonly Argument[]): boolean {
   const name = String(command[0]).toUpperCase();
+  // Redis counts it among the reads that hurt nobody, Upstash does not.
+  if (name === 'SCAN') return false;
   const facts = table.get(name);
   if (!facts?.hasSubcommands) return facts?.harmlessRead ?? false;
   return table.get(`${name}|${String(command[1]).toUpperCase()}`)?.harmlessRead ?? false;
