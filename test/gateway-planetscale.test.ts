@@ -127,9 +127,7 @@ test('writes are strict: what does not fit is refused', async () => {
 });
 
 test('the clock of the database is UTC', async () => {
-  const { rows } = await gateway.client.execute<{ ahead: string }>(
-    'SELECT TIMEDIFF(NOW(), UTC_TIMESTAMP()) AS ahead',
-  );
+  const { rows } = await gateway.client.execute<{ ahead: string }>('SELECT TIMEDIFF(NOW(), UTC_TIMESTAMP()) AS ahead');
   expect(rows).toEqual([{ ahead: '00:00:00' }]);
 });
 

@@ -13,7 +13,7 @@ npm run mock:wechatpay -- [options]
   --speed N           divide the waits between notices by N
   --manual            time stands still until POST /_mock/advance
   --probes SHARE      share of deliveries that a wrongly signed probe precedes, 0 to 1
-  --refund-after MS   refunds succeed by themselves after MS; 2000 unless told, -1 for never
+  --refund-after MS   refunds succeed by themselves after MS (2000 unless told), or never
   --seed N            draw keys and probes the same way every time
   --help
 
@@ -54,15 +54,22 @@ function readOptions(argv: string[]): MockOptions | 'help' | null {
   const port = Number(values.port ?? 0);
   const speed = Number(values.speed ?? 1);
   const probeShare = Number(values.probes ?? 0);
-  const refundAfterMs = Number(values['refund-after'] ?? 2000);
+  const refundAfter = values['refund-after'] ?? 2000;
+  const refundAfterMs = refundAfter === 'never' ? null : Number(refundAfter);
   const seed = Number(values.seed ?? Date.now() % 2 ** 32);
   const keys = values.keys ?? 'mixed';
   if (keys !== 'mixed' && keys !== 'certificate' && keys !== 'public-key') return null;
   const fits = Number.isSafeInteger(port) && port >= 0 && port < 65_536 && Number.isSafeInteger(seed);
-  if (!fits || !(speed > 0) || !(probeShare >= 0 && probeShare <= 1) || !Number.isFinite(refundAfterMs)) return null;
+  if (
+    !fits ||
+    !(speed > 0) ||
+    !(probeShare >= 0 && probeShare <= 1) ||
+    (refundAfterMs !== null && !(refundAfterMs >= 0))
+  )
+    return null;
   return {
     ...{ port, speed, probeShare, seed, keys, manual: values.manual === true },
-    ...(refundAfterMs < 0 ? {} : { refundAfterMs }),
+    ...(refundAfterMs === null ? {} : { refundAfterMs }),
     ...(typeof values.identity === 'string' ? { identity: keptIdentity(values.identity) } : {}),
     ...(typeof values['notify-url'] === 'string' ? { notifyUrl: values['notify-url'] } : {}),
   };
