@@ -1,11 +1,11 @@
-import { createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Answer, type Fault, underFault } from './faults.ts';
-import { BodyTooLarge, isLoopback, listen, prometheus, readBody, secretMatcher, send } from './http.ts';
+import { BodyTooLarge, isLoopback, listen, prometheus, readBody, send } from './http.ts';
+import { credentials, type Principal, principal } from './planetscale/credentials.ts';
 import { Unreachable } from './planetscale/errors.ts';
-import { type Caller, Executor } from './planetscale/execute.ts';
+import { Executor } from './planetscale/execute.ts';
 import type { MysqlServer } from './planetscale/link.ts';
-import { openSession, SessionSignatureError, signSession, type TabletType } from './planetscale/session.ts';
+import { openSession, SessionSignatureError, signSession } from './planetscale/session.ts';
 
 export interface PlanetscaleGatewayOptions {
   primary: MysqlServer;
@@ -39,12 +39,8 @@ export interface PlanetscaleGateway {
 
 const SERVICE = '/psdb.v1alpha1.Database/';
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
-
-interface Principal extends Caller {
-  matches(username: string, password: string): boolean;
-  /** Signs this principal's sessions; made from its credentials, so that sessions outlive a restart of the gateway. */
-  sessionKey: Buffer;
-}
+/** Nobody fills the memory before they have shown who they are. */
+const MAX_STRANGERS_BODY_BYTES = 64 * 1024;
 
 /**
  * PlanetScale's HTTP API over a real MySQL or MariaDB, for the unchanged @planetscale/database client. It starts without
@@ -75,11 +71,13 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     counts.requests += 1;
     counts.total += 1;
     const method = path.startsWith(SERVICE) ? path.slice(SERVICE.length) : path;
+    const caller = principals.find(({ matches }) => matches(...credentials(request)));
     let body: Buffer;
     try {
-      body = await readBody(request, MAX_BODY_BYTES);
+      body = await readBody(request, caller ? MAX_BODY_BYTES : MAX_STRANGERS_BODY_BYTES);
     } catch (error) {
       if (!(error instanceof BodyTooLarge)) throw error;
+      if (!caller) return send(request, response, unauthenticated());
       return send(
         request,
         response,
@@ -89,18 +87,19 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     const message = parseObject(body);
     const sql = typeof message?.query === 'string' ? message.query : undefined;
     const fault = options.intercept?.(sql === undefined ? { method } : { method, sql });
-    const answer = await underFault(fault, () => respond(request, method, message));
+    const answer = await underFault(fault, () => respond(request, method, message, caller));
     if (answer === 'drop') response.destroy();
     else if (answer !== 'hang') send(request, response, answer);
   }
 
-  async function respond(request: IncomingMessage, method: string, message: Message | undefined): Promise<Answer> {
+  async function respond(
+    request: IncomingMessage,
+    method: string,
+    message: Message | undefined,
+    caller: Principal | undefined,
+  ): Promise<Answer> {
     if (request.method !== 'POST') return failure(405, 'unimplemented', 'only POST is served');
-    const caller = principals.find(({ matches }) => matches(...credentials(request)));
-    if (!caller) {
-      counts.unauthenticated += 1;
-      return failure(401, 'unauthenticated', 'invalid auth credentials');
-    }
+    if (!caller) return unauthenticated();
     if (!message) return failure(400, 'invalid_argument', 'the request body is not a JSON object');
     try {
       const session = openSession(message.session, caller.sessionKey, caller.tablet);
@@ -128,6 +127,11 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
       counts.unreachable += 1;
       return failure(503, 'unavailable', error.message);
     }
+  }
+
+  function unauthenticated(): Answer {
+    counts.unauthenticated += 1;
+    return failure(401, 'unauthenticated', 'invalid auth credentials');
   }
 
   function metrics(): Answer {
@@ -165,7 +169,7 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     },
     stop: async () => {
       await stop();
-      executor.close();
+      await executor.close();
     },
   };
 }
@@ -191,36 +195,4 @@ function json(status: number, value: object): Answer {
 /** The client makes a DatabaseError of it; `code` is one of Connect's. */
 function failure(status: number, code: string, message: string): Answer {
   return json(status, { error: { code, message } });
-}
-
-function principal(username: string, password: string, tablet: TabletType): Principal {
-  const isUsername = secretMatcher(username);
-  const isPassword = secretMatcher(password);
-  return {
-    username,
-    tablet,
-    sessionKey: createHmac('sha256', password).update(`session\n${tablet}\n${username}`).digest(),
-    matches: (user, secret) => {
-      // The client sends what stands in its url still percent-encoded, and what stands in its options as it is.
-      const users = readings(user).map(isUsername);
-      const secrets = readings(secret).map(isPassword);
-      return users.includes(true) && secrets.includes(true);
-    },
-  };
-}
-
-function readings(text: string): string[] {
-  try {
-    return [text, decodeURIComponent(text)];
-  } catch {
-    return [text];
-  }
-}
-
-function credentials(request: IncomingMessage): [username: string, password: string] {
-  const [, encoded = ''] = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(request.headers.authorization ?? '') ?? [];
-  // The client's btoa() writes Latin-1.
-  const text = Buffer.from(encoded, 'base64').toString('latin1');
-  const colon = text.indexOf(':');
-  return colon < 0 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1)];
 }

@@ -1,6 +1,5 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { Client, type Connection, connect } from '@planetscale/database';
-import { createConnection } from 'mysql2/promise';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Fault } from '../gateway/faults.ts';
 import { startPlanetscaleGateway } from '../gateway/planetscale.ts';
@@ -122,61 +121,6 @@ test('a cut connection before the work leaves nothing done, after the work all o
   expect((await gateway.client.execute('SELECT id FROM hit', null, { as: 'array' })).rows).toEqual([[2]]);
 });
 
-test('replica credentials read from the replicas in turn, and cannot write', async () => {
-  const database = await freshDatabase('psdb');
-  const admin = await createConnection(database.url);
-  const readers = ['one', 'two'].map((name) => ({
-    ...database,
-    user: `r_${name}_${database.database}`.slice(0, 30),
-    password: name,
-  }));
-  await admin.query('CREATE TABLE t (id INT)');
-  for (const { user, password: secret } of readers) {
-    await admin.query('CREATE USER ?@? IDENTIFIED BY ?', [user, '%', secret]);
-    await admin.query(`GRANT ALL ON \`${database.database}\`.* TO ?@?`, [user, '%']);
-  }
-  const replicated = await startPlanetscaleGateway({
-    primary: database,
-    replicas: readers,
-    username,
-    password,
-    replicaUsername: 'reader',
-    replicaPassword: 'read me',
-  });
-  const who = 'SELECT SUBSTRING_INDEX(CURRENT_USER(), "@", 1) AS name';
-  const replica = connect({ url: replicated.replicaUrl ?? '' });
-  const names = [(await replica.execute(who)).rows[0], (await replica.execute(who)).rows[0]];
-  expect(names.map((row) => (row as { name: string }).name).sort()).toEqual(readers.map(({ user }) => user).sort());
-
-  expect((await failureOf(replica.execute('INSERT INTO t VALUES (1)'))).message).toBe(
-    'VT09002: insert statement with a replica target',
-  );
-  expect((await failureOf(replica.execute('DROP TABLE t'))).message).toContain('current type: replica');
-  await failureOf(replica.execute('USE @primary'));
-
-  const main = connect({ url: replicated.url });
-  await main.execute('USE @replica');
-  expect(readers.map(({ user }) => user)).toContain(((await main.execute(who)).rows[0] as { name: string }).name);
-  expect((await failureOf(main.execute('UPDATE t SET id = 1'))).message).toBe(
-    'VT09002: update statement with a replica target',
-  );
-  await main.execute('USE @primary');
-  expect((await main.execute('INSERT INTO t VALUES (1)')).rowsAffected).toBe(1);
-
-  await replicated.stop();
-  for (const { user } of readers) await admin.query('DROP USER ?@?', [user, '%']);
-  await admin.end();
-  await database.drop();
-});
-
-test('without a replica, a read that asks for one is told that none is healthy', async () => {
-  const connection = connect({ url: gateway.url });
-  await connection.execute('USE @replica');
-  const error = await failureOf(connection.execute('SELECT 1'));
-  expect(error).toMatchObject({ status: 503 });
-  expect(error.message).toContain("no healthy tablet available for 'keyspace:");
-});
-
 test('who finds no connection in time is refused in the words of Vitess, and is served again afterwards', async () => {
   const narrow = await gatewayOverFreshDatabase({ poolSize: 2, poolWaitSeconds: 0.2 });
   const open = [connect({ url: narrow.url }), connect({ url: narrow.url }), connect({ url: narrow.url })];
@@ -189,6 +133,24 @@ test('who finds no connection in time is refused in the words of Vitess, and is 
   await open[0]?.execute('COMMIT');
   expect((await open[2]?.execute('SELECT 1'))?.size).toBe(1);
   await narrow.stop();
+});
+
+test('a stop ends what still runs, and leaves no connection behind', async () => {
+  const stopped = await gatewayOverFreshDatabase();
+  const connection = connect({ url: stopped.url });
+  await connection.execute('BEGIN');
+  await connection.execute('CREATE TABLE IF NOT EXISTS half (id INT)');
+  await connection.execute('BEGIN');
+  await connection.execute('INSERT INTO half VALUES (1)');
+  const running = failureOf(stopped.client.execute('SELECT SLEEP(60)'));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await stopped.stop();
+  await running;
+  const { rows } = await gateway.client.execute(
+    'SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = ?',
+    [stopped.database],
+  );
+  expect(rows).toEqual([{ n: '0' }]);
 });
 
 test('MySQL away is a 503 that names no address, an interrupted statement an error; both end by themselves', async () => {

@@ -1,4 +1,4 @@
-import { type Connection, connect } from '@planetscale/database';
+import { Client, type Connection, connect } from '@planetscale/database';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { failureOf, type GatewayOverDatabase, gatewayOverFreshDatabase } from './planetscale-gateway.ts';
 
@@ -118,6 +118,18 @@ test('the lost reply of a COMMIT leaves the row committed', async () => {
   await failureOf(gateway.client.transaction((tx) => tx.execute("INSERT INTO entry (id) VALUES ('paid')")));
   expect(dropNext).toBeUndefined();
   expect(await ids()).toEqual(['paid']);
+});
+
+test('a statement whose client went away still takes effect', async () => {
+  const away = new AbortController();
+  const impatient = new Client({
+    url: gateway.url,
+    fetch: (url, init) => fetch(url, { ...(init as RequestInit), signal: away.signal }),
+  });
+  const statement = failureOf(impatient.execute("INSERT INTO entry (id) SELECT CONCAT('late', SLEEP(0.5))"));
+  setTimeout(() => away.abort(), 200);
+  await statement;
+  await expect.poll(ids, { timeout: 10_000 }).toEqual(['late0']);
 });
 
 test('a savepoint takes back what came after it', async () => {

@@ -56,9 +56,10 @@ export class Executor {
     }
   }
 
-  close(): void {
+  /** Ends what still runs; nothing can hear its answer any more. */
+  async close(): Promise<void> {
     this.transactions.closeAll();
-    for (const pool of this.#allPools()) pool.close();
+    await Promise.all(this.#allPools().map((pool) => pool.close()));
   }
 
   async #perform(caller: Caller, session: VitessSession, statement: Statement): Promise<WireResult> {
@@ -112,7 +113,8 @@ export class Executor {
   async #runInTransaction(session: VitessSession, statement: Statement): Promise<EngineAnswer> {
     const tablet = tabletOf(session);
     if (!session.shardSessions) {
-      const transactionId = await this.#openTransaction(tablet, session.transactionAccessMode ?? '');
+      const mode = tablet === 'replica' ? 'READ ONLY' : (session.transactionAccessMode ?? '');
+      const transactionId = await this.#openTransaction(tablet, mode);
       session.shardSessions = [
         {
           target: {

@@ -1,4 +1,4 @@
-import { Unreachable, VitessError } from './errors.ts';
+import { EngineError, Unreachable, VitessError } from './errors.ts';
 import { Link, type MysqlServer } from './link.ts';
 
 /** A connection that nobody used for so long is closed. */
@@ -12,6 +12,7 @@ export interface PoolLimits {
 /** Connections to one server: at most `size`, and who waits longer than `waitSeconds` is refused instead of piling up. */
 export class Pool {
   #idle: Link[] = [];
+  #taken = new Set<Link>();
   #open = 0;
   #waiting: Array<(link: Link | undefined) => void> = [];
   #closed = false;
@@ -29,6 +30,12 @@ export class Pool {
   }
 
   async take(): Promise<Link> {
+    const link = await this.#next();
+    this.#taken.add(link);
+    return link;
+  }
+
+  async #next(): Promise<Link> {
     if (this.#closed) throw new Unreachable('the gateway is stopping');
     for (let link = this.#idle.pop(); link; link = this.#idle.pop()) {
       clearTimeout(link.idleTimer);
@@ -51,6 +58,7 @@ export class Pool {
 
   /** `reusable` false when the statement left something on the connection that the next one must not see. */
   give(link: Link, { reusable = true } = {}): void {
+    this.#taken.delete(link);
     if (!reusable || link.broken || this.#closed) {
       link.destroy();
       this.#freeSlot();
@@ -69,12 +77,14 @@ export class Pool {
     this.#idle.push(link);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
     for (const link of this.#idle.splice(0)) {
       link.destroy();
       this.#open -= 1;
     }
+    const stopping = new EngineError(1053, '08S01', 'Server shutdown in progress', true);
+    await Promise.all([...this.#taken].map((link) => link.kill(stopping)));
   }
 
   /** A connection, or nothing when a slot came free in which the waiter may open one. */

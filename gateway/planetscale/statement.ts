@@ -30,8 +30,7 @@ export function withoutValues(sql: string): string {
     const char = sql[at];
     if (char === "'" || char === '"') cut(endOfQuoted(sql, at, char), '?');
     else if (char === '`') at = endOfQuoted(sql, at, char);
-    else if (char === '#' || (char === '-' && /^--(?:\s|$)/.test(sql.slice(at, at + 3))))
-      cut(endOf(sql, '\n', at), ' ');
+    else if (char === '#' || (char === '-' && startsLineComment(sql, at))) cut(endOf(sql, '\n', at), ' ');
     else if (char === '/' && /^\/\*M?!/.test(sql.slice(at, at + 4))) {
       cut(at + 2 + (/^[M!]+\d*/.exec(sql.slice(at + 2, at + 12))?.[0].length ?? 1), ' ');
     } else if (char === '/' && sql[at + 1] === '*') cut(endOf(sql, '*/', at + 2), ' ');
@@ -43,6 +42,11 @@ export function withoutValues(sql: string): string {
     .replace(/(?<![\w`$])(?:0x[0-9a-f]+|[xb]\?|\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w`$])/gi, '?')
     .replace(/\s+/g, ' ')
     .trim();
+}
+
+/** Two dashes make a comment only before white space, a control character or the end. */
+function startsLineComment(sql: string, at: number): boolean {
+  return sql[at + 1] === '-' && !(sql.charCodeAt(at + 2) > 0x20);
 }
 
 function endOf(sql: string, mark: string, from: number): number {
