@@ -20,7 +20,7 @@ export interface CachePolicy {
   nullSeconds: number;
 }
 
-export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none';
+export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none' | 'away';
 export interface ReadAnswer {
   state: ReadState;
   stored: string;
@@ -72,24 +72,24 @@ export async function readThrough<T>(keys: Key[], policy: CachePolicy, load: Loa
   return settleReads(requestId, keys, answers, policy, load);
 }
 
-/** Redis away: read the database, at most this many loads at once in a process; beyond it refuse. */
+/** Redis away: read the database, at most this many loads at once in a process; beyond it 503. */
 const MAX_LOADS_WITHOUT_REDIS = 8;
 let loadsWithoutRedis = 0;
 
-export async function readWithoutRedis<T>(keys: readonly Key[], load: Load<T>): Promise<Array<Found<T>>> {
+export async function withLoadCap<T>(load: () => Promise<T>): Promise<T> {
   if (loadsWithoutRedis >= MAX_LOADS_WITHOUT_REDIS) throw new EngineError('redis', 'load cap reached', 'not-applied');
   loadsWithoutRedis++;
   try {
     count('cache.without-redis');
-    return (
-      await load(
-        keys.map((_, index) => index),
-        true,
-      )
-    ).map(foundByLoad);
+    return await load();
   } finally {
     loadsWithoutRedis--;
   }
+}
+
+async function readWithoutRedis<T>(keys: readonly Key[], load: Load<T>): Promise<Array<Found<T>>> {
+  const indexes = keys.map((_, index) => index);
+  return (await withLoadCap(() => load(indexes, true))).map(foundByLoad);
 }
 
 const foundByLoad = <T>(loaded: Loaded<T>): Found<T> => ({
@@ -106,6 +106,7 @@ export async function settleReads<T>(
   policy: CachePolicy,
   load: Load<T>,
 ): Promise<Array<Found<T>>> {
+  if (answers.some(({ state }) => state === 'away')) return readWithoutRedis(keys, load);
   const now = Date.now();
   const found: Array<Found<T> | undefined> = answers.map((answer) => foundInCache<T>(answer));
   const corrupt = answers.flatMap(({ state, stored }, i) =>

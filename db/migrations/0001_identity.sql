@@ -62,6 +62,7 @@ CREATE TABLE sessions (
   app_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   user_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   session_id CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'first 128 bits of SHA-256(secret), hex',
+  user_version BIGINT UNSIGNED NOT NULL COMMENT 'users.version at login: a session of an older version is dead',
   device VARCHAR(120) NOT NULL DEFAULT '',
   created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
   last_seen_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),

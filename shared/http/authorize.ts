@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import type { APIGatewayRequestAuthorizerEventV2, Context } from 'aws-lambda';
+import {
+  type AccessToken,
+  decodedPath,
+  expectedSignature,
+  isInWindow,
+  parseAccessToken,
+  type SignedRequest,
+  signaturesEqual,
+  type TokenRefusal,
+} from '../access-token.ts';
+import { type App, type AppKey, findApp } from '../app.ts';
+import { EngineError } from '../errors.ts';
+import { provesItself } from '../master-key.ts';
+import { count, logInvocation, runInvocation } from '../telemetry.ts';
+import type { AuthorizerContext } from './caller.ts';
+
+type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
+
+const EMPTY_SHA256 = createHash('sha256').digest('hex');
+/** An unknown or disabled app costs the same path as a live one. */
+const DUMMY_KEY: AppKey = { keyId: '', privateKey: createHash('sha256').update('no such app').digest('hex') };
+
+/** Proves signature and time from the token alone. It never sees a body: v2 signs the hash that the caller declares. */
+export async function authorizeCall(event: APIGatewayRequestAuthorizerEventV2, lambda: Context): Promise<Decision> {
+  const startedAt = Date.now();
+  return runInvocation(lambda.awsRequestId, lambda.getRemainingTimeInMillis(), async () => {
+    const decision = await decide(event);
+    const refusal = typeof decision === 'string' ? decision : undefined;
+    if (refusal) count(`access-token.${refusal}`);
+    logInvocation({
+      route: 'authorizer',
+      status: refusal ? 403 : 200,
+      ...(refusal && { code: refusal }),
+      ms: Date.now() - startedAt,
+    });
+    return typeof decision === 'string' ? { isAuthorized: false } : { isAuthorized: true, context: decision };
+  });
+}
+
+async function decide(event: APIGatewayRequestAuthorizerEventV2): Promise<AuthorizerContext | TokenRefusal> {
+  const token = parseAccessToken(event.identitySource?.[0] ?? '');
+  if (typeof token === 'string') return token;
+  const request = signedRequest(event);
+  if (!request) return 'path';
+  let app: App | null = null;
+  try {
+    if (provesItself(token.appId)) app = await findApp(token.appId);
+  } catch (error) {
+    // App record not to be had: allowed with `unavailable`, and endpoint() answers 503.
+    if (error instanceof EngineError) return { unavailable: true };
+    throw error;
+  }
+  const signer = findSigner(token, app?.keys ?? [], request);
+  if (!app) return 'unknown-app';
+  if (app.disabled) return 'app-disabled';
+  if (!app.methods.includes(token.signatureMethod)) return 'method';
+  if (!isInWindow(token, Date.now() / 1000)) return 'window';
+  if (!signer) return 'signature';
+  return {
+    appId: app.appId,
+    keyId: signer.keyId,
+    scopes: app.scopes.join(','),
+    plugins: app.plugins === null ? '*' : app.plugins.join(','),
+    validates: app.validates ?? '',
+    signatureMethod: token.signatureMethod,
+    signature: token.signature,
+    nonce: token.nonce,
+    timeStamp: Number(token.timeStamp),
+    bodySha256: declaredBodyHash(event) ?? '',
+  };
+}
+
+/** undefined: a path that could be read in two ways. */
+function signedRequest(event: APIGatewayRequestAuthorizerEventV2): SignedRequest | undefined {
+  const path = decodedPath(event.rawPath);
+  if (path === undefined) return undefined;
+  return {
+    method: event.requestContext.http.method,
+    path,
+    rawQuery: event.rawQueryString,
+    bodySha256: declaredBodyHash(event) ?? EMPTY_SHA256,
+  };
+}
+
+/** Whether the body has this hash is for endpoint() to check. */
+const declaredBodyHash = (event: APIGatewayRequestAuthorizerEventV2): string | undefined =>
+  Object.entries(event.headers ?? {}).find(([name]) => name.toLowerCase() === 'x-content-sha256')?.[1];
+
+function findSigner(token: AccessToken, keys: AppKey[], request: SignedRequest): AppKey | undefined {
+  // Two comparisons in any case, so that the time does not tell how many keys an app has.
+  const candidates = [keys[0] ?? DUMMY_KEY, keys[1] ?? DUMMY_KEY];
+  const matches = candidates.filter((key) => {
+    const expected = expectedSignature(token, key.privateKey, request);
+    return expected !== undefined && signaturesEqual(token.signature, expected) && key !== DUMMY_KEY;
+  });
+  return matches[0];
+}

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { checkConfig } from '../config.ts';
+import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
+import { Answer } from './endpoint.ts';
+import { headerOf } from './input.ts';
+import { type HttpAnswer, preferredLanguage, problemFor, type Success, successAnswer } from './problem.ts';
+
+/** One route of a function: what it answers, or what it throws. */
+export interface Route {
+  /** `POST /login`, as serverless.yml and API Gateway name it. */
+  route: string;
+  success: Success;
+  answer(event: APIGatewayProxyEventV2, lambda: Context, requestId: string): Promise<unknown>;
+}
+
+export type LambdaHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<HttpAnswer>;
+
+/** The handler of a function that owns these routes. */
+export function serve(...routes: Route[]): LambdaHandler {
+  const byKey = new Map(routes.map((route) => [route.route, route]));
+  return (event, context) =>
+    runInvocation(context.awsRequestId, context.getRemainingTimeInMillis(), () => answer(byKey, event, context));
+}
+
+async function answer(
+  routes: Map<string, Route>,
+  event: APIGatewayProxyEventV2,
+  context: Context,
+): Promise<HttpAnswer> {
+  const startedAt = Date.now();
+  const requestId = randomUUID();
+  const route = routes.get(event.routeKey);
+  try {
+    checkConfig();
+    if (!route) throw new Error(`no handler for ${event.routeKey}`);
+    const result = await route.answer(event, context, requestId);
+    const [body, headers] = result instanceof Answer ? [result.body, result.headers] : [result, {}];
+    const success = successAnswer(route.success, body, headers, requestId);
+    logInvocation({ route: event.routeKey, status: success.statusCode, ms: Date.now() - startedAt });
+    return success;
+  } catch (error) {
+    const problem = problemFor(error, requestId, preferredLanguage(headerOf(event, 'accept-language')));
+    if ('unknown' in problem) logUnknown(error, requestId);
+    logInvocation({
+      route: event.routeKey,
+      status: problem.answer.statusCode,
+      code: problem.code,
+      ms: Date.now() - startedAt,
+    });
+    return problem.answer;
+  }
+}
+
+/** Class and stack tell where it broke; a message may hold what must not be logged. */
+function logUnknown(error: unknown, requestId: string): void {
+  const name = error instanceof Error ? error.name : typeof error;
+  const stack =
+    error instanceof Error
+      ? (error.stack ?? '')
+          .split('\n')
+          .filter((line) => /^\s+at /.test(line))
+          .slice(0, 8)
+      : [];
+  logLine({ level: 'error', code: 'INTERNAL', requestId, error: name, stack });
+}

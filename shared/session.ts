@@ -1,0 +1,300 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { SessionCheck, SessionFill } from './admission.ts';
+import { type CachePolicy, fillArguments, type Loaded } from './cache.ts';
+import { fillScript } from './cache-scripts.ts';
+import { ignoreEngine, writeStrict } from './cache-write.ts';
+import { decodeValue, encodeValue } from './cached-value.ts';
+import { integerOr } from './config.ts';
+import { query, type SqlValue, type Written, write } from './db.ts';
+import { AppError } from './errors.ts';
+import { type Key, keyFamily } from './keys.ts';
+import { evaluate } from './redis.ts';
+import { serverMac } from './server-key.ts';
+
+/**
+ * Sessions (rows B1-B4). MySQL's row is the truth; Redis holds a copy as a strict family: a writer's tombstone stands
+ * before its statement, so a revocation is in force with the next call. Engines hold only hashes of tokens.
+ */
+export const idleSeconds = integerOr('SESSION_IDLE_SECONDS', 604_800);
+export const maxSeconds = integerOr('SESSION_MAX_SECONDS', 2_592_000);
+export const MAX_DEVICES = 10;
+/** A copy outlives its session, so that `expired` (there, in grace) and `absent` (ask MySQL) differ at no cost. */
+const GRACE_SECONDS = 86_400;
+const MARKER_SECONDS = 86_400;
+
+export const sessionKey = keyFamily<[string, string, string]>({
+  area: 'session',
+  name: 'session',
+  version: 1,
+  parts: ['id', 'id', 'id'],
+  ttlSeconds: 2_592_000 + GRACE_SECONDS,
+});
+/** The user's version: sessions stamped with another one are asked again. Strict, as the sessions are. */
+export const userVersionKey = keyFamily<[string]>({
+  area: 'session',
+  name: 'user',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: 2_592_000 + GRACE_SECONDS,
+});
+
+/** The current user as handlers get it: frozen, typed, fetched once per request (row B4). */
+export interface CurrentUser {
+  readonly userId: string;
+  /** Login account, or account address of a channel account; null when it has neither (WeChat). */
+  readonly account: string | null;
+  readonly profile: Readonly<Record<string, unknown>>;
+  /** Extra fields that the calling app registered; no other app sees them. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly sessionId: string;
+  /** RFC 3339; absolute end of the session. */
+  readonly sessionEndsAt: string;
+}
+
+export interface PresentedSession {
+  userId: string;
+  sessionId: string;
+  /** SHA-256 of the whole token, for what must be remembered of its holder. */
+  tokenHash: string;
+}
+
+const TOKEN = /^s1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
+export const newUserId = (): string => randomBytes(16).toString('base64url');
+const hash = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
+/** The public id of a session: the first 128 bits of its secret's SHA-256. */
+const sessionIdOf = (secret: string): string => hash(secret).slice(0, 32);
+
+/** `s1.<userId>.<secret>`; half of the secret is a MAC over app, user and the random half. */
+export function mintSession(appId: string, userId: string): { token: string; sessionId: string } {
+  const random = randomBytes(16);
+  const mac = serverMac('session', appId, userId, random).subarray(0, 16);
+  const secret = Buffer.concat([random, mac]).toString('base64url');
+  return { token: `s1.${userId}.${secret}`, sessionId: sessionIdOf(secret) };
+}
+
+/** undefined: not a token of ours, said by computation alone. A token of another app is well-formed but expired. */
+export function presentedSession(authorization: string | undefined, appId: string): PresentedSession | undefined {
+  const token = /^Bearer ([^\s,]+)$/i.exec(authorization ?? '')?.[1] ?? '';
+  const match = TOKEN.exec(token);
+  if (!match) return undefined;
+  const [, userId = '', secret = ''] = match;
+  const bytes = Buffer.from(secret, 'base64url');
+  if (bytes.toString('base64url') !== secret) return undefined;
+  const mac = serverMac('session', appId, userId, bytes.subarray(0, 16)).subarray(0, 16);
+  if (!timingSafeEqual(mac, bytes.subarray(16))) return undefined;
+  return { userId, sessionId: sessionIdOf(secret), tokenHash: hash(token) };
+}
+
+export function checkOf(session: PresentedSession, appId: string): SessionCheck {
+  return {
+    mode: 'check',
+    sessionKey: sessionKey(appId, session.userId, session.sessionId),
+    userKey: userVersionKey(session.userId),
+    idleMs: idleSeconds() * 1000,
+    graceMs: GRACE_SECONDS * 1000,
+  };
+}
+
+/** The user out of a session's copy in Redis. */
+export function userFromCopy(copy: string): CurrentUser {
+  const decoded = decodeValue(copy);
+  if (!decoded?.value) throw new Error('session copy is unreadable');
+  return freezeUser(decoded.value as CurrentUser);
+}
+
+const freezeUser = (user: CurrentUser): CurrentUser =>
+  Object.freeze({ ...user, profile: Object.freeze({ ...user.profile }), fields: Object.freeze({ ...user.fields }) });
+
+/** What MySQL says of a session. */
+export type SessionTruth =
+  | { alive: true; user: CurrentUser; fill: SessionFill }
+  | { alive: false; code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED'; marker: string; markerMs: number };
+
+const MARKER_POLICY: CachePolicy = { freshSeconds: 1, graceSeconds: 0, nullSeconds: MARKER_SECONDS };
+
+/** Asks MySQL, in one statement. Throws EngineError. */
+export async function findSession(session: PresentedSession, appId: string): Promise<SessionTruth> {
+  const [row] = await query(
+    `SELECT s.user_version, s.ended_by, s.ends_at,
+            TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
+            TIMESTAMPDIFF(MICROSECOND, NOW(3), s.ends_at) DIV 1000 AS end_ms,
+            TIMESTAMPDIFF(SECOND, COALESCE(s.ended_at, u.updated_at), NOW(3)) AS ended_seconds,
+            u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.profile, f.fields
+       FROM sessions s JOIN users u ON u.user_id = s.user_id
+       LEFT JOIN user_fields f ON f.app_id = s.app_id AND f.user_id = s.user_id
+      WHERE s.app_id = ? AND s.user_id = ? AND s.session_id = ?`,
+    [appId, session.userId, session.sessionId],
+  );
+  const now = Date.now();
+  if (!row) return ended('LOGIN_EXPIRED', now);
+  const revoked =
+    row.ended_by !== null || row.disabled_at !== null || row.erased_at !== null || row.user_version !== row.version;
+  if (revoked) return ended(Number(row.ended_seconds) < MARKER_SECONDS ? 'SESSION_REVOKED' : 'LOGIN_EXPIRED', now);
+  const idleMs = Number(row.idle_ms);
+  const endMs = Number(row.end_ms);
+  if (idleMs <= 0 || endMs <= 0) return ended('LOGIN_EXPIRED', now);
+  const user = userFromRow(row, session);
+  const version = Number(row.version);
+  const liveMs = Math.min(idleMs, endMs) + GRACE_SECONDS * 1000;
+  return {
+    alive: true,
+    user,
+    fill: {
+      copy: encodeValue(user, { softAt: now + endMs, loadMs: 1, version }),
+      copyMs: liveMs,
+      version: encodeValue(1, { softAt: now + userVersionKey.family.ttlSeconds * 1000, loadMs: 1, version }),
+      versionMs: (idleSeconds() + GRACE_SECONDS) * 1000,
+    },
+  };
+}
+
+function userFromRow(row: Record<string, unknown>, session: PresentedSession): CurrentUser {
+  return freezeUser({
+    userId: session.userId,
+    account: (row.account ?? row.account_address ?? null) as string | null,
+    profile: asObject(row.profile),
+    fields: asObject(row.fields),
+    sessionId: session.sessionId,
+    sessionEndsAt: String(row.ends_at),
+  });
+}
+
+/** JSON columns: MySQL's arrive parsed, MariaDB's too through the gateway; a text is parsed here. */
+export function asObject(column: unknown): Record<string, unknown> {
+  const value = typeof column === 'string' ? JSON.parse(column) : column;
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function ended(code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED', now: number): SessionTruth {
+  const row: Loaded<never> = { value: null, version: 0, reason: code === 'LOGIN_EXPIRED' ? 'E' : 'R' };
+  const [marker, markerMs] = fillArguments(row, MARKER_POLICY, 1, now);
+  return { alive: false, code, marker: String(marker), markerMs: Number(markerMs) };
+}
+
+/** Keeps what MySQL said of a dead session, so that the next call of its holder costs no statement. */
+export async function markEnded(requestId: string, key: Key, truth: Extract<SessionTruth, { alive: false }>) {
+  await evaluate(fillScript, [key], [requestId, truth.marker, truth.markerMs, '']).catch(ignoreEngine);
+}
+
+/** Moves the idle end after admission has extended the copy. One statement. */
+export async function prolongSession(user: CurrentUser, appId: string): Promise<void> {
+  await write(
+    `UPDATE sessions SET last_seen_at = NOW(3), idle_until = LEAST(ends_at, NOW(3) + INTERVAL ? SECOND)
+      WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
+    [idleSeconds(), appId, user.userId, user.sessionId],
+  );
+}
+
+export interface LiveSession {
+  sessionId: string;
+  lastSeenAt: string;
+}
+
+/**
+ * Opens a session in one multi-row statement: the new row, and those pushed out when the user has too many devices
+ * (the least recently used go). Its copy in Redis is made by the first call that presents it.
+ */
+export async function openSession(
+  appId: string,
+  user: { userId: string; version: number },
+  device: string,
+  live: readonly LiveSession[],
+): Promise<{ token: string; expiresAt: string; sessionId: string; pushedOut: string[] }> {
+  const { token, sessionId } = mintSession(appId, user.userId);
+  const byUse = [...live].sort((a, b) => (a.lastSeenAt < b.lastSeenAt ? 1 : -1));
+  const pushedOut = byUse.slice(MAX_DEVICES - 1).map((session) => session.sessionId);
+  const idle = Math.min(idleSeconds(), maxSeconds());
+  const values: SqlValue[] = [
+    appId,
+    user.userId,
+    sessionId,
+    user.version,
+    device.slice(0, 120),
+    idle,
+    maxSeconds(),
+    null,
+    null,
+  ];
+  for (const old of pushedOut)
+    values.push(
+      appId,
+      user.userId,
+      old,
+      user.version,
+      '',
+      0,
+      0,
+      new Date().toISOString().slice(0, 23).replace('T', ' '),
+      'pushed-out',
+    );
+  const tuple = '(?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
+  const open = (): Promise<Written> =>
+    write(
+      `INSERT INTO sessions (app_id, user_id, session_id, user_version, device, idle_until, ends_at, ended_at, ended_by)
+       VALUES ${[sessionId, ...pushedOut].map(() => tuple).join(', ')}
+       ON DUPLICATE KEY UPDATE ended_at = COALESCE(ended_at, VALUES(ended_at)), ended_by = COALESCE(ended_by, VALUES(ended_by))`,
+      values,
+    );
+  const expiresAt = new Date(Date.now() + maxSeconds() * 1000).toISOString();
+  if (pushedOut.length === 0) await open();
+  else
+    await writeStrict(
+      pushedOut.map((old) => sessionKey(appId, user.userId, old)),
+      open,
+    );
+  return { token, expiresAt, sessionId, pushedOut };
+}
+
+export const sessionKeys = (appId: string, userId: string, ids: readonly string[]): Key[] =>
+  ids.map((id) => sessionKey(appId, userId, id));
+
+/** Ends sessions of a user at an app: dead at once everywhere. */
+export async function endSessions(
+  appId: string,
+  userId: string,
+  ids: readonly string[],
+  by: 'logout' | 'revoked',
+): Promise<void> {
+  if (ids.length === 0) return;
+  await writeStrict(sessionKeys(appId, userId, ids), () =>
+    write(
+      `UPDATE sessions SET ended_at = NOW(3), ended_by = ?
+        WHERE app_id = ? AND user_id = ? AND session_id IN (?) AND ended_at IS NULL`.replace(
+        '(?)',
+        `(${ids.map(() => '?').join(', ')})`,
+      ),
+      [by, appId, userId, ...ids],
+    ),
+  );
+}
+
+export interface ListedSession {
+  id: string;
+  device: string;
+  createdAt: string;
+  lastSeenAt: string;
+}
+
+export async function listSessions(appId: string, userId: string): Promise<ListedSession[]> {
+  const rows = await query(
+    `SELECT s.session_id, s.device, s.created_at, s.last_seen_at
+       FROM sessions s JOIN users u ON u.user_id = s.user_id AND u.version = s.user_version
+      WHERE s.app_id = ? AND s.user_id = ? AND s.ended_at IS NULL AND s.idle_until > NOW(3) AND s.ends_at > NOW(3)
+      ORDER BY s.last_seen_at DESC, s.session_id`,
+    [appId, userId],
+  );
+  return rows.map((row) => ({
+    id: String(row.session_id),
+    device: String(row.device),
+    createdAt: String(row.created_at),
+    lastSeenAt: String(row.last_seen_at),
+  }));
+}
+
+/** Not this user's, or no longer alive: NOT_FOUND, as an absent one. */
+export async function revokeSession(appId: string, userId: string, sessionId: string): Promise<void> {
+  if (!/^[0-9a-f]{32}$/.test(sessionId)) throw new AppError('NOT_FOUND');
+  const live = await listSessions(appId, userId);
+  if (!live.some(({ id }) => id === sessionId)) throw new AppError('NOT_FOUND');
+  await endSessions(appId, userId, [sessionId], 'revoked');
+}
