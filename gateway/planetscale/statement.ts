@@ -49,16 +49,21 @@ function startsLineComment(sql: string, at: number): boolean {
   return sql[at + 1] === '-' && !(sql.charCodeAt(at + 2) > 0x20);
 }
 
+const BACKSLASH = 0x5c;
+
 function endOf(sql: string, mark: string, from: number): number {
   const found = sql.indexOf(mark, from);
   return found < 0 ? sql.length : found + mark.length;
 }
 
 function endOfQuoted(sql: string, start: number, quote: string): number {
+  // By character code: a statement may hold megabytes of text.
+  const closing = quote.charCodeAt(0);
   for (let at = start + 1; at < sql.length; at += 1) {
-    if (sql[at] === '\\' && quote !== '`') at += 1;
-    else if (sql[at] === quote) {
-      if (sql[at + 1] !== quote) return at + 1;
+    const code = sql.charCodeAt(at);
+    if (code === BACKSLASH && quote !== '`') at += 1;
+    else if (code === closing) {
+      if (sql.charCodeAt(at + 1) !== closing) return at + 1;
       at += 1;
     }
   }
