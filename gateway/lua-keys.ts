@@ -13,7 +13,7 @@ import type { Argument } from './redis-connection.ts';
 
 const FLAG = 'allow-key-locking';
 /** Scripts remembered under the SHA-1 of their original text; the oldest is forgotten first (answer: NOSCRIPT). */
-const REMEMBERED = 500;
+const REMEMBERED = 200;
 
 /** Need the whole database locked, or look at keys that nobody named. */
 const DATABASE_WIDE = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB', 'KEYS', 'SCAN', 'RANDOMKEY', 'DBSIZE']);

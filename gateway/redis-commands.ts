@@ -47,6 +47,8 @@ export function readCommandTable(reply: Reply): CommandTable {
     subcommands.forEach(read);
   };
   list(reply).forEach(read);
+  // Before Redis 7 there are no key specifications, and a check without them would let everything pass.
+  if (table.get('GET')?.keys.length !== 1) throw new Error('Redis 7 or later is needed');
   return table;
 }
 

@@ -13,6 +13,9 @@ export type Argument = string | Buffer;
 /** Redis did not answer. Whether the command was carried out is unknown when it had been sent. */
 export class RedisUnreachable extends Error {
   override name = 'RedisUnreachable';
+  constructor(message = 'Redis does not answer') {
+    super(message);
+  }
 }
 
 /** Redis refused the command; the message is Redis' own. */
@@ -30,6 +33,8 @@ export function connectRedis(address: RedisAddress): Redis {
     protocol: 2,
     stringNumbers: true,
     connectTimeout: 2_000,
+    // A server that stopped answering is left, so that its callers get an answer and the next connection a chance.
+    socketTimeout: 10_000,
     retryStrategy: (attempt) => Math.min(20 * attempt, 500),
     // A command whose answer was lost is reported, never repeated: half a MULTI sent again would be worse than none.
     autoResendUnfulfilledCommands: false,
@@ -48,25 +53,35 @@ export function connectRedis(address: RedisAddress): Redis {
 export async function untilReady(redis: Redis, deadlineMs: number): Promise<void> {
   if (redis.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
+    let refused = false;
     const done = (finish: () => void) => {
       clearTimeout(timer);
       redis.off('ready', onReady);
       redis.off('end', onEnd);
+      redis.off('error', onError);
       finish();
     };
     const onReady = () => done(resolve);
-    const onEnd = () => done(() => reject(new RedisUnreachable()));
+    const onEnd = () => done(() => reject(new RedisUnreachable(refused ? 'Redis refuses the password' : undefined)));
+    const onError = (error: unknown) => {
+      refused = error instanceof ReplyError;
+    };
+    redis.on('error', onError);
     const timer = setTimeout(onEnd, deadlineMs);
     redis.on('ready', onReady);
     redis.on('end', onEnd);
   });
 }
 
+/** A Redis that loads its data, or a replica without a master: it will serve, but not now. */
+const NOT_SERVING = /^(LOADING|MASTERDOWN) /;
+
 /** Sends at once and keeps the order of calls; rejects with RedisRefusal or RedisUnreachable. */
 export function sendCommand(redis: Redis, name: string, args: readonly Argument[]): Promise<Reply> {
   // In upper case, since ioredis reshapes the replies of names that it knows in lower case (HGETALL -> object).
   const command = new Command(name.toUpperCase(), args as Argument[], { replyEncoding: null });
   return (redis.sendCommand(command) as Promise<Reply>).catch((error: Error) => {
-    throw error instanceof ReplyError ? new RedisRefusal(error.message) : new RedisUnreachable();
+    const isRefusal = error instanceof ReplyError && !NOT_SERVING.test(error.message);
+    throw isRefusal ? new RedisRefusal(error.message) : new RedisUnreachable();
   });
 }

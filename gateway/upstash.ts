@@ -26,7 +26,8 @@ const UNREACHABLE = 'ERR the database is not reachable';
 /**
  * Upstash's REST protocol over a Redis that speaks RESP: the unchanged `@upstash/redis` client works against it.
  * Rejects with RedisUnreachable when no Redis answers; later losses are answered with 503 until it is back.
- * `readOnlyToken` may read, but not list keys. `/metrics` is open to this machine; others present a token.
+ * `readOnlyToken` may read, but not list keys. `/metrics` (counts only) is open to this machine, and so to whatever a
+ * proxy on it lets through; others present a token. `intercept` sees every request that carries commands.
  */
 export async function startUpstashGateway(options: {
   redis: RedisAddress;
@@ -74,17 +75,18 @@ export async function startUpstashGateway(options: {
       const commands = 'commands' in call ? call.commands.length : 'command' in call ? 1 : 0;
       counted.commands += commands;
       total.commands += commands;
-      const fault = intercept?.({ path: target.path, body: payload });
       if ('names' in call) {
         if (readOnly) return reply(errorAnswer(400, noPermission(call.kind)));
         return await streamMessages(options.redis, call, request, response, headers);
       }
+      const fault = intercept?.({ path: target.path, body: payload });
       const format = readFormat(request, call.kind);
       const answer = await underFault(fault, () => database.run(call, { readOnly, format }));
       if (answer === 'drop') request.socket.destroy();
       else if (answer !== 'hang') reply(withinLimit(answer));
     } catch (error) {
-      if (response.headersSent) response.destroy();
+      const callerIsGone = request.errored !== null;
+      if (response.headersSent || callerIsGone) response.destroy();
       else reply(answerForFailure(error));
     }
   }

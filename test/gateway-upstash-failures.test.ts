@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startUpstashGateway } from '../gateway/upstash.ts';
 import { startRedis } from '../local/engines.ts';
+import { freshRedis } from './engines.ts';
 import { type RestFixture, startRest, TOKEN } from './upstash-fixture.ts';
 
 let rest: RestFixture;
@@ -92,6 +93,22 @@ describe('when Redis is away', () => {
       await rm(directory, { recursive: true, force: true });
     }
   });
+});
+
+test('a start with a wrong or missing password says so', async () => {
+  const guarded = await freshRedis({ extraArguments: ['--requirepass', 'right'] });
+  const start = (password?: string) =>
+    startUpstashGateway({
+      redis: { host: guarded.host, port: guarded.port, ...(password === undefined ? {} : { password }) },
+      token: TOKEN,
+    });
+  try {
+    await expect(start('wrong')).rejects.toThrow('Redis refuses the password');
+    await expect(start()).rejects.toThrow(/NOAUTH/);
+    await (await start('right')).stop();
+  } finally {
+    await guarded.stop();
+  }
 });
 
 describe('subscriptions', () => {
