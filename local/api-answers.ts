@@ -4,7 +4,8 @@ export interface Answer {
   status: number;
   headers: Record<string, string>;
   cookies: string[];
-  body: Buffer;
+  /** A string goes out in one piece with the head. */
+  body: string | Buffer;
 }
 
 /** The gateway's own answers carry these bodies and nothing else. */
@@ -21,7 +22,7 @@ const messages = {
 } as const;
 
 export function gatewayAnswer(status: keyof typeof messages): Answer {
-  const body = Buffer.from(JSON.stringify({ message: messages[status] }));
+  const body = JSON.stringify({ message: messages[status] });
   return { status, headers: { 'content-type': 'application/json' }, cookies: [], body };
 }
 
@@ -36,7 +37,7 @@ const maxResultBytes = 6 * 1024 * 1024;
 export function functionAnswer(result: unknown): Answer {
   if (!isObject(result) || result.statusCode === undefined) {
     const body = typeof result === 'string' ? result : JSON.stringify(result ?? null);
-    return { status: 200, headers: { 'content-type': 'application/json' }, cookies: [], body: Buffer.from(body) };
+    return { status: 200, headers: { 'content-type': 'application/json' }, cookies: [], body };
   }
   const { statusCode, headers = {}, cookies = [], body = '', isBase64Encoded = false } = result;
   const status = Number(statusCode);
@@ -56,7 +57,7 @@ export function functionAnswer(result: unknown): Answer {
     status,
     headers: sent,
     cookies: cookies.map(String),
-    body: Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8'),
+    body: isBase64Encoded ? Buffer.from(body, 'base64') : body,
   };
 }
 

@@ -10,7 +10,7 @@ export function preflightAnswer(rules: CorsRules, request: IncomingMessage): Ans
     headers['access-control-allow-headers'] = rules.allowedHeaders.join(',');
     if (rules.maxAgeSeconds !== undefined) headers['access-control-max-age'] = String(rules.maxAgeSeconds);
   }
-  return { status: 204, headers, cookies: [], body: Buffer.alloc(0) };
+  return { status: 204, headers, cookies: [], body: '' };
 }
 
 /** What a cross-origin answer carries; empty for an origin that is not allowed. A function's own CORS headers do not pass. */

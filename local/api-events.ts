@@ -1,5 +1,5 @@
 /** Makes the payload-2.0 events of an HTTP API from a request: what a function sees is what AWS would show it. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { RouteMatch } from './api-routes.ts';
 import type { Authorizer } from './serverless-file.ts';
@@ -7,7 +7,9 @@ import type { Authorizer } from './serverless-file.ts';
 /** A request as the gateway understands it, before a route is chosen. */
 export interface GatewayRequest {
   requestId: string;
-  receivedAt: Date;
+  /** `12/Mar/2020:19:03:58 +0000` and milliseconds */
+  time: string;
+  timeEpoch: number;
   method: string;
   /** Decoded, and cut at a decoded `?`: the real gateway does both. */
   rawPath: string;
@@ -26,10 +28,13 @@ export function gatewayRequest(request: IncomingMessage, sourceIp: string): Gate
   const rawPath = decodedPath(mark < 0 ? target : target.slice(0, mark));
   if (rawPath === undefined) return undefined;
   const rawQueryString = mark < 0 ? '' : target.slice(mark + 1);
-  const { headers, cookies } = gatewayHeaders(request, sourceIp);
+  const unique = randomUUID().replaceAll('-', '');
+  const { headers, cookies } = gatewayHeaders(request, sourceIp, unique);
+  const now = new Date();
   return {
-    requestId: randomBytes(11).toString('base64'),
-    receivedAt: new Date(),
+    requestId: Buffer.from(unique.slice(0, 22), 'hex').toString('base64'),
+    time: clfTime(now),
+    timeEpoch: now.getTime(),
     method: request.method ?? 'GET',
     rawPath,
     rawQueryString,
@@ -52,7 +57,11 @@ const hopByHop = new Set([
   'trailer',
 ]);
 
-function gatewayHeaders(request: IncomingMessage, sourceIp: string): Pick<GatewayRequest, 'headers' | 'cookies'> {
+function gatewayHeaders(
+  request: IncomingMessage,
+  sourceIp: string,
+  unique: string,
+): Pick<GatewayRequest, 'headers' | 'cookies'> {
   const headers: Record<string, string> = Object.create(null);
   const cookies: string[] = [];
   // rawHeaders, since Node keeps only the first of some duplicates, where the gateway joins them all.
@@ -63,8 +72,7 @@ function gatewayHeaders(request: IncomingMessage, sourceIp: string): Pick<Gatewa
     else if (!hopByHop.has(name)) headers[name] = name in headers ? `${headers[name]},${value}` : value;
   }
   headers['content-length'] ??= '0';
-  headers['x-amzn-trace-id'] =
-    `Root=1-${Math.floor(Date.now() / 1000).toString(16)}-${randomBytes(12).toString('hex')}`;
+  headers['x-amzn-trace-id'] = `Root=1-${Math.floor(Date.now() / 1000).toString(16)}-${unique.slice(8)}`;
   headers['x-forwarded-for'] = headers['x-forwarded-for'] ? `${headers['x-forwarded-for']}, ${sourceIp}` : sourceIp;
   headers['x-forwarded-port'] = String(request.socket.localPort ?? '');
   headers['x-forwarded-proto'] = 'http';
@@ -92,7 +100,6 @@ function decodedQuery(rawQueryString: string): Record<string, string> | undefine
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** `12/Mar/2020:19:03:58 +0000` */
 function clfTime(time: Date): string {
   const day = String(time.getUTCDate()).padStart(2, '0');
   return `${day}/${months[time.getUTCMonth()]}/${time.getUTCFullYear()}:${time.toISOString().slice(11, 19)} +0000`;
@@ -103,7 +110,7 @@ function commonEvent(
   match: RouteMatch,
   authorizer?: { lambda: unknown },
 ): Record<string, unknown> {
-  const { headers, cookies, queryStringParameters, receivedAt } = request;
+  const { headers, cookies, queryStringParameters } = request;
   const domainName = (headers.host ?? 'localhost').replace(/:\d+$/, '');
   return {
     version: '2.0',
@@ -129,8 +136,8 @@ function commonEvent(
       requestId: request.requestId,
       routeKey: match.route.key,
       stage: '$default',
-      time: clfTime(receivedAt),
-      timeEpoch: receivedAt.getTime(),
+      time: request.time,
+      timeEpoch: request.timeEpoch,
     },
     ...(match.pathParameters && { pathParameters: { ...match.pathParameters } }),
   };

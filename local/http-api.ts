@@ -53,6 +53,7 @@ const maxBodyBytes = 10 * 1024 * 1024;
 /** Of the request line and all header values together. */
 const maxHeaderBytes = 10_240;
 const drainMilliseconds = 10_000;
+const noBody = Buffer.alloc(0);
 
 export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpApi> {
   const { host = '127.0.0.1', log = () => undefined, sourceIp = socketAddress } = options;
@@ -133,13 +134,15 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
 function send(response: ServerResponse, { status, headers, cookies, body }: Answer): void {
   if (response.destroyed) return;
   if (cookies.length > 0) response.setHeader('set-cookie', cookies);
-  if (status !== 204 && status !== 304) response.setHeader('content-length', body.length);
+  if (status !== 204 && status !== 304) response.setHeader('content-length', Buffer.byteLength(body));
   response.writeHead(status, headers);
   response.end(body);
 }
 
 /** The whole body; undefined when it is too large. Reads on to the end, so that the client hears the refusal. */
 async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+  const { headers } = request;
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return noBody;
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -166,7 +169,7 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable) return void socket.destroy();
   const { status, body } = gatewayAnswer(error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400);
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'content-type: application/json', 'connection: close'];
-  socket.end(`${lines.join('\r\n')}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  socket.end(`${lines.join('\r\n')}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
 /** Answers the port it listens on. */
