@@ -69,6 +69,17 @@ describe('the canonical form', () => {
     );
   });
 
+  it('reads a raw query as URLSearchParams does', () => {
+    const piece = fc.constantFrom('a', 'B', '=', '&', '+', '%20', '%2B', '%26', '%E4%B8%AD', 'é', '~', '!', '*', '(');
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
+        const query = pieces.join('');
+        expect(queryPairs(query)).toEqual([...new URLSearchParams(query)]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it('sorts the encoded names by bytes: upper case before lower case, % before letters', () => {
     expect(canonicalQuery(queryPairs('b=1&a=2&B=3&%E4%B8%AD=4&a=10&~=5'))).toBe('%E4%B8%AD=4&B=3&a=10&a=2&b=1&~=5');
   });
