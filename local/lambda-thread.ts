@@ -4,8 +4,11 @@ import type { Facts, Instance } from './lambda.ts';
 
 const drainMilliseconds = 10_000;
 
-/** A function on a thread of its own, so that a password hash does not hold up all others. `onEnd`: it takes no more calls. */
-export function startThread(url: string, facts: Facts, onEnd: () => void): Instance {
+/**
+ * A function on a thread of its own, so that a password hash does not hold up all others. Resolves once it is loaded.
+ * `onEnd`: it takes no more calls.
+ */
+export async function startThread(url: string, facts: Facts, onEnd: () => void): Promise<Instance> {
   // The bundle is plain JavaScript: the thread needs none of this process's loaders.
   const worker = new Worker(new URL('./lambda-worker.mjs', import.meta.url), {
     workerData: { url, facts },
@@ -14,7 +17,7 @@ export function startThread(url: string, facts: Facts, onEnd: () => void): Insta
   const waiting = new Map<string, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
   let ended: Error | undefined;
   let drained: (() => void) | undefined;
-  worker.on('message', ({ id, result, error }: { id: string; result?: unknown; error?: string }) => {
+  worker.on('message', ({ id, result, error }: ThreadAnswer) => {
     const caller = waiting.get(id);
     waiting.delete(id);
     if (error === undefined) caller?.resolve(result);
@@ -30,14 +33,17 @@ export function startThread(url: string, facts: Facts, onEnd: () => void): Insta
   };
   worker.on('error', end);
   worker.on('exit', () => end(new Error(`the thread of ${facts.functionName} ended`)));
-  worker.unref();
-  return {
-    invoke: (event, id, deadline) =>
-      new Promise((resolve, reject) => {
-        if (ended) return reject(ended);
-        waiting.set(id, { resolve, reject });
-        worker.postMessage({ id, event, deadline });
-      }),
+
+  function ask(id: string, call?: { event: unknown; deadline: number }): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (ended) return reject(ended);
+      waiting.set(id, { resolve, reject });
+      worker.postMessage({ id, call });
+    });
+  }
+
+  const instance: Instance = {
+    invoke: (event, id, deadline) => ask(id, { event, deadline }),
     async stop() {
       const idle = new Promise<void>((resolve) => {
         drained = resolve;
@@ -47,4 +53,18 @@ export function startThread(url: string, facts: Facts, onEnd: () => void): Insta
       await worker.terminate();
     },
   };
+  try {
+    await ask('load');
+    worker.unref();
+    return instance;
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
+}
+
+interface ThreadAnswer {
+  id: string;
+  result?: unknown;
+  error?: string;
 }

@@ -4,14 +4,19 @@ import { contextMaker } from './lambda-context.mjs';
 
 const contextFor = contextMaker(workerData.facts);
 const loading = import(workerData.url);
-loading.catch(() => undefined); // each call below rejects with it
+loading.catch(() => undefined); // told to whoever asks
 
-parentPort.on('message', async ({ id, event, deadline }) => {
+/** Without a call it tells whether the bundle is loaded. */
+async function answer({ id, call }) {
+  const { handler } = await loading;
+  return call && handler(call.event, contextFor(id, call.deadline));
+}
+
+parentPort.on('message', async (asked) => {
+  const { id } = asked;
   try {
-    const { handler } = await loading;
-    const result = await handler(event, contextFor(id, deadline));
-    parentPort.postMessage({ id, result });
+    parentPort.postMessage({ id, result: await answer(asked) });
   } catch (error) {
-    parentPort.postMessage({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    parentPort.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }
 });

@@ -1,6 +1,6 @@
 /** Stands in for Lambda: loads built bundles, invokes their handlers with a deadline, some of them on a thread of their own. */
 import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { withDeadline } from './deadline.ts';
@@ -61,6 +61,7 @@ export function startLambda(options: {
       return present.instance;
     }
     if (present) retire(present);
+    if (!existsSync(fileOf(entry))) return Promise.reject(new Error(`${entry.bundle}.mjs is not built`));
     // The query makes Node import the file again instead of handing out the module it has.
     const url = `${pathToFileURL(fileOf(entry)).href}?generation=${++generation}`;
     const functionName = `${options.service}-${options.stage}-${entry.name}`;
@@ -68,7 +69,7 @@ export function startLambda(options: {
     const entered: Loaded = {
       modifiedAt: modifiedAt(fileOf(entry), 0),
       instance: options.workers.includes(entry.name)
-        ? Promise.resolve(startThread(url, facts, () => drop(entry.name, entered)))
+        ? startThread(url, facts, () => drop(entry.name, entered))
         : moduleInstance(url, facts),
     };
     loaded.set(entry.name, entered);

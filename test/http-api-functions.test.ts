@@ -63,7 +63,7 @@ describe('the answer of a function', () => {
   test('names what failed in the log, and a missing bundle at the start', async () => {
     const lines: string[] = [];
     const { url } = await fixtureApi({ log: (line) => lines.push(line) });
-    expect(lines).toEqual([expect.stringMatching(/^unbuilt does not load: /)]);
+    expect(lines).toEqual(['unbuilt does not load: Error: unbuilt.mjs is not built']);
     expect((await fetch(`${url}/unbuilt`)).status).toBe(500);
     await fetch(`${url}/answers/stuck`);
     expect(lines.at(-1)).toBe('answers failed: FunctionTimeout: answers timed out after 0.3 s');
@@ -107,6 +107,16 @@ describe('a function on a thread', () => {
     const next = await patientAnswer(fetch(`${url}/patient/0`));
     expect((await old).threadId).not.toBe(next.threadId);
     expect(await patientAnswer(fetch(`${url}/patient/100`))).toMatchObject({ calls: 2, threadId: next.threadId });
+  });
+
+  test('that does not load is named at the start too', async () => {
+    const distDirectory = mkdtempSync(join(tmpdir(), 'http-api-'));
+    onTestFinished(() => rmSync(distDirectory, { recursive: true }));
+    writeFileSync(join(distDirectory, 'patient.mjs'), 'throw new Error("MASTER_KEY is not set");');
+    const lines: string[] = [];
+    const { url } = await fixtureApi({ distDirectory, workers: ['patient'], log: (line) => lines.push(line) });
+    expect(lines).toContain('patient does not load: Error: MASTER_KEY is not set');
+    expect((await fetch(`${url}/patient/0`)).status).toBe(500);
   });
 
   test('that ends answers 500, and the next call starts another', async () => {
