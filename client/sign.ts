@@ -56,12 +56,12 @@ export function bodySha256(body: string | Uint8Array): string {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what the server refuses
-const REFUSED_IN_PATH = /[%?#\\\u0000-\u001f\u007f]/;
+const REFUSED_IN_PATH = /[%?#\\\u0000-\u001f\u007f\ufffd]/;
 
-/** Encodes a decoded path. Throws for what the server refuses: `% ? # \` and control characters. */
+/** Encodes a decoded path. Throws for what the server refuses: `% ? # \`, U+FFFD and control characters. */
 export function canonicalPath(path: string): string {
   if (!path.startsWith('/')) throw new TypeError('a path starts with /');
-  if (REFUSED_IN_PATH.test(path)) throw new TypeError('a path holds none of % ? # \\ and no control characters');
+  if (REFUSED_IN_PATH.test(path)) throw new TypeError('a path holds none of % ? # \\ U+FFFD and no control characters');
   const segments = path.split('/');
   // Every HTTP stack resolves these before it sends, so what arrived would not be what was signed.
   if (segments.some((segment) => segment === '.' || segment === '..')) throw new TypeError('a path holds no . or ..');

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { channelDigest } from '../client/channel-digest.ts';
 import { freshNonce } from '../client/random.ts';
-import { canonicalPath, canonicalQuery, queryPairs, signV1, signV2, stringToSign } from '../client/sign.ts';
+import { bodySha256, canonicalPath, canonicalQuery, queryPairs, signV1, signV2, stringToSign } from '../client/sign.ts';
+import { expectedSignature, parseAccessToken } from '../shared/access-token.ts';
 
 interface Vectors {
   AppID: string;
@@ -39,6 +40,37 @@ describe('the SDK signs as the published vectors say', () => {
       nonce: vectors.nonce,
       signature: vector.signature,
     });
+  });
+});
+
+describe('the server', () => {
+  const text = fc.string({ unit: 'grapheme', maxLength: 8 });
+  const nonce = fc.stringMatching(/^[a-f]{16}[0-9a-f]{8}[a-f]{8}$/);
+
+  it('accepts what the SDK signs, for any path, query and body', () => {
+    const part = text.filter((value) => !/[%?#\\/\ufffd]|^\.\.?$/.test(value));
+    const query = fc.array(fc.tuple(text, text), { maxLength: 4 }).map(canonicalQuery);
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1 }), query, text, nonce, (parts, rawQuery, body, drawn) => {
+        const path = `/${parts.join('/')}`;
+        const call = { ...identity, nonce: drawn, httpMethod: 'PUT', path, query: rawQuery, body };
+        const token = parseAccessToken(signV2(call));
+        if (typeof token === 'string') throw new Error(token);
+        const request = { method: 'PUT', path, rawQuery, bodySha256: bodySha256(body) };
+        expect(expectedSignature(token, identity.privateKey, request)).toBe(token.signature);
+      }),
+    );
+  });
+
+  it.each(['SHA1', 'MD5'] as const)('accepts what the SDK signs by v1 with %s and a key of any text', (method) => {
+    fc.assert(
+      fc.property(text, nonce, (privateKey, drawn) => {
+        const token = parseAccessToken(signV1({ ...identity, privateKey, nonce: drawn, method }));
+        if (typeof token === 'string') throw new Error(token);
+        const request = { method: 'GET', path: '/', rawQuery: '', bodySha256: '' };
+        expect(expectedSignature(token, privateKey, request)).toBe(token.signature);
+      }),
+    );
   });
 });
 
@@ -89,7 +121,7 @@ describe('the canonical form', () => {
   });
 
   it('refuses paths that the server refuses or that a URL parser rewrites', () => {
-    for (const path of ['data', '/a%20b', '/a?b', '/a#b', '/a\\b', '/a\nb', '/a/../b', '/./a', '/\ud800'])
+    for (const path of ['data', '/a%20b', '/a?b', '/a#b', '/a\\b', '/a\nb', '/a/../b', '/./a', '/\ufffd', '/\ud800'])
       expect(() => canonicalPath(path)).toThrow();
   });
 });
