@@ -10,9 +10,12 @@ export interface MockClock {
 /** `now()` stays the machine's time, since signatures are checked against it; only waits get shorter. */
 export function realClock(speed: number): MockClock {
   const timers = new Set<NodeJS.Timeout>();
+  let stopped = false;
   return {
     now: () => Date.now(),
     after(milliseconds, work) {
+      // A delivery that was under way when the mock stopped plans nothing any more.
+      if (stopped) return;
       const timer = setTimeout(() => {
         timers.delete(timer);
         void work();
@@ -21,6 +24,7 @@ export function realClock(speed: number): MockClock {
     },
     advance: () => Promise.reject(new Error('only a manual clock can be advanced')),
     stop() {
+      stopped = true;
       for (const timer of timers) clearTimeout(timer);
       timers.clear();
     },

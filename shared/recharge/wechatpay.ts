@@ -177,7 +177,8 @@ export function createWechatPay(
       });
       const refund = readRefund(answer, 'status');
       const same = refund?.outRefundNo === order.outRefundNo && refund.outTradeNo === order.outTradeNo;
-      if (!same || refund.refundFen !== order.refundFen) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      const amountFits = refund?.refundFen === order.refundFen && refund.totalFen === order.totalFen;
+      if (!same || !amountFits) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
       return refund;
     },
 
