@@ -112,6 +112,9 @@ describe('a notice', () => {
     for (const change of wrong) {
       expect(refusalOf(() => verified(envelope({ ...transaction, ...change })))).toBe('MALFORMED');
     }
+    for (const change of [{ amount: { total: 600, refund: 601 } }, { refund_status: 'DONE' }, { success_time: '' }]) {
+      expect(refusalOf(() => verified(envelope({ ...refund, ...change }, 'REFUND.SUCCESS')))).toBe('MALFORMED');
+    }
   });
 
   it('with another serial is refused without any request', () => {
