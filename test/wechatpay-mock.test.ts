@@ -82,7 +82,7 @@ describe('a notice that is not taken', () => {
   it('is sent again after 4xx and 5xx with FAIL, and after no answer at all', async () => {
     const fail = '{"code":"FAIL"}';
     const answers: Answer[] = [[400, fail], [500, fail], null, [204, '']];
-    const options = { manual: true, noticeTimeoutMs: 300 };
+    const options = { manual: true, noticeTimeoutMs: 1500 };
     const { mock, receiver } = await withOrder('order-0004', options, (index) => answers[index] ?? null);
     await mock.pay('order-0004');
     await mock.advance(day);
