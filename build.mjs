@@ -1,5 +1,5 @@
 // Bundles each Lambda function to dist/<name>.mjs: a file of functions/, or the index.ts of a folder there.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const entryPoints = readdirSync('functions', { withFileTypes: true }).flatMap((entry) => {
@@ -8,6 +8,21 @@ const entryPoints = readdirSync('functions', { withFileTypes: true }).flatMap((e
   const index = `functions/${entry.name}/index.ts`;
   return existsSync(index) ? [{ in: index, out: entry.name }] : [];
 });
+
+/** Lua travels without comments and indentation, and a script that a function never sends is left out of its bundle. */
+const slimScripts = {
+  name: 'slim-scripts',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/shared\/[a-z/-]+\.ts$/ }, ({ path }) => {
+      const contents = readFileSync(path, 'utf8')
+        .replaceAll('= new Script(`', '= /* @__PURE__ */ new Script(`')
+        .replace(/(?<=(?:new Script\(|const [A-Z]+ = )`)[^`]*(?=`)/g, (lua) =>
+          lua.replace(/^[ \t]*--(?!\[).*\n/gm, '').replace(/^[ \t]+/gm, ''),
+        );
+      return { contents, loader: 'ts' };
+    });
+  },
+};
 
 rmSync('dist', { recursive: true, force: true });
 await build({
@@ -19,6 +34,7 @@ await build({
   platform: 'node',
   target: 'node20',
   mainFields: ['module', 'main'],
+  plugins: [slimScripts],
   minify: true,
   sourcemap: 'external',
   sourcesContent: false,
