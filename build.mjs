@@ -1,4 +1,5 @@
 // Bundles each Lambda function to dist/<name>.mjs: a file of functions/, or the index.ts of a folder there.
+// Another folder than dist may be named; it is emptied.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -24,10 +25,11 @@ const slimScripts = {
   },
 };
 
-rmSync('dist', { recursive: true, force: true });
+const outdir = process.argv[2] ?? 'dist';
+rmSync(outdir, { recursive: true, force: true });
 await build({
   entryPoints,
-  outdir: 'dist',
+  outdir,
   outExtension: { '.js': '.mjs' },
   bundle: true,
   format: 'esm',

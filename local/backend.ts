@@ -1,0 +1,122 @@
+import { Redis } from 'ioredis';
+import { createConnection, type RowDataPacket } from 'mysql2/promise';
+import { executeOverHttp } from '../db/execute.ts';
+import { migrate } from '../db/migrate.ts';
+import { seed } from '../db/seed.ts';
+import {
+  type PlanetscaleGateway,
+  type PlanetscaleGatewayOptions,
+  startPlanetscaleGateway,
+} from '../gateway/planetscale.ts';
+import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash.ts';
+import { SINCE_SHARDS, sinceKey } from '../shared/admission.ts';
+import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-environment.ts';
+import type { Keys } from './keys-file.ts';
+import { startWechatSimulator, type WechatSimulator } from './simulators/wechat.ts';
+import { startTogether } from './started.ts';
+
+export interface MysqlLogin {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+  database: string;
+}
+
+export interface BackendOptions {
+  redis: { host: string; port: number; password?: string };
+  /** Its database is made when it is not there. */
+  mysql: MysqlLogin;
+  keys: Keys;
+  /** Account, channel and provider of the sandbox; on unless false. */
+  sandbox?: boolean;
+  /** Sample data; on unless false. */
+  seeded?: boolean;
+  intercept?: {
+    redis?: NonNullable<Parameters<typeof startUpstashGateway>[0]['intercept']>;
+    mysql?: NonNullable<PlanetscaleGatewayOptions['intercept']>;
+  };
+  /** Beside or instead of what is set here. */
+  env?: Record<string, string>;
+  log: (line: string) => void;
+}
+
+/** What the functions need under them: both engines behind their HTTP protocols, tables, and WeChat. */
+export interface Backend {
+  /** What was put into this process's environment. */
+  env: Record<string, string>;
+  upstash: UpstashGateway;
+  planetscale: PlanetscaleGateway;
+  wechat: WechatSimulator;
+  sandbox: boolean;
+  stop(): Promise<void>;
+}
+
+const DATABASE_USER = 'miniapp';
+
+export function startBackend(options: BackendOptions): Promise<Backend> {
+  const { keys, mysql, log, sandbox = true, intercept = {} } = options;
+  return startTogether(async (onStop) => {
+    const untouched = await makeDatabase(mysql);
+    const upstash = await startUpstashGateway({
+      redis: options.redis,
+      token: keys.redisToken,
+      ...(intercept.redis && { intercept: intercept.redis }),
+    });
+    onStop(() => upstash.stop());
+    const planetscale = await startPlanetscaleGateway({
+      primary: mysql,
+      username: DATABASE_USER,
+      password: keys.databasePassword,
+      ...(intercept.mysql && { intercept: intercept.mysql }),
+    });
+    onStop(() => planetscale.stop());
+    const wechat = await startWechatSimulator({ appid: WECHAT_APPID, secret: keys.wechatSecret, devCodes: true });
+    onStop(() => wechat.stop());
+
+    const addresses = { databaseUrl: planetscale.url, redisUrl: upstash.url, wechatUrl: wechat.url, sandbox };
+    const env = { ...functionEnvironment(keys, addresses), ...options.env };
+    takeEnvironment(env);
+
+    const execute = executeOverHttp(planetscale.url);
+    await migrate(execute, log);
+    if (options.seeded !== false) await seed(execute, { sandbox });
+    if (untouched) await openReplayRecords(options.redis);
+    upstash.resetStats();
+    planetscale.resetStats();
+    log(`gateways ${upstash.url} (redis), http://${new URL(planetscale.url).host} (mysql)`);
+    log(`wechat simulator ${wechat.url}`);
+    return { env, upstash, planetscale, wechat, sandbox };
+  });
+}
+
+/** Whether it holds no table yet. */
+async function makeDatabase({ database, ...login }: MysqlLogin): Promise<boolean> {
+  const connection = await createConnection(login);
+  try {
+    await connection.query(`CREATE DATABASE IF NOT EXISTS \`${database}\``);
+    const [rows] = await connection.query<RowDataPacket[]>(
+      'SELECT 1 FROM information_schema.tables WHERE table_schema = ? LIMIT 1',
+      [database],
+    );
+    return rows.length === 0;
+  } finally {
+    connection.destroy();
+  }
+}
+
+/**
+ * Where Redis and MySQL are both empty no call was ever made, so replay records are known to be complete from the first
+ * moment on: tokens stamped before it pass. Anywhere else only the admission script may say since when they are.
+ */
+async function openReplayRecords(address: BackendOptions['redis']): Promise<void> {
+  const redis = new Redis({ ...address, lazyConnect: true });
+  try {
+    await redis.connect();
+    if ((await redis.dbsize()) > 0) return;
+    const { ttlSeconds } = sinceKey.family;
+    for (const shard of SINCE_SHARDS) await redis.set(sinceKey(shard), '1', 'PX', ttlSeconds * 1000, 'NX');
+  } finally {
+    redis.disconnect();
+  }
+}

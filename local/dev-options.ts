@@ -1,0 +1,62 @@
+import { createServer } from 'node:net';
+import { parseArgs } from 'node:util';
+import { defaultDataFolder } from './data-folder.ts';
+
+export interface DevOptions {
+  port: number;
+  dataDirectory: string;
+  fresh: boolean;
+}
+
+/** A sentence for the person who typed the command. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export const helpFor = (command: string, what: string): string => `npm run ${command} -- [options]   ${what}
+
+  --port N     the port of the HTTP API on 127.0.0.1 (default 3000; 0 takes a free one)
+  --data DIR   the folder that keeps the data between runs (default .data/dev)
+  --fresh      empty that folder first
+  --ha         Redis with replicas and sentinels, MySQL with a replica: not available yet
+  --help
+
+It needs no account, no root and no container: engines that are not installed are fetched once. It prints
+"ready http://127.0.0.1:<port>" when it serves, and ends on Ctrl-C. npm run portal, demo and db find it by its folder.`;
+
+/** Throws UsageError. */
+export function readDevOptions(argv: string[]): DevOptions | 'help' {
+  const options = {
+    port: { type: 'string', default: '3000' },
+    data: { type: 'string', default: defaultDataFolder },
+    fresh: { type: 'boolean', default: false },
+    ha: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  } as const;
+  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
+  try {
+    ({ values } = parseArgs({ args: argv, options }));
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message.split('. ')[0]}. See --help.`);
+  }
+  if (values.help) return 'help';
+  if (values.ha) throw new UsageError('--ha is not available yet: start without it, on one Redis and one MySQL.');
+  const port = Number(values.port);
+  if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new UsageError('--port must be a number, 0 to 65535.');
+  return { port, dataDirectory: values.data, fresh: values.fresh };
+}
+
+/** Asked before engines start, so that the answer comes at once. Throws UsageError. */
+export function assertPortIsFree(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new UsageError(`port ${port} is in use: choose another with --port, or end what listens there`)
+          : error,
+      ),
+    );
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+  });
+}
