@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { defaultDataFolder } from './data-folder.ts';
 
@@ -43,12 +44,12 @@ export function readDevOptions(argv: string[]): DevOptions | 'help' {
   if (values.ha) throw new UsageError('--ha is not available yet: start without it, on one Redis and one MySQL.');
   const port = Number(values.port);
   if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new UsageError('--port must be a number, 0 to 65535.');
-  return { port, dataDirectory: values.data, fresh: values.fresh };
+  return { port, dataDirectory: resolve(values.data), fresh: values.fresh };
 }
 
 /** Asked before engines start, so that the answer comes at once. Throws UsageError. */
 export function assertPortIsFree(port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
+  return new Promise((free, reject) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
@@ -57,6 +58,6 @@ export function assertPortIsFree(port: number): Promise<void> {
           : error,
       ),
     );
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve()));
+    server.listen(port, '127.0.0.1', () => server.close(() => free()));
   });
 }

@@ -6,6 +6,7 @@ import { startSamples } from './samples.ts';
 import { type Stack, startStack } from './stack.ts';
 import { startTogether } from './started.ts';
 
+const SAME_SIGNAL_MS = 1000;
 const log = (line: string) => console.log(line);
 
 /** The whole service with its data kept, its functions rebuilt on change and its neighbours simulated. */
@@ -40,11 +41,13 @@ async function main(): Promise<void> {
   await assertPortIsFree(options.port);
 
   let dev: { stop(): Promise<void> } | undefined;
-  let ending = false;
+  let endingSince = 0;
   const end = async () => {
-    // Twice: at once. Before it was ready there is nothing to drain, and engines end with their process.
-    if (ending || !dev) process.exit(0);
-    ending = true;
+    // Before it was ready there is nothing to drain, and engines end with their process. The second Ctrl-C means "now";
+    // but the first one arrives more than once, from the terminal and from npm.
+    if (!dev || (endingSince > 0 && performance.now() - endingSince > SAME_SIGNAL_MS)) process.exit(0);
+    if (endingSince > 0) return;
+    endingSince = performance.now();
     await dev.stop().catch((error: unknown) => console.error(`it did not end cleanly: ${String(error)}`));
     process.exit(0);
   };
