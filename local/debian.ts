@@ -58,7 +58,8 @@ export async function fetchDebianEngines(
 function aptConfiguration(work: string): string {
   return `Dir::State "${work}";
 Dir::State::Lists "${work}/lists";
-Dir::State::status "/var/lib/dpkg/status";
+// Not the system's: an installed version that its sources no longer offer would be asked for in vain.
+Dir::State::status "/dev/null";
 Dir::Cache "${work}/cache";
 Dir::Log "${work}";
 Debug::NoLocking "true";

@@ -5,6 +5,8 @@ import { startMysql, startRedis } from '../local/engines.ts';
 import { startSentinels } from '../local/sentinel.ts';
 import { temporaryFolder } from './engines.ts';
 
+// MySQL takes ten seconds to end a primary that had replicas, MariaDB a tenth of one.
+vi.setConfig({ testTimeout: 150_000 });
 // Usual: a failover takes 3 s, a row is replicated after 20 ms.
 const FAILOVER = { timeout: 25_000, interval: 100 };
 const REPLICATED = { timeout: 10_000, interval: 20 };
