@@ -22,7 +22,7 @@ function startDev({ port, dataDirectory, fresh }: DevOptions): Promise<{ url: st
     const samples = await startSamples(stack, dataDirectory, log);
     onStop(() => samples.stop());
     const reload = async () => stack.api?.reload();
-    const watching = rebuildOnChange({ outputDirectory: distDirectory, onBuilt: reload, log });
+    const watching = rebuildOnChange({ build: () => build(distDirectory), onBuilt: reload, log });
     onStop(async () => watching.stop());
     if (existsSync(join(distDirectory, 'cache-warm.mjs'))) await warmCache(stack);
     await stack.announce();

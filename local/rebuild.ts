@@ -11,22 +11,25 @@ export async function build(outputDirectory: string): Promise<void> {
   if (code !== 0) throw new Error(`the functions do not build:\n${(stderr || stdout).trim()}`);
 }
 
-/** Builds again when a source changed, then calls `onBuilt`. What ran before goes on while the source is broken. */
+/** Builds again when a file of the folders changed, then calls `onBuilt`. What ran before goes on while a source is broken. */
 export function rebuildOnChange(options: {
-  outputDirectory: string;
+  /** Those of the functions unless given. */
+  folders?: string[];
+  build: () => Promise<void>;
   onBuilt: () => Promise<void>;
   log: (line: string) => void;
 }): { stop(): void } {
+  const { folders = [`${checkout}functions`, `${checkout}shared`], log } = options;
   let timer: NodeJS.Timeout | undefined;
   let building: Promise<void> = Promise.resolve();
 
   async function rebuild(): Promise<void> {
     try {
-      await build(options.outputDirectory);
+      await options.build();
       await options.onBuilt();
-      options.log('functions built again');
+      log('functions built again');
     } catch (error) {
-      options.log((error as Error).message);
+      log((error as Error).message);
     }
   }
 
@@ -37,9 +40,9 @@ export function rebuildOnChange(options: {
       building = building.then(rebuild);
     }, SETTLE_MS);
   };
-  const watchers: FSWatcher[] = ['functions', 'shared'].map((folder) =>
-    watch(`${checkout}${folder}`, { recursive: true }, changed).on('error', (error) =>
-      options.log(`${folder}/ is not watched any more: ${error.message}`),
+  const watchers: FSWatcher[] = folders.map((folder) =>
+    watch(folder, { recursive: true }, changed).on('error', (error) =>
+      log(`${folder} is not watched any more: ${error.message}`),
     ),
   );
   return {
