@@ -9,7 +9,7 @@ import {
   startPlanetscaleGateway,
 } from '../gateway/planetscale.ts';
 import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash.ts';
-import { SINCE_SHARDS, sinceKey } from '../shared/admission.ts';
+import { SINCE_SHARDS, sinceKey } from '../shared/replay-record.ts';
 import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-environment.ts';
 import type { Keys } from './keys-file.ts';
 import { startWechatSimulator, type WechatSimulator } from './simulators/wechat.ts';

@@ -11,9 +11,11 @@ import {
 } from './api-lock.ts';
 import { drawEarliness, LEASE_MS, type ReadAnswer, type ReadState } from './cache.ts';
 import { AppError, TokenRefused } from './errors.ts';
+import { anyHotKey, HOT_SAMPLE } from './hot-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
 import { knownPolicy, learnPolicy, policyKey } from './lock-policy.ts';
 import { evaluate } from './redis.ts';
+import { nonceKey, signatureKey, sinceKey } from './replay-record.ts';
 import { count } from './telemetry.ts';
 
 /**
@@ -67,42 +69,6 @@ export type Admission =
   | { verdict: 'admitted'; session: string; sessionExtended: boolean; reads: ReadAnswer[]; rules: BoundRule[] }
   /** The session's copy is not in Redis: ask MySQL, then admit again with the proof. */
   | { verdict: 'session-absent'; state: ReadState };
-
-const RECORD_SECONDS = 620;
-const signatureKey = keyFamily<[string]>({
-  area: 'replay',
-  name: 'signature',
-  version: 1,
-  parts: ['id'],
-  ttlSeconds: RECORD_SECONDS,
-});
-const nonceKey = keyFamily<[string, string]>({
-  area: 'replay',
-  name: 'nonce',
-  version: 1,
-  parts: ['id', 'id'],
-  ttlSeconds: RECORD_SECONDS,
-});
-/** When the replay records began; 16 of them, so that no key is written by all calls. */
-export const sinceKey = keyFamily<[string]>({
-  area: 'replay',
-  name: 'since',
-  version: 1,
-  parts: ['id'],
-  ttlSeconds: 86_400,
-});
-export const SINCE_SHARDS = '0123456789abcdef';
-
-const HOT_SHARDS = 8;
-const HOT_SAMPLE = 64;
-export const hotKey = keyFamily<[number]>({
-  area: 'hot',
-  name: 'reads',
-  version: 1,
-  parts: ['number'],
-  ttlSeconds: 86_400,
-});
-export const hotKeys = (): Key[] => Array.from({ length: HOT_SHARDS }, (_, shard) => hotKey(shard));
 
 /** Throws REPLAYED, LOGIN_EXPIRED, SESSION_REVOKED, LOCKED, TokenRefused; EngineError when Redis does not answer. */
 export async function admit(request: AdmissionRequest): Promise<Admission> {
@@ -210,7 +176,7 @@ function pack(request: AdmissionRequest, rules: readonly BoundRule[]): [Key[], A
   const strings = keys.length;
   for (const { filter } of reads) if (filter) keys.push(filter.key);
   const hot = drawHot(reads);
-  if (hot) keys.push(hotKey(Math.floor(Math.random() * HOT_SHARDS)));
+  if (hot) keys.push(anyHotKey());
   args.push(hot ?? '');
   return [keys, [strings, ...args]];
 }

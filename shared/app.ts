@@ -1,7 +1,7 @@
 import type { SignatureMethod } from './access-token.ts';
 import { type CachePolicy, type Loaded, readThrough } from './cache.ts';
 import { query } from './db.ts';
-import { keyFamily } from './keys.ts';
+import { appKey } from './identity-keys.ts';
 import { LocalCache } from './local-cache.ts';
 import { unseal } from './master-key.ts';
 
@@ -32,8 +32,9 @@ interface AppRecord extends Omit<App, 'keys'> {
   keys: Array<{ keyId: string; sealed: string; endsAt: string | null }>;
 }
 
-export const appKey = keyFamily<[string]>({ area: 'cache', name: 'app', version: 1, parts: ['id'], ttlSeconds: 660 });
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 30 };
+
+export { appKey };
 
 export const sealContext = (appId: string, keyId: string): string => `app:${appId}:${keyId}`;
 

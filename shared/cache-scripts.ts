@@ -8,14 +8,14 @@ import { Script } from './redis.ts';
  * wait (another loads it), bypass (a writer is at work: read the primary, fill nothing).
  */
 export const LOOK = `
-local function look(value, id, now, early)
+local function look(value, id, now, early, ahead)
   if not value then return 'lease' end
   local kind = string.sub(value, 1, 1)
   if kind == 'J' or kind == 'Z' or kind == 'N' then
     local soft, delta, owner, till = string.match(value, '^.1;(%d+);(%d+);%d+;([^;@]*)@?(%d*);')
     if not soft then return 'lease' end
     soft = tonumber(soft)
-    if now + tonumber(delta) * early < soft then return 'hit' end
+    if now + (ahead or 0) + tonumber(delta) * early < soft then return 'hit' end
     if owner ~= '' and owner ~= id and now < tonumber(till) then return now < soft and 'hit' or 'stale' end
     return 'refresh'
   end
@@ -53,6 +53,46 @@ for i, key in ipairs(KEYS) do
   answer[2 * i] = (state == 'hit' or state == 'stale' or state == 'refresh') and value or ''
 end
 return answer
+`);
+
+/**
+ * Warming: claims what is missing, and what goes stale within ARGV[4] ms. Null markers, tombstones and what others load
+ * are left alone. KEYS; ARGV: id, now ms, lease ms, ahead ms. Answer for each: 1 claimed, 0 not.
+ */
+export const claimScript = new Script(`
+${LOOK}
+local id, now, leaseMs, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local values = redis.call('MGET', unpack(KEYS))
+local answer = {}
+for i, key in ipairs(KEYS) do
+  local value = values[i]
+  local state = look(value, id, now, 0, ahead)
+  local claimed = state == 'lease' or (state == 'refresh' and string.sub(value, 1, 1) ~= 'N')
+  if claimed then take_lease(state, key, value, id, now, leaseMs) end
+  answer[i] = claimed and 1 or 0
+end
+return answer
+`);
+
+/**
+ * Rows changed behind the cache: their keys go, and with them leases in flight. A tombstone stays, since its writers
+ * still work. KEYS; ARGV: 0, or the life ms of a floor; then a row version for each key.
+ */
+export const sweepScript = new Script(`
+local floorMs = tonumber(ARGV[1])
+for i, key in ipairs(KEYS) do
+  local stored = redis.call('GET', key)
+  if stored and string.sub(stored, 1, 1) == 'T' then
+    -- nothing
+  elseif floorMs > 0 then
+    local floor = stored and (string.match(stored, '^F(%d+)$') or string.match(stored, '^L[^;]+;F(%d+)$'))
+    floor = math.max(tonumber(floor or '0'), tonumber(ARGV[i + 1]))
+    redis.call('SET', key, 'F' .. string.format('%d', floor), 'PX', floorMs)
+  elseif stored then
+    redis.call('DEL', key)
+  end
+end
+return 1
 `);
 
 /** fits(): whether a fill by `id` of a row at `version` ('' for a null marker) may land on what is stored now. */

@@ -56,7 +56,8 @@ const FAILED_REFRESH_PAUSE_MS = 30_000;
 /** XFetch: the longer a load takes and the nearer the end, the likelier a reader refreshes early. */
 export const drawEarliness = (): number => -Math.log(1 - Math.random());
 
-const jittered = (seconds: number): number => Math.round(seconds * 1000 * (0.9 + 0.2 * Math.random()));
+const jittered = (seconds: number, spread: number): number =>
+  Math.round(seconds * 1000 * (1 - spread + 2 * spread * Math.random()));
 
 /** Reads through the cache where no admission rides along: at most 2 requests to Redis and 1 load. */
 export async function readThrough<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> {
@@ -212,13 +213,13 @@ async function fill<T>(
   );
 }
 
-/** Value, TTL ms and row version, as the fill script takes them. Every TTL is spread by a tenth. */
-export function fillArguments<T>(row: Loaded<T>, policy: CachePolicy, loadMs: number, now: number) {
+/** Value, TTL ms and row version, as the fill script takes them. Every TTL is spread, by a tenth unless more is asked. */
+export function fillArguments<T>(row: Loaded<T>, policy: CachePolicy, loadMs: number, now: number, spread = 0.1) {
   if (row.value === null) {
-    const ttlMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.nullSeconds);
+    const ttlMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.nullSeconds, spread);
     return [encodeAbsent({ softAt: now + ttlMs, loadMs, version: row.version }, row.reason), ttlMs, ''];
   }
-  const freshMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.freshSeconds);
+  const freshMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.freshSeconds, spread);
   const value = encodeValue(row.value, { softAt: now + freshMs, loadMs, version: row.version });
   return [value, row.liveSeconds ? freshMs : freshMs + policy.graceSeconds * 1000, row.version];
 }

@@ -24,6 +24,8 @@ export interface Resource {
   /** An existence filter guards it against floods of random ids. */
   filtered: boolean;
   rules: readonly LockRule[];
+  /** This many of the newest records are kept warm, whether or not anyone has asked for them yet. */
+  warmNewest: number;
 }
 
 export type ResourceRecord = { id: string } & Record<string, unknown>;
@@ -58,6 +60,7 @@ const declared: Resource[] = [
     cache: policy,
     filtered: true,
     rules: [misses],
+    warmNewest: 20,
   },
   {
     name: 'service',
@@ -72,6 +75,7 @@ const declared: Resource[] = [
     cache: policy,
     filtered: true,
     rules: [misses],
+    warmNewest: 50,
   },
   {
     name: 'voucher',
@@ -87,6 +91,7 @@ const declared: Resource[] = [
     cache: { freshSeconds: 60, graceSeconds: 300, nullSeconds: 30 },
     filtered: true,
     rules: [misses],
+    warmNewest: 0,
   },
 ];
 
@@ -161,3 +166,12 @@ export const deleteStatement = (resource: Resource, id: string): [string, SqlVal
   `UPDATE ${resource.table} SET deleted_at = NOW(3), version = version + 1 WHERE id = ? AND deleted_at IS NULL`,
   [checkId(id)],
 ];
+
+/** Ids of the newest records, for warming. */
+export async function newestIds(resource: Resource): Promise<string[]> {
+  if (resource.warmNewest === 0) return [];
+  const rows = await query(
+    `SELECT id FROM ${resource.table} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ${resource.warmNewest}`,
+  );
+  return rows.map(({ id }) => String(id));
+}

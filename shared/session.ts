@@ -7,7 +7,8 @@ import { decodeValue, encodeValue } from './cached-value.ts';
 import { integerOr } from './config.ts';
 import { query, type SqlValue, type Written, write } from './db.ts';
 import { AppError } from './errors.ts';
-import { type Key, keyFamily } from './keys.ts';
+import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from './identity-keys.ts';
+import type { Key } from './keys.ts';
 import { evaluate } from './redis.ts';
 import { serverMac } from './server-key.ts';
 
@@ -18,25 +19,9 @@ import { serverMac } from './server-key.ts';
 export const idleSeconds = integerOr('SESSION_IDLE_SECONDS', 604_800);
 export const maxSeconds = integerOr('SESSION_MAX_SECONDS', 2_592_000);
 export const MAX_DEVICES = 10;
-/** A copy outlives its session, so that `expired` (there, in grace) and `absent` (ask MySQL) differ at no cost. */
-const GRACE_SECONDS = 86_400;
 const MARKER_SECONDS = 86_400;
 
-export const sessionKey = keyFamily<[string, string, string]>({
-  area: 'session',
-  name: 'session',
-  version: 1,
-  parts: ['id', 'id', 'id'],
-  ttlSeconds: 2_592_000 + GRACE_SECONDS,
-});
-/** The user's version: sessions stamped with another one are asked again. Strict, as the sessions are. */
-export const userVersionKey = keyFamily<[string]>({
-  area: 'session',
-  name: 'user',
-  version: 1,
-  parts: ['id'],
-  ttlSeconds: 2_592_000 + GRACE_SECONDS,
-});
+export { sessionKey, userVersionKey };
 
 /** The current user as handlers get it: frozen, typed, fetched once per request (row B4). */
 export interface CurrentUser {

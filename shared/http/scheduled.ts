@@ -1,0 +1,27 @@
+import type { Context } from 'aws-lambda';
+import { checkConfig } from '../config.ts';
+import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
+
+/** Left for the answer and the log line. */
+const RESERVE_MS = 5_000;
+
+/**
+ * The handler of a schedule: runs the work, logs and answers its report. What it throws fails the invocation, so that
+ * AWS counts it.
+ */
+export function scheduled<Report extends object>(
+  name: string,
+  work: (stopAt: number) => Promise<Report>,
+): (event: unknown, lambda: Context) => Promise<Report> {
+  return (_event, lambda) => {
+    const startedAt = Date.now();
+    const remaining = lambda.getRemainingTimeInMillis();
+    return runInvocation(lambda.awsRequestId, remaining, async () => {
+      checkConfig();
+      const report = await work(startedAt + remaining - RESERVE_MS);
+      logLine({ level: 'info', code: name, ...report });
+      logInvocation({ route: name, status: 200, ms: Date.now() - startedAt });
+      return report;
+    });
+  };
+}

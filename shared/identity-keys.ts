@@ -1,0 +1,24 @@
+import { keyFamily } from './keys.ts';
+
+/** Keys of the strict families. They stand apart from their concepts so that cache-warm, which sweeps them, needs no secret. */
+export const appKey = keyFamily<[string]>({ area: 'cache', name: 'app', version: 1, parts: ['id'], ttlSeconds: 660 });
+
+/** A session's copy outlives it, so that `expired` (there, in grace) and `absent` (ask MySQL) differ at no cost. */
+export const SESSION_GRACE_SECONDS = 86_400;
+
+export const sessionKey = keyFamily<[string, string, string]>({
+  area: 'session',
+  name: 'session',
+  version: 1,
+  parts: ['id', 'id', 'id'],
+  ttlSeconds: 2_592_000 + SESSION_GRACE_SECONDS,
+});
+
+/** The user's version: sessions stamped with another one are asked again. */
+export const userVersionKey = keyFamily<[string]>({
+  area: 'session',
+  name: 'user',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: 2_592_000 + SESSION_GRACE_SECONDS,
+});
