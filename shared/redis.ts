@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Redis, type Requester } from '@upstash/redis';
+// The leanest of the package's entries: the same client without Node's fetch set-up and schema builders, 3 KB less of
+// each cold start. What it sends goes through our own transport in any case.
+import type { Requester } from '@upstash/redis';
+import { Redis } from '@upstash/redis/cloudflare';
 import { Breaker } from './breaker.ts';
 import { integerOr, requiredText } from './config.ts';
 import { EngineError } from './errors.ts';
@@ -56,11 +59,18 @@ function parseAnswer(body: Buffer): unknown {
   }
 }
 
-/** With a Requester the SDK's options are lost; without this `"123"` would come back as a number. */
+/** Our transport in the place of the SDK's own. Strings stay strings: by itself it would read `"123"` as a number. */
 class PlainRedis extends Redis {
   constructor() {
-    super(requester);
-    this.opts = { automaticDeserialization: false };
+    super({
+      url: restUrl(),
+      token: restToken(),
+      automaticDeserialization: false,
+      enableAutoPipelining: false,
+      enableTelemetry: false,
+      retry: { retries: 0 },
+    });
+    this.client = requester;
   }
 }
 
