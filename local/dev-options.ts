@@ -14,7 +14,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const helpFor = (command: string, what: string): string => `npm run ${command} -- [options]   ${what}
+const helpFor = (command: string, what: string): string => `npm run ${command} -- [options]   ${what}
 
   --port N     the port of the HTTP API on 127.0.0.1 (default 3000; 0 takes a free one)
   --data DIR   the folder that keeps the data between runs (default .data/dev)
@@ -25,8 +25,21 @@ export const helpFor = (command: string, what: string): string => `npm run ${com
 It needs no account, no root and no container: engines that are not installed are fetched once. It prints
 "ready http://127.0.0.1:<port>" when it serves, and ends on Ctrl-C. npm run portal, demo and db find it by its folder.`;
 
+/** undefined when the process has said all it was asked for: the help, or what is wrong with the options. */
+export function commandOptions(command: string, what: string): DevOptions | undefined {
+  try {
+    const options = readOptions(process.argv.slice(2));
+    if (options !== 'help') return options;
+    console.log(helpFor(command, what));
+  } catch (error) {
+    console.error(error instanceof UsageError ? error.message : String(error));
+    process.exitCode = 1;
+  }
+  return undefined;
+}
+
 /** Throws UsageError. */
-export function readDevOptions(argv: string[]): DevOptions | 'help' {
+function readOptions(argv: string[]): DevOptions | 'help' {
   const options = {
     port: { type: 'string', default: '3000' },
     data: { type: 'string', default: defaultDataFolder },

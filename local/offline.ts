@@ -5,7 +5,13 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { assertPortIsFree, commandOptions, type DevOptions } from './dev-options.ts';
 import { type BoundChild, freePort, spawnBound, startOnPort } from './process.ts';
+import { build } from './rebuild.ts';
+import { isStartedAs } from './simulators/loopback-server.ts';
+import { startStack } from './stack.ts';
+import { startTogether } from './started.ts';
+import { serveUntilSignal } from './until-signal.ts';
 
 export interface Offline {
   url: string;
@@ -63,4 +69,30 @@ async function answers(url: string, child: BoundChild): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** The engines and the data of `npm run dev` under it. serverless.yml names the bundles, so they lie in dist/. */
+function startOfflineStack({
+  port,
+  dataDirectory,
+  fresh,
+}: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
+  const log = (line: string) => console.log(line);
+  return startTogether(async (onStop) => {
+    await assertPortIsFree(port);
+    const stack = await startStack({
+      ...{ dataDirectory, kept: true, fresh, log, served: false },
+      beforeServing: () => build('dist'),
+    });
+    onStop(() => stack.stop());
+    const offline = await startOffline({ env: stack.env, log, ...(port > 0 && { port }) });
+    onStop(() => offline.stop());
+    await stack.announce(offline.url);
+    return { url: offline.url };
+  });
+}
+
+if (isStartedAs(import.meta.url)) {
+  const options = commandOptions('offline', 'runs the functions behind serverless-offline');
+  if (options) await serveUntilSignal(() => startOfflineStack(options));
 }
