@@ -107,7 +107,10 @@ local early, readLeaseMs, misses, filterAt, reads = number(), number(), 0, strin
 for i = 1, number() do
   local readKey, value = key()
   local state, offsets = look(value, id, now, early), take()
-  if offsets ~= '' then
+  if offsets == 'plain' then
+    state = 'plain'
+    value = value and int(redis.call('PTTL', readKey)) .. ';' .. value
+  elseif offsets ~= '' then
     filterAt = filterAt + 1
     if state == 'lease' then
       local ask = {'BITFIELD_RO', KEYS[filterAt], 'GET', 'u1', 0}
@@ -175,7 +178,8 @@ for _, read in ipairs(reads) do
   local state = read[3]
   take_lease(state, read[1], read[2], id, now, readLeaseMs)
   answer[#answer + 1] = state
-  answer[#answer + 1] = (state == 'hit' or state == 'stale' or state == 'refresh') and read[2] or ''
+  local shown = state == 'hit' or state == 'stale' or state == 'refresh' or state == 'plain'
+  answer[#answer + 1] = shown and read[2] or ''
 end
 local hot = take()
 if hot and hot ~= '' then

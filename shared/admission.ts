@@ -50,6 +50,8 @@ export interface CacheRead {
   key: Key;
   /** Existence filter: its key and the bits that must be set; absent or unfinished filters say nothing. */
   filter?: { key: Key; offsets: readonly number[] };
+  /** No cache key: handed over as it is, `<life left in ms>;<value>` or '' when absent; nothing is leased. */
+  plain?: true;
   /** Name under which a sampled hit counts towards the hot keys. */
   hot?: string;
 }
@@ -165,9 +167,9 @@ function pack(request: AdmissionRequest, rules: readonly BoundRule[]): [Key[], A
   }
 
   args.push(drawEarliness(), LEASE_MS, reads.length);
-  for (const { key, filter } of reads) {
+  for (const { key, filter, plain } of reads) {
     keys.push(key);
-    args.push(filter ? filter.offsets.join(',') : '');
+    args.push(plain ? 'plain' : filter ? filter.offsets.join(',') : '');
   }
 
   args.push((activeBlock(targets, request.identities)?.seconds ?? 0) * 1000, rules.length);

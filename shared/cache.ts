@@ -20,7 +20,7 @@ export interface CachePolicy {
   nullSeconds: number;
 }
 
-export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none' | 'away';
+export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none' | 'away' | 'plain';
 export interface ReadAnswer {
   state: ReadState;
   stored: string;

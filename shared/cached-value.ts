@@ -82,3 +82,9 @@ function untagSpecial(_key: string, value: unknown): unknown {
   if (BYTES in value) return new Uint8Array(Buffer.from(value[BYTES] as string, 'base64'));
   return Object.fromEntries(value[ESCAPED] as Array<[string, unknown]>);
 }
+
+/** A plain read of admission: the value as stored and how long it still lives. undefined: the key is absent. */
+export function decodePlain(read: string): { leftMs: number; value: string } | undefined {
+  const end = read.indexOf(';');
+  return end < 0 ? undefined : { leftMs: Number(read.slice(0, end)), value: read.slice(end + 1) };
+}

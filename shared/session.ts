@@ -32,13 +32,17 @@ export interface CurrentUser {
   /** Extra fields that the calling app registered; no other app sees them. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly sessionId: string;
+  /** Moves when all sessions must be asked again: what was made from an older one is dead. */
+  readonly version: number;
   /** RFC 3339; absolute end of the session. */
   readonly sessionEndsAt: string;
 }
 
-export interface PresentedSession {
+export interface SessionName {
   userId: string;
   sessionId: string;
+}
+export interface PresentedSession extends SessionName {
   /** SHA-256 of the whole token, for what must be remembered of its holder. */
   tokenHash: string;
 }
@@ -98,7 +102,7 @@ export type SessionTruth =
 const MARKER_POLICY: CachePolicy = { freshSeconds: 1, graceSeconds: 0, nullSeconds: MARKER_SECONDS };
 
 /** Asks MySQL, in one statement. Throws EngineError. */
-export async function findSession(session: PresentedSession, appId: string): Promise<SessionTruth> {
+export async function findSession(session: SessionName, appId: string): Promise<SessionTruth> {
   const [row] = await query(
     `SELECT s.user_version, s.ended_by, s.ends_at,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
@@ -133,13 +137,14 @@ export async function findSession(session: PresentedSession, appId: string): Pro
   };
 }
 
-function userFromRow(row: Record<string, unknown>, session: PresentedSession): CurrentUser {
+function userFromRow(row: Record<string, unknown>, session: SessionName): CurrentUser {
   return freezeUser({
     userId: session.userId,
     account: (row.account ?? row.account_address ?? null) as string | null,
     profile: asObject(row.profile),
     fields: asObject(row.fields),
     sessionId: session.sessionId,
+    version: Number(row.version),
     sessionEndsAt: String(row.ends_at),
   });
 }

@@ -1,5 +1,6 @@
 import type { Agent as HttpAgent, IncomingMessage, RequestOptions } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { remainingMs } from './telemetry.ts';
 
 /**
@@ -18,6 +19,10 @@ export interface OutgoingRequest {
    */
   repeatable: boolean;
   maxAnswerBytes?: number;
+  /** Only the status is wanted: once it is there, a body that is too long, too slow or cut off changes nothing. */
+  bodyIgnored?: boolean;
+  /** Resolves the host instead of the system's own, and so decides which addresses may be connected to. */
+  lookup?: LookupFunction;
 }
 
 export interface IncomingAnswer {
@@ -31,7 +36,7 @@ export interface IncomingAnswer {
 export class TransportError extends Error {
   override readonly name = 'TransportError';
   constructor(
-    readonly reason: 'timeout' | 'unreachable' | 'interrupted' | 'too-large',
+    readonly reason: 'timeout' | 'unreachable' | 'interrupted' | 'too-large' | 'address-refused',
     readonly sent: boolean,
   ) {
     super(`transport: ${reason}`);
@@ -51,7 +56,7 @@ const pools = new Map<string, Pool>();
 const plainHttp = () => process.getBuiltinModule('node:http');
 
 function poolFor(request: OutgoingRequest): Pool {
-  const key = `${request.url.host} ${request.repeatable}`;
+  const key = `${request.url.host} ${request.repeatable} ${request.lookup !== undefined}`;
   let pool = pools.get(key);
   if (pool && !request.repeatable && Date.now() - pool.lastUsedAt > RESTED_MS) {
     pool.agent.destroy();
@@ -91,9 +96,11 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
       method: request.method,
       agent: poolFor(request).agent,
       headers: { ...request.headers, 'content-length': String(Buffer.byteLength(request.body ?? '')) },
+      ...(request.lookup && { lookup: request.lookup }),
     };
     const start = request.url.protocol === 'https:' ? httpsRequest : plainHttp().request;
     let connected = false;
+    let known: IncomingAnswer | undefined;
     const timer = setTimeout(
       () => fail(new TransportError('timeout', connected)),
       Math.max(1, deadlineAt - Date.now()),
@@ -101,11 +108,14 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
     const fail = (error: Error): void => {
       clearTimeout(timer);
       outgoing.destroy();
-      reject(error);
+      if (known) resolve(known);
+      else reject(error);
     };
     const outgoing = start(request.url, options, (incoming: IncomingMessage) => {
       const chunks: Buffer[] = [];
       let size = 0;
+      const head = headOf(incoming);
+      if (request.bodyIgnored) known = { ...head, body: Buffer.alloc(0) };
       incoming.on('data', (chunk: Buffer) => {
         size += chunk.length;
         if (size > (request.maxAnswerBytes ?? MAX_ANSWER_BYTES)) fail(new TransportError('too-large', true));
@@ -115,15 +125,7 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
       incoming.on('aborted', () => fail(new TransportError('interrupted', true)));
       incoming.on('end', () => {
         clearTimeout(timer);
-        const headers = Object.fromEntries(
-          Object.entries(incoming.headers).map(([name, value]) => [name, String(value ?? '')]),
-        );
-        resolve({
-          status: incoming.statusCode ?? 0,
-          statusText: incoming.statusMessage ?? '',
-          headers,
-          body: Buffer.concat(chunks),
-        });
+        resolve({ ...head, body: Buffer.concat(chunks) });
       });
     });
     outgoing.on('socket', (socket) => {
@@ -131,6 +133,7 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
       else socket.once('connect', () => (connected = true));
     });
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      if (error instanceof TransportError) return fail(error);
       const dropped = error.code === 'ECONNRESET' || error.code === 'EPIPE';
       if (dropped && outgoing.reusedSocket) fail(new DeadSocket());
       else fail(new TransportError(connected ? 'interrupted' : 'unreachable', connected));
@@ -138,3 +141,9 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
     outgoing.end(request.body);
   });
 }
+
+const headOf = (incoming: IncomingMessage): Omit<IncomingAnswer, 'body'> => ({
+  status: incoming.statusCode ?? 0,
+  statusText: incoming.statusMessage ?? '',
+  headers: Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value ?? '')])),
+});

@@ -23,6 +23,9 @@ import {
   prolongSession,
   userFromCopy,
 } from '../session.ts';
+
+export { Answer } from './answer.ts';
+
 import type { AuthorizerContext, CallingApp } from './caller.ts';
 import {
   bodyBytes,
@@ -50,6 +53,8 @@ export interface Declaration<P, Q, B, A extends 'app' | 'user' | 'by-input'> {
   /** For `by-input`: whether this call needs a user. */
   needsUser?: (input: Input<P, Q, B>) => boolean;
   scope: Scope;
+  /** Beyond the scope: whether the app may call this path at all. Refused with the same SCOPE_DENIED. */
+  permits?: (path: Readonly<Record<string, string | undefined>>, app: CallingApp) => boolean;
   /** v1 signatures are refused: the call moves money or credentials. */
   v2Only?: boolean;
   path?: P;
@@ -88,14 +93,6 @@ export interface Call<P, Q, B, A> extends Input<P, Q, B> {
   succeeded(mark?: { key: Key; seconds: number }): Promise<void>;
 }
 
-/** A body with further headers, where a handler needs them. */
-export class Answer {
-  constructor(
-    readonly body: unknown,
-    readonly headers: Record<string, string>,
-  ) {}
-}
-
 export function endpoint<
   A extends 'app' | 'user' | 'by-input',
   P extends ObjectSchema | undefined = undefined,
@@ -116,7 +113,8 @@ async function admitted<P, Q, B, A extends 'app' | 'user' | 'by-input'>(
 ): Promise<Call<P, Q, B, A>> {
   const context = authorizerContext(event);
   const app = callingApp(context);
-  if (!app.scopes.includes(declaration.scope)) throw new AppError('SCOPE_DENIED');
+  const permitted = declaration.permits?.(event.pathParameters ?? {}, app) ?? true;
+  if (!app.scopes.includes(declaration.scope) || !permitted) throw new AppError('SCOPE_DENIED');
   if (declaration.v2Only && context.signatureMethod !== 'HMAC-SHA256') throw new AppError('SIGNATURE_TOO_WEAK');
   const bytes = bodyBytes(event);
   limitBody(bytes);

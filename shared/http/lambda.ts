@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { checkConfig } from '../config.ts';
 import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
-import { Answer } from './endpoint.ts';
+import { Answer } from './answer.ts';
 import { headerOf } from './input.ts';
 import { type HttpAnswer, preferredLanguage, problemFor, type Success, successAnswer } from './problem.ts';
 

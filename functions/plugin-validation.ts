@@ -1,0 +1,23 @@
+import * as v from 'valibot';
+import { endpoint } from '../shared/http/endpoint.ts';
+import { serve } from '../shared/http/lambda.ts';
+import { checkPluginToken, readsOfPluginToken } from '../shared/plugin-token.ts';
+
+const validate = endpoint(
+  {
+    route: 'POST /plugins/{pluginId}/validate',
+    auth: 'app',
+    scope: 'plugin:validate',
+    // A plugin's server is told about tokens of its own plugin alone.
+    permits: ({ pluginId }, app) => pluginId !== undefined && app.validates === pluginId,
+    path: v.object({ pluginId: v.string() }),
+    body: v.strictObject({ pluginToken: v.string() }),
+    reads: ({ body }) => readsOfPluginToken(body.pluginToken),
+  },
+  async ({ path, body, reads }) => {
+    const grant = await checkPluginToken(body.pluginToken, path.pluginId, reads);
+    return grant ? { active: true, ...grant, pluginId: path.pluginId } : { active: false };
+  },
+);
+
+export const handler = serve(validate);
