@@ -1,6 +1,6 @@
 import { sweepScript } from './cache-scripts.ts';
 import { hasReplica, query, sqlTime } from './db.ts';
-import { appKey, userVersionKey } from './identity-keys.ts';
+import { appKey, pluginsKey, userVersionKey } from './identity-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
 import { batch, evaluate } from './redis.ts';
 import { allResources, resourceKey } from './resources.ts';
@@ -49,6 +49,7 @@ export const sweptTables = (): SweptTable[] => [
   })),
   { table: 'apps', id: 'app_id', keyOf: appKey },
   { table: 'users', id: 'user_id', keyOf: userVersionKey },
+  { table: 'plugins', id: 'plugin_id', keyOf: pluginsKey },
 ];
 
 /**
@@ -110,7 +111,7 @@ interface ChangedRow {
 }
 
 async function changedRows({ table, id }: SweptTable, { at, afterId }: Position): Promise<ChangedRow[]> {
-  const gone = table === 'apps' || table === 'users' ? 'NULL' : 'deleted_at';
+  const gone = ['apps', 'users', 'plugins'].includes(table) ? 'NULL' : 'deleted_at';
   const where =
     afterId === undefined
       ? 'updated_at >= ?'

@@ -1,4 +1,4 @@
-import { keyFamily } from './keys.ts';
+import { type Key, keyFamily } from './keys.ts';
 
 /** Keys of the strict families. They stand apart from their concepts so that cache-warm, which sweeps them, needs no secret. */
 export const appKey = keyFamily<[string]>({ area: 'cache', name: 'app', version: 1, parts: ['id'], ttlSeconds: 660 });
@@ -22,3 +22,7 @@ export const userVersionKey = keyFamily<[string]>({
   parts: ['id'],
   ttlSeconds: 2_592_000 + SESSION_GRACE_SECONDS,
 });
+
+const plugins = keyFamily<[string]>({ area: 'cache', name: 'plugins', version: 1, parts: ['id'], ttlSeconds: 660 });
+/** The map of all plugins is one value. */
+export const pluginsKey = (): Key => plugins('all');

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { appOffKey } from './admission.ts';
-import { appKey, sealContext as appSealContext } from './app.ts';
+import { sealContext as appSealContext } from './app.ts';
 import { writeStrict } from './cache-write.ts';
 import { query, write } from './db.ts';
 import { ER_DUP_ENTRY, SqlError } from './errors.ts';
+import { appKey, pluginsKey } from './identity-keys.ts';
 import { mintAppId, seal } from './master-key.ts';
 import { outgoingUrl } from './outgoing-address.ts';
-import { PLUGIN_ID, pluginsKey, sealContext } from './plugin-directory.ts';
+import { PLUGIN_ID, sealContext } from './plugin-directory.ts';
 import { batch } from './redis.ts';
 
 /** What the operator does with plugins. Functions do not import this file. */

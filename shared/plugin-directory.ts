@@ -1,6 +1,6 @@
 import { type CachePolicy, type Loaded, readThrough } from './cache.ts';
 import { query } from './db.ts';
-import { keyFamily } from './keys.ts';
+import { pluginsKey } from './identity-keys.ts';
 import { LocalCache } from './local-cache.ts';
 import { unseal } from './master-key.ts';
 
@@ -29,15 +29,6 @@ interface PluginRecord {
 export const PLUGIN_ID = /^[A-Za-z0-9_-]{1,64}$/;
 export const sealContext = (pluginId: string): string => `plugin:${pluginId}:push`;
 
-const directoryFamily = keyFamily<[string]>({
-  area: 'cache',
-  name: 'plugins',
-  version: 1,
-  parts: ['id'],
-  ttlSeconds: 660,
-});
-/** The one key of the map. Strict: its writers leave a tombstone. */
-export const pluginsKey = () => directoryFamily('all');
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 30 };
 
 /** Found ones only: a plugin that was just registered is never called unknown by a warm process. */
@@ -63,16 +54,18 @@ function openRecord({ pluginId, serverUrl, sealed, sealedOld, oldEndsAt }: Plugi
 }
 
 async function loadPlugins(): Promise<Loaded<PluginRecord[]>> {
-  const rows = await query<Record<string, string | null>>(
-    `SELECT plugin_id, server_url, sealed_secret, sealed_old_secret, old_secret_ends_at
-       FROM plugins WHERE removed_at IS NULL ORDER BY plugin_id`,
+  const rows = await query<Record<string, string | number | null>>(
+    `SELECT plugin_id, server_url, sealed_secret, sealed_old_secret, old_secret_ends_at, removed_at, version
+       FROM plugins ORDER BY plugin_id`,
   );
-  const value = rows.map((row) => ({
+  const registered = rows.filter((row) => row.removed_at === null);
+  const value = registered.map((row) => ({
     pluginId: String(row.plugin_id),
     serverUrl: String(row.server_url),
     sealed: String(row.sealed_secret),
-    sealedOld: row.sealed_old_secret ?? null,
-    oldEndsAt: row.old_secret_ends_at ?? null,
+    sealedOld: row.sealed_old_secret as string | null,
+    oldEndsAt: row.old_secret_ends_at as string | null,
   }));
-  return { value, version: 0 };
+  // As new as any of its rows: removed ones count too, since a removal is what a fill must not overlook.
+  return { value, version: Math.max(0, ...rows.map((row) => Number(row.version))) };
 }
