@@ -1,10 +1,16 @@
 import { Command, Redis, ReplyError } from 'ioredis';
+import { type ConnectionOptions, type SentinelAddress, sentinelOptions } from './sentinel.ts';
 
-export interface RedisAddress {
+export interface ServerAddress {
   host: string;
   port: number;
+  username?: string;
   password?: string;
+  tls?: { ca?: string };
 }
+
+/** One server, or the master that sentinels name. */
+export type RedisAddress = ServerAddress | SentinelAddress;
 
 /** An integer arrives as a string of digits, which keeps all 64 bits; every text arrives as bytes. */
 export type Reply = null | string | Buffer | Error | Reply[];
@@ -26,9 +32,6 @@ export class RedisRefusal extends Error {
 /** The one place where a connection to Redis is made. It comes back by itself when Redis does. */
 export function connectRedis(address: RedisAddress): Redis {
   const redis = new Redis({
-    host: address.host,
-    port: address.port,
-    ...(address.password === undefined ? {} : { password: address.password }),
     // RESP3 would change the shape of maps, doubles and booleans; Upstash's REST answers have RESP2's.
     protocol: 2,
     stringNumbers: true,
@@ -43,10 +46,21 @@ export function connectRedis(address: RedisAddress): Redis {
     // Also keeps the sequence of a MULTI whole: before "ready" some commands would pass and others would not.
     enableReadyCheck: false,
     disableClientInfo: true,
+    ...('sentinels' in address ? sentinelOptions(address) : serverOptions(address)),
   });
   // Failures reach the callers; without a listener ioredis would print them, with addresses, on its own.
   redis.on('error', () => {});
   return redis;
+}
+
+function serverOptions({ host, port, username, password, tls }: ServerAddress): ConnectionOptions {
+  return {
+    host,
+    port,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls }),
+  };
 }
 
 /** Waits up to `deadlineMs` for the connection, which bridges a restart or a failover of Redis. */
@@ -73,14 +87,20 @@ export async function untilReady(redis: Redis, deadlineMs: number): Promise<void
   });
 }
 
-/** A Redis that loads its data, or a replica without a master: it will serve, but not now. */
-const NOT_SERVING = /^(LOADING|MASTERDOWN) /;
+/** A Redis that loads its data, a replica without a master, a master without replicas: it will serve, but not now. */
+const NOT_SERVING = /^(LOADING|MASTERDOWN|NOREPLICAS) /;
+/** It was the master and is a replica now: whoever is master must be found anew. */
+const DEMOTED = /^-?READONLY /;
 
 /** Sends at once and keeps the order of calls; rejects with RedisRefusal or RedisUnreachable. */
 export function sendCommand(redis: Redis, name: string, args: readonly Argument[]): Promise<Reply> {
   // In upper case, since ioredis reshapes the replies of names that it knows in lower case (HGETALL -> object).
   const command = new Command(name.toUpperCase(), args as Argument[], { replyEncoding: null });
   return (redis.sendCommand(command) as Promise<Reply>).catch((error: Error) => {
+    if (error instanceof ReplyError && DEMOTED.test(error.message)) {
+      redis.disconnect(true);
+      throw new RedisUnreachable();
+    }
     const isRefusal = error instanceof ReplyError && !NOT_SERVING.test(error.message);
     throw isRefusal ? new RedisRefusal(error.message) : new RedisUnreachable();
   });

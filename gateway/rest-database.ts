@@ -7,10 +7,12 @@ import {
   connectRedis,
   type RedisAddress,
   RedisRefusal,
+  RedisUnreachable,
   type Reply,
   sendCommand,
   untilReady,
 } from './redis-connection.ts';
+import { guardReplays, type ReplayGuard } from './replay-guard.ts';
 import { batchAnswer, errorAnswer, type Outcome, type ReplyFormat, singleAnswer } from './rest-reply.ts';
 import type { CommandCall } from './rest-request.ts';
 
@@ -24,15 +26,17 @@ const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 export interface RestDatabase {
   /** Rejects with RedisUnreachable; everything that Redis or the rules refuse is an answer. */
   run(call: CommandCall, caller: { readOnly: boolean; format: ReplyFormat }): Promise<Answer>;
+  isReady(): boolean;
   close(): void;
 }
 
 /** Rejects with RedisUnreachable when no Redis answers within 5 s. */
-export async function openDatabase(address: RedisAddress): Promise<RestDatabase> {
+export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): Promise<RestDatabase> {
   const redis = connectRedis(address);
   let table: CommandTable;
   try {
     await untilReady(redis, FIRST_CONNECT_MS);
+    if (guard) guardReplays(redis, guard);
     table = await loadCommandTable(redis);
   } catch (error) {
     redis.disconnect();
@@ -83,7 +87,11 @@ export async function openDatabase(address: RedisAddress): Promise<RestDatabase>
     // In one tick on the one connection: nothing of another request can come between MULTI and EXEC.
     const queued = [sendCommand(redis, 'MULTI', []), ...prepared.map(carryOut)];
     const executed = sendCommand(redis, 'EXEC', []);
-    const [exec] = await Promise.allSettled([executed, ...queued]);
+    const [exec, ...others] = await Promise.allSettled([executed, ...queued]);
+    for (const other of others) {
+      // Where one of them found no master, the refusal of the whole is no fault of the caller.
+      if (other.status === 'rejected' && other.reason instanceof RedisUnreachable) throw other.reason;
+    }
     if (exec.status === 'fulfilled') {
       const replies = Array.isArray(exec.value) ? exec.value : [];
       return prepared.map((command, index) => outcomeOf(command, replies[index] ?? null));
@@ -109,7 +117,7 @@ export async function openDatabase(address: RedisAddress): Promise<RestDatabase>
     }
   }
 
-  return { run, close: () => redis.disconnect() };
+  return { run, isReady: () => redis.status === 'ready', close: () => redis.disconnect() };
 }
 
 export const noPermission = (name: string): string =>

@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util';
+import { SINCE_SHARDS, sinceKey } from '../shared/admission.ts';
 import type { MysqlServer } from './planetscale/link.ts';
 import type { PlanetscaleGatewayOptions } from './planetscale.ts';
 import type { RedisAddress } from './redis-connection.ts';
+import type { ReplayGuard } from './replay-guard.ts';
+import { readSentinels, tlsOf } from './sentinel.ts';
 
 /** What `npm run gateway` is told: secrets by the environment alone, since a command line is visible to the whole machine. */
 
 export interface Settings {
-  redis: { redis: RedisAddress; token: string; readOnlyToken?: string; host: string; port: number };
+  redis: { redis: RedisAddress; guard: ReplayGuard; token: string; readOnlyToken?: string; host: string; port: number };
   mysql: PlanetscaleGatewayOptions & { primary: MysqlServer };
 }
 
@@ -26,7 +29,7 @@ export const help = `Serves Upstash's REST protocol over a Redis and PlanetScale
   --mysql-port N    for PlanetScale's API (default 8080); 0 takes a free port
 
 Environment, needed:
-  REDIS_URL                 redis://[:password@]host:port
+  REDIS_URL                 redis://[:password@]host:port, or sentinels as below
   MYSQL_URL                 mysql://user:password@host:port/database
   UPSTASH_REDIS_REST_TOKEN  the token that clients of Redis present
   DATABASE_USERNAME         what clients of MySQL present,
@@ -34,6 +37,12 @@ Environment, needed:
 
 Environment, optional:
   UPSTASH_REDIS_REST_READONLY_TOKEN    may read, but not write
+  REDIS_SENTINELS           host:port, comma separated, instead of REDIS_URL: they name the master, also a new one
+  REDIS_SENTINEL_NAME       what they call it
+  REDIS_USERNAME, REDIS_PASSWORD                       for the servers behind them
+  REDIS_SENTINEL_USERNAME, REDIS_SENTINEL_PASSWORD     for the sentinels themselves
+  REDIS_TLS=on, REDIS_TLS_CA                           TLS to Redis and sentinels; the file of a private authority
+  STAGE                     whose replay records live there (default dev): see docs/self-hosting.md
   MYSQL_REPLICA_URLS                   mysql://user:password@host:port, comma separated: read-only copies of MYSQL_URL
   DATABASE_REPLICA_USERNAME            credentials whose statements all go to the replicas
   DATABASE_REPLICA_PASSWORD
@@ -50,7 +59,8 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
     if (!value) problems.push(`${name} is not set.`);
     return value ?? '';
   };
-  const redis = readUrl('REDIS_URL', text('REDIS_URL'), ['redis:'], 6379, problems);
+  const sentinels = readSentinels(environment, problems);
+  const redis = sentinels ?? readRedis(text('REDIS_URL'), environment, problems);
   const primary = readUrl('MYSQL_URL', text('MYSQL_URL'), ['mysql:', 'mariadb:'], 3306, problems);
   if (primary && !primary.database)
     problems.push('MYSQL_URL names no database: mysql://user:password@host:port/database.');
@@ -70,10 +80,13 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
   const [token, username, password] = ['UPSTASH_REDIS_REST_TOKEN', 'DATABASE_USERNAME', 'DATABASE_PASSWORD'].map(text);
   if (problems.length > 0 || !redis || !primary) throw new SettingsError(problems);
 
+  // In any deployment a restart or a promotion may have lost what was admitted last.
+  const guard = { runKey: sinceKey('run'), sinceKeys: [...SINCE_SHARDS].map((shard) => sinceKey(shard)) };
   const readOnlyToken = environment.UPSTASH_REDIS_REST_READONLY_TOKEN;
   return {
     redis: {
-      redis: { host: redis.host, port: redis.port, ...(redis.password ? { password: redis.password } : {}) },
+      redis,
+      guard,
       token: token ?? '',
       ...(readOnlyToken ? { readOnlyToken } : {}),
       host: flags.host,
@@ -88,6 +101,18 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
       host: flags.host,
       port: flags.mysqlPort,
     },
+  };
+}
+
+function readRedis(url: string, environment: NodeJS.ProcessEnv, problems: string[]): RedisAddress | undefined {
+  const server = readUrl('REDIS_URL', url, ['redis:', 'rediss:'], 6379, problems);
+  if (!server) return undefined;
+  const { host, port, user, password } = server;
+  const tls = url.startsWith('rediss:') ? { tls: {} } : {};
+  return {
+    ...{ host, port, ...tls, ...tlsOf(environment, problems) },
+    ...(user ? { username: user } : {}),
+    ...(password ? { password } : {}),
   };
 }
 

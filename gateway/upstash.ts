@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Answer, type Fault, underFault } from './faults.ts';
 import { BodyTooLarge, isLoopback, listen, prometheus, readBody, secretMatcher, send } from './http.ts';
 import { type RedisAddress, RedisRefusal, RedisUnreachable } from './redis-connection.ts';
+import type { ReplayGuard } from './replay-guard.ts';
 import { noPermission, openDatabase } from './rest-database.ts';
 import { errorAnswer, readFormat } from './rest-reply.ts';
 import { BadRequest, presentedToken, readCall, readPayload, readTarget } from './rest-request.ts';
@@ -26,11 +27,13 @@ const UNREACHABLE = 'ERR the database is not reachable';
 /**
  * Upstash's REST protocol over a Redis that speaks RESP: the unchanged `@upstash/redis` client works against it.
  * Rejects with RedisUnreachable when no Redis answers; later losses are answered with 503 until it is back.
- * `readOnlyToken` may read, but not list keys. `/metrics` (counts only) is open to this machine, and so to whatever a
+ * `readOnlyToken` may read, but not list keys. `/metrics` (counts only) and `/ready` are open to this machine, and so to whatever a
  * proxy on it lets through; others present a token. `intercept` sees every request that carries commands.
  */
 export async function startUpstashGateway(options: {
   redis: RedisAddress;
+  /** Makes the loss of the last writes known to the functions; for whoever replicates or restarts Redis. */
+  guard?: ReplayGuard;
   token: string;
   readOnlyToken?: string;
   host?: string;
@@ -39,7 +42,7 @@ export async function startUpstashGateway(options: {
 }): Promise<UpstashGateway> {
   const { token, readOnlyToken, intercept } = options;
   if (token === '' || readOnlyToken === '') throw new Error('an empty token would let everybody in');
-  const database = await openDatabase(options.redis);
+  const database = await openDatabase(options.redis, options.guard);
   const isToken = secretMatcher(token);
   const isReadOnlyToken = readOnlyToken === undefined ? () => false : secretMatcher(readOnlyToken);
   const counted = { requests: 0, commands: 0 };
@@ -59,8 +62,10 @@ export async function startUpstashGateway(options: {
       const presented = presentedToken(request, target);
       const full = presented !== undefined && isToken(presented);
       const readOnly = !full && presented !== undefined && isReadOnlyToken(presented);
-      if (method === 'GET' && target.path === '/metrics' && (full || readOnly || isLoopback(request)))
-        return send(request, response, metrics());
+      if (method === 'GET' && (full || readOnly || isLoopback(request))) {
+        if (target.path === '/metrics') return send(request, response, metrics());
+        if (target.path === '/ready') return send(request, response, readiness());
+      }
       counted.requests++;
       total.requests++;
       if (!METHODS.includes(method)) {
@@ -90,6 +95,11 @@ export async function startUpstashGateway(options: {
       else reply(answerForFailure(error));
     }
   }
+
+  const readiness = (): Answer =>
+    database.isReady()
+      ? { status: 200, headers: { 'content-type': 'application/json' }, body: '{"status":"ready"}' }
+      : errorAnswer(503, UNREACHABLE);
 
   const metrics = (): Answer =>
     prometheus({
