@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { SINCE_SHARDS, sinceKey } from '../shared/admission.ts';
+import { SINCE_SHARDS, sinceKey } from '../shared/replay-record.ts';
 import type { MysqlServer } from './planetscale/link.ts';
 import type { PlanetscaleGatewayOptions } from './planetscale.ts';
 import type { RedisAddress } from './redis-connection.ts';

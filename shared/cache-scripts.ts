@@ -75,8 +75,9 @@ return answer
 `);
 
 /**
- * Rows changed behind the cache: their keys go, and with them leases in flight. A tombstone stays, since its writers
- * still work. KEYS; ARGV: 0, or the life ms of a floor; then a row version for each key.
+ * Rows were changed: their keys go, and with them leases in flight; under replicas each leaves a floor that a fill has
+ * to reach. A tombstone stays, since its writers still work. KEYS; ARGV: 0, or the life ms of a floor; then a row
+ * version for each key.
  */
 export const sweepScript = new Script(`
 local floorMs = tonumber(ARGV[1])
@@ -95,30 +96,40 @@ end
 return 1
 `);
 
-/** fits(): whether a fill by `id` of a row at `version` ('' for a null marker) may land on what is stored now. */
+/**
+ * fits(): whether a fill by `id` may land on what is stored now. 1 yes; 0 the lease was lost (somebody invalidated);
+ * 2 it came from a replica that is behind what was written. version: 'P' for what the primary gave, which always fits;
+ * else of the replica's row, '' where the replica has none.
+ */
 export const FITS = `
 local function fits(stored, id, version)
   if not stored then return 0 end
   local owner, floor = string.match(stored, '^L([^;]+);?F?(%d*)$')
-  if owner then
-    if owner ~= id then return 0 end
-    if floor == '' then return 1 end
-    return version ~= '' and tonumber(version) >= tonumber(floor) and 1 or 2
-  end
-  return string.match(stored, '^[JZN]1;%d+;%d+;%d+;([^;@]*)@') == id and 1 or 0
+  local kind = string.sub(stored, 1, 1)
+  if not owner then floor, owner = string.match(stored, '^[JZN]1;%d+;%d+;(%d+);([^;@]*)@') end
+  if owner ~= id then return 0 end
+  if version == 'P' or floor == '' then return 1 end
+  if kind == 'N' then return version == '' and 1 or 2 end
+  return version ~= '' and tonumber(version) >= tonumber(floor) and 1 or 2
 end
 `;
 
 /**
- * KEYS: cache keys. ARGV: id, then for each key value, TTL ms, row version ('' for a null marker).
- * Answer for each: 1 filled, 0 the lease was lost (somebody invalidated), 2 the row is older than the floor.
+ * KEYS: cache keys. ARGV: id, then for each key value, TTL ms and version as fits() takes it; answers of fits().
+ * A null marker stays as long as the floor it replaces: a replica may still show the row that was deleted.
  */
 export const fillScript = new Script(`
 ${FITS}
 local id, answer = ARGV[1], {}
 for i, key in ipairs(KEYS) do
-  local fit = fits(redis.call('GET', key), id, ARGV[3 * i + 1])
-  if fit == 1 then redis.call('SET', key, ARGV[3 * i - 1], 'PX', ARGV[3 * i]) end
+  local stored, value, ttl = redis.call('GET', key), ARGV[3 * i - 1], tonumber(ARGV[3 * i])
+  local fit = fits(stored, id, ARGV[3 * i + 1])
+  if fit == 1 then
+    if string.sub(value, 1, 1) == 'N' and string.match(stored, '^L[^;]+;F') then
+      ttl = math.max(ttl, redis.call('PTTL', key))
+    end
+    redis.call('SET', key, value, 'PX', string.format('%d', ttl))
+  end
   answer[i] = fit
 end
 return answer
@@ -168,17 +179,6 @@ for _, key in ipairs(KEYS) do
   end
   if #left == 0 then redis.call('DEL', key)
   else redis.call('SET', key, 'T' .. table.concat(left, ','), 'KEEPTTL') end
-end
-return 1
-`);
-
-/** A write under replicas leaves a floor instead of nothing. KEYS; ARGV: life ms, then a row version for each key. */
-export const floorScript = new Script(`
-for i, key in ipairs(KEYS) do
-  local stored = redis.call('GET', key)
-  local floor = stored and (string.match(stored, '^F(%d+)$') or string.match(stored, '^L[^;]+;F(%d+)$'))
-  floor = math.max(tonumber(floor or '0'), tonumber(ARGV[i + 1]))
-  redis.call('SET', key, 'F' .. string.format('%d', floor), 'PX', ARGV[1])
 end
 return 1
 `);

@@ -1,4 +1,5 @@
 import { sweepScript } from './cache-scripts.ts';
+import { FLOOR_MS } from './cache-write.ts';
 import { hasReplica, query, sqlTime } from './db.ts';
 import { appKey, pluginsKey, userVersionKey } from './identity-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
@@ -14,6 +15,8 @@ export interface SweptTable {
   id: string;
   /** Rows without a version of their own say 0. */
   keyOf(id: string): Key;
+  /** Its rows are filled from replicas where there are some: the sweep leaves floors. Strict families never are. */
+  fromReplicas: boolean;
   /** Told of rows that exist now, before their keys go. */
   exists?(ids: string[]): Promise<void>;
 }
@@ -23,7 +26,6 @@ const OVERLAP_MS = 60_000;
 /** No cached value is older than this; rows changed before it need no sweep. */
 const LOOK_BACK_MS = 1_400_000;
 const SLICE = 500;
-export const FLOOR_MS = 60_000;
 
 const positionKey = keyFamily<[string]>({
   area: 'cache',
@@ -46,10 +48,11 @@ export const sweptTables = (): SweptTable[] => [
     table: resource.table,
     id: 'id',
     keyOf: (id: string) => resourceKey(resource, id),
+    fromReplicas: true,
   })),
-  { table: 'apps', id: 'app_id', keyOf: appKey },
-  { table: 'users', id: 'user_id', keyOf: userVersionKey },
-  { table: 'plugins', id: 'plugin_id', keyOf: pluginsKey },
+  { table: 'apps', id: 'app_id', keyOf: appKey, fromReplicas: false },
+  { table: 'users', id: 'user_id', keyOf: userVersionKey, fromReplicas: false },
+  { table: 'plugins', id: 'plugin_id', keyOf: pluginsKey, fromReplicas: false },
 ];
 
 /**
@@ -135,7 +138,7 @@ async function sweepRows(table: SweptTable, rows: ChangedRow[]): Promise<void> {
   await evaluate(
     sweepScript,
     rows.map(({ id }) => table.keyOf(id)),
-    [hasReplica() ? FLOOR_MS : 0, ...rows.map(({ version }) => version)],
+    [table.fromReplicas && hasReplica() ? FLOOR_MS : 0, ...rows.map(({ version }) => version)],
   );
 }
 

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { fillArguments, LEASE_MS } from './cache.ts';
 import { claimScript, fillScript, giveUpScript } from './cache-scripts.ts';
 import { sweepChangedRows, sweptTables } from './cache-sweep.ts';
+import { forget } from './cache-write.ts';
 import { EngineError } from './errors.ts';
 import { decayHotKeys } from './hot-keys.ts';
-import { deleteKeys, evaluate } from './redis.ts';
+import { evaluate } from './redis.ts';
 import { keepReplayRecords } from './replay-record.ts';
 import { allResources, loadResources, newestIds, type Resource, resourceKey } from './resources.ts';
 import { count } from './telemetry.ts';
@@ -91,9 +92,11 @@ async function warm(resource: Resource, ids: string[]): Promise<number> {
   });
   // Never a null marker: what is gone is left for a reader to find out.
   const gone = claimed.flatMap((index, position) => (rows[position]?.value == null ? [keys[index]] : []));
-  await deleteKeys(gone as typeof keys);
+  await forget(gone as typeof keys);
   if (alive.length === 0) return 0;
-  const fills = alive.flatMap(({ row }) => fillArguments(row, resource.cache, loadMs, now, 0.2));
+  const fills = alive.flatMap(({ row }) =>
+    fillArguments(row, resource.cache, loadMs, now, { primary: true, spread: 0.2 }),
+  );
   const fits = await evaluate<number[]>(
     fillScript,
     alive.map(({ key }) => key),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { beginWriteScript, endWriteScript } from './cache-scripts.ts';
+import { beginWriteScript, endWriteScript, sweepScript } from './cache-scripts.ts';
+import { hasReplica } from './db.ts';
 import { EngineError } from './errors.ts';
 import type { Key } from './keys.ts';
 import { deleteKeys, evaluate } from './redis.ts';
@@ -8,8 +9,19 @@ import { count } from './telemetry.ts';
 /** How writers keep the cache true: a write and the keys it spoils are one call. */
 const TOMBSTONE_MS = 35_000;
 
-/** Deletes keys, which also voids every lease in flight. Call it after the commit. */
-export const forget = deleteKeys;
+/** Longer than the 30 s that a replica may be behind and still be read. */
+export const FLOOR_MS = 60_000;
+/** No row of a replica reaches it: the next fill comes from the primary. */
+const PRIMARY_ONLY = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Deletes keys, which also voids every lease in flight. Call it after the commit. Under replicas each key leaves a
+ * floor instead of nothing: the version that was written, where it is known, is the least that a replica must show.
+ */
+export async function forget(keys: readonly Key[], versions: readonly number[] = []): Promise<void> {
+  if (!hasReplica() || keys.length === 0) return deleteKeys(keys);
+  await evaluate(sweepScript, [...keys], [FLOOR_MS, ...keys.map((_, index) => versions[index] ?? PRIMARY_ONLY)]);
+}
 
 /**
  * The write and the keys it spoils are one call: commit, then delete them all in one request. A delete that fails or

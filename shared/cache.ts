@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { fillScript, giveUpScript, lookupScript } from './cache-scripts.ts';
 import { ignoreEngine } from './cache-write.ts';
 import { type CachedValue, decodeValue, encodeAbsent, encodeValue } from './cached-value.ts';
+import { hasReplica } from './db.ts';
 import { AppError, EngineError } from './errors.ts';
 import type { Key } from './keys.ts';
 import { batch, deleteKeys, evaluate } from './redis.ts';
@@ -121,12 +122,14 @@ export async function settleReads<T>(
   if (missing.length === 0) return found as Array<Found<T>>;
 
   const startedAt = Date.now();
-  let loaded: Array<Loaded<T>>;
+  const primary = !hasReplica() || answers.some(({ state }) => state === 'bypass' || state === 'wait');
   try {
-    loaded = await load(
-      missing,
-      answers.some(({ state }) => state === 'bypass' || state === 'wait'),
-    );
+    const loaded = await load(missing, primary);
+    const byIndex = new Map(missing.map((index, position) => [index, loaded[position] as Loaded<T>]));
+    const loadMs = Date.now() - startedAt;
+    if (leased.length > 0) await fill({ requestId, keys, leased, policy, loadMs, now }, byIndex, primary, load);
+    for (const [index, row] of byIndex) found[index] = foundByLoad(row);
+    return found as Array<Found<T>>;
   } catch (error) {
     // Loader throws: nothing is cached, never a null marker; a stale value is served on inside its grace.
     await giveUp(
@@ -137,13 +140,6 @@ export async function settleReads<T>(
     count('cache.served-stale');
     return (found as Array<Found<T>>).map((entry) => (entry.value === null ? entry : { ...entry, cache: 'stale' }));
   }
-  const byIndex = new Map(missing.map((index, position) => [index, loaded[position] as Loaded<T>]));
-  if (leased.length > 0) {
-    const loadMs = Date.now() - startedAt;
-    await fill(requestId, keys, leased, byIndex, policy, loadMs, now, load).catch(ignoreEngine);
-  }
-  for (const [index, row] of byIndex) found[index] = foundByLoad(row);
-  return found as Array<Found<T>>;
 }
 
 const isOurs = (state: ReadState): boolean => state === 'lease' || state === 'refresh';
@@ -182,46 +178,61 @@ async function awaitOthers<T>(
   }
 }
 
-async function fill<T>(
-  requestId: string,
-  keys: readonly Key[],
-  leased: number[],
-  loaded: Map<number, Loaded<T>>,
+interface Filling {
+  requestId: string;
+  keys: readonly Key[];
+  leased: number[];
+  policy: CachePolicy;
+  loadMs: number;
+  now: number;
+}
+
+/** Puts what was loaded into the cache. What a replica gave and the cache did not take is asked of the primary. */
+async function fill<T>(filling: Filling, loaded: Map<number, Loaded<T>>, primary: boolean, load: Load<T>) {
+  const fits = await land(filling, filling.leased, loaded, primary);
+  if (fits.includes(0)) count('cache.lease-lost');
+  if (primary) return;
+  // The replica may be behind a write that this reader has to see, be it below the floor or the end of the lease.
+  const behind = filling.leased.filter((_, position) => fits[position] !== 1);
+  if (behind.length === 0) return;
+  count('cache.replica-behind');
+  const again = await load(behind, true);
+  behind.forEach((index, position) => {
+    loaded.set(index, again[position] as Loaded<T>);
+  });
+  await land(filling, behind, loaded, true);
+}
+
+/** The fill script's answers; empty when Redis gave none. */
+async function land<T>(filling: Filling, indexes: number[], loaded: Map<number, Loaded<T>>, primary: boolean) {
+  const { requestId, keys, policy, loadMs, now } = filling;
+  const args = indexes.flatMap((index) =>
+    fillArguments(loaded.get(index) as Loaded<T>, policy, loadMs, now, { primary }),
+  );
+  const targets = indexes.map((index) => keys[index] as Key);
+  return evaluate<number[]>(fillScript, targets, [requestId, ...args]).catch((error: unknown): number[] => {
+    ignoreEngine(error);
+    return [];
+  });
+}
+
+/** Value, TTL ms and version, as the fill script takes them. Every TTL is spread, by a tenth unless more is asked. */
+export function fillArguments<T>(
+  row: Loaded<T>,
   policy: CachePolicy,
   loadMs: number,
   now: number,
-  load: Load<T>,
-): Promise<void> {
-  const args = leased.flatMap((index) => fillArguments(loaded.get(index) as Loaded<T>, policy, loadMs, now));
-  const fits = await evaluate<number[]>(
-    fillScript,
-    leased.map((i) => keys[i] as Key),
-    [requestId, ...args],
-  );
-  if (fits.includes(0)) count('cache.lease-lost');
-  // The replica that was read is behind the last write: the primary has the row that may be shown.
-  const behind = leased.filter((_, position) => fits[position] === 2);
-  if (behind.length === 0) return;
-  const again = await load(behind, true);
-  const fresh = behind.map((index, position) => [index, again[position] as Loaded<T>] as const);
-  for (const [index, row] of fresh) loaded.set(index, row);
-  const freshArgs = fresh.flatMap(([, row]) => fillArguments(row, policy, loadMs, now));
-  await evaluate(
-    fillScript,
-    behind.map((i) => keys[i] as Key),
-    [requestId, ...freshArgs],
-  );
-}
-
-/** Value, TTL ms and row version, as the fill script takes them. Every TTL is spread, by a tenth unless more is asked. */
-export function fillArguments<T>(row: Loaded<T>, policy: CachePolicy, loadMs: number, now: number, spread = 0.1) {
+  { primary, spread = 0.1 }: { primary: boolean; spread?: number },
+) {
   if (row.value === null) {
     const ttlMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.nullSeconds, spread);
-    return [encodeAbsent({ softAt: now + ttlMs, loadMs, version: row.version }, row.reason), ttlMs, ''];
+    const absent = encodeAbsent({ softAt: now + ttlMs, loadMs, version: row.version }, row.reason);
+    return [absent, ttlMs, primary ? 'P' : ''];
   }
   const freshMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.freshSeconds, spread);
   const value = encodeValue(row.value, { softAt: now + freshMs, loadMs, version: row.version });
-  return [value, row.liveSeconds ? freshMs : freshMs + policy.graceSeconds * 1000, row.version];
+  const lifeMs = row.liveSeconds ? freshMs : freshMs + policy.graceSeconds * 1000;
+  return [value, lifeMs, primary ? 'P' : row.version];
 }
 
 async function giveUp(requestId: string, keys: Key[]): Promise<void> {

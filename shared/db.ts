@@ -2,7 +2,7 @@ import { Client, type Config, cast, DatabaseError, type Field } from '@planetsca
 import { Breaker } from './breaker.ts';
 import { integerOr, optionalText, requiredText } from './config.ts';
 import { EngineError, ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, SqlError } from './errors.ts';
-import { countRequest } from './telemetry.ts';
+import { count, countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
 
 /** The only file that touches @planetscale/database: each statement below is one HTTP request. */
@@ -35,10 +35,12 @@ const rfc3339 = (value: string): string =>
 export const sqlTime = (time: string | number | Date): string =>
   new Date(time).toISOString().replace('T', ' ').replace('Z', '');
 
-const breaker = new Breaker();
-
 /** Statements of which the driver shall never send a second copy: an INSERT that was applied must not come again. */
-async function fetchOnce(input: string, init?: { method: string; headers: Record<string, string>; body: string }) {
+async function fetchOnce(
+  breaker: Breaker,
+  input: string,
+  init?: { method: string; headers: Record<string, string>; body: string },
+) {
   if (!breaker.admits()) throw new EngineError('mysql', 'breaker open', 'not-applied');
   countRequest('mysql');
   try {
@@ -77,7 +79,10 @@ const clients = new Map<string, Client>();
 function clientFor(url: string): Client {
   let client = clients.get(url);
   if (!client) {
-    const config: Config = { url, fetch: fetchOnce, cast: castColumn as NonNullable<Config['cast']> };
+    // One of its own: replicas that are away must not keep anyone from the primary.
+    const breaker = new Breaker();
+    const fetch: NonNullable<Config['fetch']> = (input, init) => fetchOnce(breaker, input, init);
+    const config: Config = { url, fetch, cast: castColumn as NonNullable<Config['cast']> };
     client = new Client(config);
     clients.set(url, client);
   }
@@ -108,9 +113,20 @@ export async function query<T extends Row = Row>(sql: string, values: readonly S
   return (await execute(primaryUrl(), sql, values)).rows as T[];
 }
 
-/** Rows from a replica where one is configured: only for fills that a version floor protects. */
+/**
+ * Rows from a replica where one is configured: only for fills that a version floor protects. No replica that may be
+ * read (away, broken, too far behind): the primary serves.
+ */
 export async function queryReplica<T extends Row = Row>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
-  return (await execute(replicaUrl() ?? primaryUrl(), sql, values)).rows as T[];
+  const replica = replicaUrl();
+  if (replica === undefined) return query(sql, values);
+  try {
+    return (await execute(replica, sql, values)).rows as T[];
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    count('mysql.replica-away');
+    return query(sql, values);
+  }
 }
 
 export const hasReplica = (): boolean => replicaUrl() !== undefined;

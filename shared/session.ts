@@ -157,13 +157,13 @@ export function asObject(column: unknown): Record<string, unknown> {
 
 function ended(code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED', now: number): SessionTruth {
   const row: Loaded<never> = { value: null, version: 0, reason: code === 'LOGIN_EXPIRED' ? 'E' : 'R' };
-  const [marker, markerMs] = fillArguments(row, MARKER_POLICY, 1, now);
+  const [marker, markerMs] = fillArguments(row, MARKER_POLICY, 1, now, { primary: true });
   return { alive: false, code, marker: String(marker), markerMs: Number(markerMs) };
 }
 
 /** Keeps what MySQL said of a dead session, so that the next call of its holder costs no statement. */
 export async function markEnded(requestId: string, key: Key, truth: Extract<SessionTruth, { alive: false }>) {
-  await evaluate(fillScript, [key], [requestId, truth.marker, truth.markerMs, '']).catch(ignoreEngine);
+  await evaluate(fillScript, [key], [requestId, truth.marker, truth.markerMs, 'P']).catch(ignoreEngine);
 }
 
 /** Moves the idle end after admission has extended the copy. One statement. */
