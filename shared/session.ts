@@ -5,7 +5,7 @@ import { fillScript } from './cache-scripts.ts';
 import { ignoreEngine, writeStrict } from './cache-write.ts';
 import { decodeValue, encodeValue } from './cached-value.ts';
 import { integerOr } from './config.ts';
-import { query, type SqlValue, type Written, write } from './db.ts';
+import { query, type SqlValue, type Written, write, writeRepeatably } from './db.ts';
 import { AppError } from './errors.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from './identity-keys.ts';
 import type { Key } from './keys.ts';
@@ -166,13 +166,16 @@ export async function markEnded(requestId: string, key: Key, truth: Extract<Sess
   await evaluate(fillScript, [key], [requestId, truth.marker, truth.markerMs, 'P']).catch(ignoreEngine);
 }
 
-/** Moves the idle end after admission has extended the copy. One statement. */
+/**
+ * Moves the idle end after admission has extended the copy. One statement. MySQL away: the call goes on, for its
+ * session is proven, and the row is moved by the next extension.
+ */
 export async function prolongSession(user: CurrentUser, appId: string): Promise<void> {
   await write(
     `UPDATE sessions SET last_seen_at = NOW(3), idle_until = LEAST(ends_at, NOW(3) + INTERVAL ? SECOND)
       WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
     [idleSeconds(), appId, user.userId, user.sessionId],
-  );
+  ).catch(ignoreEngine);
 }
 
 export interface LiveSession {
@@ -218,8 +221,9 @@ export async function openSession(
       'pushed-out',
     );
   const tuple = '(?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
+  // The session's id is a unique key: repeated after a lost answer it opens nothing twice.
   const open = (): Promise<Written> =>
-    write(
+    writeRepeatably(
       `INSERT INTO sessions (app_id, user_id, session_id, user_version, device, idle_until, ends_at, ended_at, ended_by)
        VALUES ${[sessionId, ...pushedOut].map(() => tuple).join(', ')}
        ON DUPLICATE KEY UPDATE ended_at = COALESCE(ended_at, VALUES(ended_at)), ended_by = COALESCE(ended_by, VALUES(ended_by))`,
