@@ -101,11 +101,14 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
     const start = request.url.protocol === 'https:' ? httpsRequest : plainHttp().request;
     let connected = false;
     let known: IncomingAnswer | undefined;
+    let settled = false;
+    // A loop that was busy (a password hash) sees its timers before its sockets: an answer that is there gets its turn.
     const timer = setTimeout(
-      () => fail(new TransportError('timeout', connected)),
+      () => setImmediate(() => settled || fail(new TransportError('timeout', connected))),
       Math.max(1, deadlineAt - Date.now()),
     );
     const fail = (error: Error): void => {
+      settled = true;
       clearTimeout(timer);
       outgoing.destroy();
       if (known) resolve(known);
@@ -124,6 +127,7 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
       incoming.on('error', () => fail(new TransportError('interrupted', true)));
       incoming.on('aborted', () => fail(new TransportError('interrupted', true)));
       incoming.on('end', () => {
+        settled = true;
         clearTimeout(timer);
         resolve({ ...head, body: Buffer.concat(chunks) });
       });
