@@ -1,0 +1,38 @@
+import * as v from 'valibot';
+import { createAccount } from '../../shared/account.ts';
+import type { LockRule } from '../../shared/api-lock.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { hashPassword } from '../../shared/password.ts';
+import { profileSchema } from '../../shared/profile.ts';
+import { accountName, isOwnName, newPassword } from './credentials.ts';
+
+/** A whole campus may stand behind one address; a script behind it does not get far. */
+const registrations: LockRule = {
+  name: 'registrations',
+  by: ['ip'],
+  limit: 200,
+  windowSeconds: 600,
+  count: 'call',
+  onError: 'closed',
+};
+
+export const register = endpoint(
+  {
+    route: 'POST /accounts',
+    auth: 'app',
+    scope: 'login',
+    v2Only: true,
+    success: 'created',
+    body: v.pipe(
+      v.strictObject({ account: accountName, password: newPassword, profile: v.optional(profileSchema, {}) }),
+      v.forward(
+        v.check(({ account, password }) => !isOwnName(account, password), 'must not be the account'),
+        ['password'],
+      ),
+    ),
+    rules: [registrations],
+  },
+  async ({ app, body: { account, password, profile } }) => ({
+    userId: await createAccount(app.appId, account, await hashPassword(password), profile),
+  }),
+);

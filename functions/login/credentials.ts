@@ -1,0 +1,28 @@
+import * as v from 'valibot';
+import { hasPasswordLength, isGuessable, MAX_PASSWORD, MIN_PASSWORD, normalPassword } from '../../shared/password.ts';
+
+/** How account and password arrive. A password is compared in its normal form (NFKC), else exactly as given. */
+export const accountName = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9_.@-]{3,64}$/, 'expected 3 to 64 of A-Z a-z 0-9 _ . @ -'),
+);
+
+const normal = v.pipe(
+  v.string(),
+  v.check((text) => !/\p{Surrogate}/u.test(text), 'expected Unicode text'),
+  v.transform(normalPassword),
+);
+
+/** At a login: one that was never allowed is simply wrong, unless it is long enough to be an attack. */
+export const password = v.pipe(
+  normal,
+  v.check((text) => hasPasswordLength(text, 0), `expected at most ${MAX_PASSWORD} characters`),
+);
+
+export const newPassword = v.pipe(
+  normal,
+  v.check((text) => hasPasswordLength(text), `expected ${MIN_PASSWORD} to ${MAX_PASSWORD} characters`),
+  v.check((text) => !isGuessable(text), 'this password is one of those that guessers try first'),
+);
+
+export const isOwnName = (account: string, text: string): boolean => account.toLowerCase() === text.toLowerCase();

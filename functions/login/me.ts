@@ -1,0 +1,35 @@
+import * as v from 'valibot';
+import { shownUser } from '../../shared/account.ts';
+import { changeUser, eraseAccount } from '../../shared/account-change.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { fieldsSchema, profileSchema } from '../../shared/profile.ts';
+import { checkUserFields, schemaRead, settleSchema } from '../../shared/user-fields.ts';
+
+export const readMe = endpoint(
+  { route: 'GET /me', auth: 'user', scope: 'login', reads: (_, { app }) => [schemaRead(app.appId)] },
+  async ({ app, reads, requestId, user }) => shownUser(user, await settleSchema(requestId, app.appId, reads)),
+);
+
+export const changeMe = endpoint(
+  {
+    route: 'PUT /me',
+    auth: 'user',
+    scope: 'login',
+    body: v.pipe(
+      v.strictObject({ profile: v.optional(profileSchema), fields: v.optional(fieldsSchema) }),
+      v.check(({ profile, fields }) => profile !== undefined || fields !== undefined, 'expected profile or fields'),
+    ),
+    reads: (_, { app }) => [schemaRead(app.appId)],
+  },
+  async ({ app, body: { profile, fields }, reads, requestId, user }) => {
+    const schema = await settleSchema(requestId, app.appId, reads);
+    if (fields) checkUserFields(schema, fields);
+    await changeUser(app.appId, user, { ...(profile && { profile }), ...(fields && { fields }) });
+    return shownUser({ ...user, profile: profile ?? user.profile, fields: fields ?? user.fields }, schema);
+  },
+);
+
+export const eraseMe = endpoint(
+  { route: 'DELETE /me', auth: 'user', scope: 'login', v2Only: true, success: 'no-content' },
+  async ({ app, user }) => eraseAccount(app.appId, user),
+);

@@ -1,0 +1,58 @@
+import * as v from 'valibot';
+import { findAccount, logIn, normalAccount, renewPasswordHash } from '../../shared/account.ts';
+import { changePassword } from '../../shared/account-change.ts';
+import type { LockRule } from '../../shared/api-lock.ts';
+import { AppError } from '../../shared/errors.ts';
+import { guessingRules, knownCallerMark } from '../../shared/guessing.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { hashPassword, verifyPassword } from '../../shared/password.ts';
+import { accountName, newPassword, password } from './credentials.ts';
+
+export const passwordLogin = endpoint(
+  {
+    route: 'POST /login',
+    auth: 'app',
+    scope: 'login',
+    body: v.strictObject({ account: accountName, password }),
+    rules: guessingRules,
+    identities: ({ body }) => ({ account: normalAccount(body.account) }),
+  },
+  async ({ app, body, device, ip, succeeded }) => {
+    const account = await findAccount({ by: 'account', account: body.account }, app.appId);
+    // An unknown account costs a hash as well: neither answer nor time tells it from a wrong password.
+    const verdict = await verifyPassword(body.password, account?.passwordHash ?? null);
+    if (!account || verdict === 'wrong') throw new AppError('BAD_CREDENTIALS');
+    if (verdict === 'outdated') {
+      await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password));
+    }
+    const login = await logIn(account, app.appId, device);
+    await succeeded(knownCallerMark(normalAccount(body.account), ip));
+    return login;
+  },
+);
+
+const changes: LockRule = {
+  name: 'failures-by-user',
+  by: ['user'],
+  limit: 10,
+  windowSeconds: 900,
+  lockSeconds: 900,
+  count: 'failure',
+  onError: 'closed',
+};
+
+export const passwordChange = endpoint(
+  {
+    route: 'PUT /me/password',
+    auth: 'user',
+    scope: 'login',
+    v2Only: true,
+    success: 'no-content',
+    body: v.strictObject({ oldPassword: password, newPassword }),
+    rules: [changes],
+  },
+  async ({ app, body, succeeded, user }) => {
+    await changePassword(app.appId, user, body.oldPassword, body.newPassword);
+    await succeeded();
+  },
+);

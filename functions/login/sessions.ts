@@ -1,0 +1,42 @@
+import * as v from 'valibot';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { endSessions, listSessions, revokeSession } from '../../shared/session.ts';
+
+export const sessionList = endpoint({ route: 'GET /sessions', auth: 'user', scope: 'login' }, async ({ app, user }) => {
+  const sessions = await listSessions(app.appId, user.userId);
+  return { sessions: sessions.map((session) => ({ ...session, current: session.id === user.sessionId })) };
+});
+
+export const revokeOne = endpoint(
+  {
+    route: 'DELETE /sessions/{id}',
+    auth: 'user',
+    scope: 'login',
+    success: 'no-content',
+    path: v.object({ id: v.string() }),
+  },
+  async ({ app, path, user }) => revokeSession(app.appId, user.userId, path.id),
+);
+
+export const revokeOthers = endpoint(
+  { route: 'DELETE /sessions', auth: 'user', scope: 'login', success: 'no-content' },
+  async ({ app, user }) => {
+    const live = await listSessions(app.appId, user.userId);
+    const others = live.filter(({ id }) => id !== user.sessionId).map(({ id }) => id);
+    await endSessions(app.appId, user.userId, others, 'revoked');
+  },
+);
+
+export const logout = endpoint(
+  {
+    route: 'POST /logout',
+    auth: 'user',
+    scope: 'login',
+    success: 'no-content',
+    body: v.strictObject({ all: v.optional(v.boolean(), false) }),
+  },
+  async ({ app, body, user }) => {
+    const others = body.all ? (await listSessions(app.appId, user.userId)).map(({ id }) => id) : [];
+    await endSessions(app.appId, user.userId, [...new Set([user.sessionId, ...others])], 'logout');
+  },
+);

@@ -1,0 +1,42 @@
+import * as v from 'valibot';
+import { findOrCreateAccount, logIn } from '../../shared/account.ts';
+import type { LockRule } from '../../shared/api-lock.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { openidOf } from '../../shared/wechat.ts';
+
+/** WeChat itself takes a code once; here it is not asked over and over about the same one. */
+const sameCode: LockRule = {
+  name: 'same-code',
+  by: ['resource'],
+  limit: 5,
+  windowSeconds: 300,
+  count: 'call',
+  onError: 'closed',
+};
+const failures: LockRule = {
+  name: 'failures-by-ip',
+  by: ['ip'],
+  limit: 200,
+  windowSeconds: 900,
+  lockSeconds: 900,
+  count: 'failure',
+  onError: 'closed',
+};
+
+export const wechatLogin = endpoint(
+  {
+    route: 'POST /login/wechat',
+    auth: 'app',
+    scope: 'login',
+    body: v.strictObject({ code: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/, 'expected what wx.login gave')) }),
+    rules: [sameCode, failures],
+    identities: ({ body }) => ({ resource: body.code }),
+  },
+  async ({ app, body, device, succeeded }) => {
+    const openid = await openidOf(body.code);
+    const { account } = await findOrCreateAccount({ by: 'wechat', openid }, app.appId);
+    const login = await logIn(account, app.appId, device);
+    await succeeded();
+    return login;
+  },
+);

@@ -1,0 +1,134 @@
+import { type CachePolicy, readThrough } from './cache.ts';
+import { writeThrough } from './cache-write.ts';
+import { optionalText } from './config.ts';
+import { query, write } from './db.ts';
+import { AppError } from './errors.ts';
+import { keyFamily } from './keys.ts';
+import { LocalCache } from './local-cache.ts';
+import { count } from './telemetry.ts';
+import { send, TransportError } from './transport.ts';
+
+/** Channels whose users may log in (row C1): their own servers vouch for them. */
+export interface LoginEntry {
+  address: string;
+  port: number;
+}
+export interface Channel {
+  channel: string;
+  /** null: no ticket is asked for (the sandbox's channel `demo`). */
+  verifyUrl: string | null;
+  /** Row C5. */
+  loginList: LoginEntry[];
+}
+
+const sandboxKey = optionalText('SANDBOX_KEY');
+const DEMO: Channel = { channel: 'demo', verifyUrl: null, loginList: [{ address: '127.0.0.1', port: 7000 }] };
+
+const channelKey = keyFamily<[string]>({
+  area: 'cache',
+  name: 'channel',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: 660,
+});
+const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 30 };
+const warm = new LocalCache<Channel>(200, 5_000);
+
+/** Throws INVALID_INPUT for a channel that is not registered. */
+export async function findChannel(channel: string): Promise<Channel> {
+  if (channel === DEMO.channel && sandboxKey()) return DEMO;
+  const known = warm.get(channel);
+  if (known) return known;
+  const startedAt = Date.now();
+  const [found] = await readThrough<Channel>([channelKey(channel)], POLICY, async () => {
+    const [row] = await query(
+      'SELECT verify_url, login_host, login_port, version FROM channels WHERE channel = ? AND removed_at IS NULL',
+      [channel],
+    );
+    if (!row) return [{ value: null, version: 0 }];
+    const loginList = [{ address: String(row.login_host), port: Number(row.login_port) }];
+    return [{ value: { channel, verifyUrl: String(row.verify_url), loginList }, version: Number(row.version) }];
+  });
+  if (!found?.value) throw invalid('channel', 'unknown channel');
+  warm.set(channel, found.value, startedAt);
+  return found.value;
+}
+
+const invalid = (path: string, message: string): AppError =>
+  new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });
+
+const VERIFY_TIMEOUT_MS = 3_000;
+
+/**
+ * The channel's server confirms that the ticket is its own and of this user, before anything is said or stored. Throws
+ * INVALID_INPUT (no ticket), BAD_CREDENTIALS (refused), UNAVAILABLE (no clear answer: nobody is let in on a guess).
+ */
+export async function confirmTicket(
+  { channel, verifyUrl }: Channel,
+  channelUserId: string,
+  ticket: string | undefined,
+): Promise<void> {
+  if (verifyUrl === null) return;
+  if (ticket === undefined) throw invalid('ticket', 'this channel needs a ticket');
+  const verdict = await askChannel(verifyUrl, JSON.stringify({ channel, channelUserId, ticket }));
+  if (verdict === 'confirmed') return;
+  if (verdict === 'refused') throw new AppError('BAD_CREDENTIALS');
+  count('channel.no-answer');
+  throw new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
+}
+
+async function askChannel(verifyUrl: string, body: string): Promise<'confirmed' | 'refused' | 'unclear'> {
+  try {
+    const answer = await send({
+      url: new URL(verifyUrl),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      timeoutMs: VERIFY_TIMEOUT_MS,
+      // A channel may be asked twice about one ticket: the answer may have been lost.
+      repeatable: true,
+      maxAnswerBytes: 4_096,
+    });
+    if (answer.status === 401 || answer.status === 403) return 'refused';
+    const said: unknown = answer.status === 200 ? JSON.parse(answer.body.toString('utf8')) : undefined;
+    if (typeof said !== 'object' || said === null) return 'unclear';
+    const { ok, ...rest } = said as Record<string, unknown>;
+    if (ok === true && Object.keys(rest).length === 0) return 'confirmed';
+    return ok === false ? 'refused' : 'unclear';
+  } catch (error) {
+    if (error instanceof TransportError || error instanceof SyntaxError) return 'unclear';
+    throw error;
+  }
+}
+
+/** For the operator: registers a channel or changes it. Throws INVALID_INPUT. */
+export async function registerChannel({ channel, verifyUrl, loginList: [entry] }: Channel): Promise<void> {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(channel) || channel === DEMO.channel) {
+    throw invalid('channel', 'expected 1 to 64 of A-Z a-z 0-9 _ -, and not demo');
+  }
+  if (!verifyUrl || !URL.canParse(verifyUrl) || !/^https?:$/.test(new URL(verifyUrl).protocol)) {
+    throw invalid('verifyUrl', 'expected an http(s) URL');
+  }
+  const fits = entry && /^[A-Za-z0-9.:-]{1,255}$/.test(entry.address) && entry.port > 0 && entry.port < 65_536;
+  if (!fits) throw invalid('loginList', 'expected a host and a port');
+  await writeThrough(
+    () =>
+      write(
+        `INSERT INTO channels (channel, verify_url, login_host, login_port) VALUES (?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE verify_url = VALUES(verify_url), login_host = VALUES(login_host),
+           login_port = VALUES(login_port), removed_at = NULL, version = version + 1`,
+        [channel, verifyUrl, entry.address, entry.port],
+      ),
+    () => [channelKey(channel)],
+  );
+}
+
+/** Its users keep their accounts, but nobody can log in through it. Throws NOT_FOUND. */
+export async function removeChannel(channel: string): Promise<void> {
+  const sql = 'UPDATE channels SET removed_at = NOW(3), version = version + 1 WHERE channel = ? AND removed_at IS NULL';
+  const written = await writeThrough(
+    () => write(sql, [channel]),
+    () => [channelKey(channel)],
+  );
+  if (written.rowsAffected === 0) throw new AppError('NOT_FOUND');
+}
