@@ -1,8 +1,10 @@
-import { writeStrict } from './cache-write.ts';
+import { ignoreEngine, writeStrict } from './cache-write.ts';
 import { query, type Row, type SqlValue, writeRepeatably } from './db.ts';
 import { AppError } from './errors.ts';
+import { sessionKey, userVersionKey } from './identity-keys.ts';
 import { hashPassword, verifyPassword } from './password.ts';
-import { type CurrentUser, sessionKey, userVersionKey } from './session.ts';
+import { revokePluginTokens } from './plugin.ts';
+import type { CurrentUser } from './session.ts';
 
 /**
  * What changes an account. Sessions are stamped with the user's version: a statement that moves it ends them all, in
@@ -70,10 +72,26 @@ export async function changePassword(appId: string, user: CurrentUser, former: s
       [appId, user.sessionId, renewed, version + 1, version + 1, user.userId, version, hash],
     ),
   );
-  if (written.rowsAffected > 0) return;
-  // Repeated after a lost answer it finds its own work done; otherwise somebody else was faster.
-  const [now] = await query('SELECT password_hash FROM users WHERE user_id = ?', [user.userId]);
-  if (now?.password_hash !== renewed) throw new AppError('BAD_CREDENTIALS');
+  if (written.rowsAffected === 0) {
+    // Repeated after a lost answer it finds its own work done; otherwise somebody else was faster.
+    const [now] = await query('SELECT password_hash FROM users WHERE user_id = ?', [user.userId]);
+    if (now?.password_hash !== renewed) throw new AppError('BAD_CREDENTIALS');
+  }
+  await revokeAllPluginTokens(user.userId);
+}
+
+/** The rows only tell whom to notify: validation knows without them. */
+function noRows(error: unknown): [] {
+  ignoreEngine(error);
+  return [];
+}
+
+/** At every app: a token that was made under a former version of the user is dead, and plugin servers are told so. */
+async function revokeAllPluginTokens(userId: string): Promise<void> {
+  const rows = await query('SELECT DISTINCT app_id FROM sessions WHERE user_id = ? AND ends_at > NOW(3)', [
+    userId,
+  ]).catch(noRows);
+  await Promise.all(rows.map((row) => revokePluginTokens(String(row.app_id), userId, 'all')));
 }
 
 /**
@@ -93,6 +111,7 @@ export async function eraseAccount(appId: string, user: CurrentUser): Promise<vo
       [user.userId],
     );
   });
+  await revokeAllPluginTokens(user.userId);
 }
 
 /** For the operator: a disabled user is out with the next request, everywhere. Throws NOT_FOUND. */
@@ -108,4 +127,5 @@ export async function setUserDisabled(userId: string, disabled: boolean): Promis
     ),
   );
   if (written.rowsAffected === 0) throw new AppError('NOT_FOUND');
+  if (disabled) await revokeAllPluginTokens(userId);
 }

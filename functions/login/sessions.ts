@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { revokePluginTokens } from '../../shared/plugin.ts';
 import { endSessions, listSessions, revokeSession } from '../../shared/session.ts';
 
 export const sessionList = endpoint({ route: 'GET /sessions', auth: 'user', scope: 'login' }, async ({ app, user }) => {
@@ -15,7 +16,10 @@ export const revokeOne = endpoint(
     success: 'no-content',
     path: v.object({ id: v.string() }),
   },
-  async ({ app, path, user }) => revokeSession(app.appId, user.userId, path.id),
+  async ({ app, path, user }) => {
+    await revokeSession(app.appId, user.userId, path.id);
+    await revokePluginTokens(app.appId, user.userId, [path.id]);
+  },
 );
 
 export const revokeOthers = endpoint(
@@ -24,6 +28,7 @@ export const revokeOthers = endpoint(
     const live = await listSessions(app.appId, user.userId);
     const others = live.filter(({ id }) => id !== user.sessionId).map(({ id }) => id);
     await endSessions(app.appId, user.userId, others, 'revoked');
+    await revokePluginTokens(app.appId, user.userId, others);
   },
 );
 
@@ -37,6 +42,8 @@ export const logout = endpoint(
   },
   async ({ app, body, user }) => {
     const others = body.all ? (await listSessions(app.appId, user.userId)).map(({ id }) => id) : [];
-    await endSessions(app.appId, user.userId, [...new Set([user.sessionId, ...others])], 'logout');
+    const ended = [...new Set([user.sessionId, ...others])];
+    await endSessions(app.appId, user.userId, ended, 'logout');
+    await revokePluginTokens(app.appId, user.userId, ended);
   },
 );
