@@ -104,7 +104,7 @@ const MARKER_POLICY: CachePolicy = { freshSeconds: 1, graceSeconds: 0, nullSecon
 /** Asks MySQL, in one statement. Throws EngineError. */
 export async function findSession(session: SessionName, appId: string): Promise<SessionTruth> {
   const [row] = await query(
-    `SELECT s.user_version, s.ended_by, s.ends_at,
+    `SELECT s.user_version, s.ended_at, s.ends_at,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.ends_at) DIV 1000 AS end_ms,
             TIMESTAMPDIFF(SECOND, COALESCE(s.ended_at, u.updated_at), NOW(3)) AS ended_seconds,
@@ -117,7 +117,7 @@ export async function findSession(session: SessionName, appId: string): Promise<
   const now = Date.now();
   if (!row) return ended('LOGIN_EXPIRED', now);
   const revoked =
-    row.ended_by !== null || row.disabled_at !== null || row.erased_at !== null || row.user_version !== row.version;
+    row.ended_at !== null || row.disabled_at !== null || row.erased_at !== null || row.user_version !== row.version;
   if (revoked) return ended(Number(row.ended_seconds) < MARKER_SECONDS ? 'SESSION_REVOKED' : 'LOGIN_EXPIRED', now);
   const idleMs = Number(row.idle_ms);
   const endMs = Number(row.end_ms);
