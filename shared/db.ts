@@ -163,6 +163,53 @@ export async function writeRepeatably(sql: string, values: readonly SqlValue[] =
   }
 }
 
+/** The statements of one transaction. */
+export interface Transaction {
+  query<T extends Row = Row>(sql: string, values?: readonly SqlValue[]): Promise<T[]>;
+  write(sql: string, values?: readonly SqlValue[]): Promise<Written>;
+}
+
+/**
+ * BEGIN, the work's statements, COMMIT, each a request: for operators, whose changes span tables. What serves callers
+ * is one statement. Begun anew after a deadlock or a lock wait, three times in all. Throws EngineError with outcome
+ * `unknown` only when COMMIT was not answered: before it nothing is ever applied.
+ */
+export async function withTransaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runTransaction(work);
+    } catch (error) {
+      if (attempt === 3 || !(error instanceof SqlError) || !isWorthRepeating(error)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, attempt * 10 * (1 + Math.random())));
+    }
+  }
+}
+
+async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const connection = clientFor(primaryUrl()).connection();
+  const run = (sql: string, values: readonly SqlValue[] = []) =>
+    connection.execute(sql, [...values]).catch((error: unknown) => {
+      throw sqlError(error);
+    });
+  let result: T;
+  try {
+    await run('BEGIN');
+    result = await work({
+      query: async <R extends Row>(sql: string, values?: readonly SqlValue[]) => (await run(sql, values)).rows as R[],
+      async write(sql, values) {
+        const { rowsAffected, insertId } = await run(sql, values);
+        return { rowsAffected, insertId };
+      },
+    });
+  } catch (error) {
+    // Not answered: the server rolls back what nobody commits in time.
+    await run('ROLLBACK').catch(() => {});
+    throw error instanceof EngineError ? new EngineError(error.engine, error.reason, 'not-applied') : error;
+  }
+  await run('COMMIT');
+  return result;
+}
+
 function isWorthRepeating(error: unknown): boolean {
   if (error instanceof EngineError) return error.outcome === 'unknown';
   return error instanceof SqlError && (error.errno === ER_LOCK_DEADLOCK || error.errno === ER_LOCK_WAIT_TIMEOUT);
