@@ -102,6 +102,7 @@ export function endpoint<
   return {
     route: declaration.route,
     success: declaration.success ?? 'ok',
+    ...(declaration.rules && { rules: declaration.rules }),
     answer: async (event, _context, requestId) => handle(await admitted(declaration, event, requestId)),
   };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import type { LockRule } from '../api-lock.ts';
 import { checkConfig } from '../config.ts';
 import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
 import { Answer } from './answer.ts';
@@ -11,16 +12,19 @@ export interface Route {
   /** `POST /login`, as serverless.yml and API Gateway name it. */
   route: string;
   success: Success;
+  /** Lock rules declared on the route itself, for the operator who looks at its counts. */
+  rules?: readonly LockRule[];
   answer(event: APIGatewayProxyEventV2, lambda: Context, requestId: string): Promise<unknown>;
 }
 
 export type LambdaHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<HttpAnswer>;
 
 /** The handler of a function that owns these routes. */
-export function serve(...routes: Route[]): LambdaHandler {
+export function serve(...routes: Route[]): LambdaHandler & { routes: readonly Route[] } {
   const byKey = new Map(routes.map((route) => [route.route, route]));
-  return (event, context) =>
+  const handle: LambdaHandler = (event, context) =>
     runInvocation(context.awsRequestId, context.getRemainingTimeInMillis(), () => answer(byKey, event, context));
+  return Object.assign(handle, { routes });
 }
 
 async function answer(
