@@ -1,0 +1,167 @@
+import { readFileSync } from 'node:fs';
+import { SIGNATURE_METHODS } from '../shared/access-token.ts';
+import { SCOPES } from '../shared/app.ts';
+import { createApp, disableApp, enableApp, listApps, setUserFields, showApp } from '../shared/app-admin.ts';
+import { revokeKey, rotateKey } from '../shared/app-keys.ts';
+import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
+import { idForm, jsonForm, nameForm } from './forms.ts';
+import { fields, table } from './table.ts';
+
+const APP = required('ID', 'the AppID');
+const NEW_METHODS = ['SHA1', 'HMAC-SHA256'] as const;
+const NEW_SCOPES = SCOPES.filter((scope) => scope !== 'plugin:validate');
+
+async function create(given: Given): Promise<Printed> {
+  const methods = given.optional('methods') === undefined ? NEW_METHODS : given.list('methods', SIGNATURE_METHODS);
+  const scopes = given.optional('scopes') === undefined ? NEW_SCOPES : given.list('scopes', SCOPES);
+  const plugins = given.optional('plugins')?.split(',');
+  const issued = await createApp(
+    {
+      name: nameForm('name', given.text('name')),
+      methods,
+      scopes,
+      plugins: plugins?.map((id) => idForm('plugins', id)) ?? null,
+      validates: null,
+    },
+    given.actor,
+  );
+  const text = [
+    ...fields({ AppID: issued.appId, privateKey: issued.privateKey }),
+    'The privateKey is shown this once; keep it where only the caller can read it.',
+    ...(methods.includes('MD5' as never) ? ['MD5 is weak: let this app go over to HMAC-SHA256 soon.'] : []),
+  ];
+  return { json: { ...issued }, text };
+}
+
+async function list(): Promise<Printed> {
+  const apps = await listApps();
+  const rows = apps.map(({ appId, name, methods, scopes, disabled }) => [
+    appId,
+    name,
+    methods.join(','),
+    scopes.join(','),
+    disabled ? 'disabled' : '',
+  ]);
+  return { json: { apps }, text: table(['AppID', 'name', 'methods', 'scopes', ''], rows) };
+}
+
+async function show(given: Given): Promise<Printed> {
+  const app = await showApp(given.text('app'));
+  const text = [
+    ...fields({
+      AppID: app.appId,
+      name: app.name,
+      state: app.disabled ? 'disabled' : 'enabled',
+      methods: app.methods.join(', '),
+      scopes: app.scopes.join(', '),
+      plugins: app.plugins === null ? 'all' : app.plugins.join(', ') || 'none',
+      ...(app.validates !== null && { validates: app.validates }),
+      created: app.createdAt,
+      'user fields': app.userFields === null ? 'none' : JSON.stringify(app.userFields),
+    }),
+    '',
+    ...table(
+      ['key', 'state', 'created', 'ends'],
+      app.keys.map(({ keyId, state, createdAt, endsAt }) => [keyId, state, createdAt, endsAt ?? '']),
+    ),
+  ];
+  return { json: { ...app }, text };
+}
+
+async function disable(given: Given): Promise<Printed> {
+  const appId = given.text('app');
+  await disableApp(appId, given.actor);
+  return {
+    json: { appId, disabled: true },
+    text: [`${appId} is disabled: calls that change something are refused from now on, all within 60 s.`],
+  };
+}
+
+async function enable(given: Given): Promise<Printed> {
+  const appId = given.text('app');
+  await enableApp(appId, given.actor);
+  return { json: { appId, disabled: false }, text: [`${appId} is enabled: its calls pass within 60 s.`] };
+}
+
+async function rotate(given: Given): Promise<Printed> {
+  const appId = given.text('app');
+  const rotated = await rotateKey(appId, given.actor);
+  const { keyId, privateKey, oldKeyId, oldKeyEndsAt } = rotated;
+  const text = [
+    ...fields({ AppID: appId, key: keyId, privateKey }),
+    'The privateKey is shown this once. It is known everywhere within 60 s: let clients sign with it after that.',
+    ...(oldKeyId === null ? [] : [`The former key ${oldKeyId} is good until ${oldKeyEndsAt}.`]),
+  ];
+  return { json: { appId, ...rotated }, text };
+}
+
+async function revoke(given: Given): Promise<Printed> {
+  const [appId, keyId] = [given.text('app'), given.text('key')];
+  const liveKeys = await revokeKey(appId, keyId, given.actor);
+  const text = [`Key ${keyId} is revoked: refused at once where something is changed, everywhere within 60 s.`];
+  if (liveKeys === 0) text.push('The app has no live key now: "app rotate-key" makes one.');
+  return { json: { appId, keyId, liveKeys }, text };
+}
+
+async function userFields(given: Given): Promise<Printed> {
+  const appId = given.text('app');
+  const file = given.optional('json-schema');
+  if (file === undefined && !given.flag('remove')) {
+    const { userFields: schema } = await showApp(appId);
+    return { json: { appId, schema }, text: [schema === null ? 'none registered' : JSON.stringify(schema, null, 2)] };
+  }
+  const schema = file === undefined ? null : readSchema(file);
+  await setUserFields(appId, schema, given.actor);
+  return { json: { appId, schema }, text: [schema === null ? 'removed' : `registered for ${appId}`] };
+}
+
+function readSchema(file: string): object {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    throw new UsageError(`--json-schema names a file that cannot be read: ${file}`);
+  }
+  const schema = jsonForm('json-schema', text);
+  if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema;
+  throw new UsageError('--json-schema takes a file with a JSON object');
+}
+
+export const app: Noun = {
+  about: 'who may call (row A2)',
+  verbs: {
+    create: {
+      about: 'Issues an AppID and its privateKey.',
+      options: {
+        name: required('X', 'what people call it'),
+        methods: optional('A,B', `allowed signature methods; ${NEW_METHODS.join(',')} unless given`),
+        scopes: optional('A,B', 'permissions; all but plugin:validate unless given'),
+        plugins: optional('A,B', 'plugins it may issue tokens for; all unless given'),
+      },
+      run: create,
+    },
+    list: { about: 'Lists all apps.', options: {}, run: list },
+    show: { about: 'Shows one app and its keys.', options: { app: APP }, run: show },
+    disable: {
+      about: 'Refuses the app: at once where something is changed, within 60 s everywhere.',
+      options: { app: APP },
+      run: disable,
+    },
+    enable: { about: 'Lets a disabled app call again.', options: { app: APP }, run: enable },
+    'rotate-key': { about: 'Makes a new privateKey; the old one lives 24 h more.', options: { app: APP }, run: rotate },
+    'revoke-key': {
+      about: 'Ends one key at once.',
+      options: { app: APP, key: required('KEY', 'its id as "app show" lists it, such as k1') },
+      run: revoke,
+    },
+    fields: {
+      about: 'Registers the extra user fields of an app (row B4), or shows them.',
+      options: {
+        app: APP,
+        'json-schema': optional('FILE', 'JSON Schema of the fields; shown unless given'),
+        remove: flag('takes the registration away'),
+      },
+      run: userFields,
+    },
+  },
+};

@@ -1,0 +1,95 @@
+import { hostname, userInfo } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Given, type Option, UsageError, type Verb } from './command.ts';
+import { nearest } from './nearest.ts';
+
+export const COMMON_OPTIONS: Record<string, Option> = {
+  json: { value: null, required: false, about: '' },
+  help: { value: null, required: false, about: '' },
+  data: { value: 'DIR', required: false, about: '' },
+  actor: { value: 'NAME', required: false, about: '' },
+};
+
+/** What of a command line needs no declaration: the words that are no options, and the common flags. */
+export function firstLook(argv: readonly string[]): { words: string[]; json: boolean; help: boolean } {
+  const { tokens } = parsed(argv, COMMON_OPTIONS);
+  return {
+    words: tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : [])),
+    json: tokens.some((token) => token.kind === 'option' && token.name === 'json'),
+    help: tokens.some((token) => token.kind === 'option' && token.name === 'help'),
+  };
+}
+
+/** Reads the whole command line by its verb's declaration. `lead`: the words that name noun and verb. Throws UsageError. */
+export function readGiven(argv: readonly string[], verb: Verb, lead: number): Given {
+  const known = { ...COMMON_OPTIONS, ...verb.options };
+  const values = new Map<string, string>();
+  const flags = new Set<string>();
+  const words: string[] = [];
+  for (const token of parsed(argv, known).tokens) {
+    if (token.kind === 'positional') words.push(token.value);
+    if (token.kind !== 'option') continue;
+    const option = known[token.name];
+    if (!option) throw unknownOption(token.rawName, Object.keys(known));
+    if (values.has(token.name)) throw new UsageError(`--${token.name} is given twice`);
+    if (option.value === null) {
+      if (token.value !== undefined) throw new UsageError(`--${token.name} takes no value`);
+      flags.add(token.name);
+    } else {
+      values.set(token.name, textOf(token, option.value));
+    }
+  }
+  for (const [name, option] of Object.entries(verb.options)) {
+    if (option.required && !values.has(name)) throw new UsageError(`--${name} ${option.value} is missing`);
+  }
+  const operands = words.slice(lead);
+  checkOperands(operands, verb.operands ?? []);
+  return new Given(values.get('actor') ?? whoami(), values.get('data'), operands, values, flags);
+}
+
+function parsed(argv: readonly string[], options: Record<string, Option>) {
+  const declared = Object.entries(options).map(
+    ([name, { value }]) => [name, { type: value === null ? 'boolean' : 'string' }] as const,
+  );
+  return parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(declared),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+}
+
+function unknownOption(rawName: string, known: readonly string[]): UsageError {
+  const meant = nearest(rawName.replace(/^-+/, ''), known);
+  return new UsageError(`there is no option ${rawName}${meant ? `; did you mean --${meant}?` : ''}`);
+}
+
+function textOf(
+  token: { name: string; value?: string | undefined; inlineValue?: boolean | undefined },
+  what: string,
+): string {
+  const isNextOption = !token.inlineValue && token.value?.startsWith('--');
+  if (token.value === undefined || isNextOption)
+    throw new UsageError(`--${token.name} needs a value: --${token.name} ${what}`);
+  return token.value;
+}
+
+function checkOperands(given: readonly string[], declared: readonly string[]): void {
+  const isOpenEnded = declared.at(-1)?.endsWith('...') ?? false;
+  const missing = declared[given.length];
+  if (missing) throw new UsageError(`<${missing}> is missing`);
+  const extra = given[declared.length];
+  if (extra !== undefined && !isOpenEnded) throw new UsageError(`"${extra}" is one word too many`);
+}
+
+function whoami(): string {
+  let name: string;
+  try {
+    name = userInfo().username;
+  } catch {
+    // A user id without an entry in the system's list, as in some containers.
+    name = `uid-${process.getuid?.() ?? 'unknown'}`;
+  }
+  return `${name}@${hostname()}`;
+}

@@ -1,0 +1,53 @@
+import { type Channel, listChannels, putChannel, removeChannel } from '../shared/channel-admin.ts';
+import { type Given, type Noun, type Printed, required, UsageError } from './command.ts';
+import { addressForm, idForm, urlForm } from './forms.ts';
+import { table } from './table.ts';
+
+const ID = required('X', 'the channel');
+
+async function add(given: Given): Promise<Printed> {
+  const id = idForm('id', given.text('id'));
+  if (id === 'demo') throw new UsageError('--id: channel demo belongs to the sandbox');
+  const { host, port } = addressForm('login-server', given.text('login-server'));
+  const channel: Channel = {
+    channel: id,
+    verifyUrl: urlForm('verify', given.text('verify')),
+    loginHost: host,
+    loginPort: port,
+  };
+  const { added } = await putChannel(channel, given.actor);
+  return { json: { ...channel, added }, text: [`Channel ${id} is ${added ? 'added' : 'changed'}.`] };
+}
+
+async function list(): Promise<Printed> {
+  const channels = await listChannels();
+  const rows = channels.map(({ channel, verifyUrl, loginHost, loginPort }) => [
+    channel,
+    verifyUrl,
+    `${loginHost}:${loginPort}`,
+  ]);
+  return { json: { channels }, text: table(['channel', 'verify URL', 'login server'], rows) };
+}
+
+async function remove(given: Given): Promise<Printed> {
+  const channel = given.text('id');
+  await removeChannel(channel, given.actor);
+  return { json: { channel, removed: true }, text: [`Channel ${channel} is removed; its accounts stay.`] };
+}
+
+export const channel: Noun = {
+  about: 'whose users may log in by channel (rows C1-C6)',
+  verbs: {
+    add: {
+      about: 'Adds a channel, or changes it.',
+      options: {
+        id: ID,
+        verify: required('URL', 'where its server confirms a ticket'),
+        'login-server': required('HOST:PORT', 'the entry of the login list'),
+      },
+      run: add,
+    },
+    list: { about: 'Lists the channels.', options: {}, run: list },
+    remove: { about: 'Removes a channel: nobody logs in through it any more.', options: { id: ID }, run: remove },
+  },
+};

@@ -1,0 +1,66 @@
+import { recordDeed } from '../shared/audit.ts';
+import { deleteResource, invalidateResource, putResource } from '../shared/data-write.ts';
+import { allResources, checkId, type Resource, resourceNamed } from '../shared/resources.ts';
+import { type Given, type Noun, type Printed, required, UsageError } from './command.ts';
+import { jsonForm } from './forms.ts';
+import { nearest } from './nearest.ts';
+
+async function put(given: Given): Promise<Printed> {
+  const [resource, id] = one(given);
+  const members = jsonForm('json-body', given.text('json-body'));
+  await putResource(resource, id, members);
+  await record(given, 'data.put', `${resource.name}:${id}`);
+  return { json: { resource: resource.name, id, put: true }, text: [`${resource.name} ${id} is written.`] };
+}
+
+async function remove(given: Given): Promise<Printed> {
+  const [resource, id] = one(given);
+  const deleted = await deleteResource(resource, id);
+  if (deleted) await record(given, 'data.delete', `${resource.name}:${id}`);
+  const text = [deleted ? `${resource.name} ${id} is deleted.` : `There was no ${resource.name} ${id}.`];
+  return { json: { resource: resource.name, id, deleted }, text };
+}
+
+async function invalidate(given: Given): Promise<Printed> {
+  const [name = '', ...ids] = given.operands;
+  const resource = known(name);
+  await invalidateResource(resource, ids.map(checkId));
+  await record(given, 'data.invalidate', `${resource.name}:${ids.join(',')}`);
+  const text = [`The next read of ${resource.name} ${ids.join(', ')} asks the database.`];
+  return { json: { resource: resource.name, ids, invalidated: true }, text };
+}
+
+const record = (given: Given, action: string, subject: string): Promise<void> =>
+  recordDeed({ actor: given.actor, action, subject });
+
+function one({ operands: [name = '', id = ''] }: Given): [Resource, string] {
+  return [known(name), checkId(id)];
+}
+
+function known(name: string): Resource {
+  const names = allResources().map((resource) => resource.name);
+  if (names.includes(name)) return resourceNamed(name);
+  const meant = nearest(name, names);
+  throw new UsageError(
+    `there is no resource "${name}"${meant ? `; did you mean ${meant}?` : `; there is: ${names.join(', ')}`}`,
+  );
+}
+
+export const data: Noun = {
+  about: 'business data: MySQL first, then the cache (row A9)',
+  verbs: {
+    put: {
+      about: 'Writes a record, new or not.',
+      operands: ['resource', 'id'],
+      options: { 'json-body': required('JSON', 'all members of the record but id') },
+      run: put,
+    },
+    delete: { about: 'Deletes a record.', operands: ['resource', 'id'], options: {}, run: remove },
+    invalidate: {
+      about: 'After rows were changed by other tools: their next read asks the database.',
+      operands: ['resource', 'id...'],
+      options: {},
+      run: invalidate,
+    },
+  },
+};

@@ -1,0 +1,48 @@
+import { isIP } from 'node:net';
+import { UsageError } from './command.ts';
+
+/** Forms of what operators type. Each throws UsageError with what would have been right. */
+const ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+export function idForm(option: string, text: string): string {
+  if (ID.test(text)) return text;
+  throw new UsageError(`--${option} takes 1 to 64 of A-Z a-z 0-9 _ -, not "${text}"`);
+}
+
+export function nameForm(option: string, text: string): string {
+  if (text.trim() !== '' && [...text].length <= 100 && !/\p{Cc}/u.test(text)) return text;
+  throw new UsageError(`--${option} takes a text of 1 to 100 characters`);
+}
+
+/** https, or http to this machine. */
+export function urlForm(option: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLocal = url !== undefined && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
+  const isFit = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal);
+  if (url && isFit && !url.username && !url.password && text.length <= 500) return text;
+  throw new UsageError(`--${option} takes an https URL (http only for this machine) without user and password`);
+}
+
+/** `HOST:PORT`; an IPv6 address in brackets. */
+export function addressForm(option: string, text: string): { host: string; port: number } {
+  const [, host = '', digits] = /^([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  const bare = host.replace(/^\[|\]$/g, '');
+  if (host !== '' && port >= 1 && port <= 65_535 && (!host.startsWith('[') || isIP(bare) === 6)) {
+    return { host: bare, port };
+  }
+  throw new UsageError(`--${option} takes HOST:PORT, such as login.example.com:7000, not "${text}"`);
+}
+
+export function ipForm(option: string, text: string): string {
+  if (isIP(text) !== 0 && !text.includes('%')) return text;
+  throw new UsageError(`--${option} takes an IP address, not "${text}"`);
+}
+
+export function jsonForm(option: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UsageError(`--${option} takes JSON, and what was given is none`);
+  }
+}

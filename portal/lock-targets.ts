@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Route, readServerlessFile } from '../local/serverless-file.ts';
+import type { LockRule } from '../shared/api-lock.ts';
+import type { Route as Handler } from '../shared/http/lambda.ts';
+import { allResources, resourceNamed } from '../shared/resources.ts';
+import { UsageError } from './command.ts';
+import { nearest } from './nearest.ts';
+
+/** What can be locked: resources of the registry, and the routes behind the authorizer, since admission locks them. */
+const checkout = new URL('..', import.meta.url);
+const DATA = 'data:';
+
+function guardedRoutes(): Route[] {
+  const { routes } = readServerlessFile(fileURLToPath(new URL('serverless.yml', checkout)));
+  return routes.filter(({ authorizer }) => authorizer !== undefined);
+}
+
+/** Throws UsageError for what is no target. */
+export function targetForm(text: string): string {
+  const targets = [...allResources().map(({ name }) => DATA + name), ...guardedRoutes().map(({ key }) => key)];
+  if (targets.includes(text)) return text;
+  const meant = nearest(text, targets);
+  throw new UsageError(
+    `--target takes data:<resource> or a route such as "POST /login"; "${text}" is none${meant ? `; did you mean "${meant}"?` : ''}`,
+  );
+}
+
+/** The rules that stand in the code for this target. */
+export async function declaredRules(target: string): Promise<readonly LockRule[]> {
+  if (target.startsWith(DATA)) return resourceNamed(target.slice(DATA.length)).rules;
+  const route = guardedRoutes().find(({ key }) => key === target);
+  const handlers = await handlersOf(route?.functionName ?? '');
+  return handlers.find((handler) => handler.route === target)?.rules ?? [];
+}
+
+/** A function is a file of functions/, or the index.ts of a folder there. */
+async function handlersOf(functionName: string): Promise<readonly Handler[]> {
+  const files = [`functions/${functionName}.ts`, `functions/${functionName}/index.ts`];
+  const file = files.map((name) => new URL(name, checkout)).find((url) => existsSync(url));
+  if (!file) return [];
+  const { handler } = (await import(file.href)) as { handler: { routes?: readonly Handler[] } };
+  return handler.routes ?? [];
+}

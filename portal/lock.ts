@@ -1,0 +1,164 @@
+import { type Identities, ipIdentity } from '../shared/api-lock.ts';
+import { blockTarget, clearTarget, listPolicies, RULE_IDENTITIES, setRule } from '../shared/lock-admin.ts';
+import { peekTarget, type RuleState } from '../shared/lock-peek.ts';
+import { type Given, type Noun, optional, type Printed, required } from './command.ts';
+import { idForm, ipForm } from './forms.ts';
+import { declaredRules, targetForm } from './lock-targets.ts';
+import { table } from './table.ts';
+
+const TARGET = required('T', 'data:<resource>, or a route such as "POST /login"');
+const MAX_SECONDS = 30 * 86_400;
+const IN_FORCE = 'In force with the next call.';
+
+async function set(given: Given): Promise<Printed> {
+  const target = targetForm(given.text('target'));
+  const by = given.list('by', RULE_IDENTITIES);
+  const limit = given.integer('limit', { min: 0, max: 1_000_000_000 });
+  const windowSeconds = given.integer('window', { min: 1, max: MAX_SECONDS });
+  const lockSeconds = given.optional('lock') === undefined ? null : given.integer('lock', { min: 1, max: MAX_SECONDS });
+  await setRule({ target, by, limit, windowSeconds, lockSeconds }, given.actor);
+  const rest = lockSeconds === null ? 'until the window ends' : `for ${lockSeconds} s`;
+  return {
+    json: { target, by, limit, windowSeconds, lockSeconds },
+    text: [`${target}: ${limit} calls in ${windowSeconds} s by ${by.join(' and ')}, then refused ${rest}. ${IN_FORCE}`],
+  };
+}
+
+async function block(given: Given): Promise<Printed> {
+  const target = targetForm(given.text('target'));
+  const seconds = given.integer('seconds', { min: 1, max: MAX_SECONDS });
+  const { app = '', user = '', ip = '' } = identitiesOf(given);
+  await blockTarget({ target, seconds, app, user, ip }, given.actor);
+  const whom = Object.entries({ app, user, ip }).flatMap(([name, value]) => (value === '' ? [] : [`${name} ${value}`]));
+  return {
+    json: { target, seconds, app, user, ip },
+    text: [`${target} is blocked for ${whom.join(' and ') || 'everybody'} during ${seconds} s. ${IN_FORCE}`],
+  };
+}
+
+async function clear(given: Given): Promise<Printed> {
+  const target = targetForm(given.text('target'));
+  await clearTarget(target, given.actor);
+  return {
+    json: { target, cleared: true },
+    text: [`${target}: the operator's rules and blocks are lifted, counts begin at zero; everywhere within 5 s.`],
+  };
+}
+
+async function list(): Promise<Printed> {
+  const policies = await listPolicies();
+  const rules = policies.flatMap(({ target, rules: of }) =>
+    of.map((rule) => [
+      target,
+      rule.by.join(','),
+      `${rule.limit}`,
+      `${rule.windowSeconds} s`,
+      lockText(rule.lockSeconds),
+    ]),
+  );
+  const blocks = policies.flatMap(({ target, blocks: of }) =>
+    of.map(({ app, user, ip, endsAt }) => [target, app, user, ip, new Date(endsAt).toISOString()]),
+  );
+  const text = [
+    'rules',
+    ...table(['target', 'by', 'limit', 'window', 'lock'], rules),
+    '',
+    'blocks',
+    ...table(['target', 'app', 'user', 'ip', 'until'], blocks),
+  ];
+  return { json: { policies: policies.map(readable) }, text };
+}
+
+const readable = ({ blocks, ...policy }: Awaited<ReturnType<typeof listPolicies>>[number]) => ({
+  ...policy,
+  blocks: blocks.map(({ endsAt, ...whom }) => ({ ...whom, endsAt: new Date(endsAt).toISOString() })),
+});
+
+const lockText = (seconds: number | null | undefined): string => (seconds ? `${seconds} s` : '');
+
+async function peek(given: Given): Promise<Printed> {
+  const target = targetForm(given.text('target'));
+  const peeked = await peekTarget(target, await declaredRules(target), identitiesOf(given));
+  const { blockedForSeconds, rules } = peeked;
+  const text = [
+    ...(blockedForSeconds > 0 ? [`blocked by the operator for ${blockedForSeconds} s more`, ''] : []),
+    ...table(['rule', 'set by', 'by', 'used', 'limit', 'window', 'state'], rules.map(rowOf)),
+  ];
+  return { json: { target, ...peeked }, text };
+}
+
+function rowOf(state: RuleState): string[] {
+  const { rule, setBy, by, used, limit, windowSeconds, missing } = state;
+  return [
+    rule,
+    setBy,
+    by.join(','),
+    missing.length > 0 ? '?' : `${used}`,
+    `${limit}`,
+    `${windowSeconds} s`,
+    stateText(state),
+  ];
+}
+
+function stateText({ missing, spared, locked, endsInSeconds }: RuleState): string {
+  if (missing.length > 0) return `name it with ${missing.map((name) => `--${name}`).join(' ')}`;
+  if (spared) return 'passes uncounted';
+  if (locked) return `locked for ${endsInSeconds} s more`;
+  return endsInSeconds > 0 ? `open, window ends in ${endsInSeconds} s` : 'open';
+}
+
+function identitiesOf(given: Given): Identities {
+  const [app, user, ip] = [given.optional('app'), given.optional('user'), given.optional('ip')];
+  const [account, resource] = [given.optional('account'), given.optional('resource')];
+  return {
+    ...(app !== undefined && { app: idForm('app', app) }),
+    ...(user !== undefined && { user: idForm('user', user) }),
+    ...(ip !== undefined && { ip: ipIdentity(ipForm('ip', ip)) }),
+    ...(account !== undefined && { account }),
+    ...(resource !== undefined && { resource }),
+  };
+}
+
+const IDENTITIES = {
+  app: optional('ID', 'this AppID'),
+  user: optional('ID', 'this user'),
+  ip: optional('IP', 'this address; an IPv6 one stands for its /64'),
+};
+
+export const lock: Noun = {
+  about: 'how often and for how long (rows E1-E5)',
+  verbs: {
+    set: {
+      about: 'Sets the rule of a target and a tuple of identities, beside those in the code.',
+      options: {
+        target: TARGET,
+        by: required('app,user,ip', 'what is counted; several are one tuple'),
+        limit: required('N', 'calls in the window'),
+        window: required('S', 'seconds of the window'),
+        lock: optional('S', 'seconds for which it is locked past the limit; until the window ends unless given'),
+      },
+      run: set,
+    },
+    block: {
+      about: 'Refuses the target for a time, to everybody or to those named.',
+      options: { target: TARGET, seconds: required('S', 'for how long'), ...IDENTITIES },
+      run: block,
+    },
+    clear: {
+      about: "Lifts the operator's rules and blocks of a target and lets all its counts begin at zero.",
+      options: { target: TARGET },
+      run: clear,
+    },
+    list: { about: "Lists the operator's rules and blocks.", options: {}, run: list },
+    peek: {
+      about: 'Shows how every rule of a target stands for an identity; charges nothing.',
+      options: {
+        target: TARGET,
+        ...IDENTITIES,
+        account: optional('NAME', 'for rules that count by login account'),
+        resource: optional('NAME:ID', 'for rules that count by record'),
+      },
+      run: peek,
+    },
+  },
+};

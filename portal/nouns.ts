@@ -1,0 +1,10 @@
+import type { Noun } from './command.ts';
+
+/** Each is loaded when it is called: a command starts as fast as its own code. */
+export const nouns: Record<string, () => Promise<Noun>> = {
+  app: async () => (await import('./app.ts')).app,
+  channel: async () => (await import('./channel.ts')).channel,
+  lock: async () => (await import('./lock.ts')).lock,
+  data: async () => (await import('./data.ts')).data,
+  audit: async () => (await import('./audit.ts')).audit,
+};
