@@ -27,6 +27,9 @@ export interface ReadAnswer {
   stored: string;
 }
 
+/** For what nobody looked up: it is read from the primary and fills nothing. */
+export const NOT_READ: ReadAnswer = { state: 'bypass', stored: '' };
+
 /** A row as a loader found it. null: known not to exist. */
 export interface Loaded<T> {
   value: T | null;

@@ -1,5 +1,6 @@
 -- Money. A credit, a spend and a refund are one statement each on ledger_entries; entries are never changed.
--- There is no balance column: the balance is balance_after of the last entry.
+-- There is no balance column: the balance is balance_after of the last entry. Each such statement locks the row of the
+-- user first, which is as old as the user, so that none deadlocks with another.
 
 CREATE TABLE products (
   product_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -13,14 +14,6 @@ CREATE TABLE products (
   updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3),
   PRIMARY KEY (product_id),
   KEY products_updated (updated_at)
-) DEFAULT CHARSET = utf8mb4;
-
--- A lock row only: every statement that moves money locks it first, so that none deadlocks with another.
-CREATE TABLE wallets (
-  app_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  user_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  asset VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  PRIMARY KEY (app_id, user_id, asset)
 ) DEFAULT CHARSET = utf8mb4;
 
 CREATE TABLE recharge_orders (

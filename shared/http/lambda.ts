@@ -40,7 +40,7 @@ async function answer(
     if (!route) throw new Error(`no handler for ${event.routeKey}`);
     const result = await route.answer(event, context, requestId);
     const [body, headers] = result instanceof Answer ? [result.body, result.headers] : [result, {}];
-    const success = successAnswer(route.success, body, headers, requestId);
+    const success = successAnswer(body === undefined ? 'no-content' : route.success, body, headers, requestId);
     logInvocation({ route: event.routeKey, status: success.statusCode, ms: Date.now() - startedAt });
     return success;
   } catch (error) {

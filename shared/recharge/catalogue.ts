@@ -1,0 +1,88 @@
+import type { CacheRead } from '../admission.ts';
+import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, settleReads } from '../cache.ts';
+import { writeThrough } from '../cache-write.ts';
+import { query, write } from '../db.ts';
+import { AppError } from '../errors.ts';
+import { keyFamily } from '../keys.ts';
+
+/** What can be bought (row C7). Prices are the server's: an order takes them from this table, never from a caller. */
+export interface Product {
+  productId: string;
+  title: string;
+  /** Integer fen, at least 1. */
+  amountFen: number;
+  currency: string;
+  /** What the wallet is credited with. */
+  units: number;
+  asset: string;
+}
+
+/** The one kind of unit that wallets hold. */
+export const ASSET = 'coin';
+
+const catalogueKey = keyFamily<[string]>({
+  area: 'cache',
+  name: 'products',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: 3_700,
+});
+const KEY = catalogueKey('all');
+const POLICY: CachePolicy = { freshSeconds: 60, graceSeconds: 3_600, nullSeconds: 30 };
+
+export const catalogueRead = (): CacheRead => ({ key: KEY });
+
+const load: Load<Product[]> = async () => {
+  const rows = await query(
+    `SELECT product_id, title, amount_fen, currency, units, asset FROM products
+      WHERE active = 1 ORDER BY amount_fen, product_id LIMIT 500`,
+  );
+  const products = rows.map((row) => ({
+    productId: String(row.product_id),
+    title: String(row.title),
+    amountFen: Number(row.amount_fen),
+    currency: String(row.currency),
+    units: Number(row.units),
+    asset: String(row.asset),
+  }));
+  return [{ value: products, version: 0 }];
+};
+
+/** Turns what admission read into the products that are on sale. */
+export async function productsFrom(requestId: string, answer: ReadAnswer = NOT_READ): Promise<Product[]> {
+  const [found] = await settleReads(requestId, [KEY], [answer], POLICY, load);
+  return found?.value ?? [];
+}
+
+const LIMITS = { amountFen: 1_000_000_000, units: 1_000_000_000 };
+
+/** Puts a product on sale, changes it, or takes it off. Orders that were made keep their price. Throws INVALID_INPUT. */
+export async function putProduct(product: {
+  productId: string;
+  title: string;
+  amountFen: number;
+  units: number;
+  active?: boolean;
+}): Promise<void> {
+  const { productId, title, amountFen, units, active = true } = product;
+  demand(/^[A-Za-z0-9_-]{1,64}$/.test(productId), 'productId', 'expected 1 to 64 of A-Z a-z 0-9 _ -');
+  demand(title.length >= 1 && title.length <= 100 && !/\p{Cc}/u.test(title), 'title', 'expected 1 to 100 characters');
+  demand(isCount(amountFen, LIMITS.amountFen), 'amountFen', 'expected a positive integer');
+  demand(isCount(units, LIMITS.units), 'units', 'expected a positive integer');
+  await writeThrough(
+    () =>
+      write(
+        `INSERT INTO products (product_id, title, amount_fen, units, asset, active) VALUES (?, ?, ?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE title = VALUES(title), amount_fen = VALUES(amount_fen), units = VALUES(units),
+           active = VALUES(active), version = version + 1`,
+        [productId, title, amountFen, units, ASSET, active ? 1 : 0],
+      ),
+    () => [KEY],
+  );
+}
+
+const isCount = (value: number, max: number): boolean => Number.isSafeInteger(value) && value >= 1 && value <= max;
+
+function demand(holds: boolean, path: string, message: string): void {
+  if (!holds) throw new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });
+}

@@ -1,0 +1,147 @@
+import { query, type Row, type SqlValue, type Written, writeRepeatably } from '../db.ts';
+import { ER_DUP_ENTRY, ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, SqlError } from '../errors.ts';
+import { alarm } from '../telemetry.ts';
+import { type Page, pageOf, readCursor } from './page.ts';
+
+/**
+ * The ledger: append-only, `seq` without gaps, the balance is `balance_after` of the last entry. A credit, a spend and
+ * a refund are one autocommit INSERT ... SELECT each, with its guards inside: what comes twice, out of order, or again
+ * after a lost answer cannot change the sum. The unique keys (kind, ref) and ext_ref say what has happened already.
+ */
+export type EntryKind = 'recharge' | 'spend' | 'refund' | 'refund_reversal' | 'grant' | 'adjust';
+
+export interface Entry {
+  seq: number;
+  delta: number;
+  balanceAfter: number;
+  kind: EntryKind;
+  ref: string;
+  extRef: string | null;
+  reason: string | null;
+  requestHash: string | null;
+  createdAt: string;
+}
+
+const COLUMNS = 'seq, delta, balance_after, kind, ref, ext_ref, reason, request_hash, created_at';
+const entryFromRow = (row: Row): Entry => ({
+  seq: Number(row.seq),
+  delta: Number(row.delta),
+  balanceAfter: Number(row.balance_after),
+  kind: row.kind as EntryKind,
+  ref: String(row.ref),
+  extRef: row.ext_ref as string | null,
+  reason: row.reason as string | null,
+  requestHash: row.request_hash as string | null,
+  createdAt: String(row.created_at),
+});
+
+/** From the primary; null: it has not happened. */
+export async function findEntry(kind: EntryKind, ref: string): Promise<Entry | null> {
+  const [row] = await query(`SELECT ${COLUMNS} FROM ledger_entries WHERE kind = ? AND ref = ?`, [kind, ref]);
+  return row ? entryFromRow(row) : null;
+}
+
+/** The last entry; null: an empty wallet. From the primary. */
+export async function lastEntry(appId: string, userId: string, asset: string): Promise<Entry | null> {
+  const [row] = await query(
+    `SELECT ${COLUMNS} FROM ledger_entries WHERE app_id = ? AND user_id = ? AND asset = ? ORDER BY seq DESC LIMIT 1`,
+    [appId, userId, asset],
+  );
+  return row ? entryFromRow(row) : null;
+}
+
+/** Newest first, as users see them. */
+export async function listEntries(appId: string, userId: string, asset: string, page: Page) {
+  const [before] = readCursor(page.after, /^(\d{1,16})$/) ?? [];
+  const rows = await query(
+    `SELECT ${COLUMNS} FROM ledger_entries WHERE app_id = ? AND user_id = ? AND asset = ?
+       ${before === undefined ? '' : 'AND seq < ?'} ORDER BY seq DESC LIMIT ${page.limit + 1}`,
+    [appId, userId, asset, ...(before === undefined ? [] : [Number(before)])],
+  );
+  const { items, next } = pageOf(rows.map(entryFromRow), page, ({ seq }) => String(seq));
+  const entries = items.map(({ seq, kind, delta, balanceAfter, ref, reason, createdAt }) => ({
+    ...{ seq, kind, delta, balanceAfter, ref, createdAt },
+    ...(reason !== null && { reason }),
+  }));
+  return { entries, ...next };
+}
+
+/** The last entry of the wallet whose parts these SQL expressions give; `l` in what follows. */
+export const joinLast = (app: string, user: string, asset: string): string =>
+  `LEFT JOIN ledger_entries l ON l.app_id = ${app} AND l.user_id = ${user} AND l.asset = ${asset}
+    AND l.seq = (SELECT MAX(x.seq) FROM ledger_entries x
+                  WHERE x.app_id = ${app} AND x.user_id = ${user} AND x.asset = ${asset})`;
+
+/**
+ * STRAIGHT_JOIN and FOR UPDATE take the locks of all such statements in one order (order, refund, user, last entry), so
+ * that none deadlocks with another. An engine that refuses them gets the plain form: as right, since `seq` is in the
+ * primary key, but under contention it has to be repeated.
+ */
+export interface Form {
+  straight: 'STRAIGHT_JOIN' | '';
+  forUpdate: 'FOR UPDATE' | '';
+}
+let locking = true;
+/** For tests of the plain form. */
+export function useLocking(on: boolean): void {
+  locking = on;
+}
+export const isLocking = (): boolean => locking;
+
+/**
+ * `created`: by this call. `found`: it was there already, or this call's own answer was lost; `agrees`: this statement's
+ * guards held, too. `refused`: they let nothing through. `foreign`: the provider's transaction is another entry's.
+ */
+export type Appended =
+  | { outcome: 'created'; insertId: string }
+  | { outcome: 'found'; entry: Entry; agrees: boolean }
+  | { outcome: 'refused' }
+  | { outcome: 'foreign' };
+
+const REPEATS = 12;
+const ER_PARSE_ERROR = 1064;
+const ER_NOT_SUPPORTED_YET = 1235;
+
+/** Runs a statement that appends at most one entry: (kind, ref), and extRef where given, are what make it happen once. */
+export async function appendOnce(
+  { kind, ref, extRef = null }: { kind: EntryKind; ref: string; extRef?: string | null },
+  sql: (form: Form) => string,
+  values: readonly SqlValue[],
+): Promise<Appended> {
+  for (let attempt = 1; ; attempt++) {
+    const written = await attemptAppend(sql, values, attempt);
+    if (typeof written !== 'string' && written.rowsAffected === 1)
+      return { outcome: 'created', insertId: written.insertId };
+    if (written !== 'again') {
+      const entry = await findEntry(kind, ref);
+      if (entry) return { outcome: 'found', entry, agrees: written === 'taken' };
+      if (written !== 'taken') return { outcome: 'refused' };
+      if (extRef !== null && (await isTaken(extRef))) return { outcome: 'foreign' };
+    }
+    // In the plain form two writers may have wanted the same seq, or each other's locks.
+    await new Promise((resolve) => setTimeout(resolve, attempt * 5 * (1 + Math.random())));
+  }
+}
+
+async function attemptAppend(
+  sql: (form: Form) => string,
+  values: readonly SqlValue[],
+  attempt: number,
+): Promise<Written | 'taken' | 'again'> {
+  const form: Form = locking ? { straight: 'STRAIGHT_JOIN', forUpdate: 'FOR UPDATE' } : { straight: '', forUpdate: '' };
+  try {
+    return await writeRepeatably(sql(form), values);
+  } catch (error) {
+    if (!(error instanceof SqlError) || attempt === REPEATS) throw error;
+    const { errno } = error;
+    if (errno === ER_DUP_ENTRY) return 'taken';
+    if (errno === ER_LOCK_DEADLOCK || errno === ER_LOCK_WAIT_TIMEOUT) return 'again';
+    if (!locking || (errno !== ER_PARSE_ERROR && errno !== ER_NOT_SUPPORTED_YET)) throw error;
+    alarm('ledger-without-locking');
+    locking = false;
+    return 'again';
+  }
+}
+
+const isTaken = async (extRef: string): Promise<boolean> =>
+  (await query('SELECT 1 AS taken FROM ledger_entries WHERE ext_ref = ?', [extRef])).length > 0;

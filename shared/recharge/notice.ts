@@ -1,0 +1,25 @@
+import { AppError } from '../errors.ts';
+import { count } from '../telemetry.ts';
+import { settlePayment } from './payment.ts';
+import type { ProviderNotice, RawNotice } from './provider.ts';
+import { findProvider } from './providers.ts';
+
+/**
+ * Takes a provider's notice; when it returns, what it tells is durable. undefined: nothing is to be said in the answer.
+ * Throws NOT_FOUND (no such provider or order), BAD_NOTIFY_SIGNATURE, INVALID_INPUT, NOTICE_MISMATCH, EngineError.
+ */
+export async function receiveNotice(providerName: string, raw: RawNotice): Promise<object | undefined> {
+  const provider = await findProvider(providerName);
+  if (!provider) throw new AppError('NOT_FOUND');
+  let notice: ProviderNotice;
+  try {
+    notice = await provider.readNotice(raw);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'BAD_NOTIFY_SIGNATURE') {
+      count(`recharge.notice-refused.${provider.name}`);
+    }
+    throw error;
+  }
+  if (notice.kind === 'payment') await settlePayment(notice.payment);
+  return notice.kind === 'refund' ? undefined : notice.answer;
+}

@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Numbers that are derived, not drawn: the same (app, user, key) is the same number however often a call is sent, and
+ * the primary key of the table is what makes the call happen once. 32 characters of `[A-Z2-7]`, which every provider
+ * takes: one letter for the kind, 16 (80 bits) that name the wallet, 15 (75 bits) that name the operation in it.
+ */
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+function base32(parts: readonly string[], length: number): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  const bits = [...hash.digest()].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+  return Array.from({ length }, (_, i) => ALPHABET[Number.parseInt(bits.slice(5 * i, 5 * i + 5), 2)]).join('');
+}
+
+/** Names the wallet of a user at an app without naming the user. */
+export const walletName = (appId: string, userId: string): string => base32(['wallet', appId, userId], 16);
+
+/** The wallet that an order, a spend or a refund belongs to: its balance can be forgotten without asking anybody. */
+export const walletOf = (number: string): string => number.slice(1, 17);
+
+export const orderNumber = (appId: string, userId: string, idempotencyKey: string): string =>
+  `R${walletName(appId, userId)}${base32(['order', appId, userId, idempotencyKey], 15)}`;
+
+export const spendNumber = (appId: string, userId: string, idempotencyKey: string): string =>
+  `S${walletName(appId, userId)}${base32(['spend', appId, userId, idempotencyKey], 15)}`;
+
+export const refundNumber = (orderNo: string, key: string): string =>
+  `F${walletOf(orderNo)}${base32(['refund', orderNo, key], 15)}`;
+
+export const requestHash = (body: Readonly<Record<string, unknown>>): string =>
+  createHash('sha256').update(JSON.stringify(body)).digest('hex');

@@ -1,0 +1,160 @@
+import { query, type Row, type SqlValue, sqlTime, writeRepeatably } from '../db.ts';
+import { AppError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
+import { orderNumber, requestHash } from './numbers.ts';
+import { type Page, pageOf, readCursor } from './page.ts';
+
+/**
+ * Orders: pending -> paid -> partial_refund -> refunded, pending -> closed, and closed -> paid, since money may arrive
+ * after the close. No other step back exists. The ledger is what was credited; `status` follows it.
+ */
+export type OrderStatus = 'pending' | 'paid' | 'partial_refund' | 'refunded' | 'closed';
+
+export interface Order {
+  orderNo: string;
+  appId: string;
+  userId: string;
+  asset: string;
+  productId: string;
+  provider: string;
+  providerAppId: string;
+  merchantId: string;
+  amountFen: number;
+  currency: string;
+  units: number;
+  status: OrderStatus;
+  refundedFen: number;
+  transactionId: string | null;
+  checks: number;
+  requestHash: string;
+  createdAt: string;
+  expiresAt: string;
+  paidAt: string | null;
+}
+
+/** What users see of an order. */
+export function shownOrder(order: Order) {
+  const { orderNo, status, productId, amountFen, currency, units, createdAt, paidAt } = order;
+  return { orderNo, status, productId, amountFen, currency, units, createdAt, ...(paidAt !== null && { paidAt }) };
+}
+
+/** How long an order can be paid. */
+export const ORDER_SECONDS = 1_800;
+/** When the sweeper first asks for an order that no notice came for. */
+const FIRST_CHECK_SECONDS = 15;
+
+export const ORDER_COLUMNS = `o.order_no, o.app_id, o.user_id, o.asset, o.product_id, o.provider, o.provider_app_id,
+  o.merchant_id, o.amount_fen, o.currency, o.units, o.status, o.refunded_fen, o.transaction_id, o.checks,
+  o.request_hash, o.created_at, o.expires_at, o.paid_at`;
+
+export const orderFromRow = (row: Row): Order => ({
+  orderNo: String(row.order_no),
+  appId: String(row.app_id),
+  userId: String(row.user_id),
+  asset: String(row.asset),
+  productId: String(row.product_id),
+  provider: String(row.provider),
+  providerAppId: String(row.provider_app_id),
+  merchantId: String(row.merchant_id),
+  amountFen: Number(row.amount_fen),
+  currency: String(row.currency),
+  units: Number(row.units),
+  status: row.status as OrderStatus,
+  refundedFen: Number(row.refunded_fen),
+  transactionId: row.transaction_id as string | null,
+  checks: Number(row.checks),
+  requestHash: String(row.request_hash),
+  createdAt: String(row.created_at),
+  expiresAt: String(row.expires_at),
+  paidAt: row.paid_at as string | null,
+});
+
+export interface NewOrder {
+  appId: string;
+  userId: string;
+  idempotencyKey: string;
+  productId: string;
+  provider: string;
+  providerAppId: string;
+  merchantId: string;
+}
+
+export interface CreatedOrder {
+  orderNo: string;
+  amountFen: number;
+  status: OrderStatus;
+  expiresAt: string;
+}
+
+/**
+ * One statement, and one more for a repeated call. The price is read from the catalogue by the statement itself; the
+ * order number is the idempotency key. Throws INVALID_INPUT (no such product), IDEMPOTENCY_KEY_REUSED (another body).
+ */
+export async function createOrder(wanted: NewOrder): Promise<CreatedOrder> {
+  const { appId, userId, productId, provider } = wanted;
+  const orderNo = orderNumber(appId, userId, wanted.idempotencyKey);
+  const hash = requestHash({ productId, provider });
+  const expiresAt = new Date(Date.now() + ORDER_SECONDS * 1000).toISOString();
+  try {
+    // LAST_INSERT_ID(n) comes back as insertId: the price without a second statement.
+    const { rowsAffected, insertId } = await writeRepeatably(
+      `INSERT INTO recharge_orders (order_no, app_id, user_id, asset, request_hash, product_id, provider,
+         provider_app_id, merchant_id, amount_fen, currency, units, next_check_at, expires_at)
+       SELECT ?, ?, ?, p.asset, ?, p.product_id, ?, ?, ?, LAST_INSERT_ID(p.amount_fen), p.currency, p.units,
+              NOW(3) + INTERVAL ${FIRST_CHECK_SECONDS} SECOND, ?
+         FROM products p WHERE p.product_id = ? AND p.active = 1`,
+      [orderNo, appId, userId, hash, provider, wanted.providerAppId, wanted.merchantId, sqlTime(expiresAt), productId],
+    );
+    const amountFen = Number(insertId);
+    if (rowsAffected === 1 && amountFen > 0) return { orderNo, amountFen, status: 'pending', expiresAt };
+  } catch (error) {
+    if (!(error instanceof SqlError && error.errno === ER_DUP_ENTRY)) throw error;
+  }
+  const order = await findOrder(orderNo);
+  if (!order) throw unknownProduct();
+  if (order.requestHash !== hash) throw new AppError('IDEMPOTENCY_KEY_REUSED');
+  return order;
+}
+
+const unknownProduct = (): AppError =>
+  new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'productId', message: 'no such product' }] });
+
+/** From the primary; null: there is none. */
+export async function findOrder(orderNo: string): Promise<Order | null> {
+  const [row] = await query(`SELECT ${ORDER_COLUMNS} FROM recharge_orders o WHERE o.order_no = ?`, [orderNo]);
+  return row ? orderFromRow(row) : null;
+}
+
+/** Another user's order and an absent one are the same NOT_FOUND. */
+export async function ownOrder(appId: string, userId: string, orderNo: string): Promise<Order> {
+  const order = /^[A-Za-z0-9]{1,32}$/.test(orderNo) ? await findOrder(orderNo) : null;
+  if (order?.appId !== appId || order.userId !== userId) throw new AppError('NOT_FOUND');
+  return order;
+}
+
+/** Newest first. */
+export async function listOrders(appId: string, userId: string, page: Page) {
+  const [at, before] = readCursor(page.after, /^(\d{13})\.([A-Z0-9]{1,32})$/) ?? [];
+  const values: SqlValue[] = [appId, userId];
+  if (at !== undefined && before !== undefined) {
+    const time = sqlTime(Number(at));
+    values.push(time, time, before);
+  }
+  const rows = await query(
+    `SELECT ${ORDER_COLUMNS} FROM recharge_orders o WHERE o.app_id = ? AND o.user_id = ?
+       ${at === undefined ? '' : 'AND o.created_at <= ? AND (o.created_at < ? OR o.order_no < ?)'}
+      ORDER BY o.created_at DESC, o.order_no DESC LIMIT ${page.limit + 1}`,
+    values,
+  );
+  const orders = rows.map(orderFromRow);
+  const { items, next } = pageOf(orders, page, (last) => `${Date.parse(last.createdAt)}.${last.orderNo}`);
+  return { orders: items.map(shownOrder), ...next };
+}
+
+/** Only after its ledger row is durable. Harmless when repeated. */
+export async function markPaid(orderNo: string, transactionId: string, paidAt: string | null): Promise<void> {
+  await writeRepeatably(
+    `UPDATE recharge_orders SET status = 'paid', transaction_id = ?, paid_at = COALESCE(?, NOW(3)), next_check_at = NULL
+      WHERE order_no = ? AND status IN ('pending', 'closed')`,
+    [transactionId, paidAt === null ? null : sqlTime(paidAt), orderNo],
+  );
+}

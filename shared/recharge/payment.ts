@@ -1,0 +1,108 @@
+import { query, write } from '../db.ts';
+import { AppError } from '../errors.ts';
+import { alarm, count } from '../telemetry.ts';
+import { forgetBalance } from './balance.ts';
+import { appendOnce, joinLast } from './ledger.ts';
+import { walletOf } from './numbers.ts';
+import { findOrder, markPaid, type Order } from './order.ts';
+
+/** What a provider says was paid: by its notice, by its answer to a query, or in its bill. */
+export interface Payment {
+  provider: string;
+  /** '' where the provider has no such thing. */
+  providerAppId: string;
+  merchantId: string;
+  orderNo: string;
+  transactionId: string;
+  amountFen: number;
+  currency: string;
+  /** RFC 3339; null: the provider does not say. */
+  paidAt: string | null;
+}
+
+/**
+ * Credits a payment exactly once and marks its order: two statements. When it returns, the ledger row is durable and no
+ * cached balance is older. Throws NOT_FOUND (no such order: a redelivery may find it), NOTICE_MISMATCH (amount,
+ * currency, app or merchant differ, or the transaction is another order's), EngineError (unknown: come again).
+ */
+export async function settlePayment(payment: Payment): Promise<'credited' | 'known'> {
+  const outcome = await credit(payment);
+  const { orderNo, transactionId, paidAt } = payment;
+  await Promise.all([markPaid(orderNo, transactionId, paidAt), forgetBalance(walletOf(orderNo))]);
+  count(`recharge.${outcome}`);
+  return outcome;
+}
+
+export const extRefOf = (provider: string, transactionId: string): string => `${provider}:${transactionId}`;
+
+async function credit(payment: Payment): Promise<'credited' | 'known'> {
+  const { provider, orderNo, transactionId } = payment;
+  const extRef = extRefOf(provider, transactionId);
+  for (let attempt = 1; ; attempt++) {
+    const appended = await appendOnce({ kind: 'recharge', ref: orderNo, extRef }, creditSql, [
+      ...[extRef, orderNo, provider, payment.amountFen, payment.currency],
+      ...[payment.providerAppId, payment.merchantId],
+    ]);
+    if (appended.outcome === 'created') return 'credited';
+    if (appended.outcome === 'foreign') throw mismatch(payment, 'transaction-of-another-order');
+    if (appended.outcome === 'found') {
+      if (appended.agrees && appended.entry.extRef === extRef) return 'known';
+      throw mismatch(payment, appended.agrees ? 'paid-twice' : 'amount');
+    }
+    const order = await findOrder(orderNo);
+    if (!order) {
+      count('recharge.unknown-order');
+      throw new AppError('NOT_FOUND');
+    }
+    const difference = differenceOf(order, payment);
+    if (difference) throw mismatch(payment, difference);
+    // Everything agrees, so the lock row is what is missing: the user's row was deleted by some other tool.
+    if (attempt > 1) throw new Error('a payment that agrees with its order was not credited');
+    alarm('recharge-without-user', { orderNo });
+    await write("INSERT IGNORE INTO users (user_id, profile, erased_at) VALUES (?, '{}', NOW(3))", [order.userId]);
+  }
+}
+
+const creditSql = ({ straight, forUpdate }: { straight: string; forUpdate: string }): string =>
+  `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, ext_ref)
+   SELECT ${straight} o.app_id, o.user_id, o.asset, COALESCE(l.seq, 0) + 1, o.units,
+          COALESCE(l.balance_after, 0) + o.units, 'recharge', o.order_no, CONCAT(o.provider, ':clearing'), ?
+     FROM recharge_orders o
+     JOIN users u ON u.user_id = o.user_id
+     ${joinLast('o.app_id', 'o.user_id', 'o.asset')}
+    WHERE o.order_no = ? AND o.provider = ? AND o.amount_fen = ? AND o.currency = ?
+      AND o.provider_app_id = ? AND o.merchant_id = ? ${forUpdate}`;
+
+/** undefined: the payment is what the order asked for. */
+function differenceOf(order: Order, payment: Payment): string | undefined {
+  if (order.provider !== payment.provider) return 'provider';
+  if (order.amountFen !== payment.amountFen) return 'amount';
+  if (order.currency !== payment.currency) return 'currency';
+  if (order.providerAppId !== payment.providerAppId) return 'provider-app';
+  if (order.merchantId !== payment.merchantId) return 'merchant';
+  return undefined;
+}
+
+/** Money that does not add up is for a person to look at: nothing is written, and the provider goes on telling us. */
+function mismatch({ provider, orderNo }: Payment, difference: string): AppError {
+  alarm('notice-mismatch', { provider, orderNo, difference });
+  return new AppError('NOTICE_MISMATCH');
+}
+
+/** Marks orders whose ledger row is there and whose mark was lost with its writer: one statement for all. */
+export async function repairMarks(): Promise<number> {
+  const [missed] = await query(`SELECT COUNT(*) AS n ${UNMARKED}`);
+  if (Number(missed?.n) === 0) return 0;
+  const { rowsAffected } = await write(
+    `UPDATE recharge_orders o JOIN ledger_entries e ON e.kind = 'recharge' AND e.ref = o.order_no
+        SET o.status = 'paid', o.transaction_id = SUBSTRING(e.ext_ref, LENGTH(o.provider) + 2),
+            o.paid_at = e.created_at, o.next_check_at = NULL
+      WHERE o.status IN ('pending', 'closed') AND o.next_check_at < NOW(3)`,
+  );
+  count('recharge.repaired', rowsAffected);
+  return rowsAffected;
+}
+
+/** Due for a check: a credit that is under way just now is not disturbed. */
+const UNMARKED = `FROM recharge_orders o JOIN ledger_entries e ON e.kind = 'recharge' AND e.ref = o.order_no
+  WHERE o.status IN ('pending', 'closed') AND o.next_check_at < NOW(3)`;

@@ -1,0 +1,58 @@
+import type { CacheRead } from '../admission.ts';
+import type { ReadAnswer } from '../cache.ts';
+import { AppError } from '../errors.ts';
+import { catalogueRead, productsFrom } from './catalogue.ts';
+import { merchantsRead } from './merchant.ts';
+import { createOrder, findOrder, type OrderStatus } from './order.ts';
+import { providersFrom } from './providers.ts';
+import { SANDBOX } from './sandbox.ts';
+import { syncOrder } from './sync.ts';
+
+export interface PlacedOrder {
+  orderNo: string;
+  status: OrderStatus;
+  /** What `wx.requestPayment` takes; empty when there is nothing to pay any more, and at the sandbox. */
+  payment: Record<string, unknown>;
+}
+
+/** What placing an order reads in admission's own request: the merchant's settings, and what its payer shall read. */
+export const placingReads = (provider: string): CacheRead[] =>
+  provider === SANDBOX ? [] : [merchantsRead(), catalogueRead()];
+
+/**
+ * The order first, then the provider: a notice can never come before its order. Sent again after a lost answer it
+ * gives the same order with a payment that is good now. Throws INVALID_INPUT, IDEMPOTENCY_KEY_REUSED, UNAVAILABLE.
+ */
+export async function placeOrder(
+  appId: string,
+  user: { userId: string },
+  idempotencyKey: string,
+  { productId, provider: name }: { productId: string; provider: string },
+  { requestId, reads }: { requestId: string; reads: readonly ReadAnswer[] },
+): Promise<PlacedOrder> {
+  const provider = (await providersFrom(requestId, reads[0])).find((candidate) => candidate.name === name);
+  if (!provider) {
+    const errors = [{ path: 'provider', message: 'no such provider' }];
+    throw new AppError('INVALID_INPUT', undefined, { errors });
+  }
+  const { providerAppId, merchantId } = provider;
+  const { userId } = user;
+  const order = await createOrder({
+    appId,
+    userId,
+    idempotencyKey,
+    productId,
+    provider: name,
+    providerAppId,
+    merchantId,
+  });
+  const { orderNo, status } = order;
+  if (status !== 'pending') return { orderNo, status, payment: {} };
+  const products = reads[1] ? await productsFrom(requestId, reads[1]) : [];
+  const title = products.find((candidate) => candidate.productId === productId)?.title ?? productId;
+  const payable = { ...order, productId, title };
+  const payment = await provider.prepare(payable, { userId, wechatOpenid: null });
+  if (payment) return { orderNo, status, payment };
+  const known = await findOrder(orderNo);
+  return { orderNo, status: known ? (await syncOrder(known)).status : status, payment: {} };
+}

@@ -1,0 +1,67 @@
+import { AppError } from '../errors.ts';
+import type { Payment } from './payment.ts';
+
+/** What every payment provider does for us. Amounts are fen; numbers are ours and stay the same on a retry. */
+export interface Provider {
+  readonly name: string;
+  /** The mini-program and merchant that orders are bound to; '' where the provider has none. */
+  readonly providerAppId: string;
+  readonly merchantId: string;
+  /**
+   * What the client hands to the provider's payment sheet. May be asked again for the same order. null: the provider
+   * takes no payment for it any more (paid, closed, expired). Throws UNAVAILABLE, INVALID_INPUT.
+   */
+  prepare(order: PayableOrder, payer: Payer): Promise<Record<string, unknown> | null>;
+  /** Asks what became of an order. Throws UNAVAILABLE. */
+  ask(orderNo: string): Promise<Asked>;
+  /** Nobody can pay it any more, or it was paid. Throws UNAVAILABLE. */
+  close(orderNo: string): Promise<'closed' | 'paid'>;
+  /** May be sent again: a provider refunds once per number. Throws UNAVAILABLE when the outcome is not known. */
+  refund(refund: ProviderRefund): Promise<RefundState>;
+  /** Reads a notice over its raw bytes. Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT. */
+  readNotice(notice: RawNotice): ProviderNotice | Promise<ProviderNotice>;
+}
+
+export interface PayableOrder {
+  orderNo: string;
+  amountFen: number;
+  expiresAt: string;
+  productId: string;
+  /** What the payer reads. */
+  title: string;
+}
+
+export interface Payer {
+  userId: string;
+  /** null: the user never logged in by WeChat. */
+  wechatOpenid: string | null;
+}
+
+/** `open`: not paid yet. `ended`: not paid, and cannot be paid any more. */
+export type Asked = { state: 'paid'; payment: Payment } | { state: 'open' | 'ended' };
+
+export interface ProviderRefund {
+  refundNo: string;
+  orderNo: string;
+  refundFen: number;
+  totalFen: number;
+  reason: string | null;
+}
+
+/** `abnormal`: the money could not be delivered, a person has to act at the provider. */
+export type RefundState = 'processing' | 'success' | 'closed' | 'abnormal';
+
+export interface RawNotice {
+  headers: Readonly<Record<string, string | undefined>>;
+  query: Readonly<Record<string, string>>;
+  body: Buffer;
+}
+
+/** `nothing`: authentic, and nothing follows from it. */
+export type ProviderNotice =
+  | { kind: 'payment'; payment: Payment; answer?: object }
+  | { kind: 'refund'; refundNo: string; state: RefundState }
+  | { kind: 'nothing'; answer?: object };
+
+export const providerUnavailable = (): AppError =>
+  new AppError('UNAVAILABLE', 'The payment provider did not answer; try again.', { retryAfterSeconds: 2 });
