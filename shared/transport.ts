@@ -59,8 +59,8 @@ function poolFor(request: OutgoingRequest): Pool {
   const key = `${request.url.host} ${request.repeatable} ${request.lookup !== undefined}`;
   let pool = pools.get(key);
   if (pool && !request.repeatable && Date.now() - pool.lastUsedAt > RESTED_MS) {
-    pool.agent.destroy();
-    pool = undefined;
+    // Resting ones only: a slow answer that is still awaited keeps its socket.
+    for (const sockets of Object.values(pool.agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
   if (!pool) {
     const AgentClass = request.url.protocol === 'https:' ? Agent : plainHttp().Agent;
