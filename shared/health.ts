@@ -1,5 +1,5 @@
 import { pingMysql } from './db.ts';
-import { EngineError } from './errors.ts';
+import { EngineError, SqlError } from './errors.ts';
 import { pingRedis } from './redis.ts';
 
 export interface Health {
@@ -21,13 +21,13 @@ async function askEngines(): Promise<Health> {
   return { redis, mysql };
 }
 
-/** An engine that refuses its credentials serves nobody, just as one that is down. */
+/** An engine that refuses what it is asked (credentials, a database that is not there) serves nobody either. */
 async function standing(ping: Promise<void>): Promise<'ok' | 'away'> {
   try {
     await ping;
     return 'ok';
   } catch (error) {
-    if (error instanceof EngineError) return 'away';
+    if (error instanceof EngineError || error instanceof SqlError) return 'away';
     throw error;
   }
 }

@@ -1,11 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { CacheRead } from './admission.ts';
 import type { ReadAnswer } from './cache.ts';
+import { ignoreEngine } from './cache-write.ts';
 import { decodePlain } from './cached-value.ts';
 import { sessionKey, userVersionKey } from './identity-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
+import { deleteKeys } from './redis.ts';
 import { type CurrentUser, findSession } from './session.ts';
-import { standingOf } from './session-standing.ts';
+import { type Standing, standingOf } from './session-standing.ts';
 
 /**
  * A plugin token (row D3): `p1.<userId>.<sessionId>.<secret>`. Of the secret's 32 bytes the first 16 are the AppID it
@@ -111,7 +113,11 @@ export async function checkPluginToken(
   if (standing === 'unknown') {
     const truth = await findSession(token, token.appId);
     standing = truth.alive ? { alive: true, version: truth.user.version } : truth;
+    // Dead once is dead for good: without its record the next question costs MySQL nothing.
+    if (!isAliveFor(token, standing)) await deleteKeys([pluginTokenKey(token.hash)]).catch(ignoreEngine);
   }
-  if (!standing.alive || standing.version !== token.userVersion) return null;
-  return { userId: token.userId, expiresAt: token.expiresAt };
+  return isAliveFor(token, standing) ? { userId: token.userId, expiresAt: token.expiresAt } : null;
 }
+
+const isAliveFor = (token: PluginToken, standing: Exclude<Standing, 'unknown'>): boolean =>
+  standing.alive && standing.version === token.userVersion;

@@ -6,7 +6,7 @@ import { keysOf, mintPluginToken, type PluginToken, TOKEN_SECONDS } from './plug
 import { evaluate, Script } from './redis.ts';
 import { type CurrentUser, findSession } from './session.ts';
 import { standingOf } from './session-standing.ts';
-import { count } from './telemetry.ts';
+import { alarm, count } from './telemetry.ts';
 
 /** Plugin tokens (rows D1-D6): made for a user whose session was admitted, pushed to the plugin's server, then handed out. */
 
@@ -84,7 +84,7 @@ async function storeAndLook(record: PluginToken, user: CurrentUser): Promise<App
 /**
  * Tells the plugin servers that the user's live tokens (those of these sessions, or all) are dead: best effort, within a
  * second, awaited before the answer since nothing runs after it. Validation needs none of it: it looks at the session.
- * Call it after the session was ended. Never throws EngineError.
+ * Call it after the session was ended. Never throws: what ended stays ended.
  */
 export async function revokePluginTokens(
   appId: string,
@@ -97,8 +97,8 @@ export async function revokePluginTokens(
     timer = setTimeout(resolve, REVOKE_MS);
   });
   const work = pushRevocations(appId, userId, sessionIds, deadlineAt).catch((error: unknown) => {
-    if (!(error instanceof EngineError)) throw error;
-    count('plugin.revocation-not-pushed');
+    if (error instanceof EngineError) count('plugin.revocation-not-pushed');
+    else alarm('plugin-revocation-failed');
   });
   await Promise.race([work, tooLate]).finally(() => clearTimeout(timer));
 }

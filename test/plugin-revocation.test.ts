@@ -78,6 +78,9 @@ describe('a plugin token dies', () => {
     const token = await issued(plugin, user);
     await moveVersion(user, ', disabled_at = NOW(3)');
     expect(await isActive(plugin, token)).toBe(false);
+    await world.stack.resetCounters();
+    expect(await isActive(plugin, token)).toBe(false);
+    expect(await world.stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
   });
 
   test('with the absolute end of its session, everywhere', async () => {
