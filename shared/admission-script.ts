@@ -1,4 +1,5 @@
 import { LOOK } from './cache-scripts.ts';
+import { ASK } from './existence-filter.ts';
 import { Script } from './redis.ts';
 
 /**
@@ -6,13 +7,15 @@ import { Script } from './redis.ts';
  * keys. It reads everything, decides, then writes. A refusal leaves whatever comes after the refusing step uncharged
  * and untouched.
  *
- * KEYS: the string keys, read by one MGET in the order of the sections below; then filter keys; then the hot counter.
+ * KEYS: the string keys, read by one MGET in the order of the sections below; then filter keys; then the keys of values
+ * that are read apart; then the hot counter.
  * ARGV: number of string keys, request id, now ms, then the arguments of each section (admission.ts packs them).
  * The replay record holds `<id>;<state>`, state 0 refused, 1 admitted, 2 admitted and a charge given back: the same
  * request may come again after a lost answer; once admitted it passes and is charged nothing.
  */
 export const admissionScript = new Script(`
 ${LOOK}
+${ASK}
 local strings, id, now = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local values = redis.call('MGET', unpack(KEYS, 1, strings))
 local at, arg = 0, 3
@@ -102,27 +105,29 @@ if take() == 'off-mark' then
   end
 end
 
--- 4. What the declared reads would find; rules may count misses, so nothing is leased yet.
-local early, readLeaseMs, misses, filterAt, reads = number(), number(), 0, strings, {}
+-- 4. What the declared reads would find; rules may count misses, so nothing is leased yet. Of a big value ('apart')
+-- the head alone is read here: the value itself comes beside the script.
+local early, readLeaseMs, misses, filterAt, apartAt, reads = number(), number(), 0, strings, strings + number(), {}
 for i = 1, number() do
-  local readKey, value = key()
-  local state, offsets = look(value, id, now, early), take()
-  if offsets == 'plain' then
+  local kind, hashes, readKey, value = take(), take()
+  if kind == 'apart' then
+    apartAt = apartAt + 1
+    readKey = KEYS[apartAt]
+    value = redis.call('GETRANGE', readKey, 0, 199)
+    if value == '' then value = nil end
+  else
+    readKey, value = key()
+  end
+  local state = look(value, id, now, early)
+  if kind == 'plain' then
     state = 'plain'
     value = value and int(redis.call('PTTL', readKey)) .. ';' .. value
-  elseif offsets ~= '' then
+  elseif hashes ~= '' then
     filterAt = filterAt + 1
-    if state == 'lease' then
-      local ask = {'BITFIELD_RO', KEYS[filterAt], 'GET', 'u1', 0}
-      for offset in string.gmatch(offsets, '%d+') do
-        ask[#ask + 1] = 'GET' ask[#ask + 1] = 'u1' ask[#ask + 1] = offset
-      end
-      local bits = redis.call(unpack(ask))
-      for b = 2, #bits do if bits[1] == 1 and bits[b] == 0 then state = 'none' end end
-    end
+    if state == 'lease' and not ask_filter(KEYS[filterAt], hashes) then state = 'none' end
   end
   if state == 'lease' then misses = misses + 1 end
-  reads[i] = {readKey, value, state}
+  reads[i] = {readKey, value, state, kind}
 end
 
 -- 5. API lock. All rules are looked at before one is charged; a refusing rule charges no other.
@@ -148,15 +153,22 @@ for i = 1, number() do
     else
       local ms = used > 0 and redis.call('PTTL', counterKey) or windowMs
       local locked = used > limit
+      if ms < 0 then
+        -- It lost its end: it gets one.
+        ms = lockMs > 0 and lockMs or windowMs
+        trips[#trips + 1] = {counterKey, counter, ms}
+      end
       if lockMs > 0 and (not locked or string.find(flags, 'e')) then
-        ms = lockMs
-        if strikesKey and not locked then
+        local lasts = lockMs
+        if strikesKey then
           local strike = tonumber(strikes or '') or 0
-          ms = math.min(maxMs, lockMs * factor ^ strike)
-          trips[#trips + 1] = {strikesKey, int(strike + 1), memoryMs}
+          lasts = math.min(maxMs, lockMs * factor ^ (locked and math.max(0, strike - 1) or strike))
+          if not locked then trips[#trips + 1] = {strikesKey, int(strike + 1), memoryMs} end
         end
+        ms = locked and math.max(ms, lasts) or lasts
         trips[#trips + 1] = {counterKey, generation .. ';' .. int(limit + 1), ms}
       end
+      ms = math.max(ms, 1)
       if ms > refusedMs then refused, refusedMs = i, ms end
     end
   end
@@ -175,14 +187,17 @@ for _, charge in ipairs(charges) do
 end
 if extendTo then redis.call('PEXPIREAT', sessionKey, int(extendTo)) end
 for _, read in ipairs(reads) do
-  local state = read[3]
-  take_lease(state, read[1], read[2], id, now, readLeaseMs)
+  local readKey, value, state, kind = unpack(read, 1, 4)
+  if kind == 'apart' and state == 'refresh' then value = redis.call('GET', readKey) end
+  take_lease(state, readKey, value, id, now, readLeaseMs)
   answer[#answer + 1] = state
-  local shown = state == 'hit' or state == 'stale' or state == 'refresh' or state == 'plain'
-  answer[#answer + 1] = shown and read[2] or ''
+  local shown = kind ~= 'apart' and (state == 'hit' or state == 'stale' or state == 'refresh' or state == 'plain')
+  answer[#answer + 1] = shown and value or ''
 end
-local hot = take()
-if hot and hot ~= '' then
+-- A sampled read counts when it found something: what does not exist is never hot.
+local hotIndex, hot = number(), take()
+local counted = reads[hotIndex]
+if counted and counted[2] and string.find(counted[2], '^[JZ]') then
   redis.pcall('ZINCRBY', KEYS[#KEYS], 1, hot)
   redis.pcall('PEXPIRE', KEYS[#KEYS], 86400000)
 end

@@ -14,7 +14,7 @@ import { AppError, TokenRefused } from './errors.ts';
 import { anyHotKey, HOT_SAMPLE } from './hot-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
 import { knownPolicy, learnPolicy, policyKey } from './lock-policy.ts';
-import { evaluate } from './redis.ts';
+import { evaluate, evaluateBeside } from './redis.ts';
 import { nonceKey, signatureKey, sinceKey } from './replay-record.ts';
 import { count } from './telemetry.ts';
 
@@ -48,10 +48,13 @@ export interface SessionFill {
 
 export interface CacheRead {
   key: Key;
-  /** Existence filter: its key and the bits that must be set; absent or unfinished filters say nothing. */
-  filter?: { key: Key; offsets: readonly number[] };
-  /** No cache key: handed over as it is, `<life left in ms>;<value>` or '' when absent; nothing is leased. */
-  plain?: true;
+  /** Existence filter: its key and the hashes that it must hold; absent or unfinished filters say nothing. */
+  filter?: { key: Key; hashes: readonly number[] };
+  /**
+   * apart: the value is big and is fetched beside the script, in the same request. plain: no cache key, handed over as
+   * it is, `<life left in ms>;<value>` or '' when absent; nothing is leased.
+   */
+  kind?: 'apart' | 'plain';
   /** Name under which a sampled hit counts towards the hot keys. */
   hot?: string;
 }
@@ -78,9 +81,13 @@ export async function admit(request: AdmissionRequest): Promise<Admission> {
     const rules = bindRules(request.targets, request.identities);
     const remembered = rememberedDenial(rules);
     if (remembered) throw remembered;
-    const answer = await evaluate<string[]>(admissionScript, ...pack(request, rules));
+    const [answer, ...apart] = await evaluateBeside<string[]>(
+      admissionScript,
+      ...pack(request, rules),
+      readApart(request.reads),
+    );
     if (answer[0] === 'policy' && attempt < 4) learn(request, answer);
-    else return judge(answer, request, rules);
+    else return judge(answer, request, rules, apart);
   }
 }
 
@@ -92,7 +99,12 @@ function learn(request: AdmissionRequest, answer: string[]): void {
   }
 }
 
-function judge(answer: string[], request: AdmissionRequest, rules: BoundRule[]): Admission {
+function judge(
+  answer: string[],
+  request: AdmissionRequest,
+  rules: BoundRule[],
+  apart: Array<string | null>,
+): Admission {
   const [verdict, first = '', second = '', third = ''] = answer;
   switch (verdict) {
     case 'admitted':
@@ -103,10 +115,7 @@ function judge(answer: string[], request: AdmissionRequest, rules: BoundRule[]):
         verdict: 'admitted',
         session: first,
         sessionExtended: second === '1',
-        reads: request.reads.map((_, i) => ({
-          state: answer[4 + 2 * i] as ReadState,
-          stored: answer[5 + 2 * i] ?? '',
-        })),
+        reads: readAnswers(answer, request.reads, apart),
         rules,
       };
     case 'absent':
@@ -127,6 +136,18 @@ function judge(answer: string[], request: AdmissionRequest, rules: BoundRule[]):
     default:
       throw new Error('admission gave no known verdict');
   }
+}
+
+function readAnswers(answer: string[], reads: readonly CacheRead[], apart: Array<string | null>): ReadAnswer[] {
+  let next = 0;
+  return reads.map((read, i) => {
+    const state = answer[4 + 2 * i] as ReadState;
+    if (read.kind !== 'apart') return { state, stored: answer[5 + 2 * i] ?? '' };
+    const stored = apart[next++] ?? '';
+    if (state !== 'hit' && state !== 'stale' && state !== 'refresh') return { state, stored: '' };
+    // Between script and value a writer came: what it left is not ours to fill.
+    return /^[JZN]/.test(stored) ? { state, stored } : { state: 'bypass', stored: '' };
+  });
 }
 
 function locked(index: number, waitMs: number, request: AdmissionRequest, rules: BoundRule[]): AppError {
@@ -166,22 +187,26 @@ function pack(request: AdmissionRequest, rules: readonly BoundRule[]): [Key[], A
     args.push(token.keyId);
   }
 
-  args.push(drawEarliness(), LEASE_MS, reads.length);
-  for (const { key, filter, plain } of reads) {
-    keys.push(key);
-    args.push(plain ? 'plain' : filter ? filter.offsets.join(',') : '');
+  const filters = reads.flatMap(({ filter }) => (filter ? [filter.key] : []));
+  args.push(drawEarliness(), LEASE_MS, filters.length, reads.length);
+  for (const { key, filter, kind } of reads) {
+    if (kind !== 'apart') keys.push(key);
+    args.push(kind ?? '', filter ? filter.hashes.join(',') : '');
   }
 
   args.push((activeBlock(targets, request.identities)?.seconds ?? 0) * 1000, rules.length);
   for (const bound of rules) packRule(bound, keys, args);
 
   const strings = keys.length;
-  for (const { filter } of reads) if (filter) keys.push(filter.key);
+  keys.push(...filters, ...readApart(reads));
   const hot = drawHot(reads);
-  if (hot) keys.push(anyHotKey());
-  args.push(hot ?? '');
+  if (hot > 0) keys.push(anyHotKey());
+  args.push(hot, reads[hot - 1]?.hot ?? '');
   return [keys, [strings, ...args]];
 }
+
+const readApart = (reads: readonly CacheRead[]): Key[] =>
+  reads.flatMap(({ key, kind }) => (kind === 'apart' ? [key] : []));
 
 function packSession(session: SessionCheck | undefined, keys: Key[], args: Array<string | number>): void {
   args.push(session?.mode ?? '');
@@ -207,10 +232,9 @@ function packRule({ rule, generation, counter, strikes, spare }: BoundRule, keys
   if (spare) keys.push(spare);
 }
 
-const drawHot = (reads: readonly CacheRead[]): string | undefined =>
-  reads[0]?.hot !== undefined && Math.random() * HOT_SAMPLE < 1
-    ? reads[Math.floor(Math.random() * reads.length)]?.hot
-    : undefined;
+/** Which of the reads is counted as read often, from 1; 0: none, as in 63 of 64 calls. */
+const drawHot = (reads: readonly CacheRead[]): number =>
+  reads[0]?.hot !== undefined && Math.random() * HOT_SAMPLE < 1 ? 1 + Math.floor(Math.random() * reads.length) : 0;
 
 /**
  * Stands for as long as a warm authorizer may still hold the app's record: `off`, or the ids of its revoked keys.

@@ -19,7 +19,11 @@ local function look(value, id, now, early, ahead)
     if owner ~= '' and owner ~= id and now < tonumber(till) then return now < soft and 'hit' or 'stale' end
     return 'refresh'
   end
-  if kind == 'L' then return string.match(value, '^L([^;]+)') == id and 'lease' or 'wait' end
+  if kind == 'L' then
+    local owner, till = string.match(value, '^L([^;@]+)@?(%d*)')
+    if owner == id or (till ~= '' and now >= tonumber(till)) then return 'lease' end
+    return 'wait'
+  end
   if kind == 'T' then return 'bypass' end
   return 'lease'
 end
@@ -27,8 +31,8 @@ local function take_lease(state, key, value, id, now, leaseMs)
   if state == 'lease' then
     local floor = value and (string.match(value, '^F(%d+)$') or string.match(value, '^L[^;]+;F(%d+)$'))
     if floor then
-      leaseMs = math.max(leaseMs, redis.call('PTTL', key))
-      redis.call('SET', key, 'L' .. id .. ';F' .. floor, 'PX', leaseMs)
+      local till = string.format('%d', now + leaseMs)
+      redis.call('SET', key, 'L' .. id .. '@' .. till .. ';F' .. floor, 'PX', math.max(leaseMs, redis.call('PTTL', key)))
     else
       redis.call('SET', key, 'L' .. id, 'PX', leaseMs)
     end
@@ -104,7 +108,7 @@ return 1
 export const FITS = `
 local function fits(stored, id, version)
   if not stored then return 0 end
-  local owner, floor = string.match(stored, '^L([^;]+);?F?(%d*)$')
+  local owner, floor = string.match(stored, '^L([^;@]+)[^;]*;?F?(%d*)$')
   local kind = string.sub(stored, 1, 1)
   if not owner then floor, owner = string.match(stored, '^[JZN]1;%d+;%d+;(%d+);([^;@]*)@') end
   if owner ~= id then return 0 end
@@ -141,7 +145,7 @@ local id = ARGV[1]
 for _, key in ipairs(KEYS) do
   local stored = redis.call('GET', key)
   if stored then
-    local owner, floor = string.match(stored, '^L([^;]+);?F?(%d*)$')
+    local owner, floor = string.match(stored, '^L([^;@]+)[^;]*;?F?(%d*)$')
     if owner == id then
       if floor == '' then redis.call('DEL', key) else redis.call('SET', key, 'F' .. floor, 'KEEPTTL') end
     elseif not owner then
@@ -179,6 +183,14 @@ for _, key in ipairs(KEYS) do
   end
   if #left == 0 then redis.call('DEL', key)
   else redis.call('SET', key, 'T' .. table.concat(left, ','), 'KEEPTTL') end
+end
+return 1
+`);
+
+/** Values that nobody can read: gone, unless something else stands there by now. KEYS; ARGV: what was read of each. */
+export const dropScript = new Script(`
+for i, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[i] then redis.call('DEL', key) end
 end
 return 1
 `);

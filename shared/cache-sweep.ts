@@ -1,10 +1,12 @@
 import { sweepScript } from './cache-scripts.ts';
 import { FLOOR_MS } from './cache-write.ts';
 import { hasReplica, query, sqlTime } from './db.ts';
+import { announceIds } from './existence-filter.ts';
+import { retireFilter } from './filter-builder.ts';
 import { appKey, pluginsKey, userVersionKey } from './identity-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
 import { batch, evaluate } from './redis.ts';
-import { allResources, resourceKey } from './resources.ts';
+import { allResources, type Resource, resourceKey } from './resources.ts';
 
 /**
  * The outbox of the cache: every cached table has `updated_at` with an index, so whatever a delete did not reach (it
@@ -17,8 +19,8 @@ export interface SweptTable {
   keyOf(id: string): Key;
   /** Its rows are filled from replicas where there are some: the sweep leaves floors. Strict families never are. */
   fromReplicas: boolean;
-  /** Told of rows that exist now, before their keys go. */
-  exists?(ids: string[]): Promise<void>;
+  /** Told of rows that exist now, before their keys go; with how many this run has told of so far. */
+  exists?(ids: string[], before: number): Promise<void>;
 }
 
 /** Longer than any statement runs, so that none commits behind the sweep. */
@@ -44,31 +46,48 @@ interface Position {
 }
 
 export const sweptTables = (): SweptTable[] => [
-  ...allResources().map((resource) => ({
-    table: resource.table,
-    id: 'id',
-    keyOf: (id: string) => resourceKey(resource, id),
-    fromReplicas: true,
-  })),
+  ...allResources().map(
+    (resource): SweptTable => ({
+      table: resource.table,
+      id: 'id',
+      keyOf: (id) => resourceKey(resource, id),
+      fromReplicas: true,
+      ...(resource.filtered && { exists: (ids, before) => announceChanged(resource, ids, before) }),
+    }),
+  ),
   { table: 'apps', id: 'app_id', keyOf: appKey, fromReplicas: false },
   { table: 'users', id: 'user_id', keyOf: userVersionKey, fromReplicas: false },
   { table: 'plugins', id: 'plugin_id', keyOf: pluginsKey, fromReplicas: false },
 ];
 
+/** More than these are not told to a filter one by one: it is built anew. */
+const MAX_ANNOUNCED = 5_000;
+
+async function announceChanged(resource: Resource, ids: string[], before: number): Promise<void> {
+  if (before + ids.length <= MAX_ANNOUNCED) await announceIds(resource.name, ids);
+  else if (before <= MAX_ANNOUNCED) await retireFilter(resource.name);
+}
+
 /**
  * Deletes the keys of all rows changed since the last run less 60 s; one that does not finish by `stopAt` is gone on
- * with in the next run. Answers the number of rows. Throws EngineError.
+ * with in the next run. Throws EngineError.
  */
-export async function sweepChangedRows(tables: readonly SweptTable[], stopAt: number): Promise<number> {
+export async function sweepChangedRows(
+  tables: readonly SweptTable[],
+  stopAt: number,
+): Promise<{ rows: number; whole: boolean }> {
   const stored = await batch(tables.map(({ table }) => ['get', positionKey(table)] as const));
   const [clock] = await query('SELECT NOW(3) AS now');
   const startedAt = String(clock?.now);
   let rows = 0;
+  let whole = true;
   for (const [index, table] of tables.entries()) {
     const position = parsePosition(stored[index]) ?? { at: startedAt };
-    rows += await sweepTable(table, position, startedAt, stopAt);
+    const swept = await sweepTable(table, position, startedAt, stopAt);
+    rows += swept.rows;
+    whole &&= swept.whole;
   }
-  return rows;
+  return { rows, whole };
 }
 
 function parsePosition(stored: unknown): Position | undefined {
@@ -81,23 +100,23 @@ function parsePosition(stored: unknown): Position | undefined {
   }
 }
 
-async function sweepTable(table: SweptTable, from: Position, now: string, stopAt: number): Promise<number> {
+async function sweepTable(table: SweptTable, from: Position, now: string, stopAt: number) {
   let position = from.afterId === undefined ? { ...from, at: overlapped(from.at, now) } : from;
   const startedAt = from.startedAt ?? now;
   let rows = 0;
   while (Date.now() < stopAt) {
     const changed = await changedRows(table, position);
-    await sweepRows(table, changed);
+    await sweepRows(table, changed, rows);
     rows += changed.length;
     const last = changed.at(-1);
     if (!last || changed.length < SLICE) {
       await savePosition(table, { at: startedAt });
-      return rows;
+      return { rows, whole: true };
     }
     position = { at: last.updatedAt, afterId: last.id, startedAt };
     await savePosition(table, position);
   }
-  return rows;
+  return { rows, whole: false };
 }
 
 /** Where no position is known (the first run, a flush) all that may be cached is looked at. */
@@ -132,9 +151,12 @@ async function changedRows({ table, id }: SweptTable, { at, afterId }: Position)
   }));
 }
 
-async function sweepRows(table: SweptTable, rows: ChangedRow[]): Promise<void> {
+async function sweepRows(table: SweptTable, rows: ChangedRow[], before: number): Promise<void> {
   if (rows.length === 0) return;
-  await table.exists?.(rows.filter(({ exists }) => exists).map(({ id }) => id));
+  await table.exists?.(
+    rows.filter(({ exists }) => exists).map(({ id }) => id),
+    before,
+  );
   await evaluate(
     sweepScript,
     rows.map(({ id }) => table.keyOf(id)),

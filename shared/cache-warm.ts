@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { fillArguments, LEASE_MS } from './cache.ts';
+import { LEASE_MS } from './cache.ts';
+import { fillArguments } from './cache-fill.ts';
 import { claimScript, fillScript, giveUpScript } from './cache-scripts.ts';
 import { sweepChangedRows, sweptTables } from './cache-sweep.ts';
 import { forget } from './cache-write.ts';
 import { EngineError } from './errors.ts';
+import { type FilterStep, tendFilter } from './filter-builder.ts';
 import { decayHotKeys } from './hot-keys.ts';
 import { evaluate } from './redis.ts';
 import { keepReplayRecords } from './replay-record.ts';
@@ -20,6 +22,8 @@ export interface WarmReport {
   /** Records loaded into the cache; of `candidates`, the declared and the hot ones. */
   warmed: number | 'failed';
   candidates: number;
+  /** What was done for the existence filter of each resource. */
+  filters: Record<string, FilterStep | 'failed'>;
   /** Marks of the replay records that had to begin anew: more than 0 after a flush. */
   replayRecordsBegun: number | 'failed';
 }
@@ -30,9 +34,9 @@ const SLICE = 50;
 /** Loaded again when less than this share of its fresh time is left. */
 const AHEAD = 0.3;
 
-export async function warmCache(limits: { stopAt: number }): Promise<WarmReport> {
+export async function warmCache(limits: { stopAt: number; settleMs?: number }): Promise<WarmReport> {
   const replayRecordsBegun = await attempt('replay-records', () => keepReplayRecords());
-  const swept = await attempt('sweep', () => sweepChangedRows(sweptTables(), limits.stopAt));
+  const sweep = await attempt('sweep', () => sweepChangedRows(sweptTables(), limits.stopAt));
   let candidates = 0;
   const warmed = await attempt('warm', async () => {
     const wanted = await wantedIds();
@@ -45,7 +49,14 @@ export async function warmCache(limits: { stopAt: number }): Promise<WarmReport>
     }
     return loads;
   });
-  return { swept, warmed, candidates, replayRecordsBegun };
+  // A filter is only as good as the sweep before it: rows of other tools are announced there.
+  const filters: WarmReport['filters'] = {};
+  if (sweep !== 'failed' && sweep.whole) {
+    for (const resource of allResources().filter(({ filtered }) => filtered)) {
+      filters[resource.name] = await attempt('filter', () => tendFilter(resource, limits.stopAt, limits.settleMs));
+    }
+  }
+  return { swept: sweep === 'failed' ? sweep : sweep.rows, warmed, candidates, filters, replayRecordsBegun };
 }
 
 async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | 'failed'> {

@@ -4,13 +4,16 @@ import { hasReplica } from './db.ts';
 import { EngineError } from './errors.ts';
 import type { Key } from './keys.ts';
 import { deleteKeys, evaluate } from './redis.ts';
+import { forgetFlights } from './single-flight.ts';
 import { count } from './telemetry.ts';
 
 /** How writers keep the cache true: a write and the keys it spoils are one call. */
-const TOMBSTONE_MS = 35_000;
 
+/** Longer than any statement that a client gave up on may still run. */
+const TOMBSTONE_MS = 35_000;
 /** Longer than the 30 s that a replica may be behind and still be read. */
 export const FLOOR_MS = 60_000;
+
 /** No row of a replica reaches it: the next fill comes from the primary. */
 const PRIMARY_ONLY = Number.MAX_SAFE_INTEGER;
 
@@ -19,17 +22,29 @@ const PRIMARY_ONLY = Number.MAX_SAFE_INTEGER;
  * floor instead of nothing: the version that was written, where it is known, is the least that a replica must show.
  */
 export async function forget(keys: readonly Key[], versions: readonly number[] = []): Promise<void> {
+  forgetFlights();
   if (!hasReplica() || keys.length === 0) return deleteKeys(keys);
   await evaluate(sweepScript, [...keys], [FLOOR_MS, ...keys.map((_, index) => versions[index] ?? PRIMARY_ONLY)]);
 }
 
 /**
- * The write and the keys it spoils are one call: commit, then delete them all in one request. A delete that fails or
- * never comes is made up for by cache-warm, which sweeps the rows changed since its last run.
+ * The write and the keys it spoils are one call: commit, then delete them all in one request; also when the outcome is
+ * unknown, since it may have been applied. A delete that fails or never comes is made up for by cache-warm, which
+ * sweeps the rows changed since its last run.
  */
-export async function writeThrough<T>(work: () => Promise<T>, spoiled: (result: T) => readonly Key[]): Promise<T> {
-  const result = await work();
-  await forget(spoiled(result)).catch(ignoreEngine);
+export async function writeThrough<T>(
+  work: () => Promise<T>,
+  spoiled: readonly Key[] | ((result: T) => readonly Key[]),
+): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    const unknown = error instanceof EngineError && error.outcome === 'unknown';
+    if (unknown && typeof spoiled !== 'function') await forget(spoiled).catch(ignoreEngine);
+    throw error;
+  }
+  await forget(typeof spoiled === 'function' ? spoiled(result) : spoiled).catch(ignoreEngine);
   return result;
 }
 
@@ -45,10 +60,12 @@ export async function writeStrict<T>(keys: readonly Key[], work: () => Promise<T
   try {
     result = await work();
   } catch (error) {
+    forgetFlights();
     const unknown = error instanceof EngineError && error.outcome === 'unknown';
     if (!unknown) await endWrite(keys, writer).catch(ignoreEngine);
     throw error;
   }
+  forgetFlights();
   await endWrite(keys, writer).catch(ignoreEngine);
   return result;
 }

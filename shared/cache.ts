@@ -1,26 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { fillScript, giveUpScript, lookupScript } from './cache-scripts.ts';
+import { type CachePolicy, fill, giveUp, type Load, type Loaded } from './cache-fill.ts';
+import { dropScript, lookupScript } from './cache-scripts.ts';
 import { ignoreEngine } from './cache-write.ts';
-import { type CachedValue, decodeValue, encodeAbsent, encodeValue } from './cached-value.ts';
+import { type CachedValue, decodeValue } from './cached-value.ts';
 import { hasReplica } from './db.ts';
 import { AppError, EngineError } from './errors.ts';
 import type { Key } from './keys.ts';
-import { batch, deleteKeys, evaluate } from './redis.ts';
+import { batch, evaluate } from './redis.ts';
+import { oncePerInvocation } from './single-flight.ts';
 import { count } from './telemetry.ts';
+
+export type { CachePolicy, Load, Loaded };
 
 /**
  * Cache-aside with leases. A miss leaves a lease in the key, a fill lands only while its lease stands, and any delete
  * takes the lease away: an invalidation always wins over a load that began before it, for values and null markers
  * alike (row A7). Nothing runs after the answer.
  */
-export interface CachePolicy {
-  /** After this one reader refreshes, the others are served on. */
-  freshSeconds: number;
-  /** How much longer a stale value may be served while MySQL fails. */
-  graceSeconds: number;
-  nullSeconds: number;
-}
-
 export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none' | 'away' | 'plain';
 export interface ReadAnswer {
   state: ReadState;
@@ -29,17 +25,6 @@ export interface ReadAnswer {
 
 /** For what nobody looked up: it is read from the primary and fills nothing. */
 export const NOT_READ: ReadAnswer = { state: 'bypass', stored: '' };
-
-/** A row as a loader found it. null: known not to exist. */
-export interface Loaded<T> {
-  value: T | null;
-  /** Row version; 0 where rows have none. */
-  version: number;
-  /** Why it is absent, kept with the null marker. */
-  reason?: string;
-  /** Overrides the policy's lifetimes: what is cached must end with what it tells of. */
-  liveSeconds?: number;
-}
 
 /** How a read was answered; sent as `x-cache`. */
 export type CacheResult = 'hit' | 'miss' | 'null' | 'stale';
@@ -50,21 +35,21 @@ export interface Found<T> {
   cache: CacheResult;
 }
 
-/** Loads what is missing, in one statement for all. `fresh`: ask the primary, no replica. */
-export type Load<T> = (indexes: number[], fresh: boolean) => Promise<Array<Loaded<T>>>;
-
 export const LEASE_MS = 5_000;
+/** With jitter at most 150 ms in all. */
 const WAIT_STEPS_MS = [20, 45, 85];
-const FAILED_REFRESH_PAUSE_MS = 30_000;
 
 /** XFetch: the longer a load takes and the nearer the end, the likelier a reader refreshes early. */
 export const drawEarliness = (): number => -Math.log(1 - Math.random());
 
-const jittered = (seconds: number, spread: number): number =>
-  Math.round(seconds * 1000 * (1 - spread + 2 * spread * Math.random()));
+/**
+ * Reads through the cache where no admission rides along: at most 2 requests to Redis and 1 load. Parallel reads of the
+ * same keys in one invocation are one, and share what they get: it is frozen.
+ */
+export const readThrough = <T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> =>
+  oncePerInvocation(keys.join(' '), () => lookUp(keys, policy, load));
 
-/** Reads through the cache where no admission rides along: at most 2 requests to Redis and 1 load. */
-export async function readThrough<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> {
+async function lookUp<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> {
   const requestId = randomUUID();
   let answers: ReadAnswer[];
   try {
@@ -112,40 +97,57 @@ export async function settleReads<T>(
   load: Load<T>,
 ): Promise<Array<Found<T>>> {
   if (answers.some(({ state }) => state === 'away')) return readWithoutRedis(keys, load);
-  const now = Date.now();
-  const found: Array<Found<T> | undefined> = answers.map((answer) => foundInCache<T>(answer));
-  const corrupt = answers.flatMap(({ state, stored }, i) =>
-    stored && !decodeValue(stored) && state !== 'none' ? [i] : [],
-  );
-  if (corrupt.length > 0) await deleteKeys(corrupt.map((i) => keys[i] as Key)).catch(ignoreEngine);
+  const found = answers.map((answer) => foundInCache<T>(answer));
+  const corrupt = new Set(answers.flatMap(({ stored }, i) => (stored !== '' && found[i] === undefined ? [i] : [])));
+  if (corrupt.size > 0) await dropCorrupt(keys, answers, corrupt);
   await awaitOthers(keys, answers, found);
 
-  const leased = answers.flatMap(({ state }, i) => (isOurs(state) && !corrupt.includes(i) ? [i] : []));
+  const leased = answers.flatMap(({ state }, i) => (isOurs(state) && !corrupt.has(i) ? [i] : []));
   const missing = found.flatMap((entry, i) => (entry === undefined || leased.includes(i) ? [i] : []));
   if (missing.length === 0) return found as Array<Found<T>>;
 
   const startedAt = Date.now();
-  const primary = !hasReplica() || answers.some(({ state }) => state === 'bypass' || state === 'wait');
+  // Where no fill follows that a floor could refuse, only the primary may be asked.
+  const primary = !hasReplica() || missing.length > leased.length;
   try {
-    const loaded = await load(missing, primary);
-    const byIndex = new Map(missing.map((index, position) => [index, loaded[position] as Loaded<T>]));
+    const rows = await load(missing, primary);
+    const loaded = new Map(missing.map((index, position) => [index, rows[position] as Loaded<T>]));
     const loadMs = Date.now() - startedAt;
-    if (leased.length > 0) await fill({ requestId, keys, leased, policy, loadMs, now }, byIndex, primary, load);
-    for (const [index, row] of byIndex) found[index] = foundByLoad(row);
+    if (leased.length > 0) {
+      await fill({ requestId, keys, leased, policy, startedAt, loadMs, primary, load }, loaded);
+    }
+    for (const [index, row] of loaded) found[index] = foundByLoad(row);
     return found as Array<Found<T>>;
   } catch (error) {
-    // Loader throws: nothing is cached, never a null marker; a stale value is served on inside its grace.
     await giveUp(
       requestId,
       leased.map((i) => keys[i] as Key),
     ).catch(ignoreEngine);
-    if (missing.some((i) => found[i] === undefined)) throw error;
-    count('cache.served-stale');
-    return (found as Array<Found<T>>).map((entry) => (entry.value === null ? entry : { ...entry, cache: 'stale' }));
+    return servedOn(found, missing, error);
   }
 }
 
 const isOurs = (state: ReadState): boolean => state === 'lease' || state === 'refresh';
+
+/** Loader throws: nothing is cached, never a null marker; a stale value is served on inside its grace. */
+function servedOn<T>(found: Array<Found<T> | undefined>, missing: number[], error: unknown): Array<Found<T>> {
+  if (missing.some((i) => found[i] === undefined)) throw error;
+  count('cache.served-stale');
+  return (found as Array<Found<T>>).map((entry, i) =>
+    entry.value === null || !missing.includes(i) ? entry : { ...entry, cache: 'stale' },
+  );
+}
+
+/** Unreadable bytes, another codec's or damaged: removed if they still stand, and treated as a miss. */
+async function dropCorrupt(keys: readonly Key[], answers: readonly ReadAnswer[], corrupt: Set<number>): Promise<void> {
+  count('cache.corrupt', corrupt.size);
+  const indexes = [...corrupt];
+  await evaluate(
+    dropScript,
+    indexes.map((i) => keys[i] as Key),
+    indexes.map((i) => answers[i]?.stored ?? ''),
+  ).catch(ignoreEngine);
+}
 
 function foundInCache<T>({ state, stored }: ReadAnswer): Found<T> | undefined {
   if (state === 'none') return { value: null, reason: '', cache: 'null' };
@@ -168,7 +170,7 @@ async function awaitOthers<T>(
   let waiting = answers.flatMap(({ state }, i) => (state === 'wait' ? [i] : []));
   for (const step of WAIT_STEPS_MS) {
     if (waiting.length === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, step * (0.8 + 0.4 * Math.random())));
+    await new Promise((resolve) => setTimeout(resolve, step * (0.7 + 0.3 * Math.random())));
     const stored = await batch(waiting.map((i) => ['get', keys[i] as Key] as const)).catch(() => []);
     const still: number[] = [];
     waiting.forEach((index, position) => {
@@ -179,67 +181,6 @@ async function awaitOthers<T>(
     });
     waiting = still;
   }
-}
-
-interface Filling {
-  requestId: string;
-  keys: readonly Key[];
-  leased: number[];
-  policy: CachePolicy;
-  loadMs: number;
-  now: number;
-}
-
-/** Puts what was loaded into the cache. What a replica gave and the cache did not take is asked of the primary. */
-async function fill<T>(filling: Filling, loaded: Map<number, Loaded<T>>, primary: boolean, load: Load<T>) {
-  const fits = await land(filling, filling.leased, loaded, primary);
-  if (fits.includes(0)) count('cache.lease-lost');
-  if (primary) return;
-  // The replica may be behind a write that this reader has to see, be it below the floor or the end of the lease.
-  const behind = filling.leased.filter((_, position) => fits[position] !== 1);
-  if (behind.length === 0) return;
-  count('cache.replica-behind');
-  const again = await load(behind, true);
-  behind.forEach((index, position) => {
-    loaded.set(index, again[position] as Loaded<T>);
-  });
-  await land(filling, behind, loaded, true);
-}
-
-/** The fill script's answers; empty when Redis gave none. */
-async function land<T>(filling: Filling, indexes: number[], loaded: Map<number, Loaded<T>>, primary: boolean) {
-  const { requestId, keys, policy, loadMs, now } = filling;
-  const args = indexes.flatMap((index) =>
-    fillArguments(loaded.get(index) as Loaded<T>, policy, loadMs, now, { primary }),
-  );
-  const targets = indexes.map((index) => keys[index] as Key);
-  return evaluate<number[]>(fillScript, targets, [requestId, ...args]).catch((error: unknown): number[] => {
-    ignoreEngine(error);
-    return [];
-  });
-}
-
-/** Value, TTL ms and version, as the fill script takes them. Every TTL is spread, by a tenth unless more is asked. */
-export function fillArguments<T>(
-  row: Loaded<T>,
-  policy: CachePolicy,
-  loadMs: number,
-  now: number,
-  { primary, spread = 0.1 }: { primary: boolean; spread?: number },
-) {
-  if (row.value === null) {
-    const ttlMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.nullSeconds, spread);
-    const absent = encodeAbsent({ softAt: now + ttlMs, loadMs, version: row.version }, row.reason);
-    return [absent, ttlMs, primary ? 'P' : ''];
-  }
-  const freshMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.freshSeconds, spread);
-  const value = encodeValue(row.value, { softAt: now + freshMs, loadMs, version: row.version });
-  const lifeMs = row.liveSeconds ? freshMs : freshMs + policy.graceSeconds * 1000;
-  return [value, lifeMs, primary ? 'P' : row.version];
-}
-
-async function giveUp(requestId: string, keys: Key[]): Promise<void> {
-  if (keys.length > 0) await evaluate(giveUpScript, keys, [requestId, Date.now(), FAILED_REFRESH_PAUSE_MS]);
 }
 
 /** Throws NOT_FOUND for what is known not to exist. */

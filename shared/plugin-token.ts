@@ -83,7 +83,7 @@ function presentedPluginToken(text: string): PresentedPluginToken | undefined {
 export function readsOfPluginToken(text: string): CacheRead[] {
   const token = presentedPluginToken(text);
   if (!token) return [];
-  return keysOf(token).map((key) => ({ key, plain: true }));
+  return keysOf(token).map((key) => ({ key, kind: 'plain' as const }));
 }
 
 /** The keys of a token: its record, its session's copy, its user's version. */

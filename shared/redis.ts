@@ -127,6 +127,38 @@ export async function evaluate<T>(script: Script, keys: Key[], args: Argument[])
   }
 }
 
+/** A script, and plain reads behind it, in one request. Throws EngineError. */
+export async function evaluateBeside<T>(
+  script: Script,
+  keys: Key[],
+  args: Argument[],
+  reads: readonly Key[],
+): Promise<[T, ...Array<string | null>]> {
+  if (reads.length === 0) return [await evaluate<T>(script, keys, args)];
+  for (const key of [...keys, ...reads]) checkKey(key);
+  for (const text of script.loaded ? [false, true] : [true]) {
+    const pipeline = redis().pipeline();
+    if (text) pipeline.eval(script.text, keys, args);
+    else pipeline.evalsha(script.sha1, keys, args);
+    for (const key of reads) pipeline.get(key);
+    const [first, ...rest] = await execute(pipeline);
+    if (first instanceof EngineError && first.reason === 'NOSCRIPT') continue;
+    if (first instanceof EngineError) throw first;
+    script.loaded = true;
+    return [first as T, ...rest.map((value) => (typeof value === 'string' ? value : null))];
+  }
+  throw new EngineError('redis', 'NOSCRIPT', 'not-applied');
+}
+
+async function execute(pipeline: ReturnType<Redis['pipeline']>): Promise<unknown[]> {
+  try {
+    const answers = await pipeline.exec({ keepErrors: true });
+    return answers.map((answer) => (answer.error === undefined ? answer.result : engineError(new Error(answer.error))));
+  } catch (error) {
+    throw engineError(error);
+  }
+}
+
 type CommandName = 'get' | 'del' | 'pttl' | 'pexpire' | 'getdel' | 'psetex' | 'strlen' | 'scard';
 export type Command =
   | readonly [name: CommandName, key: Key, ...args: Argument[]]
@@ -150,12 +182,7 @@ export async function batch(commands: readonly Command[]): Promise<unknown[]> {
       (pipeline[name] as (key: string, ...args: Argument[]) => unknown)(key, ...args);
     }
   }
-  try {
-    const answers = await pipeline.exec({ keepErrors: true });
-    return answers.map((answer) => (answer.error === undefined ? answer.result : engineError(new Error(answer.error))));
-  } catch (error) {
-    throw engineError(error);
-  }
+  return execute(pipeline);
 }
 
 /** Deletes keys in one request. Deleting is what an invalidation is: it voids leases in flight, too. */

@@ -4,6 +4,7 @@ import type { LockRule } from './api-lock.ts';
 import type { CachePolicy, Load, Loaded } from './cache.ts';
 import { query, queryReplica, type SqlValue, sqlTime } from './db.ts';
 import { AppError } from './errors.ts';
+import { filterCheck } from './existence-filter.ts';
 import { type Key, keyFamily } from './keys.ts';
 import type { CurrentUser } from './session.ts';
 
@@ -24,6 +25,8 @@ export interface Resource {
   /** An existence filter guards it against floods of random ids. */
   filtered: boolean;
   rules: readonly LockRule[];
+  /** Values are big (8 KB and more): they are fetched beside the admission script, not through it. */
+  apart: boolean;
   /** This many of the newest records are kept warm, whether or not anyone has asked for them yet. */
   warmNewest: number;
 }
@@ -60,6 +63,7 @@ const declared: Resource[] = [
     cache: policy,
     filtered: true,
     rules: [misses],
+    apart: true,
     warmNewest: 20,
   },
   {
@@ -75,6 +79,7 @@ const declared: Resource[] = [
     cache: policy,
     filtered: true,
     rules: [misses],
+    apart: false,
     warmNewest: 50,
   },
   {
@@ -91,6 +96,7 @@ const declared: Resource[] = [
     cache: { freshSeconds: 60, graceSeconds: 300, nullSeconds: 30 },
     filtered: true,
     rules: [misses],
+    apart: false,
     warmNewest: 0,
   },
 ];
@@ -124,6 +130,8 @@ export const resourceKey = (resource: Resource, id: string): Key => recordKey(re
 export const readOf = (resource: Resource, id: string): CacheRead => ({
   key: resourceKey(resource, id),
   hot: `${resource.name}:${id}`,
+  ...(resource.apart && { kind: 'apart' }),
+  ...(resource.filtered && { filter: filterCheck(resource.name, id) }),
 });
 
 /** Whether this caller may see the record: of an owned resource only its owner. */
@@ -172,6 +180,21 @@ export async function newestIds(resource: Resource): Promise<string[]> {
   if (resource.warmNewest === 0) return [];
   const rows = await query(
     `SELECT id FROM ${resource.table} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ${resource.warmNewest}`,
+  );
+  return rows.map(({ id }) => String(id));
+}
+
+/** Throws EngineError, also when a table is too big to be counted in the time a statement has. */
+export async function countRows(resource: Resource): Promise<number> {
+  const [row] = await query(`SELECT COUNT(*) AS n FROM ${resource.table}`);
+  return Number(row?.n);
+}
+
+/** The next ids in order, for the existence filter. */
+export async function idsAfter(resource: Resource, afterId: string, limit: number): Promise<string[]> {
+  const rows = await query(
+    `SELECT id FROM ${resource.table} WHERE id > ? AND deleted_at IS NULL ORDER BY id LIMIT ${limit}`,
+    [afterId],
   );
   return rows.map(({ id }) => String(id));
 }

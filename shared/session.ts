@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SessionCheck, SessionFill } from './admission.ts';
-import { type CachePolicy, fillArguments, type Loaded } from './cache.ts';
+import { type CachePolicy, fillArguments, type Loaded } from './cache-fill.ts';
 import { fillScript } from './cache-scripts.ts';
 import { ignoreEngine, writeStrict } from './cache-write.ts';
 import { decodeValue, encodeValue } from './cached-value.ts';
