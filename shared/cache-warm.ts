@@ -7,6 +7,7 @@ import { forget } from './cache-write.ts';
 import { EngineError } from './errors.ts';
 import { type FilterStep, tendFilter } from './filter-builder.ts';
 import { decayHotKeys } from './hot-keys.ts';
+import { rewritePolicies } from './lock-admin.ts';
 import { evaluate } from './redis.ts';
 import { keepReplayRecords } from './replay-record.ts';
 import { allResources, loadResources, newestIds, type Resource, resourceKey } from './resources.ts';
@@ -24,6 +25,8 @@ export interface WarmReport {
   candidates: number;
   /** What was done for the existence filter of each resource. */
   filters: Record<string, FilterStep | 'failed'>;
+  /** Operator rules and blocks written again, by target: a flush forgets none for longer than a minute. */
+  policies: number | 'failed';
   /** Marks of the replay records that had to begin anew: more than 0 after a flush. */
   replayRecordsBegun: number | 'failed';
 }
@@ -37,6 +40,7 @@ const AHEAD = 0.3;
 export async function warmCache(limits: { stopAt: number; settleMs?: number }): Promise<WarmReport> {
   const replayRecordsBegun = await attempt('replay-records', () => keepReplayRecords());
   const sweep = await attempt('sweep', () => sweepChangedRows(sweptTables(), limits.stopAt));
+  const policies = await attempt('policies', rewritePolicies);
   let candidates = 0;
   const warmed = await attempt('warm', async () => {
     const wanted = await wantedIds();
@@ -56,7 +60,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
       filters[resource.name] = await attempt('filter', () => tendFilter(resource, limits.stopAt, limits.settleMs));
     }
   }
-  return { swept: sweep === 'failed' ? sweep : sweep.rows, warmed, candidates, filters, replayRecordsBegun };
+  return { swept: sweep === 'failed' ? sweep : sweep.rows, warmed, candidates, filters, policies, replayRecordsBegun };
 }
 
 async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | 'failed'> {

@@ -18,13 +18,14 @@ import { countRows, idsAfter, type Resource } from './resources.ts';
 /**
  * Builds the existence filters, in steps that cache-warm takes:
  *
- *     begin -> wait out the longest statement (35 s) -> read all ids in slices -> apply the journal and swap, at once
+ *     begin -> wait out the longest write (45 s) -> read all ids in slices -> apply the journal and swap, at once
  *
  * An id announced before `begin` is committed (or never will be) when the first slice is read; one announced after it
  * is in the journal, which only the swap empties. So whatever was announced before its commit is in the new filter.
  * The wait comes before the slices, so that the journal may be emptied: it holds no more than one build's ids.
  */
-export const SETTLE_MS = 35_000;
+/** 35 s that a statement may run on after its client gave up, and what the attempts before it took. */
+export const SETTLE_MS = 45_000;
 const BUILD_MS = 3_000_000;
 const REBUILD_AFTER_MS = 3_600_000;
 const BITS_PER_ROW = 10;
@@ -139,7 +140,7 @@ export async function retireFilter(resource: string): Promise<void> {
   await batch([...shards.map((shard) => liveKey(resource, shard)), buildingKey(resource)].map((key) => ['del', key]));
 }
 
-/** The next step towards a filter that is whole and young. `settleMs` is 35 s but in tests. Throws EngineError. */
+/** The next step towards a filter that is whole and young. `settleMs` is less in tests alone. Throws EngineError. */
 export async function tendFilter(resource: Resource, stopAt: number, settleMs = SETTLE_MS): Promise<FilterStep> {
   const [stored, leftMs, built] = await batch([
     ['get', buildingKey(resource.name)],

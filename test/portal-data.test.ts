@@ -49,10 +49,18 @@ describe('portal data', () => {
   });
 
   test('a write stands when Redis is away while its key is deleted', async () => {
-    stack.faults.redis = () => ({ kind: 'status', status: 500, body: '' });
+    stack.faults.redis = ({ body }) =>
+      /^"?del/i.test(String((body as unknown[])[0])) ? { kind: 'status', status: 500, body: '' } : undefined;
     expect(await put(5, walk)).toMatchObject({ code: 0 });
     stack.faults.redis = undefined;
     expect(await read(5)).toMatchObject({ status: 200 });
+  });
+
+  test('nothing is put while the existence filter cannot be told of it', async () => {
+    stack.faults.redis = () => ({ kind: 'status', status: 500, body: '' });
+    expect(await put(8, walk)).toMatchObject({ code: 1 });
+    stack.faults.redis = undefined;
+    expect(await read(8)).toMatchObject({ status: 404 });
   });
 
   test('what the resource does not take is refused with the member, and nothing is written', async () => {
