@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { defaultDataFolder } from './data-folder.ts';
+import { apiLocks } from './demo/api-locks.ts';
+import { newCaller } from './demo/caller.ts';
+import { channelLogin } from './demo/channels.ts';
+import { openMeter } from './demo/meter.ts';
+import { pluginTokens } from './demo/plugins.ts';
+import { newPortal } from './demo/portal.ts';
+import { cachedReads } from './demo/reads.ts';
+import { recharges } from './demo/recharges.ts';
+import type { Scene } from './demo/scene.ts';
+import { signedCalls } from './demo/signed-calls.ts';
+import { openStage, type Stage } from './demo/stage.ts';
+import { newStory, type Told } from './demo/story.ts';
+import { newTape } from './demo/tape.ts';
+import { usersAndSessions } from './demo/users.ts';
+import { UsageError } from './dev-options.ts';
+
+const HELP = `npm run demo -- [options]   shows every requirement on a real server, step by step
+
+  --url URL    the server to play on; its engines are those of the running "npm run dev", or of the environment
+  --data DIR   the data folder of that "npm run dev" (default .data/dev)
+  --json       only one JSON line: rows, steps and what failed
+  --help
+
+It plays on the running "npm run dev"; where none runs it starts a server of its own in a temporary folder. Each step
+shows the rows it stands for, what was asked and answered, how long it took and how many requests Redis and MySQL got.
+It makes its own apps and accounts and may run any number of times. On resource "service" and on logins it lifts the
+operator's locks. The exit code is 0 when every step was as it should be.`;
+
+/** The rows of this service that a story on one machine can show: replicas, sentinels and the web page are elsewhere. */
+export const ROWS = [
+  ...['A1', 'A2', 'A3', 'A4', 'A5', 'A6', 'A7', 'A9', 'A10', 'A11', 'B1', 'B2', 'B3', 'B4'],
+  ...['C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'C7', 'D1', 'D2', 'D3', 'D4', 'D5', 'D6', 'E1', 'E2', 'E3', 'E4', 'E5'],
+];
+
+const CHAPTERS: [title: string, play: (scene: Scene) => Promise<void>][] = [
+  ['A. Who calls: apps, keys, signatures', signedCalls],
+  ['A. Fast reads, also under attack', cachedReads],
+  ['B. Users and their sessions', usersAndSessions],
+  ['C. Channel login and recharge', async (scene) => recharges(scene, await channelLogin(scene))],
+  ['D. Plugins and their servers', pluginTokens],
+  ['E. Locks on an interface', apiLocks],
+];
+
+async function play(stage: Stage, print: (line: string) => void, colour: boolean): Promise<Told[]> {
+  const tape = newTape();
+  const meter = await openMeter(stage.env);
+  const story = newStory({ tape, meter, print, colour });
+  const portal = newPortal(tape);
+  print(`The story is played on ${stage.about}.`);
+  if (!meter) print('Its engines stand behind no gateway of ours: requests are not counted.');
+
+  const run = randomBytes(5).toString('hex');
+  const app = await portal('app', 'create', '--name', `demo-${run}`, '--json');
+  const scene: Scene = { story, tape, portal, env: stage.env, run, app, caller: newCaller(stage.url, tape) };
+  try {
+    for (const [title, chapter] of CHAPTERS) {
+      story.chapter(title);
+      // What failed was told by its step; the other chapters do not depend on it.
+      await chapter(scene).catch((error: unknown) => failedOutside(story.told, title, error, print));
+    }
+  } finally {
+    await portal('app', 'disable', '--app', app.appId, '--json');
+  }
+  return story.told;
+}
+
+/** A chapter's preparation failed, in no step of its own. */
+function failedOutside(told: Told[], title: string, error: unknown, print: (line: string) => void): void {
+  const failure = error instanceof Error ? error.message : String(error);
+  if (told.some((step) => step.failure === failure)) return;
+  print(`\n✗ ${title}: ${failure}`);
+  told.push({ rows: [], title, passed: false, milliseconds: 0, failure });
+}
+
+async function main(): Promise<number> {
+  const { values } = readOptions();
+  if (values.help) return say(HELP);
+  const print = values.json ? () => {} : (line: string) => console.log(line);
+  const startedAt = performance.now();
+  const stage = await openStage({ dataDirectory: resolve(values.data), ...(values.url && { url: values.url }) });
+  let told: Told[];
+  try {
+    told = await play(stage, print, process.stdout.isTTY === true && !process.env.NO_COLOR);
+  } finally {
+    await stage.stop();
+  }
+  const shown = ROWS.filter((row) => told.some(({ rows, passed }) => passed && rows.includes(row)));
+  const failed = told.filter(({ passed }) => !passed);
+  const missing = ROWS.filter((row) => !shown.includes(row) || failed.some(({ rows }) => rows.includes(row)));
+  const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(1));
+  if (values.json) {
+    console.log(
+      JSON.stringify({
+        rows: shown,
+        missing,
+        steps: told.length,
+        passed: told.length - failed.length,
+        failed,
+        seconds,
+      }),
+    );
+  }
+  print(
+    `\n${shown.length} of ${ROWS.length} rows shown, ${told.length - failed.length} of ${told.length} steps passed, ${seconds} s` +
+      (missing.length > 0 ? `; not as they should be: ${missing.join(', ')}` : ''),
+  );
+  return failed.length > 0 || missing.length > 0 ? 1 : 0;
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        url: { type: 'string' },
+        data: { type: 'string', default: defaultDataFolder },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message.split('. ')[0]}. See --help.`);
+  }
+}
+
+function say(text: string): number {
+  console.log(text);
+  return 0;
+}
+
+main().then(
+  // Engines and keep-alive connections must not hold up the prompt.
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : String(error));
+    process.exit(error instanceof UsageError ? 2 : 1);
+  },
+);

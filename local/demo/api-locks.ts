@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Scene } from './scene.ts';
+import { answers, must } from './story.ts';
+import type { HttpAnswer } from './tape.ts';
+
+const TARGET = 'data:service';
+const LONGEST_TRIES = 60;
+
+/** Rows E1 to E5: a resource is locked by time, by count, by both; and nobody guesses passwords for long. */
+export async function apiLocks(scene: Scene): Promise<void> {
+  const { step } = scene.story;
+  const { portal, caller, app } = scene;
+  const read = (remark?: string) => caller.call(app, 'GET', '/data/service/1', remark ? { remark } : {});
+  const clear = () => portal('lock', 'clear', '--target', TARGET, '--json');
+  const set = (...more: string[]) => portal('lock', 'set', '--target', TARGET, '--by', 'app', ...more, '--json');
+  try {
+    await step('E2', 'no parameters, no lock: the call is accepted', async () => {
+      await clear();
+      answers(await read(), 200);
+    });
+    await step('E1 E2 E3', 'locked by time: refused until the countdown ends, then accepted again', async () => {
+      await portal('lock', 'block', '--target', TARGET, '--seconds', '2', '--app', app.appId, '--json');
+      named(await read(), 'operator-block');
+      await sleep(2_100);
+      answers(await read('2 s later'), 200);
+    });
+    await step('E1 E4', 'locked by count: past the count calls are refused, other resources are not', async () => {
+      await set('--limit', '3', '--window', '60');
+      for (let call = 1; call <= 3; call++) answers(await read(`call ${call} of 3`), 200);
+      named(await read('call 4'), 'operator-app');
+      answers(await caller.call(app, 'GET', '/data/notice/1'), 200);
+    });
+    await step(
+      'E5',
+      'a locked call costs nothing while this is remembered',
+      async () => {
+        named(await read(), 'operator-app');
+      },
+      { redis: 0, mysql: 0 },
+    );
+    await step('E1', 'the operator clears the lock', async () => {
+      await clear();
+      await accepted(read);
+    });
+    await step('E1 E3 E4', 'locked by both: past the count, for a time', async () => {
+      await set('--limit', '2', '--window', '60', '--lock', '2');
+      for (let call = 1; call <= 2; call++) answers(await read(`call ${call} of 2`), 200);
+      named(await read('call 3'), 'operator-app');
+      await sleep(2_100);
+      answers(await read('2 s later'), 200);
+    });
+  } finally {
+    await clear();
+  }
+  await bruteForce(scene);
+}
+
+/** A server remembers for five seconds at most that it refused a caller; then the cleared lock is seen. */
+async function accepted(read: (remark: string) => Promise<HttpAnswer>): Promise<void> {
+  for (let second = 0; second < 7; second++) {
+    const answer = await read(`${second} s after it was cleared`);
+    if (answer.status === 200) return;
+    await sleep(1_000);
+  }
+  must(false, 'it is accepted again within five seconds');
+}
+
+async function bruteForce({ story, caller, portal, app, run }: Scene): Promise<void> {
+  const account = `victim-${run}`;
+  const clear = async () => {
+    for (const target of ['POST /login', 'POST /accounts']) await portal('lock', 'clear', '--target', target, '--json');
+  };
+  try {
+    await story.step('E5', 'guessing a password is locked after some tries, even for the right one', async () => {
+      await caller.sdk(app).register({ account, password: `right-${run}-one` });
+      const login = (password: string) => caller.call(app, 'POST', '/login', { body: { account, password } });
+      let tries = 0;
+      for (; tries < LONGEST_TRIES; tries++) {
+        const answer = await login(`guess-${run}-${tries}`);
+        if (answer.status === 429) break;
+        answers(answer, 401, 'BAD_CREDENTIALS');
+      }
+      must(tries < LONGEST_TRIES, `it is locked within ${LONGEST_TRIES} tries`);
+      answers(await login(`right-${run}-one`), 429, 'LOCKED');
+    });
+  } finally {
+    // The lock counts by address too, and on this machine everybody has the same one.
+    await clear();
+  }
+}
+
+function named(answer: HttpAnswer, rule: string): void {
+  answers(answer, 429, 'LOCKED');
+  const policy = answer.headers.get('ratelimit-policy') ?? '';
+  must(answer.headers.has('retry-after') && policy.includes(`"${rule}"`), `Retry-After, and the rule ${rule} by name`);
+}

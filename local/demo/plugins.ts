@@ -1,0 +1,95 @@
+import { freePort } from '../process.ts';
+import { type PluginServerSimulator, startPluginServer } from '../simulators/plugin-server.ts';
+import type { Scene } from './scene.ts';
+import { answers, must } from './story.ts';
+import { DEMO } from './users.ts';
+
+interface Plugin {
+  pluginId: string;
+  appId: string;
+  privateKey: string;
+  server: PluginServerSimulator;
+}
+
+/** Rows D1 to D6: a plugin gets a token of its own, and its server serves by it. */
+export async function pluginTokens(scene: Scene): Promise<void> {
+  const plugins: Plugin[] = [];
+  try {
+    // The map plugin id -> plugin server is preset: the operator makes it before anybody asks.
+    for (const name of ['weather', 'maps']) plugins.push(await addPlugin(scene, `demo-${name}-${scene.run}`));
+    await tokensOf(scene, plugins as [Plugin, Plugin]);
+  } finally {
+    for (const { pluginId, server } of plugins) {
+      await server.stop();
+      await scene.portal('plugin', 'remove', '--id', pluginId, '--json');
+    }
+  }
+}
+
+async function addPlugin({ portal }: Scene, pluginId: string): Promise<Plugin> {
+  // The server starts by a secret that the portal makes for its address.
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/push`;
+  const { appId, privateKey, pushSecret } = await portal('plugin', 'add', '--id', pluginId, '--server', url, '--json');
+  return {
+    pluginId,
+    appId,
+    privateKey,
+    server: await startPluginServer({ pluginId, pushSecrets: [pushSecret], port }),
+  };
+}
+
+async function tokensOf({ story, caller, tape, app }: Scene, [weather, maps]: [Plugin, Plugin]): Promise<void> {
+  const { step } = story;
+  const sdk = caller.sdk(app);
+  const { token: session } = await sdk.login(DEMO);
+  const issuing = `/plugins/${weather.pluginId}/token`;
+  const serve = (pluginToken: string, plugin: Plugin, remark: string) =>
+    tape.send('GET', `${plugin.server.url}/service`, { 'plugin-token': pluginToken }, undefined, remark);
+  const validate = (plugin: Plugin, caughtBy: Plugin, pluginToken: string) =>
+    caller.call(caughtBy, 'POST', `/plugins/${plugin.pluginId}/validate`, { body: { pluginToken } });
+
+  await step('D1 D2', 'the account’s Token is authenticated before anything else', async () => {
+    answers(await caller.call(app, 'POST', issuing, { remark: 'no Token' }), 401, 'LOGIN_REQUIRED');
+    answers(await caller.call(app, 'POST', '/plugins/no-such-plugin/token', { session }), 404, 'UNKNOWN_PLUGIN');
+    must(weather.server.received.length === 0, 'nothing was pushed');
+  });
+  const pluginToken = await step(
+    'D1 D3 D4',
+    'a token for this plugin: pushed to its server, then handed to the client',
+    async () => {
+      const issued = answers(await caller.call(app, 'POST', issuing, { session }), 201);
+      must(weather.server.received.length === 1, 'the plugin’s server got one push');
+      const { webhookId, body, status } = weather.server.received[0] ?? {};
+      must(status === 200 && !body?.includes(issued.pluginToken), 'it was taken, and holds a hash of the token only');
+      tape.note(`push to ${weather.pluginId} ${webhookId}`, `${status} ${JSON.parse(body ?? '{}').type}`);
+      return issued.pluginToken as string;
+    },
+  );
+  await step(
+    'D5 D6',
+    'the plugin asks its server with the token; the business server carries none of that load',
+    async () => {
+      must((await serve(pluginToken, weather, 'the plugin’s server')).status === 200, 'it is served');
+      must((await serve(pluginToken, weather, 'again')).status === 200, 'and again');
+    },
+    { redis: 0, mysql: 0 },
+  );
+  await step('D6', 'at the wrong plugin the token is refused, and so is an invented one', async () => {
+    must(
+      (await serve(pluginToken, maps, 'the server of another plugin')).status === 401,
+      'refused by the other server',
+    );
+    must((await serve(`${pluginToken.slice(0, -6)}AAAAAA`, weather, 'invented')).status === 401, 'refused');
+  });
+  await step('D6', 'a plugin server may ask about a token, of its own plugin only', async () => {
+    must(answers(await validate(weather, weather, pluginToken), 200).active === true, 'its own: active');
+    must(answers(await validate(maps, maps, pluginToken), 200).active === false, 'another plugin’s: not active');
+    answers(await validate(weather, maps, pluginToken), 403, 'SCOPE_DENIED');
+  });
+  await step('D2 D6', 'logout ends the plugin tokens made from the session', async () => {
+    await sdk.logout();
+    must(answers(await validate(weather, weather, pluginToken), 200).active === false, 'no longer active');
+    must((await serve(pluginToken, weather, 'after the logout')).status === 401, 'its server was told');
+  });
+}

@@ -1,0 +1,111 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import type { Context } from 'aws-lambda';
+import { resourceKey, resourceNamed } from '../../shared/resources.ts';
+import type { Scene } from './scene.ts';
+import { answers, must } from './story.ts';
+
+const absentId = (): string => String(randomInt(2 ** 40, 2 ** 47));
+
+/** Rows A6, A7 and A9 to A11: fast reads under attack. */
+export async function cachedReads({ story, caller, portal, tape, app }: Scene): Promise<void> {
+  const { step } = story;
+  const sdk = caller.sdk(app);
+
+  await step(
+    'A6',
+    'keys follow naming rules; one that breaks them is refused at the entry',
+    async () => {
+      tape.note('the key of notice 1', resourceKey(resourceNamed('notice'), '1'));
+      for (const id of ['0', '1;DROP', '../1', '*', '99999999999999999']) {
+        answers(await caller.call(app, 'GET', `/data/notice/${id}`), 400, 'INVALID_KEY');
+      }
+    },
+    { redis: 0, mysql: 0 },
+  );
+
+  const id = String(randomInt(900_000_000, 999_999_999));
+  const put = (title: string) => {
+    const record = { title, body: 'Written by npm run demo.', publishedAt: new Date().toISOString() };
+    return portal('data', 'put', 'notice', id, '--json-body', JSON.stringify(record), '--json');
+  };
+  await step(
+    'A9',
+    'writes go to MySQL, reads to Redis: a first read fills the cache, the next one is served by it',
+    async () => {
+      await put('First');
+      const first = answers(await caller.call(app, 'GET', `/data/notice/${id}`), 200);
+      must(first.title === 'First', 'the record that was written');
+      const second = await caller.call(app, 'GET', `/data/notice/${id}`);
+      must(
+        answers(second, 200).title === 'First' && second.headers.get('x-cache') === 'hit',
+        'the second read is a hit',
+      );
+    },
+  );
+  await step(
+    'A9',
+    'a cached read costs one request to Redis in all, and none to MySQL',
+    async () => {
+      answers(await caller.call(app, 'GET', `/data/notice/${id}`), 200);
+    },
+    { redis: 1, mysql: 0 },
+  );
+  await step('A9', 'after a write nobody reads the old value', async () => {
+    await put('Second');
+    must(answers(await caller.call(app, 'GET', `/data/notice/${id}`), 200).title === 'Second', 'the new value');
+    await portal('data', 'delete', 'notice', id, '--json');
+    answers(await caller.call(app, 'GET', `/data/notice/${id}`), 404, 'NOT_FOUND');
+  });
+
+  await step(
+    'A7',
+    'what MySQL does not have is cached as such: asked again it costs one request to Redis',
+    async () => {
+      const absent = await caller.call(app, 'GET', `/data/notice/${id}`);
+      answers(absent, 404, 'NOT_FOUND');
+      must(absent.headers.get('x-cache') === 'null', 'x-cache: null');
+    },
+    { redis: 1, mysql: 0 },
+  );
+
+  await step('A10', 'what is read often is written to the cache ahead of time, by a schedule', async () => {
+    const { handler } = await import('../../functions/cache-warm.ts');
+    await portal('data', 'invalidate', 'notice', '1', '--json');
+    const context = { awsRequestId: randomUUID(), getRemainingTimeInMillis: () => 50_000 } as Context;
+    const report = await handler({ kind: 'cache-warm' }, context);
+    tape.note('cache-warm', JSON.stringify(report));
+    const warm = await sdk.readMany('notice', [1]);
+    must(warm['1'] !== null, 'notice 1 is there');
+  });
+
+  await floods({ step, caller, app });
+}
+
+async function floods({ step, caller, app }: Pick<Scene, 'caller' | 'app'> & { step: Scene['story']['step'] }) {
+  const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+
+  await step(
+    'A11',
+    '100 calls with invented AppIDs reach no engine',
+    async () => {
+      const callers = times(100, () => ({ appId: randomUUID(), privateKey: 'guessed' }));
+      const all = await Promise.all(callers.map((one) => caller.call(one, 'GET', '/data/notice/1')));
+      for (const answer of all) answers(answer, 403);
+    },
+    { redis: 0, mysql: 0 },
+  );
+
+  const ids = times(100, absentId);
+  const flood = async () => {
+    const all = await Promise.all(ids.map((id) => caller.call(app, 'GET', `/data/service/${id}`)));
+    for (const answer of all) answers(answer, 404, 'NOT_FOUND');
+  };
+  await step('A11', '100 random ids: each is looked for at most once', flood);
+  await step('A11 A7', 'the same 100 again: MySQL is not asked', flood, { redis: 100, mysql: 0 });
+
+  const one = absentId();
+  await step('A11', '100 readers of one absent id at once: one load, the others wait for it', async () => {
+    const all = await Promise.all(times(100, () => caller.call(app, 'GET', `/data/service/${one}`)));
+    for (const answer of all) answers(answer, 404, 'NOT_FOUND');
+  });
+}

@@ -1,0 +1,73 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Scene } from './scene.ts';
+import { answers, must } from './story.ts';
+
+/** Row C7: parameters, order, payment, notice, ledger. `session` is the one that the channel login opened. */
+export async function recharges({ story, caller, portal, app, env, run }: Scene, session: string): Promise<void> {
+  const { step } = story;
+  const me = { session };
+  const balance = async (): Promise<number> => answers(await caller.call(app, 'GET', '/balance', me), 200).balance;
+  const idempotencyKey = () => `demo-${randomBytes(12).toString('hex')}`;
+  const notify = (notice: object, options: { key?: string; remark?: string } = {}) => {
+    const body = JSON.stringify(notice);
+    const timestamp = String(Math.floor(Date.now() / 1000));
+    const signature = createHmac('sha256', options.key ?? env.SANDBOX_KEY ?? '')
+      .update(`${timestamp}\n${body}`)
+      .digest('hex');
+    const headers = { 'sandbox-timestamp': timestamp, 'sandbox-signature': signature };
+    return caller.plain('POST', '/recharge/notify/sandbox', headers, body, options.remark);
+  };
+
+  const product = await step('C7', 'only after login: what can be bought, and by which provider', async () => {
+    answers(await caller.call(app, 'GET', '/recharge/params', { remark: 'not logged in' }), 401, 'LOGIN_REQUIRED');
+    const { products, providers } = answers(await caller.call(app, 'GET', '/recharge/params', me), 200);
+    must(products.length > 0 && providers.includes('sandbox'), 'there are products and the sandbox');
+    return products[0] as { productId: string; amountFen: number; units: number };
+  });
+
+  const order = async (remark?: string, key = idempotencyKey()) => {
+    const body = { productId: product.productId, provider: 'sandbox' };
+    const options = { ...me, body, idempotencyKey: key, ...(remark && { remark }) };
+    return answers(await caller.call(app, 'POST', '/recharge', options), 201);
+  };
+  const orderNo = await step('C7', 'an order; the same key and body again is the same order', async () => {
+    const key = idempotencyKey();
+    const made = await order(undefined, key);
+    must((await order('same idempotency-key', key)).orderNo === made.orderNo, 'one order');
+    return made.orderNo as string;
+  });
+
+  const { amountFen, units } = product;
+  const notice = { orderNo, amountFen, currency: 'CNY', transactionId: `demo-${run}-1`, status: 'SUCCESS' };
+  await step('C7', 'a notice that the provider did not sign, or of another amount, credits nothing', async () => {
+    answers(await notify(notice, { key: 'guessed', remark: 'signed by somebody else' }), 401, 'BAD_NOTIFY_SIGNATURE');
+    answers(await notify({ ...notice, amountFen: amountFen + 1 }, { remark: 'one fen more' }), 409, 'NOTICE_MISMATCH');
+    must((await balance()) === 0, 'the balance is 0');
+  });
+  await step('C7', 'the provider’s notice credits the order, and a duplicate of it nothing', async () => {
+    must((await notify(notice)).status < 300, 'the notice is taken');
+    must((await notify(notice, { remark: 'the same notice again' })).status < 300, 'the duplicate is taken');
+    must((await balance()) === units, `the balance is ${units}`);
+    const { entries } = answers(await caller.call(app, 'GET', '/balance/entries', me), 200);
+    must(entries.length === 1, 'one entry in the ledger');
+    const paid = answers(await caller.call(app, 'GET', `/recharge/${orderNo}`, me), 200);
+    must(paid.status === 'paid', 'the order is paid');
+  });
+
+  await step('C7', 'paid, but the notice never came: sync asks the provider and credits', async () => {
+    const { orderNo: lost } = await order();
+    await portal('recharge', 'pay', '--order', lost, '--no-notice', '--json');
+    const synced = answers(await caller.call(app, 'POST', `/recharge/${lost}/sync`, me), 200);
+    must(synced.status === 'paid' && (await balance()) === 2 * units, 'credited once');
+  });
+
+  const spend = (amount: number, remark?: string) => {
+    const options = { ...me, body: { amount, reason: 'demo' }, idempotencyKey: idempotencyKey() };
+    return caller.call(app, 'POST', '/balance/spend', { ...options, ...(remark && { remark }) });
+  };
+  await step('C7', 'units are spent, never more than there are', async () => {
+    must(answers(await spend(units), 201).balance === units, 'half is left');
+    answers(await spend(units + 1, 'one unit too many'), 409, 'INSUFFICIENT_BALANCE');
+    must((await balance()) === units, 'the refused call took nothing');
+  });
+}

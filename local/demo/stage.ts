@@ -1,0 +1,75 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readRunningStack } from '../data-folder.ts';
+import { UsageError } from '../dev-options.ts';
+import { takeEnvironment } from '../function-environment.ts';
+import { build } from '../rebuild.ts';
+import { startStack } from '../stack.ts';
+import { startTogether } from '../started.ts';
+
+/** The server the story is played on. */
+export interface Stage {
+  url: string;
+  /** What the functions see: portal and meter find the engines by it. */
+  env: Record<string, string>;
+  /** A sentence for the reader. */
+  about: string;
+  stop(): Promise<void>;
+}
+
+const NEEDED = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN', 'DATABASE_URL', 'MASTER_KEY', 'SERVER_KEY'];
+
+/**
+ * The running `npm run dev` of the data folder, else the server at `url` whose engines this process's environment
+ * names, else one that is started here and leaves nothing behind. Throws UsageError where the story must not be played.
+ */
+export async function openStage(options: { url?: string; dataDirectory: string }): Promise<Stage> {
+  const { url, dataDirectory } = options;
+  const running = await readRunningStack(dataDirectory);
+  if (running && (!url || isSameServer(url, running.url))) {
+    const { env } = running;
+    return ready({ url: running.url, env, about: `the running server at ${running.url}`, stop: async () => {} });
+  }
+  if (!url) return ready(await startStage());
+  const env = Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => !!entry[1]));
+  const missing = NEEDED.filter((name) => !env[name]);
+  if (missing.length > 0) {
+    throw new UsageError(
+      `${url} is not the server that runs on ${dataDirectory}: name its folder with --data, or set its environment (missing: ${missing.join(', ')}).`,
+    );
+  }
+  return ready({ url: url.replace(/\/+$/, ''), env, about: `the server at ${url}`, stop: async () => {} });
+}
+
+function ready(stage: Stage): Stage {
+  if (!stage.env.SANDBOX_KEY) {
+    throw new UsageError('The demo makes accounts and moves money: it plays only where SANDBOX_KEY is set.');
+  }
+  takeEnvironment(stage.env);
+  return stage;
+}
+
+function startStage(): Promise<Stage> {
+  return startTogether(async (onStop) => {
+    const dataDirectory = mkdtempSync(join(tmpdir(), 'miniapp-demo-'));
+    onStop(() => rm(dataDirectory, { recursive: true, force: true }));
+    const distDirectory = join(dataDirectory, 'dist');
+    const stack = await startStack({
+      ...{ dataDirectory, kept: false, distDirectory, env: { LOG: 'off' }, log: () => {} },
+      beforeServing: () => build(distDirectory),
+    });
+    onStop(() => stack.stop());
+    const about = `a server of its own at ${stack.url}, in a temporary folder ("npm run dev" was not running)`;
+    return { url: stack.url, env: stack.env, about };
+  });
+}
+
+function isSameServer(a: string, b: string): boolean {
+  const [left, right] = [new URL(a), new URL(b)];
+  const local = ['localhost', '127.0.0.1', '[::1]'];
+  const sameHost =
+    left.hostname === right.hostname || (local.includes(left.hostname) && local.includes(right.hostname));
+  return sameHost && left.port === right.port;
+}

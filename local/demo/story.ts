@@ -1,0 +1,111 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Meter, Requests } from './meter.ts';
+import type { Exchange, HttpAnswer, Tape } from './tape.ts';
+
+/** A step is not as it should be; the message says how. */
+export class NotAsItShouldBe extends Error {
+  override readonly name = 'NotAsItShouldBe';
+}
+
+/** Throws NotAsItShouldBe with what was to hold. */
+export function must(holds: boolean, what: string): asserts holds {
+  if (!holds) throw new NotAsItShouldBe(`it should be so: ${what}`);
+}
+
+/** The body, once status and code are the expected ones; '' expects no code. */
+// biome-ignore lint/suspicious/noExplicitAny: each step says what it expects of the body
+export function answers(answer: HttpAnswer, status: number, code = ''): any {
+  const found = (answer.body as { code?: string } | undefined)?.code ?? '';
+  if (answer.status !== status || found !== code) {
+    throw new NotAsItShouldBe(`expected ${status} ${code}, got ${answer.status} ${found}`);
+  }
+  return answer.body;
+}
+
+export interface Told {
+  rows: string[];
+  title: string;
+  passed: boolean;
+  milliseconds: number;
+  /** undefined: not counted. */
+  requests?: Requests;
+  failure?: string;
+}
+
+export interface Story {
+  chapter(title: string): void;
+  /**
+   * One step: prints the rows it shows, what was asked and answered, and its price. With `price` the work has to cost
+   * exactly that; it must be repeatable then, since a schedule may run in between: it is measured up to three times.
+   */
+  step<T>(rows: string, title: string, work: () => Promise<T>, price?: Partial<Requests>): Promise<T>;
+  told: Told[];
+}
+
+const SHOWN_EXCHANGES = 4;
+const MEASURED = 3;
+
+export function newStory(options: {
+  tape: Tape;
+  meter: Meter | undefined;
+  print: (line: string) => void;
+  colour: boolean;
+}): Story {
+  const { tape, meter, print } = options;
+  const paint = (code: number, text: string) => (options.colour ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const told: Told[] = [];
+
+  async function measured<T>(work: () => Promise<T>): Promise<{ value: T; requests?: Requests; milliseconds: number }> {
+    tape.rewind();
+    const before = await meter?.read();
+    const startedAt = performance.now();
+    const value = await work();
+    const milliseconds = performance.now() - startedAt;
+    const after = await meter?.read();
+    const requests = before && after && { redis: after.redis - before.redis, mysql: after.mysql - before.mysql };
+    return { value, milliseconds, ...(requests && { requests }) };
+  }
+
+  return {
+    told,
+    chapter: (title) => print(`\n${paint(1, title)}`),
+    async step(rows, title, work, price) {
+      const startedAt = performance.now();
+      const entry = { rows: rows.split(' '), title };
+      try {
+        let run = await measured(work);
+        const isPriced = () =>
+          !price || !run.requests || isDeepStrictEqual({ ...run.requests, ...price }, run.requests);
+        for (let again = 1; again < MEASURED && !isPriced(); again++) run = await measured(work);
+        const { value, milliseconds, requests } = run;
+        must(isPriced(), `it costs ${priced(price)}, and it cost ${priced(requests)}`);
+        print(`\n${paint(32, '✓')} ${paint(36, rows)}  ${title}`);
+        for (const line of shownExchanges(tape.exchanges)) print(paint(2, line));
+        print(paint(2, `    ${milliseconds.toFixed(1)} ms${requests ? ` · ${priced(requests)}` : ''}`));
+        told.push({ ...entry, passed: true, milliseconds, ...(requests && { requests }) });
+        return value;
+      } catch (error) {
+        const failure = error instanceof Error ? error.message : String(error);
+        print(`\n${paint(31, '✗')} ${paint(36, rows)}  ${title}`);
+        for (const line of shownExchanges(tape.exchanges)) print(line);
+        print(paint(31, `    ${failure}`));
+        told.push({ ...entry, passed: false, milliseconds: performance.now() - startedAt, failure });
+        throw error;
+      }
+    },
+  };
+}
+
+function priced(requests: Partial<Requests> | undefined): string {
+  const { redis, mysql } = requests ?? {};
+  return [redis === undefined ? [] : `${redis} Redis`, mysql === undefined ? [] : `${mysql} MySQL`].flat().join(', ');
+}
+
+/** All of a few; of many the first two and the last one. */
+function shownExchanges(exchanges: readonly Exchange[]): string[] {
+  const lines = (some: readonly Exchange[]) =>
+    some.flatMap(({ asked, answered }) => [`    → ${asked}`, `    ← ${answered}`]);
+  if (exchanges.length <= SHOWN_EXCHANGES) return lines(exchanges);
+  const left = exchanges.length - 3;
+  return [...lines(exchanges.slice(0, 2)), `    … ${left} more`, ...lines(exchanges.slice(-1))];
+}
