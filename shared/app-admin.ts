@@ -3,11 +3,12 @@ import type { SignatureMethod } from './access-token.ts';
 import { appOffKey } from './admission.ts';
 import { appKey, type Scope, sealContext } from './app.ts';
 import { auditStatement, type Deed } from './audit.ts';
-import { ignoreEngine, writeStrict } from './cache-write.ts';
+import { ignoreEngine, writeStrict, writeThrough } from './cache-write.ts';
 import { query, type Transaction, withTransaction } from './db.ts';
 import { AppError, EngineError } from './errors.ts';
 import { mintAppId, seal } from './master-key.ts';
 import { batch, deleteKeys } from './redis.ts';
+import { checkUserFieldsSchema, schemaKey } from './user-fields.ts';
 
 /** What operators do with apps (row A2). Functions read apps through app.ts and import nothing of this. */
 export interface NewApp {
@@ -69,14 +70,18 @@ export const enableApp = (appId: string, actor: string): Promise<void> =>
     await transaction.write('UPDATE apps SET disabled_at = NULL, version = version + 1 WHERE app_id = ?', [appId]);
   });
 
-/** Row B4: the JSON Schema of the extra user fields that this app registered; null takes it away. */
-export const setUserFields = (appId: string, schema: object | null, actor: string): Promise<void> =>
-  changeApp('loosens', { actor, action: 'app.fields', subject: appId }, async (transaction) => {
-    await transaction.write('UPDATE apps SET user_fields = ?, version = version + 1 WHERE app_id = ?', [
-      schema && JSON.stringify(schema),
-      appId,
-    ]);
-  });
+/** Row B4: the JSON Schema of the extra user fields that this app registered; null takes it away. Throws INVALID_INPUT. */
+export async function setUserFields(appId: string, schema: object | null, actor: string): Promise<void> {
+  const checked = schema && JSON.stringify(checkUserFieldsSchema(schema));
+  const change = () =>
+    changeApp('loosens', { actor, action: 'app.fields', subject: appId }, async (transaction) => {
+      await transaction.write('UPDATE apps SET user_fields = ?, version = version + 1 WHERE app_id = ?', [
+        checked,
+        appId,
+      ]);
+    });
+  await writeThrough(change, () => [schemaKey(appId)]);
+}
 
 /**
  * Changes one app under its row lock, with a tombstone on its cached record and an audit row. A change that tightens

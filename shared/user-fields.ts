@@ -157,7 +157,8 @@ export function shownFields(schema: UserFieldsSchema | null, fields: Readonly<Re
 
 const invalid = (errors: FieldError[]): AppError => new AppError('INVALID_INPUT', undefined, { errors });
 
-const schemaKey = keyFamily<[string]>({
+/** Of what an app registered; whoever changes that forgets this key. */
+export const schemaKey = keyFamily<[string]>({
   area: 'cache',
   name: 'user-fields',
   version: 1,
