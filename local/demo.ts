@@ -54,7 +54,7 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
   if (!meter) print('Its engines stand behind no gateway of ours: requests are not counted.');
 
   const run = randomBytes(5).toString('hex');
-  const app = await portal('app', 'create', '--name', `demo-${run}`, '--json');
+  const app = await portal('app', 'create', '--name', `demo-${run}`);
   const scene: Scene = { story, tape, portal, env: stage.env, run, app, caller: newCaller(stage.url, tape) };
   try {
     for (const [title, chapter] of CHAPTERS) {
@@ -63,7 +63,7 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
       await chapter(scene).catch((error: unknown) => failedOutside(story.told, title, error, print));
     }
   } finally {
-    await portal('app', 'disable', '--app', app.appId, '--json');
+    await portal('app', 'disable', '--app', app.appId);
   }
   return story.told;
 }

@@ -11,15 +11,15 @@ export async function apiLocks(scene: Scene): Promise<void> {
   const { step } = scene.story;
   const { portal, caller, app } = scene;
   const read = (remark?: string) => caller.call(app, 'GET', '/data/service/1', remark ? { remark } : {});
-  const clear = () => portal('lock', 'clear', '--target', TARGET, '--json');
-  const set = (...more: string[]) => portal('lock', 'set', '--target', TARGET, '--by', 'app', ...more, '--json');
+  const clear = () => portal('lock', 'clear', '--target', TARGET);
+  const set = (...more: string[]) => portal('lock', 'set', '--target', TARGET, '--by', 'app', ...more);
   try {
     await step('E2', 'no parameters, no lock: the call is accepted', async () => {
       await clear();
       answers(await read(), 200);
     });
     await step('E1 E2 E3', 'locked by time: refused until the countdown ends, then accepted again', async () => {
-      await portal('lock', 'block', '--target', TARGET, '--seconds', '2', '--app', app.appId, '--json');
+      await portal('lock', 'block', '--target', TARGET, '--seconds', '2', '--app', app.appId);
       named(await read(), 'operator-block');
       await sleep(2_100);
       answers(await read('2 s later'), 200);
@@ -68,7 +68,7 @@ async function accepted(read: (remark: string) => Promise<HttpAnswer>): Promise<
 async function bruteForce({ story, caller, portal, app, run }: Scene): Promise<void> {
   const account = `victim-${run}`;
   const clear = async () => {
-    for (const target of ['POST /login', 'POST /accounts']) await portal('lock', 'clear', '--target', target, '--json');
+    for (const target of ['POST /login', 'POST /accounts']) await portal('lock', 'clear', '--target', target);
   };
   try {
     await story.step('E5', 'guessing a password is locked after some tries, even for the right one', async () => {

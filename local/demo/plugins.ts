@@ -21,7 +21,7 @@ export async function pluginTokens(scene: Scene): Promise<void> {
   } finally {
     for (const { pluginId, server } of plugins) {
       await server.stop();
-      await scene.portal('plugin', 'remove', '--id', pluginId, '--json');
+      await scene.portal('plugin', 'remove', '--id', pluginId);
     }
   }
 }
@@ -30,7 +30,7 @@ async function addPlugin({ portal }: Scene, pluginId: string): Promise<Plugin> {
   // The server starts by a secret that the portal makes for its address.
   const port = await freePort();
   const url = `http://127.0.0.1:${port}/push`;
-  const { appId, privateKey, pushSecret } = await portal('plugin', 'add', '--id', pluginId, '--server', url, '--json');
+  const { appId, privateKey, pushSecret } = await portal('plugin', 'add', '--id', pluginId, '--server', url);
   return {
     pluginId,
     appId,

@@ -16,7 +16,7 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
     'keys follow naming rules; one that breaks them is refused at the entry',
     async () => {
       tape.note('the key of notice 1', resourceKey(resourceNamed('notice'), '1'));
-      for (const id of ['0', '1;DROP', '../1', '*', '99999999999999999']) {
+      for (const id of ['0', '1;DROP', '*', 'abc', '99999999999999999']) {
         answers(await caller.call(app, 'GET', `/data/notice/${id}`), 400, 'INVALID_KEY');
       }
     },
@@ -26,7 +26,7 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
   const id = String(randomInt(900_000_000, 999_999_999));
   const put = (title: string) => {
     const record = { title, body: 'Written by npm run demo.', publishedAt: new Date().toISOString() };
-    return portal('data', 'put', 'notice', id, '--json-body', JSON.stringify(record), '--json');
+    return portal('data', 'put', 'notice', id, '--json-body', JSON.stringify(record));
   };
   await step(
     'A9',
@@ -53,7 +53,7 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
   await step('A9', 'after a write nobody reads the old value', async () => {
     await put('Second');
     must(answers(await caller.call(app, 'GET', `/data/notice/${id}`), 200).title === 'Second', 'the new value');
-    await portal('data', 'delete', 'notice', id, '--json');
+    await portal('data', 'delete', 'notice', id);
     answers(await caller.call(app, 'GET', `/data/notice/${id}`), 404, 'NOT_FOUND');
   });
 
@@ -70,7 +70,7 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
 
   await step('A10', 'what is read often is written to the cache ahead of time, by a schedule', async () => {
     const { handler } = await import('../../functions/cache-warm.ts');
-    await portal('data', 'invalidate', 'notice', '1', '--json');
+    await portal('data', 'invalidate', 'notice', '1');
     const context = { awsRequestId: randomUUID(), getRemainingTimeInMillis: () => 50_000 } as Context;
     const report = await handler({ kind: 'cache-warm' }, context);
     tape.note('cache-warm', JSON.stringify(report));

@@ -56,7 +56,7 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
 
   await step('C7', 'paid, but the notice never came: sync asks the provider and credits', async () => {
     const { orderNo: lost } = await order();
-    await portal('recharge', 'pay', '--order', lost, '--no-notice', '--json');
+    await portal('recharge', 'pay', '--order', lost, '--no-notice');
     const synced = answers(await caller.call(app, 'POST', `/recharge/${lost}/sync`, me), 200);
     must(synced.status === 'paid' && (await balance()) === 2 * units, 'credited once');
   });

@@ -11,9 +11,9 @@ export async function signedCalls({ story, caller, portal, app, run }: Scene): P
   const nobody: App = { appId: randomUUID(), privateKey: 'x'.repeat(43) };
 
   await step('A2', 'the portal gives a caller an AppID and a privateKey, shown once', async () => {
-    const made = await portal('app', 'create', '--name', `demo-reader-${run}`, '--scopes', 'data:read', '--json');
+    const made = await portal('app', 'create', '--name', `demo-reader-${run}`, '--scopes', 'data:read');
     must(/^[0-9a-f-]{36}$/.test(made.appId) && made.privateKey.length >= 32, 'an AppID in UUID form and a privateKey');
-    const shown = await portal('app', 'show', '--app', made.appId, '--json');
+    const shown = await portal('app', 'show', '--app', made.appId);
     must(!JSON.stringify(shown).includes(made.privateKey), 'the privateKey is not told again');
   });
 
@@ -61,11 +61,11 @@ export async function signedCalls({ story, caller, portal, app, run }: Scene): P
   );
 
   await step('A1', 'the token proves permission too: outside its scopes an app is refused', async () => {
-    const reader = await portal('app', 'create', '--name', `demo-scopes-${run}`, '--scopes', 'data:read', '--json');
+    const reader = await portal('app', 'create', '--name', `demo-scopes-${run}`, '--scopes', 'data:read');
     answers(await caller.call(reader, ...READ), 200);
     const body = { account: 'demo', password: 'demo-password-1' };
     answers(await caller.call(reader, 'POST', '/login', { body, remark: 'has data:read only' }), 403, 'SCOPE_DENIED');
-    await portal('app', 'disable', '--app', reader.appId, '--json');
+    await portal('app', 'disable', '--app', reader.appId);
     answers(await caller.call(reader, 'POST', '/login', { body, remark: 'app disabled' }), 403, 'SCOPE_DENIED');
   });
 

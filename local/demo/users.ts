@@ -66,7 +66,7 @@ export async function usersAndSessions({ story, caller, portal, app, env, run }:
   });
 
   await step('B4', 'each app registers its own user fields, and sees no other app’s', async () => {
-    const second = await portal('app', 'create', '--name', `demo-second-${run}`, '--json');
+    const second = await portal('app', 'create', '--name', `demo-second-${run}`);
     const schema = (name: string, type: string) => JSON.stringify({ type: 'object', properties: { [name]: { type } } });
     await register(portal, app.appId, schema('memberLevel', 'string'));
     await register(portal, second.appId, schema('deskNumber', 'integer'));
@@ -79,7 +79,7 @@ export async function usersAndSessions({ story, caller, portal, app, env, run }:
     must(JSON.stringify(here.fields) === '{"memberLevel":"gold"}', 'the first app sees its own field');
     must(JSON.stringify(there.fields) === '{"deskNumber":12}', 'the second app sees its own');
     await elsewhere.logout();
-    await portal('app', 'disable', '--app', second.appId, '--json');
+    await portal('app', 'disable', '--app', second.appId);
   });
   await step(
     'B4',
@@ -106,7 +106,7 @@ async function register(portal: Scene['portal'], appId: string, schema: string):
   try {
     const file = join(folder, 'fields.json');
     await writeFile(file, schema);
-    await portal('app', 'fields', '--app', appId, '--json-schema', file, '--json');
+    await portal('app', 'fields', '--app', appId, '--json-schema', file);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
