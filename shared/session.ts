@@ -28,6 +28,8 @@ export interface CurrentUser {
   readonly userId: string;
   /** Login account, or account address of a channel account; null when it has neither (WeChat). */
   readonly account: string | null;
+  /** The payer as WeChat Pay knows them; null: the user has no WeChat login. */
+  readonly wechatOpenid: string | null;
   readonly profile: Readonly<Record<string, unknown>>;
   /** Extra fields that the calling app registered; no other app sees them. */
   readonly fields: Readonly<Record<string, unknown>>;
@@ -108,7 +110,7 @@ export async function findSession(session: SessionName, appId: string): Promise<
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.ends_at) DIV 1000 AS end_ms,
             TIMESTAMPDIFF(SECOND, COALESCE(s.ended_at, u.updated_at), NOW(3)) AS ended_seconds,
-            u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.profile, f.fields
+            u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.wechat_openid, u.profile, f.fields
        FROM sessions s JOIN users u ON u.user_id = s.user_id
        LEFT JOIN user_fields f ON f.app_id = s.app_id AND f.user_id = s.user_id
       WHERE s.app_id = ? AND s.user_id = ? AND s.session_id = ?`,
@@ -141,6 +143,7 @@ function userFromRow(row: Record<string, unknown>, session: SessionName): Curren
   return freezeUser({
     userId: session.userId,
     account: (row.account ?? row.account_address ?? null) as string | null,
+    wechatOpenid: (row.wechat_openid ?? null) as string | null,
     profile: asObject(row.profile),
     fields: asObject(row.fields),
     sessionId: session.sessionId,

@@ -2,9 +2,15 @@ import type { CacheRead } from '../admission.ts';
 import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, readThrough, settleReads } from '../cache.ts';
 import { writeThrough } from '../cache-write.ts';
 import { query, write } from '../db.ts';
+import { AppError } from '../errors.ts';
 import { keyFamily } from '../keys.ts';
 import { LocalCache } from '../local-cache.ts';
 import { seal, unseal } from '../master-key.ts';
+import { alarm } from '../telemetry.ts';
+import type { Provider } from './provider.ts';
+import { WechatPayInputError } from './wechatpay-error.ts';
+import { wechatpayProvider } from './wechatpay-provider.ts';
+import { XpayInputError } from './xpay.ts';
 
 /** What a merchant needs to call a provider. Its secrets stay sealed in MySQL and in Redis, and are opened in memory. */
 export interface Merchant {
@@ -58,17 +64,35 @@ export async function readMerchants(): Promise<Merchant[]> {
   return merchants;
 }
 
+const MAKERS = new Map<string, (config: unknown) => Provider>([['wechatpay', wechatpayProvider]]);
+
+export const isMerchantProvider = (name: string): boolean => MAKERS.has(name);
+
 const sealContext = (provider: string): string => `merchant:${provider}`;
 
-/** The settings as JSON text. Throws SealError. */
-export const openMerchant = ({ provider, sealed }: Merchant): string => unseal(sealed, sealContext(provider));
+/** By what is sealed: a provider is opened once per process and setting. */
+const opened = new LocalCache<Provider>(20, 3_600_000);
 
-/** Seals and stores settings that were checked; orders made before keep the merchant they were made with. */
-export async function storeMerchant(
-  provider: string,
-  { providerAppId, merchantId }: { providerAppId: string; merchantId: string },
-  config: unknown,
-): Promise<void> {
+/** undefined: its settings cannot work, which is for an operator to mend; the other providers go on. */
+export function openProvider({ provider: name, sealed }: Merchant): Provider | undefined {
+  const known = opened.get(sealed);
+  if (known) return known;
+  try {
+    const provider = MAKERS.get(name)?.(JSON.parse(unseal(sealed, sealContext(name))));
+    if (provider) opened.set(sealed, provider);
+    return provider;
+  } catch {
+    alarm('merchant-unusable', { provider: name });
+    return undefined;
+  }
+}
+
+/**
+ * Sets what a provider needs (wechatpay: WechatPayConfig; xpay: XpayMerchant), sealed under the master key. Orders made
+ * before keep the merchant they were made with. Throws INVALID_INPUT that names the member that cannot work.
+ */
+export async function setMerchant(provider: string, config: unknown): Promise<{ appId: string; merchantId: string }> {
+  const { providerAppId, merchantId } = checked(provider, config);
   const sealed = seal(JSON.stringify(config), sealContext(provider));
   await writeThrough(
     () =>
@@ -81,4 +105,43 @@ export async function storeMerchant(
     () => [KEY],
   );
   warm.clear();
+  return { appId: providerAppId, merchantId };
 }
+
+function checked(provider: string, config: unknown): Provider {
+  const make = MAKERS.get(provider);
+  if (!make) throw invalid('provider', `expected one of ${[...MAKERS.keys()].join(', ')}`);
+  if (typeof config !== 'object' || config === null) throw invalid('config', 'expected an object');
+  try {
+    return make(config);
+  } catch (error) {
+    if (error instanceof WechatPayInputError || error instanceof XpayInputError) {
+      throw invalid(error.path, 'is not acceptable');
+    }
+    throw error;
+  }
+}
+
+/** What is set, without its secrets; `usable`: whether it can be opened and works. */
+export async function listMerchants() {
+  const merchants = (await load([0], true))[0]?.value ?? [];
+  return merchants.map((merchant) => ({
+    provider: merchant.provider,
+    appId: merchant.providerAppId,
+    merchantId: merchant.merchantId,
+    usable: openProvider(merchant) !== undefined,
+  }));
+}
+
+/** false: none was set. */
+export async function removeMerchant(provider: string): Promise<boolean> {
+  const { rowsAffected } = await writeThrough(
+    () => write('DELETE FROM merchants WHERE provider = ?', [provider]),
+    () => [KEY],
+  );
+  warm.clear();
+  return rowsAffected > 0;
+}
+
+const invalid = (path: string, message: string): AppError =>
+  new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });

@@ -1,8 +1,10 @@
 import { AppError } from '../errors.ts';
-import { count } from '../telemetry.ts';
+import { alarm, count } from '../telemetry.ts';
 import { settlePayment } from './payment.ts';
+
 import type { ProviderNotice, RawNotice } from './provider.ts';
 import { findProvider } from './providers.ts';
+import { findRefund, recordRefund } from './refund.ts';
 
 /**
  * Takes a provider's notice; when it returns, what it tells is durable. undefined: nothing is to be said in the answer.
@@ -21,5 +23,21 @@ export async function receiveNotice(providerName: string, raw: RawNotice): Promi
     throw error;
   }
   if (notice.kind === 'payment') await settlePayment(notice.payment);
+  if (notice.kind === 'refund') await receiveRefund(notice);
   return notice.kind === 'refund' ? undefined : notice.answer;
+}
+
+async function receiveRefund(notice: Extract<ProviderNotice, { kind: 'refund' }>): Promise<void> {
+  const { refundNo, refundFen, state } = notice;
+  const refund = await findRefund(refundNo);
+  // Made by hand at the provider: the ledger knows nothing of it, so a person has to.
+  if (!refund) {
+    alarm('refund-unknown', { refundNo });
+    throw new AppError('NOT_FOUND');
+  }
+  if (refund.amountFen !== refundFen || refund.orderNo !== notice.orderNo) {
+    alarm('notice-mismatch', { refundNo, difference: 'refund' });
+    throw new AppError('NOTICE_MISMATCH');
+  }
+  await recordRefund(refund, state);
 }

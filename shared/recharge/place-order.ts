@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import { catalogueRead, productsFrom } from './catalogue.ts';
 import { merchantsRead } from './merchant.ts';
 import { createOrder, findOrder, type OrderStatus } from './order.ts';
+import type { Payer } from './provider.ts';
 import { providersFrom } from './providers.ts';
 import { SANDBOX } from './sandbox.ts';
 import { syncOrder } from './sync.ts';
@@ -25,7 +26,7 @@ export const placingReads = (provider: string): CacheRead[] =>
  */
 export async function placeOrder(
   appId: string,
-  user: { userId: string },
+  user: Payer,
   idempotencyKey: string,
   { productId, provider: name }: { productId: string; provider: string },
   { requestId, reads }: { requestId: string; reads: readonly ReadAnswer[] },
@@ -51,7 +52,7 @@ export async function placeOrder(
   const products = reads[1] ? await productsFrom(requestId, reads[1]) : [];
   const title = products.find((candidate) => candidate.productId === productId)?.title ?? productId;
   const payable = { ...order, productId, title };
-  const payment = await provider.prepare(payable, { userId, wechatOpenid: null });
+  const payment = await provider.prepare(payable, user);
   if (payment) return { orderNo, status, payment };
   const known = await findOrder(orderNo);
   return { orderNo, status: known ? (await syncOrder(known)).status : status, payment: {} };

@@ -60,7 +60,7 @@ export interface RawNotice {
 /** `nothing`: authentic, and nothing follows from it. */
 export type ProviderNotice =
   | { kind: 'payment'; payment: Payment; answer?: object }
-  | { kind: 'refund'; refundNo: string; state: RefundState }
+  | { kind: 'refund'; refundNo: string; orderNo: string; refundFen: number; state: RefundState }
   | { kind: 'nothing'; answer?: object };
 
 export const providerUnavailable = (): AppError =>

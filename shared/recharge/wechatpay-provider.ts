@@ -102,7 +102,8 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       try {
         const notice = pay.verifyNotice(headers, body, now());
         if (notice.kind === 'refund') {
-          return { kind: 'refund', refundNo: notice.refund.outRefundNo, state: stateOf(notice.refund) };
+          const { outRefundNo: refundNo, outTradeNo: orderNo, refundFen } = notice.refund;
+          return { kind: 'refund', refundNo, orderNo, refundFen, state: stateOf(notice.refund) };
         }
         if (notice.kind === 'other' || !notice.transaction.paid) return { kind: 'nothing' };
         return { kind: 'payment', payment: paymentOf(notice.transaction) };

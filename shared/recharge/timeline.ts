@@ -1,0 +1,65 @@
+import { query } from '../db.ts';
+import { AppError } from '../errors.ts';
+import { findOrder, shownOrder } from './order.ts';
+import { refundsOf } from './refund.ts';
+
+/** One thing that happened to an order, for support to read out. */
+export interface TimelineEvent {
+  at: string;
+  what: 'created' | 'paid' | 'credited' | 'refund asked' | 'units taken' | 'units returned' | 'expires';
+  detail: Record<string, string | number>;
+}
+
+/**
+ * Everything that is known of an order, oldest first, and whether its books agree: the answer to "where is my
+ * recharge?". Throws NOT_FOUND.
+ */
+export async function rechargeTimeline(orderNo: string) {
+  const order = await findOrder(orderNo);
+  if (!order) throw new AppError('NOT_FOUND');
+  const refunds = await refundsOf(orderNo);
+  const refs = [orderNo, ...refunds.map(({ refundNo }) => refundNo)];
+  const entries = await query(
+    `SELECT seq, kind, ref, delta, balance_after, ext_ref, created_at FROM ledger_entries
+      WHERE kind IN ('recharge', 'refund', 'refund_reversal') AND ref IN (${refs.map(() => '?').join(', ')})`,
+    refs,
+  );
+  const { amountFen, units, provider, status } = order;
+  const events: TimelineEvent[] = [
+    { at: order.createdAt, what: 'created', detail: { amountFen, units, provider } },
+    ...(order.paidAt ? [{ at: order.paidAt, what: 'paid' as const, detail: { by: order.transactionId ?? '' } }] : []),
+    ...(status === 'pending'
+      ? [{ at: order.expiresAt, what: 'expires' as const, detail: { checks: order.checks } }]
+      : []),
+    ...refunds.map(({ createdAt, refundNo, amountFen: refundFen, status: state, reason }) => ({
+      at: createdAt,
+      what: 'refund asked' as const,
+      detail: { refundNo, refundFen, status: state, ...(reason !== null && { reason }) },
+    })),
+    ...entries.map((row) => ({
+      at: String(row.created_at),
+      what: WHAT[String(row.kind)] ?? 'credited',
+      detail: {
+        ref: String(row.ref),
+        seq: Number(row.seq),
+        delta: Number(row.delta),
+        balance: Number(row.balance_after),
+      },
+    })),
+  ];
+  events.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  const credited = entries.some((row) => row.kind === 'recharge');
+  const open = status === 'pending' || status === 'closed';
+  const { appId, userId, transactionId } = order;
+  return {
+    ...{ order: { ...shownOrder(order), appId, userId, provider, transactionId }, events },
+    /** false: paid without a credit, or the reverse; `recharge sync` mends the latter. */
+    agrees: credited !== open,
+  };
+}
+
+const WHAT: Record<string, TimelineEvent['what']> = {
+  recharge: 'credited',
+  refund: 'units taken',
+  refund_reversal: 'units returned',
+};
