@@ -101,7 +101,6 @@ export async function logIn(account: LoginAccount, appId: string, device: string
 
 /** Gives the new user's id. Throws ACCOUNT_EXISTS. */
 export async function createAccount(
-  appId: string,
   account: string,
   passwordHash: string,
   profile: Record<string, unknown>,
@@ -114,7 +113,6 @@ export async function createAccount(
     const [row] = await query('SELECT user_id FROM users WHERE account = ?', [name]);
     if (row?.user_id !== userId) throw new AppError('ACCOUNT_EXISTS');
   }
-  await openWallet(appId, userId);
   return userId;
 }
 
@@ -135,9 +133,7 @@ export async function findOrCreateAccount(
   const account = await findAccount(identity, appId);
   // Made by another call and erased since: whoever tries again gets an account.
   if (!account) throw new EngineError('mysql', 'the account is gone', 'not-applied');
-  const created = account.userId === userId;
-  if (created) await openWallet(appId, userId);
-  return { account, created };
+  return { account, created: account.userId === userId };
 }
 
 /** false: a unique key is taken. */
@@ -152,14 +148,6 @@ async function insertUser(userId: string, columns: string[], values: SqlValue[],
     if (error instanceof SqlError && error.errno === ER_DUP_ENTRY) return false;
     throw error;
   }
-}
-
-/** The lock row of the user's money. Whatever moves money makes it too, so that a failure here costs nobody anything. */
-async function openWallet(appId: string, userId: string): Promise<void> {
-  await writeRepeatably("INSERT IGNORE INTO wallets (app_id, user_id, asset) VALUES (?, ?, 'coin')", [
-    appId,
-    userId,
-  ]).catch(ignoreEngine);
 }
 
 /** After a login whose hash was made with former parameters. Lost is harmless: the next login renews it. */
