@@ -1,4 +1,5 @@
-import { type Identities, ipIdentity } from '../shared/api-lock.ts';
+import type { Identities } from '../shared/api-lock.ts';
+import { ipIdentity } from '../shared/ip-identity.ts';
 import { blockTarget, clearTarget, listPolicies, RULE_IDENTITIES, setRule } from '../shared/lock-admin.ts';
 import { peekTarget, type RuleState } from '../shared/lock-peek.ts';
 import { type Given, type Noun, optional, type Printed, required } from './command.ts';

@@ -1,18 +1,10 @@
 import { admissionScript, giveBackScript } from './admission-script.ts';
-import {
-  activeBlock,
-  type BoundRule,
-  bindRules,
-  type Identities,
-  type LockTarget,
-  lockedError,
-  rememberDenial,
-  rememberedDenial,
-} from './api-lock.ts';
+import { activeBlock, type BoundRule, bindRules, type Identities, type LockTarget, lockedError } from './api-lock.ts';
 import { drawEarliness, LEASE_MS, type ReadAnswer, type ReadState } from './cache.ts';
 import { AppError, TokenRefused } from './errors.ts';
 import { anyHotKey, HOT_SAMPLE } from './hot-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
+import { forgetDenial, rememberDenial, rememberedDenial } from './lock-denial.ts';
 import { knownPolicy, learnPolicy, policyKey } from './lock-policy.ts';
 import { evaluate, evaluateBeside } from './redis.ts';
 import { nonceKey, signatureKey, sinceKey } from './replay-record.ts';
@@ -262,5 +254,6 @@ export async function giveBack(
   const keys = [signatureKey(request.token.signature), ...charged.map(({ counter }) => counter)];
   if (mark) keys.push(mark.key);
   const args = charged.flatMap(({ generation, rule }) => [generation, rule.limit]);
+  for (const bound of charged) forgetDenial(bound);
   await evaluate(giveBackScript, keys, [request.requestId, mark ? mark.seconds * 1000 : '', ...args]);
 }

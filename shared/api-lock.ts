@@ -1,7 +1,6 @@
-import { isIPv6 } from 'node:net';
 import { AppError } from './errors.ts';
+import { ipIdentity } from './ip-identity.ts';
 import { type Key, keyFamily } from './keys.ts';
-import { LocalCache } from './local-cache.ts';
 import { knownPolicy, type LockPolicy } from './lock-policy.ts';
 
 /**
@@ -32,6 +31,31 @@ export interface LockRule {
   sparedBy?: (identities: Identities) => Key;
 }
 
+/**
+ * Said at start-up, not at the first attack: names tell rules of one target apart, a longer window allows no less, and
+ * what a rule cannot mean is refused. Throws Error.
+ */
+export function checkRules(target: string, rules: readonly LockRule[]): readonly LockRule[] {
+  const wrong = (why: string): never => {
+    throw new Error(`lock rules of ${target}: ${why}`);
+  };
+  const names = new Set(rules.map(({ name }) => name));
+  if (names.size < rules.length) wrong('two rules have one name, so a call would be counted twice');
+  for (const { name, by, limit, windowSeconds, lockSeconds, extend, escalate } of rules) {
+    if (!/^[a-z][a-z0-9-]*$/.test(name) || name.startsWith('operator-')) wrong(`${name} is no name for a rule`);
+    if (by.length === 0 || new Set(by).size < by.length) wrong(`${name} counts no identity, or one twice`);
+    for (const number of [limit, windowSeconds, lockSeconds ?? 1]) {
+      if (!Number.isSafeInteger(number) || number < 1) wrong(`${name} has a number that is not whole and positive`);
+    }
+    if ((extend || escalate) && lockSeconds === undefined) wrong(`${name} extends a lock that it does not set`);
+    const shorter = rules.find(
+      (other) => other.by.join() === by.join() && other.windowSeconds < windowSeconds && other.limit > limit,
+    );
+    if (shorter) wrong(`${shorter.name} allows more than ${name} in a shorter window, so it never refuses`);
+  }
+  return rules;
+}
+
 /** As verified, never as claimed. A missing identity counts in a bucket of its own. */
 export type Identities = Partial<Record<IdentityName, string>>;
 
@@ -49,23 +73,6 @@ const strikesKey = keyFamily<[string, string, string]>({
   parts: ['text', 'id', 'text'],
   ttlSeconds: 31 * 86_400,
 });
-
-/** IPv6 by /64 (one subscriber), an IPv4-mapped address equals its IPv4. '' when there is none. */
-export function ipIdentity(ip: string | undefined): string {
-  if (!ip) return '';
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip);
-  if (mapped) return mapped[1] as string;
-  if (!isIPv6(ip)) return ip;
-  return `${expandIPv6(ip).slice(0, 4).join(':')}::/64`;
-}
-
-function expandIPv6(ip: string): string[] {
-  const [front = '', back] = (ip.split('%')[0] as string).split('::');
-  const head = front === '' ? [] : front.split(':');
-  const tail = back === undefined || back === '' ? [] : back.split(':');
-  const zeros = back === undefined ? [] : new Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0');
-  return [...head, ...zeros, ...tail].map((group) => Number.parseInt(group, 16).toString(16));
-}
 
 const identityText = (by: readonly IdentityName[], identities: Identities): string =>
   by.map((name) => `${name}=${name in identities && identities[name] !== '' ? `+${identities[name]}` : '-'}`).join('|');
@@ -147,36 +154,4 @@ export function lockedError(rule: { name: string; limit: number; windowSeconds: 
       'ratelimit-policy': `"${rule.name}";q=${rule.limit};w=${rule.windowSeconds}`,
     },
   });
-}
-
-/** Refusals this process remembers, so that a caller who goes on costs no request: at most 5 s, so that a lift works. */
-const DENIAL_MS = 5_000;
-const denials = new LocalCache<{ rule: LockRule; endsAt: number }>(5_000, DENIAL_MS);
-const denialName = (bound: BoundRule): string => `${bound.counter} ${bound.generation} ${bound.holder}`;
-
-export function rememberDenial(bound: BoundRule, waitMs: number): void {
-  if (bound.rule.extend || bound.rule.shadow || bound.rule.count === 'miss') return;
-  denials.set(denialName(bound), { rule: bound.rule, endsAt: Date.now() + waitMs }, Date.now(), waitMs);
-}
-
-export function rememberedDenial(rules: readonly BoundRule[]): AppError | undefined {
-  for (const bound of rules) {
-    const denial = denials.get(denialName(bound));
-    if (denial) return lockedError(denial.rule, Math.ceil((denial.endsAt - Date.now()) / 1000));
-  }
-  return undefined;
-}
-
-/** Redis away: what each rule's onError says. Throws LOCKED or UNAVAILABLE. */
-const localCounts = new LocalCache<{ used: number; endsAt: number }>(10_000, 3_600_000);
-
-export function applyRulesWithoutRedis(rules: readonly BoundRule[]): void {
-  for (const { rule, counter } of rules) {
-    if (rule.onError === 'closed') throw new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
-    if (rule.onError === 'open' || rule.shadow || rule.count === 'miss') continue;
-    const now = Date.now();
-    const entry = localCounts.get(counter) ?? { used: 0, endsAt: now + rule.windowSeconds * 1000 };
-    if (entry.used >= rule.limit) throw lockedError(rule, Math.ceil((entry.endsAt - now) / 1000));
-    localCounts.set(counter, { ...entry, used: entry.used + 1 }, now, entry.endsAt - now);
-  }
 }

@@ -2,6 +2,7 @@ import { fillScript, giveUpScript } from './cache-scripts.ts';
 import { ignoreEngine } from './cache-write.ts';
 import { encodeAbsent, encodeValue } from './cached-value.ts';
 import type { Key } from './keys.ts';
+import type { LocalCache } from './local-cache.ts';
 import { evaluate } from './redis.ts';
 import { count } from './telemetry.ts';
 
@@ -12,6 +13,17 @@ export interface CachePolicy {
   /** How much longer a stale value may be served while MySQL fails. */
   graceSeconds: number;
   nullSeconds: number;
+  /** L1, for families that allow it: what this process remembers for at most 5 s. Null markers too. */
+  local?: LocalCache<Found<unknown>>;
+}
+
+/** How a read was answered; sent as `x-cache`. */
+export type CacheResult = 'hit' | 'miss' | 'null' | 'stale';
+export interface Found<T> {
+  /** null: known not to exist. */
+  value: T | null;
+  reason: string;
+  cache: CacheResult;
 }
 
 /** A row as a loader found it. null: known not to exist. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type CachePolicy, fill, giveUp, type Load, type Loaded } from './cache-fill.ts';
+import { type CachePolicy, type Found, fill, giveUp, type Load, type Loaded } from './cache-fill.ts';
 import { dropScript, lookupScript } from './cache-scripts.ts';
 import { ignoreEngine } from './cache-write.ts';
 import { type CachedValue, decodeValue } from './cached-value.ts';
@@ -10,7 +10,7 @@ import { batch, evaluate } from './redis.ts';
 import { oncePerInvocation } from './single-flight.ts';
 import { count } from './telemetry.ts';
 
-export type { CachePolicy, Load, Loaded };
+export type { CachePolicy, Found, Load, Loaded };
 
 /**
  * Cache-aside with leases. A miss leaves a lease in the key, a fill lands only while its lease stands, and any delete
@@ -26,15 +26,6 @@ export interface ReadAnswer {
 /** For what nobody looked up: it is read from the primary and fills nothing. */
 export const NOT_READ: ReadAnswer = { state: 'bypass', stored: '' };
 
-/** How a read was answered; sent as `x-cache`. */
-export type CacheResult = 'hit' | 'miss' | 'null' | 'stale';
-export interface Found<T> {
-  /** null: known not to exist. */
-  value: T | null;
-  reason: string;
-  cache: CacheResult;
-}
-
 export const LEASE_MS = 5_000;
 /** With jitter at most 150 ms in all. */
 const WAIT_STEPS_MS = [20, 45, 85];
@@ -46,8 +37,16 @@ export const drawEarliness = (): number => -Math.log(1 - Math.random());
  * Reads through the cache where no admission rides along: at most 2 requests to Redis and 1 load. Parallel reads of the
  * same keys in one invocation are one, and share what they get: it is frozen.
  */
-export const readThrough = <T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> =>
-  oncePerInvocation(keys.join(' '), () => lookUp(keys, policy, load));
+export async function readThrough<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> {
+  const { local } = policy;
+  if (!local) return oncePerInvocation(keys.join(' '), () => lookUp(keys, policy, load));
+  const known = keys.map((key) => local.get(key) as Found<T> | undefined);
+  if (known.every((entry) => entry !== undefined)) return known as Array<Found<T>>;
+  const startedAt = Date.now();
+  const found = await oncePerInvocation(keys.join(' '), () => lookUp(keys, policy, load));
+  found.forEach((entry, index) => void (entry.cache !== 'stale' && local.set(keys[index] as Key, entry, startedAt)));
+  return found;
+}
 
 async function lookUp<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> {
   const requestId = randomUUID();

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { CacheRead } from './admission.ts';
-import type { LockRule } from './api-lock.ts';
+import { checkRules, type LockRule } from './api-lock.ts';
 import type { CachePolicy, Load, Loaded } from './cache.ts';
 import { query, queryReplica, type SqlValue, sqlTime } from './db.ts';
 import { AppError } from './errors.ts';
@@ -100,6 +100,8 @@ const declared: Resource[] = [
     warmNewest: 0,
   },
 ];
+
+for (const { name, rules } of declared) checkRules(`data:${name}`, rules);
 
 const byName = new Map(declared.map((resource) => [resource.name, resource]));
 export const allResources = (): readonly Resource[] => declared;

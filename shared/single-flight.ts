@@ -8,7 +8,7 @@ const flights = new WeakMap<Invocation, Map<string, Promise<unknown>>>();
 
 export async function oncePerInvocation<T>(name: string, work: () => Promise<T>): Promise<T> {
   const invocation = currentInvocation();
-  if (!invocation) return work();
+  if (!invocation) return work().then(deepFreeze);
   const own = flights.get(invocation) ?? new Map<string, Promise<unknown>>();
   flights.set(invocation, own);
   const running = own.get(name);

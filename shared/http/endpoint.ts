@@ -1,18 +1,13 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda';
 import * as v from 'valibot';
 import { type Admission, type AdmissionRequest, admit, type CacheRead, giveBack } from '../admission.ts';
-import {
-  applyRulesWithoutRedis,
-  bindRules,
-  type Identities,
-  ipIdentity,
-  type LockRule,
-  type LockTarget,
-} from '../api-lock.ts';
+import { checkRules, type Identities, type LockRule, type LockTarget } from '../api-lock.ts';
 import type { Scope } from '../app.ts';
 import { type ReadAnswer, withLoadCap } from '../cache.ts';
 import { AppError, EngineError } from '../errors.ts';
+import { ipIdentity } from '../ip-identity.ts';
 import type { Key } from '../keys.ts';
+import { applyRulesWithoutRedis } from '../lock-denial.ts';
 import {
   type CurrentUser,
   checkOf,
@@ -102,7 +97,7 @@ export function endpoint<
   return {
     route: declaration.route,
     success: declaration.success ?? 'ok',
-    ...(declaration.rules && { rules: declaration.rules }),
+    ...(declaration.rules && { rules: checkRules(declaration.route, declaration.rules) }),
     answer: async (event, _context, requestId) => handle(await admitted(declaration, event, requestId)),
   };
 }
@@ -204,8 +199,7 @@ async function passAdmission(request: AdmissionRequest, session: PresentedSessio
  * checked, so only safe methods pass; lock rules by their own onError. Redis away, write route: 503.
  */
 async function passWithoutRedis(request: AdmissionRequest, session: PresentedSession | undefined) {
-  const rules = bindRules(request.targets, request.identities);
-  applyRulesWithoutRedis(rules);
+  const rules = applyRulesWithoutRedis(request.targets, request.identities);
   let user: CurrentUser | undefined;
   if (session) {
     const truth = await withLoadCap(() => findSession(session, request.token.appId));
