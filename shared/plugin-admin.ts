@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { appOffKey } from './admission.ts';
-import { sealContext as appSealContext } from './app.ts';
+import { insertApp, type NewApp } from './app-admin.ts';
 import { writeStrict } from './cache-write.ts';
-import { query, write } from './db.ts';
-import { ER_DUP_ENTRY, SqlError } from './errors.ts';
+import { query, withTransaction, write } from './db.ts';
+import { EngineError } from './errors.ts';
 import { appKey, pluginsKey } from './identity-keys.ts';
-import { mintAppId, seal } from './master-key.ts';
+import { seal } from './master-key.ts';
 import { outgoingUrl } from './outgoing-address.ts';
 import { PLUGIN_ID, sealContext } from './plugin-directory.ts';
 import { batch } from './redis.ts';
@@ -32,51 +32,45 @@ const newPushSecret = (): string => `whsec_${randomBytes(32).toString('base64')}
 export async function registerPlugin(plugin: { pluginId: string; serverUrl: string }): Promise<RegisteredPlugin> {
   const { pluginId, serverUrl } = plugin;
   if (!PLUGIN_ID.test(pluginId)) throw new PluginAdminError('a plugin id is 1 to 64 of A-Z a-z 0-9 _ -');
-  if (!outgoingUrl(serverUrl) || serverUrl.length > 500) {
-    throw new PluginAdminError('the server must be an https URL of a public host, without user, password or fragment');
-  }
-  if ((await listPlugins()).some((known) => known.pluginId === pluginId)) throw existsAlready(pluginId);
+  checkServerUrl(serverUrl);
   const pushSecret = newPushSecret();
-  // The app first: until the plugin stands, it is an app that can do nothing.
-  const { appId, privateKey } = await createPluginApp(pluginId);
-  const written = await writeStrict([pluginsKey()], () =>
-    write(`INSERT INTO plugins (plugin_id, app_id, server_url, sealed_secret) VALUES (?, ?, ?, ?)`, [
-      pluginId,
-      appId,
-      serverUrl,
-      seal(pushSecret, sealContext(pluginId)),
-    ]).catch((error: unknown) => {
-      if (!(error instanceof SqlError) || error.errno !== ER_DUP_ENTRY) throw error;
-      return takeOverRemoved(pluginId, appId, serverUrl, pushSecret);
+  const sealed = seal(pushSecret, sealContext(pluginId));
+  const app = await writeStrict([pluginsKey()], () =>
+    withTransaction(async (transaction) => {
+      const [known] = await transaction.query('SELECT removed_at FROM plugins WHERE plugin_id = ? FOR UPDATE', [
+        pluginId,
+      ]);
+      if (known && known.removed_at === null) throw existsAlready(pluginId);
+      const issued = await insertApp(transaction, pluginApp(pluginId));
+      await transaction.write(
+        `INSERT INTO plugins (plugin_id, app_id, server_url, sealed_secret) VALUES (?, ?, ?, ?)
+         ON DUPLICATE KEY UPDATE app_id = VALUES(app_id), server_url = VALUES(server_url),
+           sealed_secret = VALUES(sealed_secret), sealed_old_secret = NULL, old_secret_ends_at = NULL,
+           removed_at = NULL, version = version + 1`,
+        [pluginId, issued.appId, serverUrl, sealed],
+      );
+      return issued;
     }),
   );
-  if (written.rowsAffected === 0) throw existsAlready(pluginId);
-  return { pluginId, appId, privateKey, pushSecret };
+  return { pluginId, ...app, pushSecret };
+}
+
+const pluginApp = (pluginId: string): NewApp => ({
+  name: `plugin server of ${pluginId}`,
+  methods: ['HMAC-SHA256', 'SHA1'],
+  scopes: ['plugin:validate'],
+  plugins: [],
+  validates: pluginId,
+});
+
+function checkServerUrl(serverUrl: string): void {
+  if (outgoingUrl(serverUrl) && serverUrl.length <= 500) return;
+  throw new PluginAdminError('the server must be an https URL of a public host, without user, password or fragment');
 }
 
 const existsAlready = (pluginId: string): PluginAdminError =>
   new PluginAdminError(`plugin ${pluginId} exists already: remove it first, or rotate its secret`);
 const isUnknown = (pluginId: string): PluginAdminError => new PluginAdminError(`there is no plugin ${pluginId}`);
-
-const takeOverRemoved = (pluginId: string, appId: string, serverUrl: string, pushSecret: string) =>
-  write(
-    `UPDATE plugins SET app_id = ?, server_url = ?, sealed_secret = ?, sealed_old_secret = NULL,
-            old_secret_ends_at = NULL, removed_at = NULL, version = version + 1
-      WHERE plugin_id = ? AND removed_at IS NOT NULL`,
-    [appId, serverUrl, seal(pushSecret, sealContext(pluginId)), pluginId],
-  );
-
-async function createPluginApp(pluginId: string): Promise<{ appId: string; privateKey: string }> {
-  const appId = mintAppId();
-  const privateKey = randomBytes(32).toString('base64url');
-  await write(
-    `INSERT INTO apps (app_id, name, methods, scopes, validates) VALUES (?, ?, 'HMAC-SHA256,SHA1', 'plugin:validate', ?)`,
-    [appId, `plugin server of ${pluginId}`, pluginId],
-  );
-  const sealed = seal(privateKey, appSealContext(appId, 'k1'));
-  await write('INSERT INTO app_keys (app_id, key_id, sealed_key) VALUES (?, ?, ?)', [appId, 'k1', sealed]);
-  return { appId, privateKey };
-}
 
 export interface ListedPlugin {
   pluginId: string;
@@ -105,14 +99,32 @@ export async function listPlugins(): Promise<ListedPlugin[]> {
 export async function removePlugin(pluginId: string): Promise<void> {
   const plugin = (await listPlugins()).find((known) => known.pluginId === pluginId);
   if (!plugin) throw isUnknown(pluginId);
-  await writeStrict([pluginsKey(), appKey(plugin.appId)], async () => {
-    const mark = appOffKey(plugin.appId);
-    await batch([['psetex', mark, appOffKey.family.ttlSeconds * 1000, 'off']]);
-    await write('UPDATE apps SET disabled_at = COALESCE(disabled_at, NOW(3)), version = version + 1 WHERE app_id = ?', [
-      plugin.appId,
-    ]);
-    await write('UPDATE plugins SET removed_at = NOW(3), version = version + 1 WHERE plugin_id = ?', [pluginId]);
-  });
+  await writeStrict([pluginsKey(), appKey(plugin.appId)], () =>
+    withTransaction(async (transaction) => {
+      await transaction.write(
+        'UPDATE apps SET disabled_at = COALESCE(disabled_at, NOW(3)), version = version + 1 WHERE app_id = ?',
+        [plugin.appId],
+      );
+      await transaction.write('UPDATE plugins SET removed_at = NOW(3), version = version + 1 WHERE plugin_id = ?', [
+        pluginId,
+      ]);
+      // Before the commit: an authorizer may hold the app's record for a minute more.
+      const [marked] = await batch([['psetex', appOffKey(plugin.appId), appOffKey.family.ttlSeconds * 1000, 'off']]);
+      if (marked instanceof EngineError) throw marked;
+    }),
+  );
+}
+
+/** Pushes go to this URL from now on (warm functions: within 5 s). Throws PluginAdminError, EngineError. */
+export async function movePlugin(pluginId: string, serverUrl: string): Promise<void> {
+  checkServerUrl(serverUrl);
+  const { rowsAffected } = await writeStrict([pluginsKey()], () =>
+    write('UPDATE plugins SET server_url = ?, version = version + 1 WHERE plugin_id = ? AND removed_at IS NULL', [
+      serverUrl,
+      pluginId,
+    ]),
+  );
+  if (rowsAffected === 0) throw isUnknown(pluginId);
 }
 
 /** The former secret signs beside the new one for 24 h more, so that no push is lost while the plugin team deploys. */

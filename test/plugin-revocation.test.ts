@@ -175,3 +175,14 @@ test('a removed plugin gets no tokens, and its server is refused; registered aga
   const { appId, privateKey } = again;
   expect((await world.validate({ ...plugin, app: { appId, privateKey } }, token)).body.active).toBe(true);
 });
+
+test('a plugin that exists is not registered again, also when two operators try at once', async () => {
+  const plugin = { pluginId: 'twice', serverUrl: 'http://127.0.0.1:9/push' };
+  const tries = await Promise.allSettled([registerPlugin(plugin), registerPlugin(plugin), registerPlugin(plugin)]);
+  expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  for (const attempt of tries) {
+    if (attempt.status === 'rejected') expect(String(attempt.reason)).toContain('exists already');
+  }
+  const [apps] = await world.stack.mysql.query(`SELECT app_id FROM apps WHERE validates = 'twice'`);
+  expect(apps).toHaveLength(1);
+});
