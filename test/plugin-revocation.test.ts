@@ -1,10 +1,11 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { setUserDisabled } from '../shared/account-change.ts';
 import { writeStrict } from '../shared/cache-write.ts';
 import { write } from '../shared/db.ts';
 import { userVersionKey } from '../shared/identity-keys.ts';
 import { revokePluginTokens } from '../shared/plugin.ts';
 import { registerPlugin, removePlugin } from '../shared/plugin-admin.ts';
-import { endSessions, sessionKeys } from '../shared/session.ts';
+import { sessionKeys } from '../shared/session.ts';
 import { startPluginWorld, type TestPlugin, type TestUser } from './plugin-world.ts';
 
 let world: Awaited<ReturnType<typeof startPluginWorld>>;
@@ -23,15 +24,15 @@ async function issued(plugin: TestPlugin, user: TestUser): Promise<string> {
 const isActive = async (plugin: TestPlugin, token: string): Promise<boolean> =>
   (await world.validate(plugin, token)).body.active;
 
-async function logOut({ userId, sessionId }: TestUser) {
-  await endSessions(world.shop.appId, userId, [sessionId], 'logout');
-  await revokePluginTokens(world.shop.appId, userId, [sessionId]);
+async function logOut({ session }: TestUser) {
+  expect((await world.stack.call(world.shop, 'POST', '/logout', { session })).status).toBe(204);
 }
 
-/** What a changed password and a disabled user have in common. */
-const moveVersion = ({ userId, sessionId }: TestUser, change = '') =>
+/** As a changed password does to the session that goes on. */
+const moveVersion = ({ userId, sessionId }: TestUser) =>
   writeStrict([userVersionKey(userId), ...sessionKeys(world.shop.appId, userId, [sessionId])], async () => {
-    await write(`UPDATE users SET version = version + 1 ${change} WHERE user_id = ?`, [userId]);
+    await write('UPDATE users SET version = version + 1 WHERE user_id = ?', [userId]);
+    await write('UPDATE sessions SET user_version = 2 WHERE user_id = ?', [userId]);
   });
 
 describe('a plugin token dies', () => {
@@ -64,7 +65,6 @@ describe('a plugin token dies', () => {
     const user = await world.newUser();
     const token = await issued(plugin, user);
     await moveVersion(user);
-    await world.stack.mysql.execute('UPDATE sessions SET user_version = 2 WHERE user_id = ?', [user.userId]);
     await revokePluginTokens(world.shop.appId, user.userId, 'all');
     expect(await isActive(plugin, token)).toBe(false);
     expect(await world.isServed(plugin, token)).toBe(false);
@@ -76,7 +76,8 @@ describe('a plugin token dies', () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     const token = await issued(plugin, user);
-    await moveVersion(user, ', disabled_at = NOW(3)');
+    await setUserDisabled(user.userId, true);
+    expect(await world.isServed(plugin, token)).toBe(false);
     expect(await isActive(plugin, token)).toBe(false);
     await world.stack.resetCounters();
     expect(await isActive(plugin, token)).toBe(false);
