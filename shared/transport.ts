@@ -133,7 +133,8 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
       });
     });
     outgoing.on('socket', (socket) => {
-      if (outgoing.reusedSocket) connected = true;
+      // A request that waited for a socket gets a connected one that does not count as reused.
+      if (!socket.connecting) connected = true;
       else socket.once('connect', () => (connected = true));
     });
     outgoing.on('error', (error: NodeJS.ErrnoException) => {

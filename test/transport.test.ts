@@ -52,3 +52,14 @@ test('where only the status is wanted, it counts though the body never ends', as
   const { ask: askDripping } = await server((_, response) => void response.writeHead(200).write('.'));
   expect((await askDripping('/', { bodyIgnored: true, timeoutMs: 500 })).status).toBe(200);
 });
+
+test('a call that had to wait for a socket and then got no answer counts as sent', async () => {
+  const { ask, connections } = await server((request, response) => {
+    if (request.url === '/last') request.socket.destroy();
+    else setTimeout(() => response.end('done'), 100);
+  });
+  const first = Promise.all(Array.from({ length: 64 }, () => ask('/')));
+  await expect(ask('/last')).rejects.toMatchObject({ reason: 'interrupted', sent: true });
+  await first;
+  expect(connections()).toBe(64);
+});
