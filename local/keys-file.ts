@@ -10,8 +10,6 @@ export interface Keys {
   redisToken: string;
   databasePassword: string;
   wechatSecret: string;
-  /** Of the example plugin server. */
-  pluginPushSecret: string;
 }
 
 const hexKey = () => randomBytes(32).toString('hex');
@@ -25,7 +23,6 @@ export function newKeys(): Keys {
     redisToken: word(),
     databasePassword: word(),
     wechatSecret: word(),
-    pluginPushSecret: `whsec_${randomBytes(32).toString('base64')}`,
   };
 }
 

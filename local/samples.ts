@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { createClient, fetchTransport } from '../client/miniapp-client.ts';
+import { pointSamplesAt, registerSamples, SAMPLE_CHANNEL } from '../portal/samples.ts';
 import { type ChannelSimulator, startChannelSimulator } from './simulators/channel.ts';
 import { type PluginServerSimulator, startPluginServer } from './simulators/plugin-server.ts';
 import { type MockWechatPay, startMockWechatPay } from './simulators/wechatpay.ts';
@@ -14,14 +16,18 @@ export interface Samples {
   stop(): Promise<void>;
 }
 
-export const SAMPLE_PLUGIN = 'weather';
-export const SAMPLE_CHANNEL = 'sample';
-
 export function startSamples(stack: Stack, dataDirectory: string, log: (line: string) => void): Promise<Samples> {
   return startTogether(async (onStop) => {
-    const plugin = await startPluginServer({ pluginId: SAMPLE_PLUGIN, pushSecrets: [stack.pluginPushSecret] });
+    const secrets = await registerSamples(dataDirectory, log);
+    const { pluginId, pushSecret, ...identity } = secrets.plugin;
+    const backend = createClient({ ...identity, baseUrl: stack.url, transport: fetchTransport(fetch) });
+    const plugin = await startPluginServer({
+      pluginId,
+      pushSecrets: [pushSecret],
+      validate: (pluginToken) => backend.validatePluginToken(pluginId, pluginToken),
+    });
     onStop(() => plugin.stop());
-    log(`plugin server of ${SAMPLE_PLUGIN} ${plugin.url}`);
+    log(`plugin server of ${pluginId} ${plugin.url}`);
     const channel = await startChannelSimulator({ channel: SAMPLE_CHANNEL });
     onStop(() => channel.stop());
     log(`channel ${SAMPLE_CHANNEL} ${new URL(channel.url).origin}`);
@@ -32,13 +38,7 @@ export function startSamples(stack: Stack, dataDirectory: string, log: (line: st
     });
     onStop(() => wechatpay.stop());
     log(`mock-wechatpay ${wechatpay.url}`);
-    await registerSamples(stack, { plugin, channel, wechatpay });
+    await pointSamplesAt({ pushUrl: plugin.pushUrl, verifyUrl: channel.url });
     return { plugin, channel, wechatpay };
   });
 }
-
-/**
- * The place where a sample app, plugin, channel and merchant are registered through the portal's code. Their addresses
- * are new with every start, so each start registers them anew.
- */
-async function registerSamples(_stack: Stack, _samples: Omit<Samples, 'stop'>): Promise<void> {}

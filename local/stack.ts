@@ -30,7 +30,6 @@ export interface Stack extends Omit<Backend, 'stop'> {
   redis: { host: string; port: number };
   mysql: MysqlLogin;
   api: HttpApi | undefined;
-  pluginPushSecret: string;
   /** Lets other commands find it by its data folder; `url` when somebody else serves. */
   announce(url?: string): Promise<void>;
   /** In an order in which nothing that runs misses what it needs. */
@@ -68,7 +67,6 @@ export function startStack(options: StackOptions): Promise<Stack> {
       redis: { host: redis.host, port: redis.port },
       mysql,
       api,
-      pluginPushSecret: keys.pluginPushSecret,
       async announce(url = api?.url ?? '') {
         const { upstash, planetscale, wechat, sandbox } = backend;
         const addresses = { databaseUrl: planetscale.url, redisUrl: upstash.url, wechatUrl: wechat.url };

@@ -1,15 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { SIGNATURE_METHODS } from '../shared/access-token.ts';
 import { SCOPES } from '../shared/app.ts';
-import { createApp, disableApp, enableApp, listApps, setUserFields, showApp } from '../shared/app-admin.ts';
+import {
+  createApp,
+  disableApp,
+  enableApp,
+  listApps,
+  NEW_METHODS,
+  NEW_SCOPES,
+  setUserFields,
+  showApp,
+} from '../shared/app-admin.ts';
 import { revokeKey, rotateKey } from '../shared/app-keys.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
 import { idForm, jsonForm, nameForm } from './forms.ts';
 import { fields, table } from './table.ts';
 
 const APP = required('ID', 'the AppID');
-const NEW_METHODS = ['SHA1', 'HMAC-SHA256'] as const;
-const NEW_SCOPES = SCOPES.filter((scope) => scope !== 'plugin:validate');
 
 async function create(given: Given): Promise<Printed> {
   const methods = given.optional('methods') === undefined ? NEW_METHODS : given.list('methods', SIGNATURE_METHODS);
@@ -28,7 +35,7 @@ async function create(given: Given): Promise<Printed> {
   const text = [
     ...fields({ AppID: issued.appId, privateKey: issued.privateKey }),
     'The privateKey is shown this once; keep it where only the caller can read it.',
-    ...(methods.includes('MD5' as never) ? ['MD5 is weak: let this app go over to HMAC-SHA256 soon.'] : []),
+    ...(methods.includes('MD5') ? ['MD5 is weak: let this app go over to HMAC-SHA256 soon.'] : []),
   ];
   return { json: { ...issued }, text };
 }

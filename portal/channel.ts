@@ -1,4 +1,4 @@
-import { type Channel, listChannels, putChannel, removeChannel } from '../shared/channel-admin.ts';
+import { listChannels, putChannel, type RegisteredChannel, removeChannel } from '../shared/channel-admin.ts';
 import { type Given, type Noun, type Printed, required, UsageError } from './command.ts';
 import { addressForm, idForm, urlForm } from './forms.ts';
 import { table } from './table.ts';
@@ -9,7 +9,7 @@ async function add(given: Given): Promise<Printed> {
   const id = idForm('id', given.text('id'));
   if (id === 'demo') throw new UsageError('--id: channel demo belongs to the sandbox');
   const { host, port } = addressForm('login-server', given.text('login-server'));
-  const channel: Channel = {
+  const channel: RegisteredChannel = {
     channel: id,
     verifyUrl: urlForm('verify', given.text('verify')),
     loginHost: host,

@@ -2,11 +2,12 @@ import { DataFolderError } from '../local/data-folder.ts';
 import { ConfigError } from '../shared/config.ts';
 import { AppError, EngineError, SqlError } from '../shared/errors.ts';
 import { SealError } from '../shared/master-key.ts';
+import { PluginAdminError } from '../shared/plugin-admin.ts';
 import { UsageError } from './command.ts';
 import { EnvironmentError } from './environment.ts';
 
 const ER_NO_SUCH_TABLE = 1146;
-const SPOKEN = [UsageError, EnvironmentError, DataFolderError, ConfigError, SealError];
+const SPOKEN = [UsageError, EnvironmentError, DataFolderError, ConfigError, SealError, PluginAdminError];
 
 /** What an operator is told of a failure: what it was and what to do, and nothing an engine said. */
 export function sentenceFor(error: unknown): string {

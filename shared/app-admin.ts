@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { SignatureMethod } from './access-token.ts';
 import { appOffKey } from './admission.ts';
-import { appKey, type Scope, sealContext } from './app.ts';
+import { SCOPES, type Scope, sealContext } from './app.ts';
 import { auditStatement, type Deed } from './audit.ts';
 import { ignoreEngine, writeStrict, writeThrough } from './cache-write.ts';
 import { query, type Transaction, withTransaction } from './db.ts';
 import { AppError, EngineError } from './errors.ts';
+import { appKey } from './identity-keys.ts';
 import { mintAppId, seal } from './master-key.ts';
 import { batch, deleteKeys } from './redis.ts';
 import { checkUserFieldsSchema, schemaKey } from './user-fields.ts';
@@ -26,6 +27,10 @@ export interface IssuedApp {
   /** Shown once: at rest it is sealed, and nobody can read it again. */
   privateKey: string;
 }
+
+/** What an app is given where nobody chose: MD5 is too weak, and plugin:validate belongs to plugin servers. */
+export const NEW_METHODS: readonly SignatureMethod[] = ['SHA1', 'HMAC-SHA256'];
+export const NEW_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== 'plugin:validate');
 
 /** 256 random bits, as text: what a client signs with. */
 export const newPrivateKey = (): string => randomBytes(32).toString('base64url');

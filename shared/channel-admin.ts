@@ -1,9 +1,11 @@
 import { auditStatement } from './audit.ts';
-import { query, withTransaction } from './db.ts';
+import { writeThrough } from './cache-write.ts';
+import { channelKey } from './channel.ts';
+import { query, type Transaction, withTransaction } from './db.ts';
 import { AppError } from './errors.ts';
 
 /** The channels whose users may log in (row C1), as operators register them. */
-export interface Channel {
+export interface RegisteredChannel {
   channel: string;
   /** Where a ticket is confirmed. */
   verifyUrl: string;
@@ -13,9 +15,9 @@ export interface Channel {
 }
 
 /** Adds the channel, or changes it. `added` is false where it was there. */
-export async function putChannel(channel: Channel, actor: string): Promise<{ added: boolean }> {
+export async function putChannel(channel: RegisteredChannel, actor: string): Promise<{ added: boolean }> {
   const { channel: id, verifyUrl, loginHost, loginPort } = channel;
-  return withTransaction(async (transaction) => {
+  return changeChannel(id, async (transaction) => {
     const [known] = await transaction.query('SELECT removed_at FROM channels WHERE channel = ? FOR UPDATE', [id]);
     await transaction.write(
       `INSERT INTO channels (channel, verify_url, login_host, login_port) VALUES (?, ?, ?, ?)
@@ -31,7 +33,7 @@ export async function putChannel(channel: Channel, actor: string): Promise<{ add
 
 /** Its accounts stay; nobody logs in through it any more. Throws NOT_FOUND. */
 export async function removeChannel(channel: string, actor: string): Promise<void> {
-  await withTransaction(async (transaction) => {
+  await changeChannel(channel, async (transaction) => {
     const { rowsAffected } = await transaction.write(
       'UPDATE channels SET removed_at = NOW(3), version = version + 1 WHERE channel = ? AND removed_at IS NULL',
       [channel],
@@ -43,7 +45,13 @@ export async function removeChannel(channel: string, actor: string): Promise<voi
   });
 }
 
-export async function listChannels(): Promise<Channel[]> {
+const changeChannel = <T>(channel: string, work: (transaction: Transaction) => Promise<T>): Promise<T> =>
+  writeThrough(
+    () => withTransaction(work),
+    () => [channelKey(channel)],
+  );
+
+export async function listChannels(): Promise<RegisteredChannel[]> {
   const rows = await query(
     'SELECT channel, verify_url, login_host, login_port FROM channels WHERE removed_at IS NULL ORDER BY channel',
   );

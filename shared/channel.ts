@@ -1,7 +1,6 @@
 import { type CachePolicy, readThrough } from './cache.ts';
-import { writeThrough } from './cache-write.ts';
 import { optionalText } from './config.ts';
-import { query, write } from './db.ts';
+import { query } from './db.ts';
 import { AppError } from './errors.ts';
 import { keyFamily } from './keys.ts';
 import { LocalCache } from './local-cache.ts';
@@ -24,7 +23,7 @@ export interface Channel {
 const sandboxKey = optionalText('SANDBOX_KEY');
 const DEMO: Channel = { channel: 'demo', verifyUrl: null, loginList: [{ address: '127.0.0.1', port: 7000 }] };
 
-const channelKey = keyFamily<[string]>({
+export const channelKey = keyFamily<[string]>({
   area: 'cache',
   name: 'channel',
   version: 1,
@@ -99,36 +98,4 @@ async function askChannel(verifyUrl: string, body: string): Promise<'confirmed' 
     if (error instanceof TransportError || error instanceof SyntaxError) return 'unclear';
     throw error;
   }
-}
-
-/** For the operator: registers a channel or changes it. Throws INVALID_INPUT. */
-export async function registerChannel({ channel, verifyUrl, loginList: [entry] }: Channel): Promise<void> {
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(channel) || channel === DEMO.channel) {
-    throw invalid('channel', 'expected 1 to 64 of A-Z a-z 0-9 _ -, and not demo');
-  }
-  if (!verifyUrl || !URL.canParse(verifyUrl) || !/^https?:$/.test(new URL(verifyUrl).protocol)) {
-    throw invalid('verifyUrl', 'expected an http(s) URL');
-  }
-  const fits = entry && /^[A-Za-z0-9.:-]{1,255}$/.test(entry.address) && entry.port > 0 && entry.port < 65_536;
-  if (!fits) throw invalid('loginList', 'expected a host and a port');
-  await writeThrough(
-    () =>
-      write(
-        `INSERT INTO channels (channel, verify_url, login_host, login_port) VALUES (?, ?, ?, ?)
-         ON DUPLICATE KEY UPDATE verify_url = VALUES(verify_url), login_host = VALUES(login_host),
-           login_port = VALUES(login_port), removed_at = NULL, version = version + 1`,
-        [channel, verifyUrl, entry.address, entry.port],
-      ),
-    () => [channelKey(channel)],
-  );
-}
-
-/** Its users keep their accounts, but nobody can log in through it. Throws NOT_FOUND. */
-export async function removeChannel(channel: string): Promise<void> {
-  const sql = 'UPDATE channels SET removed_at = NOW(3), version = version + 1 WHERE channel = ? AND removed_at IS NULL';
-  const written = await writeThrough(
-    () => write(sql, [channel]),
-    () => [channelKey(channel)],
-  );
-  if (written.rowsAffected === 0) throw new AppError('NOT_FOUND');
 }

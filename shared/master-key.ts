@@ -57,10 +57,16 @@ export function mintAppId(): string {
 }
 
 /** Refuses an invented AppID by computation alone: no engine is asked about it. */
-export function provesItself(appId: string): boolean {
+export const provesItself = (appId: string): boolean => isProvenBy(allKeys(), appId);
+
+/** Such an AppID is refused from the day on which the former key is in MASTER_KEY_OLD no more. */
+export const isProvenByFormerKey = (appId: string): boolean =>
+  isProvenBy(formerKeys(), appId) && !isProvenBy([masterKey()], appId);
+
+function isProvenBy(keys: readonly Buffer[], appId: string): boolean {
   const match = APP_ID.exec(appId);
   if (!match) return false;
   const [, a, b, c, variant, macHead, macTail] = match;
   const given = Buffer.from(`${macHead}${macTail}`);
-  return allKeys().some((key) => timingSafeEqual(given, Buffer.from(appIdMac(key, `${a}${b}${c}${variant}`))));
+  return keys.some((key) => timingSafeEqual(given, Buffer.from(appIdMac(key, `${a}${b}${c}${variant}`))));
 }

@@ -1,0 +1,22 @@
+import { HOT_SAMPLE, readHotKeys } from '../shared/hot-keys.ts';
+import { type Given, type Noun, optional, type Printed } from './command.ts';
+import { table } from './table.ts';
+
+async function show(given: Given): Promise<Printed> {
+  const limit = given.optional('limit') === undefined ? 20 : given.integer('limit', { min: 1, max: 1_000 });
+  const keys = await readHotKeys(limit);
+  const rows = keys.map(({ name, readsPerMinute }) => [name, `about ${readsPerMinute}`]);
+  const text = [...table(['record', 'reads a minute'], rows), `Estimated: one of ${HOT_SAMPLE} reads is counted.`];
+  return { json: { keys }, text };
+}
+
+export const hot: Noun = {
+  about: 'what is read most, as measured (row A10)',
+  verbs: {
+    '': {
+      about: 'Shows the records that are read most.',
+      options: { limit: optional('N', 'how many; 20 unless given') },
+      run: show,
+    },
+  },
+};

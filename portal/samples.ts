@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writePrivately } from '../local/keys-file.ts';
+import { createApp, type IssuedApp, listApps, NEW_METHODS, NEW_SCOPES } from '../shared/app-admin.ts';
+import { putChannel } from '../shared/channel-admin.ts';
+import {
+  listPlugins,
+  movePlugin,
+  type RegisteredPlugin,
+  registerPlugin,
+  removePlugin,
+} from '../shared/plugin-admin.ts';
+
+/** What `npm run dev` registers, so that a newcomer has something to call: kept in the data folder, for its owner alone. */
+export interface SampleSecrets {
+  app: IssuedApp;
+  plugin: RegisteredPlugin;
+}
+
+export const SAMPLE_PLUGIN = 'demo-plugin';
+export const SAMPLE_CHANNEL = 'sample';
+const ACTOR = 'npm run dev';
+/** Until its server runs: the plugin's secrets come first, since the server needs them. */
+const NOWHERE = 'http://127.0.0.1:9/push';
+
+/** A sample app and a sample plugin, the same ones at every start on this folder. */
+export async function registerSamples(dataDirectory: string, log: (line: string) => void): Promise<SampleSecrets> {
+  const file = join(dataDirectory, 'samples.json');
+  const known = readSamples(file);
+  const samples = { app: await sampleApp(known?.app), plugin: await samplePlugin(known?.plugin) };
+  await writePrivately(file, samples);
+  log(`sample app ${samples.app.appId}, plugin ${samples.plugin.pluginId}: keys in ${file}`);
+  return samples;
+}
+
+/** Their addresses are new with every start. */
+export async function pointSamplesAt(addresses: { pushUrl: string; verifyUrl: string }): Promise<void> {
+  await movePlugin(SAMPLE_PLUGIN, addresses.pushUrl);
+  const channel = { channel: SAMPLE_CHANNEL, verifyUrl: addresses.verifyUrl, loginHost: '127.0.0.1', loginPort: 7000 };
+  await putChannel(channel, ACTOR);
+}
+
+async function sampleApp(known: IssuedApp | undefined): Promise<IssuedApp> {
+  if (known && (await listApps()).some(({ appId }) => appId === known.appId)) return known;
+  return createApp(
+    {
+      name: 'demo',
+      methods: NEW_METHODS,
+      scopes: NEW_SCOPES,
+      plugins: null,
+      validates: null,
+    },
+    ACTOR,
+  );
+}
+
+async function samplePlugin(known: RegisteredPlugin | undefined): Promise<RegisteredPlugin> {
+  const registered = (await listPlugins()).find(({ pluginId }) => pluginId === SAMPLE_PLUGIN);
+  if (known && registered?.appId === known.appId) return known;
+  if (registered) await removePlugin(SAMPLE_PLUGIN);
+  return registerPlugin({ pluginId: SAMPLE_PLUGIN, serverUrl: NOWHERE });
+}
+
+/** undefined: none yet, or lost; then new ones are made. */
+function readSamples(file: string): Partial<SampleSecrets> | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<SampleSecrets>;
+  } catch {
+    return undefined;
+  }
+}
