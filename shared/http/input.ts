@@ -27,12 +27,13 @@ export function parseBody<S extends ObjectSchema>(schema: S, bytes: Buffer): v.I
 
 function parseJson(bytes: Buffer): unknown {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return refuseUnsafeNumbers(JSON.parse(text));
+    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    // To valibot a list is an object too: one that is empty would pass where nothing is required.
+    if (!Array.isArray(json)) return refuseUnsafeNumbers(json);
   } catch (error) {
     if (error instanceof AppError) throw error;
-    throw invalid([{ path: '', message: 'expected a JSON object in UTF-8' }]);
   }
+  throw invalid([{ path: '', message: 'expected a JSON object in UTF-8' }]);
 }
 
 /** 2^53 and beyond would be rounded without a word. */
