@@ -55,15 +55,23 @@ const hash = (data: string | Buffer): string => createHash('sha256').update(data
 /** The public id of a session: the first 128 bits of its secret's SHA-256. */
 const sessionIdOf = (secret: string): string => hash(secret).slice(0, 32);
 
-/** `s1.<userId>.<secret>`; half of the secret is a MAC over app, user and the random half. */
+/** Said of the random half: that it is ours, and for which app. Each is 8 bytes. */
+const originMac = (userId: string, random: Buffer): Buffer => serverMac('session', userId, random).subarray(0, 8);
+const appMac = (appId: string, userId: string, random: Buffer): Buffer =>
+  serverMac('session', appId, userId, random).subarray(0, 8);
+
+/** `s1.<userId>.<secret>`; half of the secret is random, half proves by computation where it comes from. */
 export function mintSession(appId: string, userId: string): { token: string; sessionId: string } {
   const random = randomBytes(16);
-  const mac = serverMac('session', appId, userId, random).subarray(0, 16);
-  const secret = Buffer.concat([random, mac]).toString('base64url');
+  const parts = [random, originMac(userId, random), appMac(appId, userId, random)];
+  const secret = Buffer.concat(parts).toString('base64url');
   return { token: `s1.${userId}.${secret}`, sessionId: sessionIdOf(secret) };
 }
 
-/** undefined: not a token of ours, said by computation alone. A token of another app is well-formed but expired. */
+/**
+ * undefined: not a token of ours. Said by computation alone, and so is that it belongs to another app: throws
+ * LOGIN_EXPIRED.
+ */
 export function presentedSession(authorization: string | undefined, appId: string): PresentedSession | undefined {
   const token = /^Bearer ([^\s,]+)$/i.exec(authorization ?? '')?.[1] ?? '';
   const match = TOKEN.exec(token);
@@ -71,8 +79,9 @@ export function presentedSession(authorization: string | undefined, appId: strin
   const [, userId = '', secret = ''] = match;
   const bytes = Buffer.from(secret, 'base64url');
   if (bytes.toString('base64url') !== secret) return undefined;
-  const mac = serverMac('session', appId, userId, bytes.subarray(0, 16)).subarray(0, 16);
-  if (!timingSafeEqual(mac, bytes.subarray(16))) return undefined;
+  const random = bytes.subarray(0, 16);
+  if (!timingSafeEqual(originMac(userId, random), bytes.subarray(16, 24))) return undefined;
+  if (!timingSafeEqual(appMac(appId, userId, random), bytes.subarray(24))) throw new AppError('LOGIN_EXPIRED');
   return { userId, sessionId: sessionIdOf(secret), tokenHash: hash(token) };
 }
 
