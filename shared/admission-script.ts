@@ -206,18 +206,25 @@ return answer
 
 /**
  * Gives back one of what an admitted call charged (count: 'failure' rules after a success); never deletes a counter,
- * so that parallel guesses cannot slip through. KEYS: replay record, counters, then the mark to set where one is
- * given. ARGV: id, mark life ms ('' for none), then generation and limit of each counter.
+ * so that parallel guesses cannot slip through, and gives nothing to whom a rule spared. KEYS: replay record, each
+ * counter (and behind it the key that spares, flag k), then the mark to set where one is given. ARGV: id, mark life ms
+ * ('' for none), then generation, limit and flag of each counter.
  */
 export const giveBackScript = new Script(`
-local counters = (#ARGV - 2) / 2
 if redis.call('GET', KEYS[1]) == ARGV[1] .. ';1' then
   redis.call('SET', KEYS[1], ARGV[1] .. ';2', 'KEEPTTL')
-  for i = 1, counters do
-    local generation, used = string.match(redis.call('GET', KEYS[i + 1]) or '', '^(%d+);(%d+)$')
+  local at = 1
+  for i = 3, #ARGV, 3 do
+    at = at + 1
+    local counter, spared = KEYS[at], false
+    if ARGV[i + 2] == 'k' then
+      at = at + 1
+      spared = redis.call('EXISTS', KEYS[at]) == 1
+    end
+    local generation, used = string.match(redis.call('GET', counter) or '', '^(%d+);(%d+)$')
     used = tonumber(used or '0')
-    if generation == ARGV[2 * i + 1] and used > 0 and used <= tonumber(ARGV[2 * i + 2]) then
-      redis.call('SET', KEYS[i + 1], generation .. ';' .. string.format('%d', used - 1), 'KEEPTTL')
+    if not spared and generation == ARGV[i] and used > 0 and used <= tonumber(ARGV[i + 1]) then
+      redis.call('SET', counter, generation .. ';' .. string.format('%d', used - 1), 'KEEPTTL')
     end
   end
 end

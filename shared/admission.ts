@@ -251,9 +251,13 @@ export async function giveBack(
 ): Promise<void> {
   const charged = rules.filter(({ rule }) => rule.count === 'failure');
   if (charged.length === 0 && !mark) return;
-  const keys = [signatureKey(request.token.signature), ...charged.map(({ counter }) => counter)];
+  const keys = [signatureKey(request.token.signature)];
+  const args: Array<string | number> = [];
+  for (const { counter, generation, rule, spare } of charged) {
+    keys.push(counter, ...(spare ? [spare] : []));
+    args.push(generation, rule.limit, spare ? 'k' : '');
+  }
   if (mark) keys.push(mark.key);
-  const args = charged.flatMap(({ generation, rule }) => [generation, rule.limit]);
   for (const bound of charged) forgetDenial(bound);
   await evaluate(giveBackScript, keys, [request.requestId, mark ? mark.seconds * 1000 : '', ...args]);
 }
