@@ -24,34 +24,37 @@ export const knownCallerMark = (account: string, ip: string): { key: Key; second
 
 const sparedBy = ({ account = '', ip = '' }: Identities): Key => callerKey(account, ip);
 
-export const guessingRules: readonly LockRule[] = [
-  {
-    name: 'failures-by-account-ip',
-    by: ['account', 'ip'],
-    limit: 10,
-    windowSeconds: 900,
-    lockSeconds: 60,
-    escalate: { factor: 2, maxSeconds: 3_600, memorySeconds: 86_400 },
-    count: 'failure',
-    onError: 'closed',
-  },
-  {
-    name: 'failures-by-account',
-    by: ['account'],
-    limit: 50,
-    windowSeconds: 3_600,
-    lockSeconds: 900,
-    count: 'failure',
-    onError: 'closed',
-    sparedBy,
-  },
-  {
-    name: 'failures-by-ip',
-    by: ['ip'],
-    limit: 200,
-    windowSeconds: 900,
-    lockSeconds: 900,
-    count: 'failure',
-    onError: 'closed',
-  },
-];
+/**
+ * A call is charged when it comes in and given back when it succeeds, so a limit has to exceed what one household may
+ * have under way at once.
+ */
+function failureRules(limits: { accountIp: number; account: number; ip: number }): readonly LockRule[] {
+  const common = { count: 'failure', onError: 'closed' } as const;
+  return [
+    {
+      ...common,
+      name: 'failures-by-account-ip',
+      by: ['account', 'ip'],
+      limit: limits.accountIp,
+      windowSeconds: 900,
+      lockSeconds: 60,
+      escalate: { factor: 2, maxSeconds: 3_600, memorySeconds: 86_400 },
+    },
+    {
+      ...common,
+      name: 'failures-by-account',
+      by: ['account'],
+      limit: limits.account,
+      windowSeconds: 3_600,
+      lockSeconds: 900,
+      sparedBy,
+    },
+    { ...common, name: 'failures-by-ip', by: ['ip'], limit: limits.ip, windowSeconds: 900, lockSeconds: 900 },
+  ];
+}
+
+/** At most 100 failures an hour on one account, as NIST SP 800-63B has it. */
+export const passwordRules = failureRules({ accountIp: 20, account: 100, ip: 300 });
+
+/** Verification strings are random: nobody guesses one, and many devices of a household may log in at once. */
+export const channelRules = failureRules({ accountIp: 60, account: 300, ip: 600 });

@@ -9,7 +9,7 @@ import {
   redeemSecondString,
 } from '../../shared/channel-login.ts';
 import { AppError } from '../../shared/errors.ts';
-import { guessingRules, knownCallerMark } from '../../shared/guessing.ts';
+import { channelRules, knownCallerMark } from '../../shared/guessing.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 
 const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
@@ -59,7 +59,7 @@ export const channelVerify = endpoint(
       timeStamp,
       digestMethod: v.optional(v.picklist(['MD5', 'HMAC-SHA256']), 'MD5'),
     }),
-    rules: guessingRules,
+    rules: channelRules,
     identities: ({ body }) => ({ account: body.accountAddress }),
   },
   async ({ app, body, ip, succeeded }) => {
@@ -80,7 +80,7 @@ export const channelEnter = endpoint(
     auth: 'app',
     scope: 'login',
     body: v.strictObject({ accountAddress: address, secondString: text(128), entry }),
-    rules: guessingRules,
+    rules: channelRules,
     identities: ({ body }) => ({ account: body.accountAddress }),
   },
   async ({ app, body, device, ip, succeeded }) => {

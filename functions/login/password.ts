@@ -3,7 +3,7 @@ import { findAccount, logIn, normalAccount, renewPasswordHash } from '../../shar
 import { changePassword } from '../../shared/account-change.ts';
 import type { LockRule } from '../../shared/api-lock.ts';
 import { AppError } from '../../shared/errors.ts';
-import { guessingRules, knownCallerMark } from '../../shared/guessing.ts';
+import { knownCallerMark, passwordRules } from '../../shared/guessing.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { hashPassword, verifyPassword } from '../../shared/password.ts';
 import { accountName, newPassword, password } from './credentials.ts';
@@ -14,7 +14,7 @@ export const passwordLogin = endpoint(
     auth: 'app',
     scope: 'login',
     body: v.strictObject({ account: accountName, password }),
-    rules: guessingRules,
+    rules: passwordRules,
     identities: ({ body }) => ({ account: normalAccount(body.account) }),
   },
   async ({ app, body, device, ip, succeeded }) => {
