@@ -1,7 +1,6 @@
 import type { CacheRead } from './admission.ts';
 import { type CachePolicy, type ReadAnswer, settleReads } from './cache.ts';
-import { writeThrough } from './cache-write.ts';
-import { query, write } from './db.ts';
+import { query } from './db.ts';
 import { AppError, type FieldError } from './errors.ts';
 import { keyFamily } from './keys.ts';
 
@@ -182,14 +181,4 @@ export async function settleSchema(requestId: string, appId: string, reads: read
 /** A JSON column; null: none registered. */
 export function schemaOf(column: unknown): UserFieldsSchema | null {
   return (typeof column === 'string' ? JSON.parse(column) : (column ?? null)) as UserFieldsSchema | null;
-}
-
-/** Registers what checkUserFieldsSchema() passes; null takes the fields away from view. Throws NOT_FOUND. */
-export async function registerUserFields(appId: string, schema: unknown): Promise<void> {
-  const checked = schema === null ? null : JSON.stringify(checkUserFieldsSchema(schema));
-  const written = await writeThrough(
-    () => write('UPDATE apps SET user_fields = ?, version = version + 1 WHERE app_id = ?', [checked, appId]),
-    () => [schemaKey(appId)],
-  );
-  if (written.rowsAffected === 0) throw new AppError('NOT_FOUND');
 }

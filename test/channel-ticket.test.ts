@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ChannelSimulator, startChannelSimulator } from '../local/simulators/channel.ts';
-import { registerChannel, removeChannel } from '../shared/channel.ts';
+import { putChannel, removeChannel } from '../shared/channel-admin.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
 describe('the ticket of a channel', () => {
@@ -16,9 +16,9 @@ describe('the ticket of a channel', () => {
       startChannelSimulator({ channel: 'harbour' }),
       startChannelSimulator({ channel: 'rival' }),
     ]);
-    const loginList = [{ address: 'login.harbour.example', port: 9000 }];
-    await registerChannel({ channel: 'harbour', verifyUrl: channel.url, loginList });
-    await registerChannel({ channel: 'rival', verifyUrl: rival.url, loginList });
+    const login = { loginHost: 'login.harbour.example', loginPort: 9000 };
+    await putChannel({ channel: 'harbour', verifyUrl: channel.url, ...login }, 'test');
+    await putChannel({ channel: 'rival', verifyUrl: rival.url, ...login }, 'test');
   });
   afterAll(() => Promise.all([channel.stop(), rival.stop()]));
 
@@ -91,13 +91,13 @@ describe('the ticket of a channel', () => {
   });
 
   test('a channel that was removed lets nobody in', async () => {
-    const loginList = [{ address: 'login.example', port: 9000 }];
     const gone = await startChannelSimulator({ channel: 'gone' });
-    await registerChannel({ channel: 'gone', verifyUrl: gone.url, loginList });
-    await removeChannel('gone');
+    const registered = { channel: 'gone', verifyUrl: gone.url, loginHost: 'login.example', loginPort: 9000 };
+    await putChannel(registered, 'test');
+    await removeChannel('gone', 'test');
     const body = { channel: 'gone', channelUserId: 'x', ticket: gone.issueTicket('x') };
     expect(await start(body)).toMatchObject({ status: 400 });
     await gone.stop();
-    await expect(removeChannel('gone')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(removeChannel('gone', 'test')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
