@@ -38,7 +38,7 @@ export function startSamples(stack: Stack, dataDirectory: string, log: (line: st
     });
     onStop(() => wechatpay.stop());
     log(`mock-wechatpay ${wechatpay.url}`);
-    await pointSamplesAt({ pushUrl: plugin.pushUrl, verifyUrl: channel.url });
+    await pointSamplesAt({ pushUrl: plugin.pushUrl, verifyUrl: channel.url, wechatpay: wechatpay.config });
     return { plugin, channel, wechatpay };
   });
 }

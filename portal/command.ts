@@ -1,3 +1,5 @@
+import type { Engines } from './environment.ts';
+
 /** How a command is declared: its options are checked, helped with and read by the same declaration. */
 export interface Option {
   /** What stands for its value in help; null: a flag. */
@@ -22,7 +24,7 @@ export interface Verb {
   /** Further words after the verb, all required; the last may end with `...`. */
   operands?: readonly string[];
   options: Record<string, Option>;
-  run(given: Given): Promise<Printed>;
+  run(given: Given, engines: Engines): Promise<Printed>;
 }
 
 /** A verb named '' is the noun alone: `portal hot`. */

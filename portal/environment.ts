@@ -1,4 +1,4 @@
-import { environmentOf } from '../local/data-folder.ts';
+import { environmentOf, readRunningStack } from '../local/data-folder.ts';
 import { takeEnvironment } from '../local/function-environment.ts';
 
 const STAGE_NAMES = ['DATABASE_URL', 'UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'];
@@ -8,11 +8,18 @@ export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 }
 
+export interface Engines {
+  /** For a person: which engines these are. */
+  where: string;
+  /** Of the HTTP API in front of them; undefined for a deployed stage, whose domain the environment does not tell. */
+  url: string | undefined;
+}
+
 /**
  * Decides what a command works on, and makes it this process's environment: the folder that `--data` names, else the
- * deployed stage of the environment, else the `npm run dev` of this checkout. Answers where that is, in a sentence.
+ * deployed stage of the environment, else the `npm run dev` of this checkout.
  */
-export async function findEngines(dataFolder: string | undefined): Promise<string> {
+export async function findEngines(dataFolder: string | undefined): Promise<Engines> {
   const set = STAGE_NAMES.filter((name) => process.env[name]);
   if (dataFolder === undefined && set.length > 0) {
     const missing = STAGE_NAMES.filter((name) => !set.includes(name));
@@ -22,11 +29,13 @@ export async function findEngines(dataFolder: string | undefined): Promise<strin
       );
     }
     patient(process.env);
-    return `stage ${process.env.STAGE || 'dev'}, database ${hostOf(process.env.DATABASE_URL)} (environment)`;
+    const where = `stage ${process.env.STAGE || 'dev'}, database ${hostOf(process.env.DATABASE_URL)} (environment)`;
+    return { where, url: undefined };
   }
   takeEnvironment(await environmentOf(dataFolder));
   process.env.LOG = 'off';
-  return `npm run dev, database ${hostOf(process.env.DATABASE_URL)}`;
+  const running = await readRunningStack(dataFolder);
+  return { where: `npm run dev, database ${hostOf(process.env.DATABASE_URL)}`, url: running?.url };
 }
 
 /** An operator is farther from the engines than a function is, and waits gladly; log lines have no place in answers. */

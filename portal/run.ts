@@ -37,8 +37,9 @@ export async function runPortal(argv: readonly string[], terminal: Terminal): Pr
     if (help) return print(helpForVerb(nounName, name, verb));
     way = `npm run -s portal -- ${[nounName, name].filter(Boolean).join(' ')} --help`;
     const given = readGiven(argv, verb, name === '' ? 1 : 2);
-    terminal.err(`on ${await findEngines(given.data)}`);
-    const printed = await verb.run(given);
+    const engines = await findEngines(given.data);
+    terminal.err(`on ${engines.where}`);
+    const printed = await verb.run(given, engines);
     return print(json ? [JSON.stringify(printed.json)] : printed.text);
   } catch (error) {
     const isUsage = error instanceof UsageError;

@@ -10,6 +10,7 @@ import {
   registerPlugin,
   removePlugin,
 } from '../shared/plugin-admin.ts';
+import { setMerchant } from '../shared/recharge/merchant.ts';
 
 /** What `npm run dev` registers, so that a newcomer has something to call: kept in the data folder, for its owner alone. */
 export interface SampleSecrets {
@@ -33,11 +34,16 @@ export async function registerSamples(dataDirectory: string, log: (line: string)
   return samples;
 }
 
-/** Their addresses are new with every start. */
-export async function pointSamplesAt(addresses: { pushUrl: string; verifyUrl: string }): Promise<void> {
+/** Their addresses are new with every start; so are those of the simulated WeChat Pay, whose merchant is a sample too. */
+export async function pointSamplesAt(addresses: {
+  pushUrl: string;
+  verifyUrl: string;
+  wechatpay?: object;
+}): Promise<void> {
   await movePlugin(SAMPLE_PLUGIN, addresses.pushUrl);
   const channel = { channel: SAMPLE_CHANNEL, verifyUrl: addresses.verifyUrl, loginHost: '127.0.0.1', loginPort: 7000 };
   await putChannel(channel, ACTOR);
+  if (addresses.wechatpay) await setMerchant('wechatpay', addresses.wechatpay);
 }
 
 async function sampleApp(known: IssuedApp | undefined): Promise<IssuedApp> {

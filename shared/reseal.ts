@@ -6,6 +6,7 @@ import { appKey, pluginsKey } from './identity-keys.ts';
 import type { Key } from './keys.ts';
 import { isProvenByFormerKey, isSealedUnderFormerKey, SealError, seal, unseal } from './master-key.ts';
 import { sealContext as pluginContext } from './plugin-directory.ts';
+import { sealContext as merchantContext, merchantsRead } from './recharge/merchant.ts';
 
 /** After MASTER_KEY was changed: whatever is sealed under a former key is sealed anew. */
 interface SealedColumn {
@@ -13,7 +14,7 @@ interface SealedColumn {
   column: string;
   id: readonly string[];
   contextOf(row: Row): string;
-  /** Copies of it in Redis; none: nothing reads it through the cache. */
+  /** Copies of it in Redis. */
   keysOf(row: Row): Key[];
 }
 
@@ -35,6 +36,13 @@ const COLUMNS: readonly SealedColumn[] = [
   },
   pluginSecret('sealed_secret'),
   pluginSecret('sealed_old_secret'),
+  {
+    table: 'merchants',
+    column: 'sealed_config',
+    id: ['provider'],
+    contextOf: (row) => merchantContext(String(row.provider)),
+    keysOf: () => [merchantsRead().key],
+  },
 ];
 
 const PAGE = 200;

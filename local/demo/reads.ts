@@ -56,7 +56,8 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
 
   await step('A10', 'what is often read is measured, not guessed', async () => {
     const read = () => caller.call(app, 'GET', `/data/notice/${id}`);
-    const isHot = async (): Promise<boolean> => JSON.stringify(await portal('hot', '--limit', '1000')).includes(`notice:${id}"`);
+    const isHot = async (): Promise<boolean> =>
+      JSON.stringify(await portal('hot', '--limit', '1000')).includes(`notice:${id}"`);
     // One of 64 reads is counted, in the request that it makes anyway.
     let rounds = 0;
     do await Promise.all(Array.from({ length: 50 }, read));

@@ -1,7 +1,7 @@
 import type { CacheRead } from '../admission.ts';
 import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, settleReads } from '../cache.ts';
 import { writeThrough } from '../cache-write.ts';
-import { query, write } from '../db.ts';
+import { query, type Row, write } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { keyFamily } from '../keys.ts';
 
@@ -37,16 +37,17 @@ const load: Load<Product[]> = async () => {
     `SELECT product_id, title, amount_fen, currency, units, asset FROM products
       WHERE active = 1 ORDER BY amount_fen, product_id LIMIT 500`,
   );
-  const products = rows.map((row) => ({
-    productId: String(row.product_id),
-    title: String(row.title),
-    amountFen: Number(row.amount_fen),
-    currency: String(row.currency),
-    units: Number(row.units),
-    asset: String(row.asset),
-  }));
-  return [{ value: products, version: 0 }];
+  return [{ value: rows.map(productFromRow), version: 0 }];
 };
+
+const productFromRow = (row: Row): Product => ({
+  productId: String(row.product_id),
+  title: String(row.title),
+  amountFen: Number(row.amount_fen),
+  currency: String(row.currency),
+  units: Number(row.units),
+  asset: String(row.asset),
+});
 
 /** Turns what admission read into the products that are on sale. */
 export async function productsFrom(requestId: string, answer: ReadAnswer = NOT_READ): Promise<Product[]> {
@@ -79,6 +80,14 @@ export async function putProduct(product: {
       ),
     () => [KEY],
   );
+}
+
+/** All that ever was on sale, for the operator. */
+export async function listProducts(): Promise<Array<Product & { active: boolean }>> {
+  const rows = await query(
+    'SELECT product_id, title, amount_fen, currency, units, asset, active FROM products ORDER BY amount_fen, product_id',
+  );
+  return rows.map((row) => ({ ...productFromRow(row), active: Number(row.active) === 1 }));
 }
 
 const isCount = (value: number, max: number): boolean => Number.isSafeInteger(value) && value >= 1 && value <= max;

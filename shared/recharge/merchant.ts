@@ -68,7 +68,7 @@ const MAKERS = new Map<string, (config: unknown) => Provider>([['wechatpay', wec
 
 export const isMerchantProvider = (name: string): boolean => MAKERS.has(name);
 
-const sealContext = (provider: string): string => `merchant:${provider}`;
+export const sealContext = (provider: string): string => `merchant:${provider}`;
 
 /** By what is sealed: a provider is opened once per process and setting. */
 const opened = new LocalCache<Provider>(20, 3_600_000);

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { recordDeed } from '../shared/audit.ts';
+import { AppError } from '../shared/errors.ts';
+import { listMerchants, removeMerchant, setMerchant } from '../shared/recharge/merchant.ts';
+import { type Given, type Noun, type Printed, required, UsageError } from './command.ts';
+import { jsonForm } from './forms.ts';
+import { table } from './table.ts';
+
+const PROVIDER = required('P', 'the payment provider, such as wechatpay');
+
+async function set(given: Given): Promise<Printed> {
+  const provider = given.text('provider');
+  const merchant = await setMerchant(provider, jsonForm('json-config', readConfig(given.text('json-config'))));
+  await recordDeed({ actor: given.actor, action: 'merchant.set', subject: provider, detail: merchant });
+  return { json: { provider, ...merchant }, text: [`${provider} works with merchant ${merchant.merchantId}.`] };
+}
+
+function readConfig(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    throw new UsageError(`--json-config names a file that cannot be read: ${file}`);
+  }
+}
+
+async function list(): Promise<Printed> {
+  const merchants = await listMerchants();
+  const rows = merchants.map(({ provider, appId, merchantId, usable }) => [
+    provider,
+    appId,
+    merchantId,
+    usable ? '' : 'cannot be used: set it again',
+  ]);
+  return { json: { merchants }, text: table(['provider', 'mini-program', 'merchant', ''], rows) };
+}
+
+async function remove(given: Given): Promise<Printed> {
+  const provider = given.text('provider');
+  if (!(await removeMerchant(provider))) throw new AppError('NOT_FOUND', `No merchant is set for ${provider}.`);
+  await recordDeed({ actor: given.actor, action: 'merchant.remove', subject: provider });
+  return { json: { provider, removed: true }, text: [`Nobody pays through ${provider} any more.`] };
+}
+
+export const merchant: Noun = {
+  about: 'who is paid: settings of the payment providers, sealed at rest',
+  verbs: {
+    set: {
+      about: 'Sets what a provider needs; orders that were made keep the merchant they were made with.',
+      options: { provider: PROVIDER, 'json-config': required('FILE', 'its settings as JSON (docs/recharge.md)') },
+      run: set,
+    },
+    list: { about: 'Lists the merchants, without their secrets.', options: {}, run: list },
+    remove: { about: 'Removes the merchant of a provider.', options: { provider: PROVIDER }, run: remove },
+  },
+};

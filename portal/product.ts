@@ -1,0 +1,54 @@
+import { recordDeed } from '../shared/audit.ts';
+import { listProducts, putProduct } from '../shared/recharge/catalogue.ts';
+import { flag, type Given, type Noun, type Printed, required } from './command.ts';
+import { idForm, nameForm } from './forms.ts';
+import { table } from './table.ts';
+
+const MOST = { min: 1, max: 1_000_000_000 };
+
+async function put(given: Given): Promise<Printed> {
+  const product = {
+    productId: idForm('id', given.text('id')),
+    title: nameForm('title', given.text('title')),
+    amountFen: given.integer('amount-fen', MOST),
+    units: given.integer('units', MOST),
+    active: !given.flag('off'),
+  };
+  await putProduct(product);
+  await recordDeed({ actor: given.actor, action: 'product.put', subject: product.productId, detail: product });
+  const state = product.active ? 'is on sale' : 'is off sale';
+  return {
+    json: product,
+    text: [`${product.productId} ${state}: ${product.units} units for ${product.amountFen} fen.`],
+  };
+}
+
+async function list(): Promise<Printed> {
+  const products = await listProducts();
+  const rows = products.map(({ productId, title, amountFen, units, asset, active }) => [
+    productId,
+    title,
+    `${amountFen} fen`,
+    `${units} ${asset}`,
+    active ? '' : 'off sale',
+  ]);
+  return { json: { products }, text: table(['product', 'title', 'price', 'gives', ''], rows) };
+}
+
+export const product: Noun = {
+  about: 'what can be recharged (row C7)',
+  verbs: {
+    put: {
+      about: 'Puts a product on sale, or changes it; orders that were made keep their price.',
+      options: {
+        id: required('X', 'the productId'),
+        title: required('TEXT', 'what people read'),
+        'amount-fen': required('N', 'its price in fen'),
+        units: required('N', 'what the wallet is credited with'),
+        off: flag('takes it off sale'),
+      },
+      run: put,
+    },
+    list: { about: 'Lists the products.', options: {}, run: list },
+  },
+};

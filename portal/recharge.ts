@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { recordDeed } from '../shared/audit.ts';
+import { AppError } from '../shared/errors.ts';
+import { findOrder, type Order, shownOrder } from '../shared/recharge/order.ts';
+import { refundsOf, requestRefund } from '../shared/recharge/refund.ts';
+import { payAtSandbox } from '../shared/recharge/sandbox-pay.ts';
+import { syncOrder } from '../shared/recharge/sync.ts';
+import { rechargeTimeline } from '../shared/recharge/timeline.ts';
+import { flag, type Given, type Noun, optional, type Printed, required } from './command.ts';
+import type { Engines } from './environment.ts';
+import { fields, table } from './table.ts';
+
+const ORDER = required('NO', 'the orderNo');
+
+async function sandboxKey(): Promise<Printed> {
+  const key = process.env.SANDBOX_KEY;
+  if (!key) throw new AppError('NOT_FOUND', 'There is no sandbox here: SANDBOX_KEY is not set.');
+  return { json: { key }, text: [key] };
+}
+
+async function known(orderNo: string): Promise<Order> {
+  const order = await findOrder(orderNo);
+  if (!order) throw new AppError('NOT_FOUND', `There is no order ${orderNo}.`);
+  return order;
+}
+
+async function pay(given: Given, { url }: Engines): Promise<Printed> {
+  const { orderNo, provider } = await known(given.text('order'));
+  if (provider !== 'sandbox')
+    throw new AppError('INVALID_INPUT', `This order is paid at ${provider}, not at the sandbox.`);
+  await sandboxKey();
+  const { noticed } = await payAtSandbox(orderNo, { notice: !given.flag('no-notice'), ...(url && { url }) });
+  await recordDeed({ actor: given.actor, action: 'recharge.pay', subject: orderNo, detail: { noticed } });
+  const { status } = await known(orderNo);
+  const rest = noticed ? 'and its notice was taken' : 'and nobody was told: "recharge sync" finds it';
+  return {
+    json: { orderNo, noticed, status },
+    text: [`${orderNo} is paid at the sandbox, ${rest}. Status: ${status}.`],
+  };
+}
+
+async function show(given: Given): Promise<Printed> {
+  const { orderNo } = await known(given.text('order'));
+  const timeline = await rechargeTimeline(orderNo);
+  const { order, events, agrees } = timeline;
+  const text = [
+    ...fields(Object.fromEntries(Object.entries(order).map(([name, value]) => [name, String(value ?? '')]))),
+    '',
+    ...table(
+      ['at', 'what', ''],
+      events.map(({ at, what, detail }) => [at, what, detailText(detail)]),
+    ),
+    ...(agrees ? [] : ['', 'ORDER AND LEDGER DO NOT AGREE: run "recharge sync", then look again.']),
+  ];
+  return { json: { ...timeline }, text };
+}
+
+const detailText = (detail: Record<string, string | number>): string =>
+  Object.entries(detail)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+
+async function sync(given: Given): Promise<Printed> {
+  const before = await known(given.text('order'));
+  const after = await syncOrder(before);
+  const { orderNo, status } = after;
+  await recordDeed({
+    actor: given.actor,
+    action: 'recharge.sync',
+    subject: orderNo,
+    detail: { before: before.status, after: status },
+  });
+  const text =
+    before.status === status ? `${orderNo} stays ${status}.` : `${orderNo} was ${before.status}, now ${status}.`;
+  return { json: { order: shownOrder(after) }, text: [text] };
+}
+
+async function refund(given: Given): Promise<Printed> {
+  const { orderNo, amountFen: paidFen } = await known(given.text('order'));
+  const asked = (await refundsOf(orderNo)).filter(({ status }) => status !== 'closed');
+  const leftFen = paidFen - asked.reduce((sum, { amountFen }) => sum + amountFen, 0);
+  const limits = { min: 1, max: 1_000_000_000 };
+  const amountFen = given.optional('amount-fen') === undefined ? leftFen : given.integer('amount-fen', limits);
+  if (amountFen < 1) throw new AppError('INVALID_INPUT', `Nothing is left to refund of ${orderNo}.`);
+  const key = given.optional('key') ?? randomUUID();
+  const reason = given.optional('reason');
+  const made = await requestRefund({ orderNo, amountFen, key, ...(reason !== undefined && { reason }) });
+  const { refundNo, status, units } = made;
+  const detail = { refundNo, amountFen, units, reason: reason ?? null };
+  await recordDeed({ actor: given.actor, action: 'recharge.refund', subject: orderNo, detail });
+  return {
+    json: { refundNo, orderNo, amountFen, units, status },
+    text: [`Refund ${refundNo} of ${amountFen} fen is ${status}; ${units} units left the wallet.`],
+  };
+}
+
+export const recharge: Noun = {
+  about: 'where is my recharge?',
+  verbs: {
+    show: {
+      about: 'Tells everything that happened to an order, and whether its books agree.',
+      options: { order: ORDER },
+      run: show,
+    },
+    sync: {
+      about: 'Asks the provider what became of an order, and credits it when it was paid.',
+      options: { order: ORDER },
+      run: sync,
+    },
+    refund: {
+      about: 'Refunds an order, wholly or in part: units leave the wallet first, then the money goes back.',
+      options: {
+        order: ORDER,
+        'amount-fen': optional('N', 'how much; all that is left unless given'),
+        reason: optional('TEXT', 'what the payer reads'),
+        key: optional('KEY', 'the same key never refunds twice; a new one unless given'),
+      },
+      run: refund,
+    },
+    'sandbox-key': { about: "Prints the key that signs the sandbox's notices.", options: {}, run: sandboxKey },
+    pay: {
+      about: 'Pays an order at the sandbox and sends its notice.',
+      options: { order: ORDER, 'no-notice': flag('sends no notice: only sync, or the sweeper, will find the payment') },
+      run: pay,
+    },
+  },
+};
