@@ -1,0 +1,185 @@
+import { query, type Row } from '../db.ts';
+import { walletName, walletOf } from './numbers.ts';
+
+/** Something in the books that does not add up, under the invariant it breaks. */
+export interface Finding {
+  invariant: `I${number}`;
+  what: string;
+  /** Order, refund or wallet. */
+  subject: string;
+}
+
+/** Findings of one check that are listed; the number of all of them is told. */
+const LISTED = 100;
+
+interface Check {
+  invariant: Finding['invariant'];
+  what: string;
+  /** Selects `subject` of each violation. */
+  sql: string;
+}
+
+const WALLET = "CONCAT(e.app_id, '/', e.user_id, '/', e.asset)";
+const PAID = "o.status IN ('paid', 'partial_refund', 'refunded')";
+const SUM_OF = (status: string) =>
+  `(SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.order_no = o.order_no AND r.status ${status})`;
+
+/** I7 (rows are never changed or deleted) shows in I1, I2 and I5: a changed row breaks its chain or its source. */
+const CHECKS: Check[] = [
+  {
+    invariant: 'I1',
+    what: 'an order is paid and its wallet was never credited',
+    sql: `SELECT o.order_no AS subject FROM recharge_orders o LEFT JOIN ledger_entries e
+             ON e.kind = 'recharge' AND e.ref = o.order_no WHERE ${PAID} AND e.seq IS NULL`,
+  },
+  {
+    invariant: 'I1',
+    what: 'a wallet was credited and the order is not marked as paid (the sweeper mends it)',
+    sql: `SELECT o.order_no AS subject FROM recharge_orders o JOIN ledger_entries e
+             ON e.kind = 'recharge' AND e.ref = o.order_no WHERE NOT ${PAID}`,
+  },
+  {
+    invariant: 'I1',
+    what: 'a credit has no order, or another wallet or number of units than its order',
+    sql: `SELECT e.ref AS subject FROM ledger_entries e LEFT JOIN recharge_orders o ON o.order_no = e.ref
+            AND o.app_id = e.app_id AND o.user_id = e.user_id AND o.asset = e.asset AND o.units = e.delta
+           WHERE e.kind = 'recharge' AND o.order_no IS NULL`,
+  },
+  {
+    invariant: 'I1',
+    what: 'an order was credited more than once',
+    sql: `SELECT e.ref AS subject FROM ledger_entries e WHERE e.kind = 'recharge' GROUP BY e.ref HAVING COUNT(*) > 1`,
+  },
+  {
+    invariant: 'I2',
+    what: 'the numbers of a wallet do not run from 1 without a gap',
+    sql: `SELECT ${WALLET} AS subject FROM ledger_entries e GROUP BY e.app_id, e.user_id, e.asset
+          HAVING MIN(e.seq) <> 1 OR MAX(e.seq) <> COUNT(*)`,
+  },
+  {
+    invariant: 'I2',
+    what: 'a balance is not the one before plus the change',
+    sql: `SELECT CONCAT(${WALLET}, '#', e.seq) AS subject FROM ledger_entries e LEFT JOIN ledger_entries p
+             ON p.app_id = e.app_id AND p.user_id = e.user_id AND p.asset = e.asset AND p.seq = e.seq - 1
+           WHERE e.balance_after <> COALESCE(p.balance_after, 0) + e.delta`,
+  },
+  {
+    invariant: 'I3',
+    what: 'a spend went below zero, or was none',
+    sql: `SELECT CONCAT(${WALLET}, '#', e.seq) AS subject FROM ledger_entries e
+           WHERE e.kind = 'spend' AND (e.balance_after < 0 OR e.delta >= 0)`,
+  },
+  {
+    invariant: 'I4',
+    what: 'an entry has no other leg, or one that its kind cannot have',
+    sql: `SELECT CONCAT(${WALLET}, '#', e.seq) AS subject FROM ledger_entries e
+           WHERE NOT (e.kind IN ('recharge', 'refund', 'refund_reversal') AND e.contra LIKE '_%:clearing'
+                   OR e.kind = 'spend' AND e.contra = 'shop:spent'
+                   OR e.kind IN ('grant', 'adjust') AND e.contra <> '')`,
+  },
+  {
+    invariant: 'I5',
+    what: 'more is refunded, or on its way, than was paid',
+    sql: `SELECT o.order_no AS subject FROM recharge_orders o
+           WHERE ${SUM_OF("<> 'closed'")} > o.amount_fen OR o.refunded_fen > o.amount_fen`,
+  },
+  {
+    invariant: 'I5',
+    what: 'an order does not follow its refunds (the sweeper mends it)',
+    sql: `SELECT o.order_no AS subject FROM recharge_orders o WHERE o.refunded_fen <> ${SUM_OF("= 'success'")}
+              OR o.status <> CASE WHEN o.refunded_fen = 0 THEN IF(${PAID}, 'paid', o.status)
+                                  WHEN o.refunded_fen < o.amount_fen THEN 'partial_refund' ELSE 'refunded' END`,
+  },
+  {
+    invariant: 'I5',
+    what: 'a refund reached the provider and took no units, or others than it says',
+    sql: `SELECT r.refund_no AS subject FROM refunds r LEFT JOIN ledger_entries e
+             ON e.kind = 'refund' AND e.ref = r.refund_no AND e.delta = -r.units
+           WHERE r.status <> 'accepted' AND e.seq IS NULL`,
+  },
+  {
+    invariant: 'I5',
+    what: 'a refund was closed and its units did not come back, or came back without a close',
+    sql: `SELECT r.refund_no AS subject FROM refunds r LEFT JOIN ledger_entries e
+             ON e.kind = 'refund_reversal' AND e.ref = r.refund_no AND e.delta = r.units
+           WHERE (r.status = 'closed' AND e.seq IS NULL) OR (r.status = 'success' AND e.seq IS NOT NULL)`,
+  },
+  {
+    invariant: 'I5',
+    what: 'units were taken or returned for a refund that does not exist',
+    sql: `SELECT e.ref AS subject FROM ledger_entries e LEFT JOIN refunds r ON r.refund_no = e.ref
+           WHERE e.kind IN ('refund', 'refund_reversal') AND r.refund_no IS NULL`,
+  },
+  {
+    invariant: 'I6',
+    what: "a credit does not name its order's transaction",
+    sql: `SELECT e.ref AS subject FROM ledger_entries e JOIN recharge_orders o ON o.order_no = e.ref
+           WHERE e.kind = 'recharge' AND (e.ext_ref IS NULL OR NOT e.ext_ref LIKE CONCAT(o.provider, ':_%')
+              OR (o.transaction_id IS NOT NULL AND e.ext_ref <> CONCAT(o.provider, ':', o.transaction_id)))`,
+  },
+  {
+    invariant: 'I6',
+    what: 'one transaction of a provider was credited to several orders',
+    sql: `SELECT e.ext_ref AS subject FROM ledger_entries e WHERE e.ext_ref IS NOT NULL
+           GROUP BY e.ext_ref HAVING COUNT(*) > 1`,
+  },
+  {
+    invariant: 'I8',
+    what: 'the sandbox was paid, two hours have passed, and nothing was credited',
+    sql: `SELECT s.order_no AS subject FROM sandbox_payments s LEFT JOIN ledger_entries e
+             ON e.kind = 'recharge' AND e.ref = s.order_no
+           WHERE s.paid_at < NOW(3) - INTERVAL 2 HOUR AND e.seq IS NULL`,
+  },
+  {
+    invariant: 'I10',
+    what: 'an amount is no positive number of units or fen, or beyond what is exact',
+    sql: `SELECT o.order_no AS subject FROM recharge_orders o WHERE o.amount_fen < 1 OR o.units < 1
+          UNION ALL
+          SELECT CONCAT(${WALLET}, '#', e.seq) FROM ledger_entries e
+           WHERE ABS(e.balance_after) > 9007199254740991 OR ABS(e.delta) > 9007199254740991`,
+  },
+];
+
+export interface Audit {
+  orders: number;
+  entries: number;
+  refunds: number;
+  findings: Finding[];
+}
+
+/** Holds the invariants I1 to I10 (docs/recharge.md) against the whole database. Reads only, from the primary. */
+export async function auditLedger(): Promise<Audit> {
+  const findings: Finding[] = [];
+  for (const { invariant, what, sql } of CHECKS) {
+    for (const row of await query(`${sql} LIMIT ${LISTED}`)) {
+      findings.push({ invariant, what, subject: String(row.subject) });
+    }
+  }
+  findings.push(...(await foreignNumbers()));
+  const [counts] = await query(
+    `SELECT (SELECT COUNT(*) FROM recharge_orders) AS orders, (SELECT COUNT(*) FROM ledger_entries) AS entries,
+            (SELECT COUNT(*) FROM refunds) AS refunds`,
+  );
+  const { orders, entries, refunds } = counts as Row;
+  return { orders: Number(orders), entries: Number(entries), refunds: Number(refunds), findings };
+}
+
+const PAGE = 5_000;
+
+/** I9: an order's number is derived from who made it, so an order in another hand than its number's was tampered with. */
+async function foreignNumbers(): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (let after = ''; ; ) {
+    const rows = await query(
+      `SELECT order_no, app_id, user_id FROM recharge_orders WHERE order_no > ? ORDER BY order_no LIMIT ${PAGE}`,
+      [after],
+    );
+    for (const row of rows) {
+      const subject = String(row.order_no);
+      if (walletOf(subject) === walletName(String(row.app_id), String(row.user_id))) continue;
+      findings.push({ invariant: 'I9', what: 'an order does not belong to the wallet its number names', subject });
+    }
+    if (rows.length < PAGE) return findings;
+    after = String(rows.at(-1)?.order_no);
+  }
+}
