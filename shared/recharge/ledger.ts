@@ -136,8 +136,8 @@ async function attemptAppend(
     const { errno } = error;
     if (errno === ER_DUP_ENTRY) return 'taken';
     if (errno === ER_LOCK_DEADLOCK || errno === ER_LOCK_WAIT_TIMEOUT) return 'again';
-    if (!locking || (errno !== ER_PARSE_ERROR && errno !== ER_NOT_SUPPORTED_YET)) throw error;
-    alarm('ledger-without-locking');
+    if (form.straight === '' || (errno !== ER_PARSE_ERROR && errno !== ER_NOT_SUPPORTED_YET)) throw error;
+    if (locking) alarm('ledger-without-locking');
     locking = false;
     return 'again';
   }
