@@ -10,7 +10,9 @@ export type Fault =
   | { kind: 'drop-after' }
   | { kind: 'hang' }
   | { kind: 'status'; status: number; body: string; contentType?: string }
-  | { kind: 'delay'; ms: number; then?: Fault };
+  | { kind: 'delay'; ms: number; then?: Fault }
+  /** Held until `before` lets it go on, with or without a fault; its answer is held until `after` does. */
+  | { kind: 'hold'; before: () => Promise<Fault | undefined>; after: () => Promise<void> };
 
 export interface Answer {
   status: number;
@@ -39,6 +41,11 @@ export async function underFault(
         headers: { 'content-type': fault.contentType ?? 'application/json' },
         body: fault.body,
       };
+    case 'hold': {
+      const answer = await underFault(await fault.before(), work);
+      await fault.after();
+      return answer;
+    }
     case 'delay':
       await sleep(fault.ms);
       return underFault(fault.then, work);
