@@ -5,12 +5,16 @@ import { EngineError } from '../shared/errors.ts';
 import { evaluate } from '../shared/redis.ts';
 import type { CacheWorld, Row } from './cache-world.ts';
 
-export type Family = 'plain' | 'strict';
+/** dying: no writer lives to delete its key, the sweep does it. */
+export type Family = 'plain' | 'strict' | 'dying';
 
 /** Who meets at a row, drawn from its seed: three readers and two or three writers, of which some die or give up. */
 export function actorsOf(row: Row, family: Family, world: CacheWorld): Array<() => Promise<void>> {
   const { random } = row.schedule;
   const drawValue = (): number | null => (random() < 0.3 ? null : 1 + Math.floor(random() * 1_000));
+  if (family === 'dying') {
+    return [reader(row), reader(row), diesAndIsSwept(row, drawValue()), diesAndIsSwept(row, drawValue())];
+  }
   const actors = [reader(row), reader(row), reader(row), writer(row, family, drawValue())];
   const draw = random();
   if (draw < 0.35) actors.push(writer(row, family, drawValue()));

@@ -27,6 +27,10 @@ describe('whoever meets at a key, after quiet', () => {
     expect(await wrongOnes(1_200, 'strict')).toEqual([]);
   }, 120_000);
 
+  test('the same where every writer dies before its delete, once the sweep has found the row', async () => {
+    expect(await wrongOnes(200, 'dying')).toEqual([]);
+  }, 120_000);
+
   test('the same when one request in twenty loses its connection', async () => {
     expect(await wrongOnes(200, 'strict', 0.05)).toEqual([]);
   }, 120_000);

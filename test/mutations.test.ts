@@ -30,7 +30,7 @@ const MUTANTS: Array<{ what: string; family: Family; script: Script; from: strin
   },
   {
     what: 'the sweep leaves leases in flight',
-    family: 'plain',
+    family: 'dying',
     script: sweepScript,
     from: 'elseif stored then',
     to: "elseif stored and string.sub(stored, 1, 1) ~= 'L' then",
