@@ -10,16 +10,27 @@ const entryPoints = readdirSync('functions', { withFileTypes: true }).flatMap((e
   return existsSync(index) ? [{ in: index, out: entry.name }] : [];
 });
 
-/** Lua travels without comments and indentation, and a script that a function never sends is left out of its bundle. */
+const slimLua = (lua) =>
+  lua
+    .replace(/^[ \t]*--(?!\[).*\n/gm, '')
+    .replace(/^[ \t]+/gm, '')
+    .replace(/('[^'\n]*')|[ \t]*([=~<>]=|[=<>,])[ \t]*/g, (_, quoted, operator) => quoted ?? operator);
+
+/**
+ * Properties that the Redis client uses within itself alone, hundreds of times: shortened they are 7 KB less of each
+ * cold start. A test holds that nothing else in a bundle has a property of these names.
+ */
+const CLIENT_PROPERTIES =
+  /^(commandOptions|chain|client|opts|dispatchToListeners|upstashSyncToken|readYourWrites|activeWritePipeline|activeReadPipeline|streamOptions|automaticDeserialization|deserialize|serialize|hasCredentials|enableAutoPipelining|enableTelemetry)$/;
+
+/** Lua travels without comments and spare white space, and a script that a function never sends is left out of its bundle. */
 const slimScripts = {
   name: 'slim-scripts',
   setup({ onLoad }) {
     onLoad({ filter: /\/shared\/[a-z/-]+\.ts$/ }, ({ path }) => {
       const contents = readFileSync(path, 'utf8')
         .replaceAll('= new Script(`', '= /* @__PURE__ */ new Script(`')
-        .replace(/(?<=(?:new Script\(|const [A-Z]+ = )`)[^`]*(?=`)/g, (lua) =>
-          lua.replace(/^[ \t]*--(?!\[).*\n/gm, '').replace(/^[ \t]+/gm, ''),
-        );
+        .replace(/(?<=(?:new Script\(|const [A-Z]+ = )`)[^`]*(?=`)/g, slimLua);
       return { contents, loader: 'ts' };
     });
   },
@@ -38,6 +49,7 @@ await build({
   mainFields: ['module', 'main'],
   plugins: [slimScripts],
   minify: true,
+  mangleProps: CLIENT_PROPERTIES,
   sourcemap: 'external',
   sourcesContent: false,
   legalComments: 'none',

@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+
+/** What is deployed: `npm run build` makes it. */
+const bundles = readdirSync('dist')
+  .filter((name) => name.endsWith('.mjs'))
+  .map((name): [string, string] => [name, readFileSync(`dist/${name}`, 'utf8')]);
+
+describe('a bundle', () => {
+  test('of the authorizer is at most 105 KB with both clients in it', () => {
+    const [, text = ''] = bundles.find(([name]) => name === 'authorizer.mjs') ?? [];
+    expect(text.length).toBeGreaterThan(10_000);
+    expect(text.length).toBeLessThanOrEqual(105 * 1024);
+    // The whole of each client: commands that nothing here sends, and the errors of the other.
+    expect(text).toMatch(/"zunionstore"/i);
+    expect(text).toMatch(/DatabaseError/);
+  });
+
+  test('holds argon2 only where passwords are hashed', () => {
+    expect(bundles.filter(([, text]) => /argon2/i.test(text)).map(([name]) => name)).toEqual(['login.mjs']);
+  });
+
+  test.each(bundles)('%s needs nothing but Node', (_, text) => {
+    const imports = [...text.matchAll(/(?:^|[;}])import[^"';]*?(?:from)?["']([^"']+)["']/g)].map(([, name]) => name);
+    expect(imports.filter((name) => !name?.startsWith('node:'))).toEqual([]);
+    expect(text).not.toMatch(/\brequire\(["'](?!node:)/);
+  });
+
+  test.each(bundles)('%s holds no name of this machine', (_, text) => {
+    expect(text).not.toContain(process.cwd());
+    expect(text).not.toContain('sourceMappingURL');
+  });
+});
+
+test('properties of the Redis client that are shortened belong to nobody else', () => {
+  const [, list = ''] = /CLIENT_PROPERTIES =\s*\/\^\((.*?)\)\$\//s.exec(readFileSync('build.mjs', 'utf8')) ?? [];
+  expect(list.split('|').length).toBeGreaterThan(10);
+  const ours = ['shared', 'functions'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && name !== 'redis.ts')
+      .map((name) => `${folder}/${name}`),
+  );
+  const others = [
+    'node_modules/valibot/dist/index.mjs',
+    'node_modules/hash-wasm/dist/argon2.umd.min.js',
+    ...readdirSync('node_modules/@planetscale/database/dist')
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => `node_modules/@planetscale/database/dist/${name}`),
+  ];
+  const property = new RegExp(`(?:\\.|['"])(?:${list})\\b`);
+  expect([...ours, ...others].filter((file) => property.test(readFileSync(file, 'utf8')))).toEqual([]);
+  // Nor does the client itself name one of them in a text.
+  const client = readdirSync('node_modules/@upstash/redis').filter((name) => name.endsWith('.mjs'));
+  const named = new RegExp(`['"](?:${list})['"]`);
+  const naming = client.filter((name) => named.test(readFileSync(`node_modules/@upstash/redis/${name}`, 'utf8')));
+  expect(naming).toEqual([]);
+});
