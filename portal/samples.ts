@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePrivately } from '../local/keys-file.ts';
 import { createApp, type IssuedApp, listApps, NEW_METHODS, NEW_SCOPES } from '../shared/app-admin.ts';
+import { recordDeed } from '../shared/audit.ts';
 import { putChannel } from '../shared/channel-admin.ts';
 import {
   listPlugins,
@@ -64,7 +65,9 @@ async function samplePlugin(known: RegisteredPlugin | undefined): Promise<Regist
   const registered = (await listPlugins()).find(({ pluginId }) => pluginId === SAMPLE_PLUGIN);
   if (known && registered?.appId === known.appId) return known;
   if (registered) await removePlugin(SAMPLE_PLUGIN);
-  return registerPlugin({ pluginId: SAMPLE_PLUGIN, serverUrl: NOWHERE });
+  const plugin = await registerPlugin({ pluginId: SAMPLE_PLUGIN, serverUrl: NOWHERE });
+  await recordDeed({ actor: ACTOR, action: 'plugin.add', subject: SAMPLE_PLUGIN, detail: { appId: plugin.appId } });
+  return plugin;
 }
 
 /** undefined: none yet, or lost; then new ones are made. */

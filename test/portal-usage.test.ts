@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nouns } from '../portal/nouns.ts';
@@ -71,6 +72,14 @@ describe('help', () => {
     });
     expect(await portalHere([])).toMatchObject({ code: 2 });
   });
+});
+
+test('docs/operations.md tells of every command', async () => {
+  const text = readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8');
+  for (const [name, load] of Object.entries(nouns)) {
+    const verbs = Object.keys((await load()).verbs);
+    for (const verb of verbs) expect(text, `${name} ${verb}`).toContain(`\`${[name, verb].filter(Boolean).join(' ')}`);
+  }
 });
 
 describe('where it works', () => {
