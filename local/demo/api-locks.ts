@@ -13,6 +13,9 @@ export async function apiLocks(scene: Scene): Promise<void> {
   const read = (remark?: string) => caller.call(app, 'GET', '/data/service/1', remark ? { remark } : {});
   const clear = () => portal('lock', 'clear', '--target', TARGET);
   const set = (...more: string[]) => portal('lock', 'set', '--target', TARGET, '--by', 'app', ...more);
+  const watched = async () => {
+    answers(await read('counted by a rule'), 200);
+  };
   try {
     await step('E2', 'no parameters, no lock: the call is accepted', async () => {
       await clear();
@@ -41,7 +44,9 @@ export async function apiLocks(scene: Scene): Promise<void> {
     await step('E1', 'the operator clears the lock', async () => {
       await clear();
       await accepted(read);
+      await set('--limit', '1000', '--window', '60');
     });
+    await step('E5', 'a lock costs an accepted call no request of its own', watched, { redis: 1, mysql: 0 });
     await step('E1 E3 E4', 'locked by both: past the count, for a time', async () => {
       await set('--limit', '2', '--window', '60', '--lock', '2');
       for (let call = 1; call <= 2; call++) answers(await read(`call ${call} of 2`), 200);
