@@ -6,7 +6,7 @@ const serverKey = requiredKey('SERVER_KEY');
 
 /** HMAC-SHA256 under a key of its own for each purpose; parts are length-prefixed, so that they cannot run together. */
 export function serverMac(
-  purpose: 'session' | 'account-address' | 'first-string',
+  purpose: 'session' | 'session-origin' | 'account-address' | 'first-string',
   ...parts: Array<string | Buffer>
 ): Buffer {
   const derived = createHmac('sha256', serverKey()).update(`mpc:${purpose}`).digest();

@@ -55,16 +55,17 @@ const hash = (data: string | Buffer): string => createHash('sha256').update(data
 /** The public id of a session: the first 128 bits of its secret's SHA-256. */
 const sessionIdOf = (secret: string): string => hash(secret).slice(0, 32);
 
-/** Said of the random half: that it is ours, and for which app. Each is 8 bytes. */
-const originMac = (userId: string, random: Buffer): Buffer => serverMac('session', userId, random).subarray(0, 8);
+/** Which app it belongs to, and that all of it is ours. Each is 8 bytes. */
 const appMac = (appId: string, userId: string, random: Buffer): Buffer =>
   serverMac('session', appId, userId, random).subarray(0, 8);
+const originMac = (userId: string, random: Buffer, app: Buffer): Buffer =>
+  serverMac('session-origin', userId, random, app).subarray(0, 8);
 
 /** `s1.<userId>.<secret>`; half of the secret is random, half proves by computation where it comes from. */
 export function mintSession(appId: string, userId: string): { token: string; sessionId: string } {
   const random = randomBytes(16);
-  const parts = [random, originMac(userId, random), appMac(appId, userId, random)];
-  const secret = Buffer.concat(parts).toString('base64url');
+  const app = appMac(appId, userId, random);
+  const secret = Buffer.concat([random, app, originMac(userId, random, app)]).toString('base64url');
   return { token: `s1.${userId}.${secret}`, sessionId: sessionIdOf(secret) };
 }
 
@@ -79,9 +80,10 @@ export function presentedSession(authorization: string | undefined, appId: strin
   const [, userId = '', secret = ''] = match;
   const bytes = Buffer.from(secret, 'base64url');
   if (bytes.toString('base64url') !== secret) return undefined;
-  const random = bytes.subarray(0, 16);
-  if (!timingSafeEqual(originMac(userId, random), bytes.subarray(16, 24))) return undefined;
-  if (!timingSafeEqual(appMac(appId, userId, random), bytes.subarray(24))) throw new AppError('LOGIN_EXPIRED');
+  const [random, app] = [bytes.subarray(0, 16), bytes.subarray(16, 24)];
+  // Covers the app's part too: a token that was altered anywhere is forged, not another app's.
+  if (!timingSafeEqual(originMac(userId, random, app), bytes.subarray(24))) return undefined;
+  if (!timingSafeEqual(appMac(appId, userId, random), app)) throw new AppError('LOGIN_EXPIRED');
   return { userId, sessionId: sessionIdOf(secret), tokenHash: hash(token) };
 }
 
