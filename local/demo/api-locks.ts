@@ -48,6 +48,7 @@ export async function apiLocks(scene: Scene): Promise<void> {
     });
     await step('E5', 'a lock costs an accepted call no request of its own', watched, { redis: 1, mysql: 0 });
     await step('E1 E3 E4', 'locked by both: past the count, for a time', async () => {
+      await clear();
       await set('--limit', '2', '--window', '60', '--lock', '2');
       for (let call = 1; call <= 2; call++) answers(await read(`call ${call} of 2`), 200);
       named(await read('call 3'), 'operator-app');
