@@ -5,6 +5,8 @@ import { hasPasswordLength, isGuessable, MAX_PASSWORD, MIN_PASSWORD, normalPassw
 export const accountName = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9_.@-]{3,64}$/, 'expected 3 to 64 of A-Z a-z 0-9 _ . @ -'),
+  // Shown in the same place as a name, so nobody takes the address of a channel account for one.
+  v.check((name) => !/^a1[0-9a-f]{40}$/i.test(name), 'this is the form of an account address'),
 );
 
 const normal = v.pipe(
