@@ -44,7 +44,7 @@ async function main(): Promise<number> {
     return 0;
   }
   try {
-    console.error(`on ${await findEngines(given.data)}`);
+    console.error(`on ${(await findEngines(given.data)).where}`);
     // Whole tables are read: no call of a function may take as long.
     process.env.MYSQL_TIMEOUT_MS = '600000';
     const result = await audit();

@@ -156,7 +156,7 @@ export const lock: Noun = {
       options: {
         target: TARGET,
         ...IDENTITIES,
-        account: optional('NAME', 'for rules that count by login account'),
+        account: optional('NAME', 'for rules that count by account (lower case) or account address'),
         resource: optional('NAME:ID', 'for rules that count by record'),
       },
       run: peek,

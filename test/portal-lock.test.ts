@@ -146,6 +146,18 @@ describe('portal lock', () => {
     await portalJson(['lock', 'clear', '--target', route]);
   });
 
+  test('peek counts failed logins by the rules that stand in the code of the route', async () => {
+    const body = { account: 'Nobody', password: 'wrong-password' };
+    expect(await stack.call(app, 'POST', '/login', { body })).toMatchObject({ status: 401 });
+    const identity = ['--app', app.appId, '--ip', '127.0.0.1', '--account', 'nobody'];
+    const { rules } = await portalJson(['lock', 'peek', '--target', 'POST /login', ...identity]);
+    const counted = rules.filter(
+      (rule: { by: string[]; used: number }) => rule.by.includes('account') && rule.used === 1,
+    );
+    expect(counted.length).toBeGreaterThan(0);
+    expect(rules.every(({ missing }: { missing: string[] }) => missing.length === 0)).toBe(true);
+  });
+
   test('who sets, blocks and clears stands in the audit log', async () => {
     const actor = `op-${randomUUID()}`;
     await lock('set', '--by', 'app', '--limit', '1', '--window', '60', '--actor', actor);
