@@ -17,6 +17,8 @@ export interface Printed {
   json: Record<string, unknown>;
   /** Lines for a person. */
   text: readonly string[];
+  /** true: it was done, and what it found is for a person to look at; exit code 1. */
+  amiss?: boolean;
 }
 
 export interface Verb {

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { recordDeed } from '../shared/audit.ts';
 import { AppError } from '../shared/errors.ts';
 import { findOrder, type Order, shownOrder } from '../shared/recharge/order.ts';
+import { billingDay, reconcile, reconcileSandbox } from '../shared/recharge/reconcile.ts';
 import { refundsOf, requestRefund } from '../shared/recharge/refund.ts';
 import { payAtSandbox } from '../shared/recharge/sandbox-pay.ts';
 import { syncOrder } from '../shared/recharge/sync.ts';
 import { rechargeTimeline } from '../shared/recharge/timeline.ts';
-import { flag, type Given, type Noun, optional, type Printed, required } from './command.ts';
+import { parseTradeBill } from '../shared/recharge/wechatpay-bill.ts';
+import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
 import type { Engines } from './environment.ts';
 import { fields, table } from './table.ts';
 
@@ -94,6 +97,37 @@ async function refund(given: Given): Promise<Printed> {
   };
 }
 
+async function compare(given: Given): Promise<Printed> {
+  const [day, file] = [given.optional('day'), given.optional('bill')];
+  const provider = given.optional('provider') ?? 'sandbox';
+  if (day !== undefined && !isDay(day)) throw new UsageError('--day takes a day such as 2026-11-24');
+  if (provider !== 'sandbox' && (day === undefined || file === undefined)) {
+    throw new UsageError(`reconciling ${provider} takes --day and --bill, the file of that day`);
+  }
+  const today = new Date(Date.now() + BEIJING_MS).toISOString().slice(0, 10);
+  const yesterday = new Date(Date.now() + BEIJING_MS - DAY_MS).toISOString().slice(0, 10);
+  const period = day ? billingDay(day) : { from: billingDay(yesterday).from, to: billingDay(today).to };
+  const report =
+    provider === 'sandbox'
+      ? await reconcileSandbox(period)
+      : await reconcile(provider, period, parseTradeBill(readFileSync(file ?? '', 'utf8')));
+  const { differences, payments, refunds, billedFen, creditedFen } = report;
+  const rows = differences.map(({ what, orderNo, reference, billFen, ledgerFen }) => [
+    ...[what, orderNo, reference],
+    ...[String(billFen ?? '-'), String(ledgerFen ?? '-')],
+  ]);
+  const sums = `bill: ${payments} payments of ${billedFen} fen, ${refunds} refunds; ledger: ${creditedFen} fen.`;
+  const text =
+    rows.length === 0
+      ? [`Bill and ledger agree, both ways. ${sums}`]
+      : [...table(['what', 'order', 'reference', 'bill fen', 'ledger fen'], rows), '', sums];
+  return { json: { ...report }, text, amiss: rows.length > 0 };
+}
+
+const BEIJING_MS = 8 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
+const isDay = (text: string): boolean => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text));
+
 export const recharge: Noun = {
   about: 'where is my recharge?',
   verbs: {
@@ -116,6 +150,15 @@ export const recharge: Noun = {
         key: optional('KEY', 'the same key never refunds twice; a new one unless given'),
       },
       run: refund,
+    },
+    reconcile: {
+      about: "Compares a provider's bill with the ledger, both ways; exit code 1 when they differ.",
+      options: {
+        provider: optional('NAME', 'sandbox unless given'),
+        day: optional('YYYY-MM-DD', 'of China; for the sandbox yesterday and today unless given'),
+        bill: optional('FILE', "WeChat Pay's trade bill (type ALL) of that day, as downloaded"),
+      },
+      run: compare,
     },
     'sandbox-key': { about: "Prints the key that signs the sandbox's notices.", options: {}, run: sandboxKey },
     pay: {

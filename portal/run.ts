@@ -40,7 +40,8 @@ export async function runPortal(argv: readonly string[], terminal: Terminal): Pr
     const engines = await findEngines(given.data);
     terminal.err(`on ${engines.where}`);
     const printed = await verb.run(given, engines);
-    return print(json ? [JSON.stringify(printed.json)] : printed.text);
+    print(json ? [JSON.stringify(printed.json)] : printed.text);
+    return printed.amiss ? 1 : 0;
   } catch (error) {
     const isUsage = error instanceof UsageError;
     const sentence = isUsage ? `${sentenceFor(error)}\n${way} says what it takes` : sentenceFor(error);

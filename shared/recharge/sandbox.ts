@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import { optionalText } from '../config.ts';
-import { query, writeRepeatably } from '../db.ts';
+import { query, sqlTime, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
 import type { Provider, ProviderNotice, RawNotice } from './provider.ts';
 
@@ -10,6 +10,9 @@ const sandboxKey = optionalText('SANDBOX_KEY');
 
 export const SANDBOX = 'sandbox';
 const WINDOW_SECONDS = 300;
+const MADE_HERE = 'sandbox-';
+/** Whether the sandbox itself made this transaction. */
+export const isFromSandbox = (transactionId: string): boolean => transactionId.startsWith(MADE_HERE);
 
 /** undefined: there is no sandbox here. */
 export function sandboxProvider(): Provider | undefined {
@@ -104,7 +107,7 @@ export async function payInSandbox(orderNo: string, now = Date.now()): Promise<S
   if (key === undefined) return null;
   await writeRepeatably(
     `INSERT IGNORE INTO sandbox_payments (order_no, transaction_id, amount_fen, currency)
-     SELECT order_no, CONCAT('sandbox-', order_no), amount_fen, currency FROM recharge_orders
+     SELECT order_no, CONCAT('${MADE_HERE}', order_no), amount_fen, currency FROM recharge_orders
       WHERE order_no = ? AND provider = ?`,
     [orderNo, SANDBOX],
   );
@@ -117,4 +120,19 @@ export async function payInSandbox(orderNo: string, now = Date.now()): Promise<S
     headers: { 'sandbox-timestamp': timestamp, 'sandbox-signature': sandboxSignature(key, timestamp, body) },
     body,
   };
+}
+
+/** What was paid at the sandbox in a period, as its bill. */
+export async function sandboxBill({ from, to }: { from: string; to: string }) {
+  const rows = await query(
+    `SELECT order_no, transaction_id, amount_fen FROM sandbox_payments
+      WHERE paid_at >= ? AND paid_at < ? ORDER BY paid_at LIMIT 100000`,
+    [sqlTime(from), sqlTime(to)],
+  );
+  return rows.map((row) => ({
+    kind: 'payment' as const,
+    orderNo: String(row.order_no),
+    transactionId: String(row.transaction_id),
+    amountFen: Number(row.amount_fen),
+  }));
 }
