@@ -1,0 +1,11 @@
+import { requestOf, rule, verdictOf } from './admission-call.ts';
+import { workTogether } from './process-work.ts';
+
+/** One of several processes that call at once; the calls of all are 500. */
+await workTogether(async (index) => {
+  const calls = index < 4 ? 63 : 62;
+  const verdicts = await Promise.all(
+    Array.from({ length: calls }, () => verdictOf(requestOf([rule({ limit: 37, lockSeconds: 300 })]))),
+  );
+  return verdicts.map(({ verdict }) => verdict);
+});
