@@ -1,6 +1,7 @@
 import { whyUnreachable } from './planetscale/link.ts';
+import type { ReplicaState } from './planetscale/replica-health.ts';
 import { startPlanetscaleGateway } from './planetscale.ts';
-import { RedisUnreachable } from './redis-connection.ts';
+import { RedisRefusal, RedisUnreachable } from './redis-connection.ts';
 import { help, readSettings, type Settings, SettingsError } from './settings.ts';
 import { startUpstashGateway } from './upstash.ts';
 
@@ -15,9 +16,13 @@ async function serve({ redis, mysql }: Settings): Promise<void> {
     if (missing !== undefined) console.error(`warning: MYSQL_REPLICA_URLS: ${missing}.`);
   }
   const upstash = await startUpstashGateway(redis).catch((error: unknown) => {
-    throw explained(error, 'redis', redis);
+    throw explained(error, 'redis', redis, 'sentinels' in redis.redis);
   });
-  const planetscale = await startPlanetscaleGateway(mysql).catch(async (error: unknown) => {
+  const onReplicaChange = ({ server, takesReads, reason }: ReplicaState) =>
+    console.error(
+      takesReads ? `replica ${server} takes reads` : `warning: replica ${server} takes no reads: ${reason}`,
+    );
+  const planetscale = await startPlanetscaleGateway({ ...mysql, onReplicaChange }).catch(async (error: unknown) => {
     await upstash.stop();
     throw explained(error, 'mysql', mysql);
   });
@@ -35,9 +40,17 @@ function explained(
   error: unknown,
   engine: 'redis' | 'mysql',
   { host, port }: { host?: string; port?: number },
+  named = false,
 ): unknown {
   if (error instanceof RedisUnreachable) {
-    return new SettingsError(['REDIS_URL: no Redis answers there with that password.']);
+    return new SettingsError([
+      named
+        ? 'REDIS_SENTINELS: no sentinel names a master that serves, or the password is wrong.'
+        : 'REDIS_URL: no Redis answers there with that password.',
+    ]);
+  }
+  if (error instanceof RedisRefusal) {
+    return new SettingsError(['Redis refuses what the gateway needs: COMMAND, INFO, EVAL. Its account lacks rights.']);
   }
   if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
     return new SettingsError([`Port ${port} of ${host} is in use; choose another with --${engine}-port.`]);

@@ -5,12 +5,17 @@ import { credentials, type Principal, principal } from './planetscale/credential
 import { Unreachable } from './planetscale/errors.ts';
 import { Executor } from './planetscale/execute.ts';
 import type { MysqlServer } from './planetscale/link.ts';
+import type { ReplicaState } from './planetscale/replica-health.ts';
 import { openSession, SessionSignatureError, signSession } from './planetscale/session.ts';
 
 export interface PlanetscaleGatewayOptions {
   primary: MysqlServer;
   /** Read-only copies of `primary`; they serve replica credentials and `USE @replica` in turn. */
   replicas?: Array<Omit<MysqlServer, 'database'>>;
+  /** A replica further behind takes no reads, nor one that does not say. Unset: replicas are trusted unseen. */
+  replicaMaxLagSeconds?: number;
+  /** Told when a replica begins or ceases to take reads. */
+  onReplicaChange?: (state: ReplicaState) => void;
   username: string;
   password: string;
   replicaUsername?: string;
@@ -44,7 +49,7 @@ const MAX_STRANGERS_BODY_BYTES = 64 * 1024;
 
 /**
  * PlanetScale's HTTP API over a real MySQL or MariaDB, for the unchanged @planetscale/database client. It starts without
- * MySQL too: until a server answers, statements get 503. `/metrics` is open to this machine; others present credentials.
+ * MySQL too: until a server answers, statements get 503. `/metrics` and `/ready` are open to this machine; others present credentials.
  */
 export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions): Promise<PlanetscaleGateway> {
   const { primary, replicas = [], username, password, replicaUsername, replicaPassword } = options;
@@ -57,7 +62,11 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
       waitSeconds: options.poolWaitSeconds ?? 5,
       transactionSeconds: options.transactionSeconds ?? 20,
     },
+    options.replicaMaxLagSeconds === undefined
+      ? undefined
+      : { maxLagSeconds: options.replicaMaxLagSeconds, onChange: options.onReplicaChange ?? (() => {}) },
   );
+  await executor.start();
   const principals = [principal(username, password, 'primary')];
   if (replicaUsername !== undefined && replicaPassword !== undefined) {
     principals.push(principal(replicaUsername, replicaPassword, 'replica'));
@@ -67,7 +76,10 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '/').split('?')[0] ?? '/';
     const open = isLoopback(request) || principals.some(({ matches }) => matches(...credentials(request)));
-    if (path === '/metrics' && request.method === 'GET' && open) return send(request, response, metrics());
+    if (request.method === 'GET' && open) {
+      if (path === '/metrics') return send(request, response, metrics());
+      if (path === '/ready') return send(request, response, await readiness());
+    }
     counts.requests += 1;
     counts.total += 1;
     const method = path.startsWith(SERVICE) ? path.slice(SERVICE.length) : path;
@@ -134,6 +146,11 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     return failure(401, 'unauthenticated', 'invalid auth credentials');
   }
 
+  async function readiness(): Promise<Answer> {
+    const ready = await executor.isPrimaryReady();
+    return json(ready ? 200 : 503, { status: ready ? 'ready' : 'unavailable', replicas: executor.replicas });
+  }
+
   function metrics(): Answer {
     const counters = prometheus({
       planetscale_gateway_requests_total: { help: 'HTTP requests.', value: counts.total },
@@ -151,6 +168,7 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     const gauges = [
       ['planetscale_gateway_transactions_open', executor.transactions.size],
       ['planetscale_gateway_connections_in_use', executor.connectionsInUse],
+      ['planetscale_gateway_replicas_serving', executor.replicas.filter(({ takesReads }) => takesReads).length],
     ].map(([name, value]) => `# TYPE ${name} gauge\n${name} ${value}\n`);
     return { ...counters, body: `${counters.body}${gauges.join('')}` };
   }

@@ -28,19 +28,20 @@ export interface ReplayGuard {
   onNewServer?: () => void;
 }
 
-/** Runs before every command of a new connection, since it is written to it first. */
-export function guardReplays(redis: Redis, { runKey, sinceKeys, onNewServer }: ReplayGuard): void {
-  const check = () => {
-    const keys = [runKey, ...sinceKeys];
-    const asked = sendCommand(redis, 'EVAL', [SCRIPT, String(keys.length), ...keys, String(LIFE_MS)]);
-    asked.then(
-      (answer) => {
-        if (answer === '1') onNewServer?.();
-      },
-      // Nothing may pass unguarded: the next connection asks again.
-      () => redis.disconnect(true),
-    );
-  };
-  redis.on('ready', check);
-  if (redis.status === 'ready') check();
+/**
+ * Runs before every command of a new connection, since it is written to it first. Resolves for the connection that is
+ * there already; rejects with RedisRefusal where the account lacks EVAL or INFO.
+ */
+export async function guardReplays(redis: Redis, guard: ReplayGuard): Promise<void> {
+  redis.on('ready', () => {
+    // Nothing may pass unguarded: the next connection asks again.
+    check(redis, guard).catch(() => redis.disconnect(true));
+  });
+  await check(redis, guard);
+}
+
+async function check(redis: Redis, { runKey, sinceKeys, onNewServer }: ReplayGuard): Promise<void> {
+  const keys = [runKey, ...sinceKeys];
+  const answer = await sendCommand(redis, 'EVAL', [SCRIPT, String(keys.length), ...keys, String(LIFE_MS)]);
+  if (answer === '1') onNewServer?.();
 }

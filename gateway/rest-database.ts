@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Answer } from './faults.ts';
 import { keyLockingScripts, type PreparedCommand } from './lua-keys.ts';
@@ -18,6 +19,7 @@ import type { CommandCall } from './rest-request.ts';
 
 const MAX_KEY_BYTES = 32_768;
 const FIRST_CONNECT_MS = 5_000;
+const NOT_SERVING_PAUSE_MS = 100;
 /** Bridges a blink of the connection, and is shorter than the patience of callers. */
 const RECONNECT_MS = 150;
 const COMPATIBILITY = 'https://upstash.com/docs/redis/overall/rediscompatibility';
@@ -35,9 +37,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   const redis = connectRedis(address);
   let table: CommandTable;
   try {
-    await untilReady(redis, FIRST_CONNECT_MS);
-    if (guard) guardReplays(redis, guard);
-    table = await loadCommandTable(redis);
+    table = await firstTable(redis, guard);
   } catch (error) {
     redis.disconnect();
     throw error;
@@ -118,6 +118,22 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   }
 
   return { run, isReady: () => redis.status === 'ready', close: () => redis.disconnect() };
+}
+
+/** A server that answers but does not serve yet (it loads, or has no replica) is waited for. */
+async function firstTable(redis: Redis, guard: ReplayGuard | undefined): Promise<CommandTable> {
+  const deadline = performance.now() + FIRST_CONNECT_MS;
+  for (;;) {
+    await untilReady(redis, deadline - performance.now());
+    try {
+      if (guard) await guardReplays(redis, guard);
+      return await loadCommandTable(redis);
+    } catch (error) {
+      if (!(error instanceof RedisUnreachable) || performance.now() > deadline) throw error;
+      redis.removeAllListeners('ready');
+      await sleep(NOT_SERVING_PAUSE_MS);
+    }
+  }
 }
 
 export const noPermission = (name: string): string =>

@@ -13,6 +13,9 @@ export interface Settings {
   mysql: PlanetscaleGatewayOptions & { primary: MysqlServer };
 }
 
+/** Half of what a write's floor lives in the cache (shared/cache-write.ts). */
+const MAX_LAG_SECONDS = 30;
+
 /** Every problem of a wrong start at once, a sentence each. */
 export class SettingsError extends Error {
   constructor(readonly problems: string[]) {
@@ -95,6 +98,7 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
     mysql: {
       primary,
       replicas,
+      ...(replicas.length > 0 ? { replicaMaxLagSeconds: MAX_LAG_SECONDS } : {}),
       username: username ?? '',
       password: password ?? '',
       ...(replicaUsername && replicaPassword ? { replicaUsername, replicaPassword } : {}),

@@ -89,11 +89,15 @@ function clientFor(url: string): Client {
   return client;
 }
 
+/** Shutdown, killed, gone away, lost: MySQL went away under a statement that it may have carried out. */
+const CONNECTION_LOST = new Set([1053, 1927, 2006, 2013]);
+
 /** errno and sqlstate are in the message of PlanetScale's errors; its other words differ between servers. */
 function sqlError(error: unknown): Error {
   if (error instanceof EngineError) return error;
   if (error instanceof DatabaseError) {
     const match = /\(errno (\d+)\) \(sqlstate (\w+)\)/.exec(error.message);
+    if (match && CONNECTION_LOST.has(Number(match[1]))) return new EngineError('mysql', 'connection lost', 'unknown');
     if (match) return new SqlError(Number(match[1]), match[2] ?? '');
     if (error.status === 401 || error.status === 403)
       return new EngineError('mysql', 'credentials refused', 'not-applied');

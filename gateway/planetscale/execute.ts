@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, Unreachable, VitessError, vitessText } from './errors.ts';
 import type { EngineAnswer, Link, MysqlServer } from './link.ts';
 import { Pool, type PoolLimits } from './pool.ts';
+import { ReplicaHealth, type ReplicaState } from './replica-health.ts';
 import { leaveTransaction, type TabletType, tabletOf, type VitessSession } from './session.ts';
 import { readStatement, type Statement } from './statement.ts';
 import { Transactions } from './transactions.ts';
@@ -9,6 +11,7 @@ import type { WireResult } from './wire.ts';
 /** Vitess' limits on a statement outside a transaction; inside, the transaction's own limit rules. */
 const WRITE_SECONDS = 30;
 const READ_SECONDS = 900;
+const READY_WITHIN_MS = 2_000;
 
 export interface Caller {
   username: string;
@@ -21,12 +24,14 @@ export type Outcome = { result: WireResult } | { error: string };
 export class Executor {
   #pools: Record<TabletType, { queries: Pool[]; transactions: Pool[] }>;
   #turn = 0;
+  #health: ReplicaHealth[];
   readonly transactions: Transactions;
 
   constructor(
     readonly primary: MysqlServer,
     replicas: MysqlServer[],
     limits: PoolLimits & { transactionSeconds: number },
+    watch: { maxLagSeconds: number; onChange(state: ReplicaState): void } | undefined,
   ) {
     const pools = (servers: MysqlServer[], refusal: string, readOnly: boolean): Pool[] =>
       servers.map((server) => new Pool(server, limits, refusal, readOnly));
@@ -35,7 +40,38 @@ export class Executor {
       transactions: pools(servers, 'transaction pool connection limit exceeded', readOnly),
     });
     this.#pools = { primary: both([primary], false), replica: both(replicas, true) };
+    this.#health = watch
+      ? replicas.map((replica) => new ReplicaHealth(replica, watch.maxLagSeconds, watch.onChange))
+      : [];
     this.transactions = new Transactions(limits.transactionSeconds);
+  }
+
+  /** Until it is done no replica takes reads, where they are watched. */
+  async start(): Promise<void> {
+    await Promise.all(this.#health.map((health) => health.start()));
+  }
+
+  /** Empty where replicas are not watched. */
+  get replicas(): ReplicaState[] {
+    return this.#health.map(({ state }) => state);
+  }
+
+  async isPrimaryReady(): Promise<boolean> {
+    const [pool] = this.#pools.primary.queries;
+    if (!pool) return false;
+    try {
+      const link = await pool.take();
+      const asked = link.run('DO 0').then(
+        () => true,
+        () => false,
+      );
+      const late = sleep(READY_WITHIN_MS, false, { ref: false });
+      const ready = await Promise.race([asked, late]);
+      pool.give(link, { reusable: ready });
+      return ready;
+    } catch {
+      return false;
+    }
   }
 
   get connectionsInUse(): number {
@@ -58,6 +94,7 @@ export class Executor {
 
   /** Ends what still runs; nothing can hear its answer any more. */
   async close(): Promise<void> {
+    for (const health of this.#health) health.stop();
     this.transactions.closeAll();
     await Promise.all(this.#allPools().map((pool) => pool.close()));
   }
@@ -140,12 +177,14 @@ export class Executor {
     return this.#inTurn(this.#pools[tablet].queries, async (pool) => ({ link: await pool.take(), pool }), tablet);
   }
 
-  /** Round robin; a server that cannot be reached is passed over. */
+  /** Round robin; a server that cannot be reached, or a replica that takes no reads, is passed over. */
   async #inTurn<T>(pools: Pool[], attempt: (pool: Pool) => Promise<T>, tablet: TabletType): Promise<T> {
     this.#turn += 1;
     let last: Unreachable | undefined;
     for (let offset = 0; offset < pools.length; offset += 1) {
-      const pool = pools[(this.#turn + offset) % pools.length];
+      const index = (this.#turn + offset) % pools.length;
+      const pool = pools[index];
+      if (tablet === 'replica' && this.#health[index]?.state.takesReads === false) continue;
       try {
         if (pool) return await attempt(pool);
       } catch (error) {

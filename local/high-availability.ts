@@ -1,0 +1,200 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import type { SentinelAddress } from '../gateway/sentinel.ts';
+import {
+  type MysqlServer,
+  type RedisServer,
+  type SentinelSet,
+  startMysql,
+  startRedis,
+  startSentinels,
+} from './engines.ts';
+import { startTogether } from './started.ts';
+
+/** Rows A8 and A9 on one machine: a Redis master, two replicas and three sentinels; a MySQL primary and a replica. */
+export interface HighAvailability {
+  redis: SentinelAddress;
+  sentinels: SentinelSet;
+  /** By their fixed names: who is master changes, a name does not. */
+  servers: RedisMember[];
+  mysql: MysqlServer;
+  mysqlReplica: MysqlServer;
+  /** The member that the sentinels name; undefined while they name none that is known. */
+  master(): Promise<RedisMember | undefined>;
+  /** A line each time the topology changes, from the first one on. */
+  watch(log: (line: string) => void): { stop(): void };
+  stop(): Promise<void>;
+}
+
+export interface RedisMember {
+  name: string;
+  port: number;
+  /** undefined while it is dead. */
+  server: RedisServer | undefined;
+  /** SIGKILL; its data stays. */
+  kill(): Promise<void>;
+  /** On its former port and data, as the replica or master that the sentinels then make of it. */
+  start(): Promise<void>;
+}
+
+const NAME = 'main';
+const MEMBERS = ['redis-1', 'redis-2', 'redis-3'];
+/** A master that nobody copies any more takes no writes: what it took would be lost with it. */
+const SAFE_WRITES = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '3'];
+const LOOK_EVERY_MS = 500;
+
+export function startHighAvailability(options: {
+  directory: string;
+  /** Engines write to disk what they answered. */
+  kept: boolean;
+  replicaDelaySeconds?: number;
+  log: (line: string) => void;
+}): Promise<HighAvailability> {
+  const { directory, kept, log } = options;
+  return startTogether(async (onStop) => {
+    const masterFile = join(directory, 'redis-master');
+    const first = await readFile(masterFile, 'utf8').catch(() => MEMBERS[0] as string);
+    const names = [first, ...MEMBERS.filter((name) => name !== first)];
+    const servers: RedisMember[] = [];
+    for (const name of names) {
+      const member = await startMember(name, servers[0], { directory, kept, log });
+      servers.push(member);
+      onStop(async () => member.server?.stop());
+    }
+    await untilCopied(servers[0] as RedisMember);
+    const [master, ...replicas] = servers as [RedisMember, ...RedisMember[]];
+    const sentinels = await startSentinels({
+      ...{ directory: join(directory, 'sentinels'), count: 3, quorum: 2, log },
+      master: { name: NAME, host: '127.0.0.1', port: master.port },
+      replicas: replicas.map(({ port }) => ({ host: '127.0.0.1', port })),
+    });
+    onStop(() => sentinels.stop());
+
+    // Of its own even where MYSQL_URL names another: a replica follows what it can log into as administrator.
+    const mysql = await startMysql({ directory: join(directory, 'mysql'), durable: kept, own: true, log });
+    onStop(() => mysql.stop());
+    const mysqlReplica = await startMysql({
+      ...{ directory: join(directory, 'mysql-replica'), replicaOf: mysql, durable: kept, own: true, log },
+      ...(options.replicaDelaySeconds !== undefined && { replicaDelaySeconds: options.replicaDelaySeconds }),
+    });
+    onStop(() => mysqlReplica.stop());
+
+    const findMaster = async () => {
+      const port = await masterPort(sentinels);
+      return servers.find((member) => member.port === port);
+    };
+    // The next start has to begin with the data of whoever was master last.
+    onStop(async () => {
+      const last = await findMaster().catch(() => undefined);
+      if (kept && last) await writeFile(masterFile, last.name);
+    });
+    return {
+      redis: { sentinels: sentinels.addresses, name: NAME },
+      ...{ sentinels, servers, mysql, mysqlReplica },
+      master: findMaster,
+      watch: (say: (line: string) => void) => watchTopology({ servers, sentinels, mysqlReplica }, say),
+    };
+  });
+}
+
+async function startMember(
+  name: string,
+  master: RedisMember | undefined,
+  { directory, kept, log }: { directory: string; kept: boolean; log: (line: string) => void },
+): Promise<RedisMember> {
+  const start = (port?: number) =>
+    startRedis({
+      ...{ directory: join(directory, name), persist: kept, own: true, log },
+      // A new master has to serve its replica from memory of what it sent, or a blink would cost a full copy.
+      extraArguments: [...SAFE_WRITES, '--repl-backlog-size', '16mb'],
+      ...(port !== undefined && { port }),
+      ...(master && { replicaOf: { host: '127.0.0.1', port: master.port } }),
+    });
+  const server = await start();
+  const member: RedisMember = {
+    name,
+    port: server.port,
+    server,
+    async kill() {
+      const dying = member.server;
+      if (!dying) return;
+      member.server = undefined;
+      process.kill(dying.pid, 'SIGKILL');
+      await dying.stop();
+    },
+    async start() {
+      member.server ??= await start(member.port);
+    },
+  };
+  return member;
+}
+
+/** Before its replicas follow, a master takes no writes. */
+async function untilCopied({ port }: RedisMember): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const copies = await ask('127.0.0.1', port, (client) => client.wait(MEMBERS.length - 1, 100));
+    if (copies === MEMBERS.length - 1) return;
+  }
+  throw new Error('the replicas of Redis do not follow their master');
+}
+
+/** What the first sentinel that answers says. */
+async function masterPort(sentinels: SentinelSet): Promise<number | undefined> {
+  for (const { host, port } of sentinels.addresses) {
+    const said = await ask(host, port, (client) => client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME));
+    if (Array.isArray(said)) return Number(said[1]);
+  }
+  return undefined;
+}
+
+async function ask<T>(host: string, port: number, question: (client: Redis) => Promise<T>): Promise<T | undefined> {
+  const client = new Redis({
+    ...{ host, port, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 },
+    ...{ connectTimeout: 300, commandTimeout: 300 },
+  });
+  client.on('error', () => {}); // silence is an answer here
+  try {
+    await client.connect();
+    return await question(client);
+  } catch {
+    return undefined;
+  } finally {
+    client.disconnect();
+  }
+}
+
+function watchTopology(
+  { servers, sentinels, mysqlReplica }: Pick<HighAvailability, 'servers' | 'sentinels' | 'mysqlReplica'>,
+  say: (line: string) => void,
+): { stop(): void } {
+  let shown = '';
+  let stopped = false;
+  const look = async () => {
+    const named = await masterPort(sentinels);
+    const roles = await Promise.all(
+      servers.map(async ({ name, port }) => {
+        const role = await ask('127.0.0.1', port, (client) => client.role());
+        const isMaster = role?.[0] === 'master' && port === named;
+        const link = Array.isArray(role) ? role[3] : undefined;
+        const state = !role ? 'away' : isMaster ? 'MASTER' : link === 'connected' ? 'replica' : 'joining';
+        return `${name}:${port} ${state}`;
+      }),
+    );
+    const alive = await Promise.all(sentinels.addresses.map(({ host, port }) => ask(host, port, (c) => c.ping())));
+    const count = alive.filter((answer) => answer === 'PONG').length;
+    const line = `redis ${roles.join(', ')}; sentinels ${count} of ${alive.length}; mysql replica :${mysqlReplica.port}`;
+    if (line !== shown && !stopped) say(`topology: ${line}`);
+    shown = line;
+  };
+  const turn = () =>
+    void look().finally(() => {
+      if (!stopped) setTimeout(turn, LOOK_EVERY_MS).unref();
+    });
+  turn();
+  return {
+    stop: () => {
+      stopped = true;
+    },
+  };
+}
