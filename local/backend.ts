@@ -8,6 +8,7 @@ import {
   type PlanetscaleGatewayOptions,
   startPlanetscaleGateway,
 } from '../gateway/planetscale.ts';
+import type { RedisAddress, ServerAddress } from '../gateway/redis-connection.ts';
 import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash.ts';
 import { SINCE_SHARDS, sinceKey } from '../shared/replay-record.ts';
 import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-environment.ts';
@@ -24,9 +25,11 @@ export interface MysqlLogin {
 }
 
 export interface BackendOptions {
-  redis: { host: string; port: number; password?: string };
+  redis: RedisAddress;
   /** Its database is made when it is not there. */
   mysql: MysqlLogin;
+  /** Servers that copy it. */
+  mysqlReplicas?: Omit<MysqlLogin, 'database'>[];
   keys: Keys;
   /** Account, channel and provider of the sandbox; on unless false. */
   sandbox?: boolean;
@@ -53,6 +56,7 @@ export interface Backend {
 }
 
 const DATABASE_USER = 'miniapp';
+const REPLAY_GUARD = { runKey: sinceKey('run'), sinceKeys: [...SINCE_SHARDS].map((shard) => sinceKey(shard)) };
 
 export function startBackend(options: BackendOptions): Promise<Backend> {
   const { keys, mysql, log, sandbox = true, intercept = {} } = options;
@@ -60,6 +64,8 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     const untouched = await makeDatabase(mysql);
     const upstash = await startUpstashGateway({
       redis: options.redis,
+      // Where Redis is replicated, the last writes may be lost with a master.
+      ...('sentinels' in options.redis && { guard: REPLAY_GUARD }),
       token: keys.redisToken,
       ...(intercept.redis && { intercept: intercept.redis }),
     });
@@ -68,26 +74,46 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
       primary: mysql,
       username: DATABASE_USER,
       password: keys.databasePassword,
+      ...replicaOptions(options),
       ...(intercept.mysql && { intercept: intercept.mysql }),
     });
     onStop(() => planetscale.stop());
     const wechat = await startWechatSimulator({ appid: WECHAT_APPID, secret: keys.wechatSecret, devCodes: true });
     onStop(() => wechat.stop());
 
-    const addresses = { databaseUrl: planetscale.url, redisUrl: upstash.url, wechatUrl: wechat.url, sandbox };
+    const { replicaUrl } = planetscale;
+    const addresses = {
+      databaseUrl: planetscale.url,
+      ...(replicaUrl && { replicaUrl }),
+      redisUrl: upstash.url,
+      wechatUrl: wechat.url,
+      sandbox,
+    };
     const env = { ...functionEnvironment(keys, addresses), ...options.env };
     takeEnvironment(env);
 
     const execute = executeOverHttp(planetscale.url);
     await migrate(execute, log);
     if (options.seeded !== false) await seed(execute, { sandbox });
-    if (untouched) await openReplayRecords(options.redis);
+    if (untouched && 'host' in options.redis) await openReplayRecords(options.redis);
     upstash.resetStats();
     planetscale.resetStats();
     log(`gateways ${upstash.url} (redis), http://${new URL(planetscale.url).host} (mysql)`);
     log(`wechat simulator ${wechat.url}`);
     return { env, upstash, planetscale, wechat, sandbox };
   });
+}
+
+function replicaOptions({ mysqlReplicas = [], keys, log }: BackendOptions): Partial<PlanetscaleGatewayOptions> {
+  if (mysqlReplicas.length === 0) return {};
+  return {
+    replicas: mysqlReplicas,
+    replicaUsername: `${DATABASE_USER}-replica`,
+    replicaPassword: keys.databasePassword,
+    replicaMaxLagSeconds: 30,
+    onReplicaChange: ({ server, takesReads, reason }) =>
+      log(`mysql replica ${server} ${takesReads ? 'takes reads' : `takes no reads: ${reason}`}`),
+  };
 }
 
 /** Whether it holds no table yet. */
@@ -109,8 +135,8 @@ async function makeDatabase({ database, ...login }: MysqlLogin): Promise<boolean
  * Where Redis and MySQL are both empty no call was ever made, so replay records are known to be complete from the first
  * moment on: tokens stamped before it pass. Anywhere else only the admission script may say since when they are.
  */
-async function openReplayRecords(address: BackendOptions['redis']): Promise<void> {
-  const redis = new Redis({ ...address, lazyConnect: true });
+async function openReplayRecords({ host, port, password = '' }: ServerAddress): Promise<void> {
+  const redis = new Redis({ host, port, password, lazyConnect: true });
   try {
     await redis.connect();
     if ((await redis.dbsize()) > 0) return;

@@ -110,12 +110,13 @@ export async function readRunningStack(path = defaultDataFolder): Promise<Runnin
   const state = readJson(join(directory, 'state.json')) as Partial<RunningState & { pid: number }>;
   if (typeof state.pid !== 'number' || (await processIdentity(state.pid)) !== state.process) return undefined;
   const keys = readKeys(join(directory, 'keys.json'));
-  const { url, databaseUrl, redisUrl, redisToken, wechatUrl, sandbox = false } = state;
+  const { url, databaseUrl, replicaUrl, redisUrl, redisToken, wechatUrl, sandbox = false } = state;
+  const replica = replicaUrl ? { replicaUrl } : {};
   if (!keys || !url || !databaseUrl || !redisUrl || !redisToken || !wechatUrl) return undefined;
   return {
     url,
     sandbox,
-    env: functionEnvironment({ ...keys, redisToken }, { databaseUrl, redisUrl, wechatUrl, sandbox }),
+    env: functionEnvironment({ ...keys, redisToken }, { databaseUrl, ...replica, redisUrl, wechatUrl, sandbox }),
   };
 }
 

@@ -7,6 +7,7 @@ export interface DevOptions {
   port: number;
   dataDirectory: string;
   fresh: boolean;
+  ha: boolean;
 }
 
 /** A sentence for the person who typed the command. */
@@ -19,7 +20,7 @@ const helpFor = (command: string, what: string): string => `npm run ${command} -
   --port N     the port of the HTTP API on 127.0.0.1 (default 3000; 0 takes a free one)
   --data DIR   the folder that keeps the data between runs (default .data/dev)
   --fresh      empty that folder first
-  --ha         Redis with replicas and sentinels, MySQL with a replica: not available yet
+  --ha         Redis with replicas and sentinels, MySQL with a replica; says who is master, live
   --help
 
 It needs no account, no root and no container: engines that are not installed are fetched once. It prints
@@ -54,10 +55,9 @@ function readOptions(argv: string[]): DevOptions | 'help' {
     throw new UsageError(`${(error as Error).message.split('. ')[0]}. See --help.`);
   }
   if (values.help) return 'help';
-  if (values.ha) throw new UsageError('--ha is not available yet: start without it, on one Redis and one MySQL.');
   const port = Number(values.port);
   if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new UsageError('--port must be a number, 0 to 65535.');
-  return { port, dataDirectory: resolve(values.data), fresh: values.fresh };
+  return { port, dataDirectory: resolve(values.data), fresh: values.fresh, ha: values.ha };
 }
 
 /** Asked before engines start, so that the answer comes at once. Throws UsageError. */

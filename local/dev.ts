@@ -10,16 +10,18 @@ import { serveUntilSignal } from './until-signal.ts';
 const log = (line: string) => console.log(line);
 
 /** The whole service with its data kept, its functions rebuilt on change and its neighbours simulated. */
-function startDev({ port, dataDirectory, fresh }: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
+function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
   return startTogether(async (onStop) => {
     await assertPortIsFree(port);
     // Bundles of its own: neither a test run nor a second dev in this checkout pulls them away.
     const distDirectory = join(dataDirectory, 'dist');
     const stack = await startStack({
-      ...{ dataDirectory, kept: true, fresh, port, log },
+      ...{ dataDirectory, kept: true, fresh, ha, port, log },
       ...{ distDirectory, schedules: true, beforeServing: () => build(distDirectory) },
     });
     onStop(() => stack.stop());
+    const topology = stack.engines.highAvailability?.watch(log);
+    onStop(async () => topology?.stop());
     const samples = await startSamples(stack, dataDirectory, log);
     onStop(() => samples.stop());
     const reload = async () => stack.api?.reload();

@@ -7,6 +7,8 @@ const NEVER_INHERITED = ['MASTER_KEY_OLD', 'DATABASE_REPLICA_URL', 'SANDBOX_KEY'
 export interface Addresses {
   /** With its credentials. */
   databaseUrl: string;
+  /** Absent where MySQL has no replica. */
+  replicaUrl?: string;
   redisUrl: string;
   wechatUrl: string;
   sandbox: boolean;
@@ -19,6 +21,7 @@ export function functionEnvironment(keys: Keys, addresses: Addresses): Record<st
     UPSTASH_REDIS_REST_URL: addresses.redisUrl,
     UPSTASH_REDIS_REST_TOKEN: keys.redisToken,
     DATABASE_URL: addresses.databaseUrl,
+    ...(addresses.replicaUrl && { DATABASE_REPLICA_URL: addresses.replicaUrl }),
     // A laptop that builds, sleeps and swaps is slower than what a deployment may wait for.
     REDIS_TIMEOUT_MS: '2000',
     MYSQL_TIMEOUT_MS: '10000',

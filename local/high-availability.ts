@@ -40,6 +40,9 @@ export interface RedisMember {
 
 const NAME = 'main';
 const MEMBERS = ['redis-1', 'redis-2', 'redis-3'];
+const MASTER_FILE = 'redis-master';
+/** What Redis keeps in the data folder. */
+export const REDIS_FOLDERS = [...MEMBERS, 'sentinels', MASTER_FILE];
 /** A master that nobody copies any more takes no writes: what it took would be lost with it. */
 const SAFE_WRITES = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '3'];
 const LOOK_EVERY_MS = 500;
@@ -53,7 +56,7 @@ export function startHighAvailability(options: {
 }): Promise<HighAvailability> {
   const { directory, kept, log } = options;
   return startTogether(async (onStop) => {
-    const masterFile = join(directory, 'redis-master');
+    const masterFile = join(directory, MASTER_FILE);
     const first = await readFile(masterFile, 'utf8').catch(() => MEMBERS[0] as string);
     const names = [first, ...MEMBERS.filter((name) => name !== first)];
     const servers: RedisMember[] = [];

@@ -76,15 +76,18 @@ function startOfflineStack({
   port,
   dataDirectory,
   fresh,
+  ha,
 }: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const log = (line: string) => console.log(line);
   return startTogether(async (onStop) => {
     await assertPortIsFree(port);
     const stack = await startStack({
-      ...{ dataDirectory, kept: true, fresh, log, served: false },
+      ...{ dataDirectory, kept: true, fresh, ha, log, served: false },
       beforeServing: () => build('dist'),
     });
     onStop(() => stack.stop());
+    const topology = stack.engines.highAvailability?.watch(log);
+    onStop(async () => topology?.stop());
     const offline = await startOffline({ env: stack.env, log, ...(port > 0 && { port }) });
     onStop(() => offline.stop());
     await stack.announce(offline.url);

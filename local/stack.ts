@@ -1,15 +1,16 @@
-import { join } from 'node:path';
 import { type Backend, type BackendOptions, type MysqlLogin, startBackend } from './backend.ts';
 import { openDataFolder } from './data-folder.ts';
-import { startMysql, startRedis } from './engines.ts';
 import { type HttpApi, startHttpApi } from './http-api.ts';
 import { newKeys } from './keys-file.ts';
+import { type StackEngines, startStackEngines } from './stack-engines.ts';
 import { startTogether } from './started.ts';
 
 export interface StackOptions extends Pick<BackendOptions, 'sandbox' | 'seeded' | 'intercept' | 'env' | 'log'> {
   dataDirectory: string;
   /** true: a data folder whose engines write every answer to disk. false: new keys, and nothing is meant to last. */
   kept: boolean;
+  /** Redis with replicas and sentinels, MySQL with a replica. */
+  ha?: boolean;
   /** Empties the kept folder first. */
   fresh?: boolean;
   /** 0, the default, takes a free one. */
@@ -27,7 +28,7 @@ export interface StackOptions extends Pick<BackendOptions, 'sandbox' | 'seeded' 
 export interface Stack extends Omit<Backend, 'stop'> {
   /** '' when nothing is served. */
   url: string;
-  redis: { host: string; port: number };
+  engines: StackEngines;
   mysql: MysqlLogin;
   api: HttpApi | undefined;
   /** Lets other commands find it by its data folder; `url` when somebody else serves. */
@@ -49,14 +50,11 @@ export function startStack(options: StackOptions): Promise<Stack> {
     const keys = folder?.keys ?? newKeys();
 
     await options.beforeServing?.();
-    const redis = await startRedis({ directory: join(directory, 'redis'), persist: kept, log });
-    onStop(() => redis.stop());
-    const server = await startMysql({ directory: join(directory, 'mysql'), durable: kept, log });
-    onStop(() => server.stop());
-    const { host, port, user, password } = server;
-    const mysql = { host, port, user, password, database: DATABASE };
-
-    const { stop: stopBackend, ...backend } = await startBackend({ ...options, redis: addressOf(redis), mysql, keys });
+    const engines = await startStackEngines({ directory, kept, ha: options.ha ?? false, log });
+    onStop(() => engines.stop());
+    const mysql = { ...engines.mysql, database: DATABASE };
+    const { redis, mysqlReplicas } = engines;
+    const { stop: stopBackend, ...backend } = await startBackend({ ...options, redis, mysql, mysqlReplicas, keys });
     onStop(stopBackend);
     const api = options.served === false ? undefined : await serve(options);
     if (api) onStop(() => api.stop());
@@ -64,12 +62,14 @@ export function startStack(options: StackOptions): Promise<Stack> {
     return {
       ...backend,
       url: api?.url ?? '',
-      redis: { host: redis.host, port: redis.port },
+      engines,
       mysql,
       api,
       async announce(url = api?.url ?? '') {
         const { upstash, planetscale, wechat, sandbox } = backend;
-        const addresses = { databaseUrl: planetscale.url, redisUrl: upstash.url, wechatUrl: wechat.url };
+        const { url: databaseUrl, replicaUrl } = planetscale;
+        const replica = replicaUrl ? { replicaUrl } : {};
+        const addresses = { databaseUrl, ...replica, redisUrl: upstash.url, wechatUrl: wechat.url };
         await folder?.announce({ url, ...addresses, redisToken: keys.redisToken, sandbox });
       },
     };
@@ -78,9 +78,4 @@ export function startStack(options: StackOptions): Promise<Stack> {
 
 function serve({ port = 0, schedules = false, distDirectory, log }: StackOptions): Promise<HttpApi> {
   return startHttpApi({ port, schedules, workers: OWN_THREAD, log, ...(distDirectory && { distDirectory }) });
-}
-
-function addressOf({ host, port, url }: { host: string; port: number; url: string }): BackendOptions['redis'] {
-  const password = decodeURIComponent(new URL(url).password);
-  return { host, port, ...(password && { password }) };
 }

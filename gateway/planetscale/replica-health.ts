@@ -12,6 +12,8 @@ export interface ReplicaState {
 
 const CHECK_EVERY_MS = 1_000;
 const CHECK_WITHIN_MS = 2_000;
+/** A busy moment of ours is no failure of the replica; one that is away is passed over in any case. */
+const SILENT_CHECKS = 3;
 
 /**
  * Watches how far a replica is behind. One that is further behind than `maxLagSeconds`, has stopped applying, or does
@@ -23,6 +25,7 @@ export class ReplicaHealth {
   /** When it was last connected to its primary, and how far behind it was then. */
   #lastSynced: { at: number; behindSeconds: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #silent = 0;
   #closed = false;
 
   constructor(
@@ -65,7 +68,10 @@ export class ReplicaHealth {
     let status: ReplicationStatus[];
     try {
       status = await askStatus(this.replica);
+      this.#silent = 0;
     } catch (error) {
+      this.#silent += 1;
+      if (this.#silent < SILENT_CHECKS && this.#lastSynced) return this.#sinceSynced(this.#lastSynced);
       const { errno, code = 'no answer' } = error as { errno?: number; code?: string };
       const reason = errno === 1227 ? 'the account may not see the replication status' : `does not answer (${code})`;
       return { behindSeconds: Infinity, reason };
@@ -78,8 +84,11 @@ export class ReplicaHealth {
       return { behindSeconds };
     }
     if (!this.#lastSynced) return { behindSeconds: Infinity, reason: 'has no connection to its primary' };
-    const { at, behindSeconds: atThatTime } = this.#lastSynced;
-    return { behindSeconds: atThatTime + (performance.now() - at) / 1000 };
+    return this.#sinceSynced(this.#lastSynced);
+  }
+
+  #sinceSynced({ at, behindSeconds }: { at: number; behindSeconds: number }): { behindSeconds: number } {
+    return { behindSeconds: behindSeconds + (performance.now() - at) / 1000 };
   }
 }
 

@@ -1,0 +1,62 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RedisAddress } from '../gateway/redis-connection.ts';
+import { startMysql, startRedis } from './engines.ts';
+import { type HighAvailability, REDIS_FOLDERS, startHighAvailability } from './high-availability.ts';
+import { startTogether } from './started.ts';
+
+export interface ServerLogin {
+  host: string;
+  port: number;
+  user: string;
+  password: string;
+}
+
+export interface StackEngines {
+  redis: RedisAddress;
+  mysql: ServerLogin;
+  mysqlReplicas: ServerLogin[];
+  /** Only with replicas and sentinels. */
+  highAvailability?: HighAvailability;
+  stop(): Promise<void>;
+}
+
+/** One Redis and one MySQL, or with `ha` the topology of rows A8 and A9. */
+export function startStackEngines(options: {
+  directory: string;
+  kept: boolean;
+  ha: boolean;
+  log: (line: string) => void;
+}): Promise<StackEngines> {
+  const { directory, kept, ha, log } = options;
+  return startTogether(async (onStop): Promise<Omit<StackEngines, 'stop'>> => {
+    if (kept) await dropOtherCaches(directory, ha);
+    if (ha) {
+      const highAvailability = await startHighAvailability({ directory, kept, log });
+      onStop(() => highAvailability.stop());
+      const { redis, mysql, mysqlReplica } = highAvailability;
+      return { redis, mysql: login(mysql), mysqlReplicas: [login(mysqlReplica)], highAvailability };
+    }
+    const redis = await startRedis({ directory: join(directory, 'redis'), persist: kept, log });
+    onStop(() => redis.stop());
+    const mysql = await startMysql({ directory: join(directory, 'mysql'), durable: kept, log });
+    onStop(() => mysql.stop());
+    const password = decodeURIComponent(new URL(redis.url).password);
+    const address = { host: redis.host, port: redis.port, ...(password && { password }) };
+    return { redis: address, mysql: login(mysql), mysqlReplicas: [] };
+  });
+}
+
+const login = ({ host, port, user, password }: ServerLogin): ServerLogin => ({ host, port, user, password });
+
+/** What one topology cached is not told of what was written under the other, and everything in it can be had again. */
+async function dropOtherCaches(directory: string, ha: boolean): Promise<void> {
+  const file = join(directory, 'redis-topology');
+  const now = ha ? 'replicated' : 'single';
+  const before = await readFile(file, 'utf8').catch(() => 'single');
+  if (before !== now) {
+    const folders = ha ? REDIS_FOLDERS : ['redis'];
+    for (const folder of folders) await rm(join(directory, folder), { recursive: true, force: true });
+  }
+  await writeFile(file, now);
+}
