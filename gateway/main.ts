@@ -1,5 +1,5 @@
 import { whyUnreachable } from './planetscale/link.ts';
-import type { ReplicaState } from './planetscale/replica-health.ts';
+import type { ReplicaState } from './planetscale/replica-watch.ts';
 import { startPlanetscaleGateway } from './planetscale.ts';
 import { RedisRefusal, RedisUnreachable } from './redis-connection.ts';
 import { help, readSettings, type Settings, SettingsError } from './settings.ts';

@@ -5,7 +5,7 @@ import { credentials, type Principal, principal } from './planetscale/credential
 import { Unreachable } from './planetscale/errors.ts';
 import { Executor } from './planetscale/execute.ts';
 import type { MysqlServer } from './planetscale/link.ts';
-import type { ReplicaState } from './planetscale/replica-health.ts';
+import type { ReplicaState } from './planetscale/replica-watch.ts';
 import { openSession, SessionSignatureError, signSession } from './planetscale/session.ts';
 
 export interface PlanetscaleGatewayOptions {

@@ -8,6 +8,7 @@ import { bodySha256 } from '../client/sign.ts';
 import type { PlanetscaleGatewayOptions } from '../gateway/planetscale.ts';
 import type { startUpstashGateway } from '../gateway/upstash.ts';
 import { type BackendOptions, startBackend } from '../local/backend.ts';
+import { type HighAvailability, startHighAvailability } from '../local/high-availability.ts';
 import { type HttpApi, startHttpApi } from '../local/http-api.ts';
 import { newKeys } from '../local/keys-file.ts';
 import type { WechatSimulator } from '../local/simulators/wechat.ts';
@@ -15,7 +16,7 @@ import { startTogether } from '../local/started.ts';
 import type { SignatureMethod } from '../shared/access-token.ts';
 import { SCOPES, type Scope, sealContext } from '../shared/app.ts';
 import { mintAppId, seal } from '../shared/master-key.ts';
-import { freshDatabase, freshRedis } from './engines.ts';
+import { freshDatabase, freshRedis, temporaryFolder } from './engines.ts';
 
 /** An app as the portal would issue it. */
 export interface TestApp {
@@ -66,6 +67,8 @@ export interface TestStack {
   wechat: WechatSimulator;
   /** What the functions see; in this process's environment as well. */
   env: Record<string, string>;
+  /** With `ha` only. */
+  highAvailability: HighAvailability | undefined;
   /** Set one to have a gateway misbehave from now on; it is asked for every request. */
   faults: Interceptors;
   /** Straight to the engines, past the gateways. */
@@ -104,6 +107,8 @@ export async function startTestStack(
     /** Sample data too; off unless true, since most tests make their own. */
     seeded?: boolean;
     sandbox?: boolean;
+    /** Redis with replicas and sentinels, MySQL with a replica, all of this file's own. */
+    ha?: { replicaDelaySeconds?: number };
     /** Functions on threads of their own, as in `npm run dev`. */
     workers?: string[];
     throttle?: boolean;
@@ -116,13 +121,13 @@ export async function startTestStack(
     if (!existsSync('dist/authorizer.mjs')) throw new Error('no bundles in dist/: run "npm run build" first');
     const faults: Interceptors = {};
     const log = options.log ?? (() => {});
-    const server = await freshRedis();
-    onStop(() => server.stop());
-    const { drop, host, port, user, password, database } = await freshDatabase('stack');
-    onStop(drop);
+    const engines = await (options.ha ? replicatedEngines(options.ha) : freshEngines());
+    onStop(() => engines.stop());
+    const { host, port, user, password, database } = engines.mysql;
     const { upstash, planetscale, wechat, env, stop } = await startBackend({
-      redis: { host: server.host, port: server.port },
+      redis: engines.redis,
       mysql: { host, port, user, password, database },
+      mysqlReplicas: engines.mysqlReplicas,
       keys: newKeys(),
       sandbox: options.sandbox ?? true,
       seeded: options.seeded ?? false,
@@ -134,7 +139,8 @@ export async function startTestStack(
       log,
     } satisfies BackendOptions);
     onStop(stop);
-    const redis = new Redis({ host: server.host, port: server.port });
+    const redis = new Redis(engines.redis);
+    redis.on('error', () => {}); // some tests kill it on purpose
     onStop(async () => redis.disconnect());
     // Times are UTC on every connection, as they are for the functions.
     const mysql = await createConnection({ host, port, user, password, database, timezone: 'Z' });
@@ -150,7 +156,18 @@ export async function startTestStack(
       return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
     };
     return {
-      ...{ url: api.url, api, wechat, env, faults, redis, mysql, send, sign: signedHeaders },
+      ...{
+        url: api.url,
+        api,
+        wechat,
+        env,
+        highAvailability: engines.highAvailability,
+        faults,
+        redis,
+        mysql,
+        send,
+        sign: signedHeaders,
+      },
       createApp: (app = {}) => insertApp(mysql, app),
       client: (app) => createClient({ ...app, baseUrl: api.url, transport: fetchTransport(fetch) }),
       call: (app, method, path, request = {}) => {
@@ -175,6 +192,35 @@ export async function startTestStack(
   });
   afterAll(() => stack.stop());
   return stack;
+}
+
+interface Engines extends Pick<BackendOptions, 'redis' | 'mysql'> {
+  mysqlReplicas: NonNullable<BackendOptions['mysqlReplicas']>;
+  highAvailability?: HighAvailability;
+  stop(): Promise<void>;
+}
+
+function freshEngines(): Promise<Engines> {
+  return startTogether(async (onStop) => {
+    const server = await freshRedis();
+    onStop(() => server.stop());
+    const { drop, host, port, user, password, database } = await freshDatabase('stack');
+    onStop(drop);
+    const redis = { host: server.host, port: server.port };
+    return { redis, mysql: { host, port, user, password, database }, mysqlReplicas: [] };
+  });
+}
+
+function replicatedEngines(options: { replicaDelaySeconds?: number }): Promise<Engines> {
+  return startTogether(async (onStop) => {
+    const folder = await temporaryFolder('ha');
+    onStop(() => folder.remove());
+    const log = () => {};
+    const highAvailability = await startHighAvailability({ ...options, directory: folder.path, kept: false, log });
+    onStop(() => highAvailability.stop());
+    const { redis, mysql, mysqlReplica } = highAvailability;
+    return { redis, mysql: { ...mysql, database: 'stack' }, mysqlReplicas: [mysqlReplica], highAvailability };
+  });
 }
 
 function signedHeaders(app: TestApp, method: string, path: string, request: SignedRequest = {}) {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError, Unreachable, VitessError, vitessText } from './errors.ts';
 import type { EngineAnswer, Link, MysqlServer } from './link.ts';
 import { Pool, type PoolLimits } from './pool.ts';
-import { ReplicaHealth, type ReplicaState } from './replica-health.ts';
+import { type ReplicaState, ReplicaWatch } from './replica-watch.ts';
 import { leaveTransaction, type TabletType, tabletOf, type VitessSession } from './session.ts';
 import { readStatement, type Statement } from './statement.ts';
 import { Transactions } from './transactions.ts';
@@ -24,7 +24,7 @@ export type Outcome = { result: WireResult } | { error: string };
 export class Executor {
   #pools: Record<TabletType, { queries: Pool[]; transactions: Pool[] }>;
   #turn = 0;
-  #health: ReplicaHealth[];
+  #watch: ReplicaWatch | undefined;
   readonly transactions: Transactions;
 
   constructor(
@@ -40,20 +40,20 @@ export class Executor {
       transactions: pools(servers, 'transaction pool connection limit exceeded', readOnly),
     });
     this.#pools = { primary: both([primary], false), replica: both(replicas, true) };
-    this.#health = watch
-      ? replicas.map((replica) => new ReplicaHealth(replica, watch.maxLagSeconds, watch.onChange))
-      : [];
+    if (watch && replicas.length > 0) {
+      this.#watch = new ReplicaWatch(primary, replicas, watch.maxLagSeconds, watch.onChange);
+    }
     this.transactions = new Transactions(limits.transactionSeconds);
   }
 
   /** Until it is done no replica takes reads, where they are watched. */
   async start(): Promise<void> {
-    await Promise.all(this.#health.map((health) => health.start()));
+    await this.#watch?.start();
   }
 
   /** Empty where replicas are not watched. */
   get replicas(): ReplicaState[] {
-    return this.#health.map(({ state }) => state);
+    return this.#watch?.states ?? [];
   }
 
   async isPrimaryReady(): Promise<boolean> {
@@ -94,7 +94,7 @@ export class Executor {
 
   /** Ends what still runs; nothing can hear its answer any more. */
   async close(): Promise<void> {
-    for (const health of this.#health) health.stop();
+    this.#watch?.stop();
     this.transactions.closeAll();
     await Promise.all(this.#allPools().map((pool) => pool.close()));
   }
@@ -180,11 +180,12 @@ export class Executor {
   /** Round robin; a server that cannot be reached, or a replica that takes no reads, is passed over. */
   async #inTurn<T>(pools: Pool[], attempt: (pool: Pool) => Promise<T>, tablet: TabletType): Promise<T> {
     this.#turn += 1;
+    const states = tablet === 'replica' ? this.replicas : [];
     let last: Unreachable | undefined;
     for (let offset = 0; offset < pools.length; offset += 1) {
       const index = (this.#turn + offset) % pools.length;
       const pool = pools[index];
-      if (tablet === 'replica' && this.#health[index]?.state.takesReads === false) continue;
+      if (states[index]?.takesReads === false) continue;
       try {
         if (pool) return await attempt(pool);
       } catch (error) {
