@@ -50,7 +50,20 @@ export function connectRedis(address: RedisAddress): Redis {
   });
   // Failures reach the callers; without a listener ioredis would print them, with addresses, on its own.
   redis.on('error', () => {});
+  // The word of a promotion that arrives while ioredis is connecting makes it give up for good.
+  redis.on('end', () => {
+    if (!closed.has(redis)) setTimeout(() => redis.connect().catch(() => {}), REVIVE_MS);
+  });
   return redis;
+}
+
+const REVIVE_MS = 50;
+const closed = new WeakSet<Redis>();
+
+/** The only way to end a connection; any other end is followed by a new one. */
+export function closeRedis(redis: Redis): void {
+  closed.add(redis);
+  redis.disconnect();
 }
 
 function serverOptions({ host, port, username, password, tls }: ServerAddress): ConnectionOptions {

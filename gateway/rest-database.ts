@@ -5,6 +5,7 @@ import { keyLockingScripts, type PreparedCommand } from './lua-keys.ts';
 import { type CommandTable, isAvailable, isHarmlessRead, keysOf, readCommandTable } from './redis-commands.ts';
 import {
   type Argument,
+  closeRedis,
   connectRedis,
   type RedisAddress,
   RedisRefusal,
@@ -39,7 +40,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   try {
     table = await firstTable(redis, guard);
   } catch (error) {
-    redis.disconnect();
+    closeRedis(redis);
     throw error;
   }
   // Another server, or another version of it, may stand behind the address after a reconnect.
@@ -117,7 +118,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
     }
   }
 
-  return { run, isReady: () => redis.status === 'ready', close: () => redis.disconnect() };
+  return { run, isReady: () => redis.status === 'ready', close: () => closeRedis(redis) };
 }
 
 /** A server that answers but does not serve yet (it loads, or has no replica) is waited for. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { connectRedis, type RedisAddress, untilReady } from './redis-connection.ts';
+import { closeRedis, connectRedis, type RedisAddress, untilReady } from './redis-connection.ts';
 
 const CONNECT_MS = 2_000;
 /** Keeps proxies from taking a quiet stream for a dead one. */
@@ -17,7 +17,7 @@ export async function streamMessages(
   headers: Record<string, string>,
 ): Promise<void> {
   const redis = connectRedis(address);
-  response.once('close', () => redis.disconnect());
+  response.once('close', () => closeRedis(redis));
   // A line break inside a payload would otherwise end the event.
   const event = (...parts: string[]) =>
     response.write(
@@ -45,7 +45,7 @@ export async function streamMessages(
       event(kind, name, String(++count));
     }
   } catch (error) {
-    redis.disconnect();
+    closeRedis(redis);
     throw error;
   }
   const keepalive = setInterval(() => response.write(': keepalive\n\n'), KEEPALIVE_MS);

@@ -20,6 +20,8 @@ export interface HighAvailability {
   servers: RedisMember[];
   mysql: MysqlServer;
   mysqlReplica: MysqlServer;
+  /** After a kill: on its port and data, so that whoever knew it finds it again. */
+  restartMysql(): Promise<void>;
   /** The member that the sentinels name; undefined while they name none that is known. */
   master(): Promise<RedisMember | undefined>;
   /** A line each time the topology changes, from the first one on. */
@@ -75,8 +77,14 @@ export function startHighAvailability(options: {
     onStop(() => sentinels.stop());
 
     // Of its own even where MYSQL_URL names another: a replica follows what it can log into as administrator.
-    const mysql = await startMysql({ directory: join(directory, 'mysql'), durable: kept, own: true, log });
-    onStop(() => mysql.stop());
+    const startPrimary = (port?: number) =>
+      startMysql({
+        ...{ directory: join(directory, 'mysql'), durable: kept, own: true, log },
+        ...(port !== undefined && { port }),
+      });
+    const mysql = await startPrimary();
+    let primary = mysql;
+    onStop(() => primary.stop());
     const mysqlReplica = await startMysql({
       ...{ directory: join(directory, 'mysql-replica'), replicaOf: mysql, durable: kept, own: true, log },
       ...(options.replicaDelaySeconds !== undefined && { replicaDelaySeconds: options.replicaDelaySeconds }),
@@ -96,6 +104,10 @@ export function startHighAvailability(options: {
       redis: { sentinels: sentinels.addresses, name: NAME },
       ...{ sentinels, servers, mysql, mysqlReplica },
       master: findMaster,
+      async restartMysql() {
+        await primary.stop();
+        primary = await startPrimary(mysql.port);
+      },
       watch: (say: (line: string) => void) => watchTopology({ servers, sentinels, mysqlReplica }, say),
     };
   });

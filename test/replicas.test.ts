@@ -101,7 +101,8 @@ test('a replica that is too far behind or has stopped takes no reads, and the pr
   });
   const ready = async () => {
     const answer = await fetch(`${new URL(gateway.url).origin}/ready`);
-    return { status: answer.status, ...((await answer.json()) as { replicas: Array<Record<string, unknown>> }) };
+    const { replicas } = (await answer.json()) as { replicas: Array<Record<string, unknown>> };
+    return { status: answer.status, replicas };
   };
   const reader = new Client({ url: gateway.replicaUrl ?? '' });
   const patience = { timeout: 20_000, interval: 100 };
