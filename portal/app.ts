@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { SIGNATURE_METHODS } from '../shared/access-token.ts';
 import { SCOPES } from '../shared/app.ts';
 import {
@@ -13,7 +12,7 @@ import {
 } from '../shared/app-admin.ts';
 import { revokeKey, rotateKey } from '../shared/app-keys.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
-import { idForm, jsonForm, nameForm } from './forms.ts';
+import { idForm, jsonForm, nameForm, textOfFile } from './forms.ts';
 import { fields, table } from './table.ts';
 
 const APP = required('ID', 'the AppID');
@@ -123,13 +122,7 @@ async function userFields(given: Given): Promise<Printed> {
 }
 
 function readSchema(file: string): object {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    throw new UsageError(`--json-schema names a file that cannot be read: ${file}`);
-  }
-  const schema = jsonForm('json-schema', text);
+  const schema = jsonForm('json-schema', textOfFile('json-schema', file));
   if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema;
   throw new UsageError('--json-schema takes a file with a JSON object');
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { UsageError } from './command.ts';
 
@@ -44,5 +45,13 @@ export function jsonForm(option: string, text: string): unknown {
     return JSON.parse(text);
   } catch {
     throw new UsageError(`--${option} takes JSON, and what was given is none`);
+  }
+}
+
+export function textOfFile(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    throw new UsageError(`--${option} names a file that cannot be read: ${file}`);
   }
 }

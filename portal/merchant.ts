@@ -1,26 +1,20 @@
-import { readFileSync } from 'node:fs';
 import { recordDeed } from '../shared/audit.ts';
 import { AppError } from '../shared/errors.ts';
 import { listMerchants, removeMerchant, setMerchant } from '../shared/recharge/merchant.ts';
-import { type Given, type Noun, type Printed, required, UsageError } from './command.ts';
-import { jsonForm } from './forms.ts';
+import { type Given, type Noun, type Printed, required } from './command.ts';
+import { jsonForm, textOfFile } from './forms.ts';
 import { table } from './table.ts';
 
 const PROVIDER = required('P', 'the payment provider, such as wechatpay');
 
 async function set(given: Given): Promise<Printed> {
   const provider = given.text('provider');
-  const merchant = await setMerchant(provider, jsonForm('json-config', readConfig(given.text('json-config'))));
+  const merchant = await setMerchant(
+    provider,
+    jsonForm('json-config', textOfFile('json-config', given.text('json-config'))),
+  );
   await recordDeed({ actor: given.actor, action: 'merchant.set', subject: provider, detail: merchant });
   return { json: { provider, ...merchant }, text: [`${provider} works with merchant ${merchant.merchantId}.`] };
-}
-
-function readConfig(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    throw new UsageError(`--json-config names a file that cannot be read: ${file}`);
-  }
 }
 
 async function list(): Promise<Printed> {

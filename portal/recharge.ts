@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { recordDeed } from '../shared/audit.ts';
 import { AppError } from '../shared/errors.ts';
 import { findOrder, type Order, shownOrder } from '../shared/recharge/order.ts';
@@ -11,6 +10,7 @@ import { rechargeTimeline } from '../shared/recharge/timeline.ts';
 import { parseTradeBill } from '../shared/recharge/wechatpay-bill.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
 import type { Engines } from './environment.ts';
+import { textOfFile } from './forms.ts';
 import { fields, table } from './table.ts';
 
 const ORDER = required('NO', 'the orderNo');
@@ -110,7 +110,7 @@ async function compare(given: Given): Promise<Printed> {
   const report =
     provider === 'sandbox'
       ? await reconcileSandbox(period)
-      : await reconcile(provider, period, parseTradeBill(readFileSync(file ?? '', 'utf8')));
+      : await reconcile(provider, period, parseTradeBill(textOfFile('bill', file ?? '')));
   const { differences, payments, refunds, billedFen, creditedFen } = report;
   const rows = differences.map(({ what, orderNo, reference, billFen, ledgerFen }) => [
     ...[what, orderNo, reference],
@@ -126,7 +126,12 @@ async function compare(given: Given): Promise<Printed> {
 
 const BEIJING_MS = 8 * 3_600_000;
 const DAY_MS = 24 * 3_600_000;
-const isDay = (text: string): boolean => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text));
+
+/** Also no 30 February, of which JavaScript would make a day in March. */
+function isDay(text: string): boolean {
+  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) : Number.NaN;
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
 
 export const recharge: Noun = {
   about: 'where is my recharge?',

@@ -68,6 +68,22 @@ describe('portal recharge', () => {
     expect(await refund()).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing is left') });
   });
 
+  test('reconcile finds a payment that nobody credited, until sync has credited it', async () => {
+    const orderNo = await order();
+    const chinaDay = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
+    const reconcile = () => portalHere(['recharge', 'reconcile', '--day', chinaDay, '--json']);
+    expect(await reconcile()).toMatchObject({ code: 0, json: { differences: [] } });
+    await portalJson(['recharge', 'pay', '--order', orderNo, '--no-notice']);
+    const differences = [{ what: 'paid, not credited', orderNo }];
+    expect(await reconcile()).toMatchObject({ code: 1, json: { differences } });
+    await portalJson(['recharge', 'sync', '--order', orderNo]);
+    expect(await reconcile()).toMatchObject({ code: 0, json: { differences: [] } });
+    const wrongDay = await portalHere(['recharge', 'reconcile', '--day', '2026-02-30']);
+    expect(wrongDay).toMatchObject({ code: 2, stderr: expect.stringContaining('--day takes a day') });
+    const noBill = await portalHere(['recharge', 'reconcile', '--day', chinaDay, '--provider', 'wechatpay']);
+    expect(noBill).toMatchObject({ code: 2, stderr: expect.stringContaining('--bill') });
+  });
+
   test('sandbox-key prints the key that notices are signed with', async () => {
     expect(await portalJson(['recharge', 'sandbox-key'])).toEqual({ key: stack.env.SANDBOX_KEY });
   });
