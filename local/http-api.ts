@@ -3,6 +3,7 @@
  * bundles, with the events, refusals and bodies of the real one. Handlers see this process's environment.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -36,6 +37,22 @@ export interface HttpApiOptions {
   log?: (line: string) => void;
   /** Whose request it is; behind a proxy that is not the socket's address. */
   sourceIp?: (request: IncomingMessage) => string;
+  limits?: HttpLimits;
+  /** In PEM. */
+  tls?: { cert: string; key: string };
+  /** After each answer; `status` as it was sent. */
+  onAnswer?: (status: number, milliseconds: number) => void;
+}
+
+/** Only where the door is open to the world: on a developer's machine nothing is refused that API Gateway would take. */
+export interface HttpLimits {
+  /** More than this at once are refused with 503, before anything is read of them. */
+  concurrent?: number;
+  connections?: number;
+  bodyBytes?: number;
+  /** A client has to send its head within this, and all of its request within that. */
+  headSeconds?: number;
+  requestSeconds?: number;
 }
 
 export interface HttpApi {
@@ -68,13 +85,37 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
   const gateway = startGateway(file, lambda, options.throttle ?? false, log);
   const cors = options.cors === false ? undefined : file.cors;
 
-  const server = createServer({ maxHeaderSize: 64 * 1024, keepAliveTimeout: 65_000 }, (request, response) => {
-    void serve(request, response);
-  });
+  const { limits = {}, onAnswer = () => undefined } = options;
+  const { concurrent = Number.POSITIVE_INFINITY, bodyBytes = maxBodyBytes, headSeconds, requestSeconds } = limits;
+  let running = 0;
+  const settings = {
+    ...{ maxHeaderSize: 64 * 1024, keepAliveTimeout: 65_000, ...options.tls },
+    // Node looks for late clients twice a minute unless told otherwise.
+    ...(headSeconds && { headersTimeout: headSeconds * 1000, connectionsCheckingInterval: 500 }),
+    ...(requestSeconds && { requestTimeout: requestSeconds * 1000 }),
+  };
+  const listener = (request: IncomingMessage, response: ServerResponse): void => void serve(request, response);
+  const server = options.tls ? createTlsServer(settings, listener) : createServer(settings, listener);
+  if (limits.connections) server.maxConnections = limits.connections;
   server.on('clientError', refuseUnreadable);
   let stopping = false;
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now();
+    response.once('close', () => onAnswer(response.statusCode, performance.now() - startedAt));
+    if (running >= concurrent) {
+      response.setHeader('retry-after', '1');
+      return send(response, gatewayAnswer(503));
+    }
+    running++;
+    try {
+      await answerInTurn(request, response);
+    } finally {
+      running--;
+    }
+  }
+
+  async function answerInTurn(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = await answerOf(request).catch((error: unknown) => {
       // A request that broke off has nobody who waits for its answer.
       if (!request.destroyed || request.complete) log(`request failed: ${String(error)}`);
@@ -96,7 +137,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
     if (headerBytes(request) > maxHeaderBytes) return gatewayAnswer(431);
     const received = gatewayRequest(request, sourceIp(request));
     if (!received) return gatewayAnswer(400);
-    const body = await bodyOf(request);
+    const body = await bodyOf(request, bodyBytes);
     const answer = body ? await gateway(received, body) : gatewayAnswer(413);
     answer.headers['apigw-requestid'] = received.requestId;
     return answer;
@@ -110,7 +151,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
   const schedules = startSchedules(file.schedules, lambda, options.schedules ?? false, log);
   const port = await listen(server, host, options.port ?? 0);
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: `http${options.tls ? 's' : ''}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     port,
     runSchedule: schedules.run,
     async reload() {
@@ -140,18 +181,18 @@ function send(response: ServerResponse, { status, headers, cookies, body }: Answ
 }
 
 /** The whole body; undefined when it is too large. Reads on to the end, so that the client hears the refusal. */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+async function bodyOf(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
   const { headers } = request;
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return noBody;
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes <= maxBodyBytes) chunks.push(chunk);
+    if (bytes <= limitBytes) chunks.push(chunk);
     else chunks.length = 0;
-    if (bytes > 8 * maxBodyBytes) throw new Error('the client sends without end');
+    if (bytes > 8 * limitBytes) throw new Error('the client sends without end');
   }
-  return bytes <= maxBodyBytes ? Buffer.concat(chunks) : undefined;
+  return bytes <= limitBytes ? Buffer.concat(chunks) : undefined;
 }
 
 function headerBytes({ method = '', url = '', rawHeaders }: IncomingMessage): number {

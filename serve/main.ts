@@ -1,0 +1,18 @@
+import { serveUntilSignal } from '../local/until-signal.ts';
+import { startFront } from './front.ts';
+import { help, readServeSettings } from './settings.ts';
+
+const log = (line: string) => console.error(line);
+
+async function start() {
+  const settings = readServeSettings(process.argv.slice(2), process.env);
+  if (settings === 'help') {
+    console.log(help);
+    process.exit(0);
+  }
+  const front = await startFront(settings, log);
+  console.log(`admin ${front.adminUrl}`);
+  return front;
+}
+
+await serveUntilSignal(start);

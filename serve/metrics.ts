@@ -1,0 +1,51 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+/** Counts of what the front answered, in Prometheus' text form. */
+export interface FrontMetrics {
+  count(status: number, milliseconds: number): void;
+  text(): string;
+  stop(): void;
+}
+
+const BUCKETS_MS = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
+
+export function frontMetrics(): FrontMetrics {
+  const byClass = new Map<string, number>();
+  const buckets = BUCKETS_MS.map(() => 0);
+  let total = 0;
+  let sumMs = 0;
+  const loop = monitorEventLoopDelay({ resolution: 20 });
+  loop.enable();
+  return {
+    count(status, milliseconds) {
+      const name = `${Math.floor(status / 100)}xx`;
+      byClass.set(name, (byClass.get(name) ?? 0) + 1);
+      total++;
+      sumMs += milliseconds;
+      BUCKETS_MS.forEach((limit, index) => {
+        if (milliseconds <= limit) buckets[index] = (buckets[index] ?? 0) + 1;
+      });
+    },
+    text() {
+      const lines = [
+        '# HELP miniapp_http_answers_total Answers by the class of their status.',
+        '# TYPE miniapp_http_answers_total counter',
+        ...[...byClass].sort().map(([name, value]) => `miniapp_http_answers_total{status="${name}"} ${value}`),
+        '# HELP miniapp_http_seconds How long answers took.',
+        '# TYPE miniapp_http_seconds histogram',
+        ...BUCKETS_MS.map((limit, index) => `miniapp_http_seconds_bucket{le="${limit / 1000}"} ${buckets[index]}`),
+        `miniapp_http_seconds_bucket{le="+Inf"} ${total}`,
+        `miniapp_http_seconds_sum ${(sumMs / 1000).toFixed(3)}`,
+        `miniapp_http_seconds_count ${total}`,
+        '# HELP miniapp_process_resident_bytes Memory of the process.',
+        '# TYPE miniapp_process_resident_bytes gauge',
+        `miniapp_process_resident_bytes ${process.memoryUsage.rss()}`,
+        '# HELP miniapp_event_loop_p99_seconds 99 of 100 turns of the event loop began no later than this.',
+        '# TYPE miniapp_event_loop_p99_seconds gauge',
+        `miniapp_event_loop_p99_seconds ${(loop.percentile(99) / 1e9).toFixed(4)}`,
+      ];
+      return `${lines.join('\n')}\n`;
+    },
+    stop: () => loop.disable(),
+  };
+}
