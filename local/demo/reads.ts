@@ -115,12 +115,18 @@ async function floods({ step, caller, app }: Pick<Scene, 'caller' | 'app'> & { s
     const all = await Promise.all(ids.map((id) => caller.call(app, 'GET', `/data/service/${id}`)));
     for (const answer of all) answers(answer, 404, 'NOT_FOUND');
   };
-  await step('A11', '100 random ids: each is looked for at most once', flood);
+  await step('A11', '100 random ids: each is looked for at most once', flood, { mysql: { most: 100 } });
   await step('A11 A7', 'the same 100 again: MySQL is not asked', flood, { redis: 100, mysql: 0 });
 
-  const one = absentId();
-  await step('A11', '100 readers of one absent id at once: one load, the others wait for it', async () => {
-    const all = await Promise.all(times(100, () => caller.call(app, 'GET', `/data/service/${one}`)));
-    for (const answer of all) answers(answer, 404, 'NOT_FOUND');
-  });
+  // The late ones of a busy machine ask MySQL rather than wait for ever.
+  await step(
+    'A11',
+    '100 readers of one absent id at once: one load, the others wait for it',
+    async () => {
+      const one = absentId();
+      const all = await Promise.all(times(100, () => caller.call(app, 'GET', `/data/service/${one}`)));
+      for (const answer of all) answers(answer, 404, 'NOT_FOUND');
+    },
+    { mysql: { most: 20 } },
+  );
 }
