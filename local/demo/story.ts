@@ -46,7 +46,7 @@ export interface Story {
   told: Told[];
 }
 
-const SHOWN_EXCHANGES = 4;
+const SHOWN_EXCHANGES = 6;
 const MEASURED = 5;
 const PAUSE_MS = 400;
 

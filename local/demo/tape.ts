@@ -87,7 +87,7 @@ function answeredLine(status: number, body: unknown, header: (name: string) => s
 
 export function brief(value: unknown): string {
   const text = JSON.stringify(value, (name, member) =>
-    SECRET.test(name) && typeof member === 'string' ? `${member.slice(0, 4)}…` : member,
+    SECRET.test(name) && typeof member === 'string' ? '…' : member,
   );
   return shortened(text ?? '', SHOWN_CHARACTERS);
 }
