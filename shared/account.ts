@@ -1,7 +1,9 @@
 import { ignoreEngine } from './cache-write.ts';
 import { query, type Row, type SqlValue, writeRepeatably } from './db.ts';
 import { AppError, EngineError, ER_DUP_ENTRY, SqlError } from './errors.ts';
-import { asObject, type LiveSession, newUserId, openSession } from './session.ts';
+import { revokePluginTokens } from './plugin.ts';
+import { asObject, newUserId } from './session.ts';
+import { type LiveSession, openSession } from './session-devices.ts';
 import { schemaOf, shownFields, type UserFieldsSchema } from './user-fields.ts';
 
 /**
@@ -95,7 +97,8 @@ export function shownUser(
 /** Opens a session for an account that has proven itself. Throws BAD_CREDENTIALS for a disabled one. */
 export async function logIn(account: LoginAccount, appId: string, device: string) {
   if (account.disabled) throw new AppError('BAD_CREDENTIALS');
-  const { token, expiresAt } = await openSession(appId, account, device, account.live);
+  const { token, expiresAt, pushedOut } = await openSession(appId, account, device, account.live);
+  if (pushedOut.length > 0) await revokePluginTokens(appId, account.userId, pushedOut);
   return { token, expiresAt, user: shownUser(account, account.fieldsSchema) };
 }
 

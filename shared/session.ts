@@ -2,10 +2,10 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SessionCheck, SessionFill } from './admission.ts';
 import { type CachePolicy, fillArguments, type Loaded } from './cache-fill.ts';
 import { fillScript } from './cache-scripts.ts';
-import { ignoreEngine, writeStrict } from './cache-write.ts';
+import { ignoreEngine } from './cache-write.ts';
 import { decodeValue, encodeValue } from './cached-value.ts';
 import { integerOr } from './config.ts';
-import { query, type SqlValue, type Written, write, writeRepeatably } from './db.ts';
+import { query, write } from './db.ts';
 import { AppError } from './errors.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from './identity-keys.ts';
 import type { Key } from './keys.ts';
@@ -121,7 +121,12 @@ export async function findSession(session: SessionName, appId: string): Promise<
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.ends_at) DIV 1000 AS end_ms,
             TIMESTAMPDIFF(SECOND, COALESCE(s.ended_at, u.updated_at), NOW(3)) AS ended_seconds,
-            u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.wechat_openid, u.profile, f.fields
+            u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.wechat_openid, u.profile, f.fields,
+            (SELECT COUNT(*) FROM sessions n
+              WHERE n.app_id = s.app_id AND n.user_id = s.user_id AND n.user_version = u.version
+                AND n.ended_at IS NULL AND n.idle_until > NOW(3) AND n.ends_at > NOW(3)
+                AND (n.last_seen_at > s.last_seen_at
+                  OR (n.last_seen_at = s.last_seen_at AND n.session_id > s.session_id))) AS newer
        FROM sessions s JOIN users u ON u.user_id = s.user_id
        LEFT JOIN user_fields f ON f.app_id = s.app_id AND f.user_id = s.user_id
       WHERE s.app_id = ? AND s.user_id = ? AND s.session_id = ?`,
@@ -132,6 +137,7 @@ export async function findSession(session: SessionName, appId: string): Promise<
   const revoked =
     row.ended_at !== null || row.disabled_at !== null || row.erased_at !== null || row.user_version !== row.version;
   if (revoked) return ended(Number(row.ended_seconds) < MARKER_SECONDS ? 'SESSION_REVOKED' : 'LOGIN_EXPIRED', now);
+  if (Number(row.newer) >= MAX_DEVICES) return pushOut(session, appId, now);
   const idleMs = Number(row.idle_ms);
   const endMs = Number(row.end_ms);
   if (idleMs <= 0 || endMs <= 0) return ended('LOGIN_EXPIRED', now);
@@ -148,6 +154,16 @@ export async function findSession(session: SessionName, appId: string): Promise<
       versionMs: (idleSeconds() + GRACE_SECONDS) * 1000,
     },
   };
+}
+
+/** Logins in the same instant did not see each other: a surplus one ends when it is first used. */
+async function pushOut({ userId, sessionId }: SessionName, appId: string, now: number): Promise<SessionTruth> {
+  await write(
+    `UPDATE sessions SET ended_at = NOW(3), ended_by = 'pushed-out'
+      WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
+    [appId, userId, sessionId],
+  ).catch(ignoreEngine);
+  return ended('SESSION_REVOKED', now);
 }
 
 function userFromRow(row: Record<string, unknown>, session: SessionName): CurrentUser {
@@ -190,119 +206,4 @@ export async function prolongSession(user: CurrentUser, appId: string): Promise<
       WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
     [idleSeconds(), appId, user.userId, user.sessionId],
   ).catch(ignoreEngine);
-}
-
-export interface LiveSession {
-  sessionId: string;
-  lastSeenAt: string;
-}
-
-/**
- * Opens a session in one multi-row statement: the new row, and those pushed out when the user has too many devices
- * (the least recently used go). Its copy in Redis is made by the first call that presents it.
- */
-export async function openSession(
-  appId: string,
-  user: { userId: string; version: number },
-  device: string,
-  live: readonly LiveSession[],
-): Promise<{ token: string; expiresAt: string; sessionId: string; pushedOut: string[] }> {
-  const { token, sessionId } = mintSession(appId, user.userId);
-  const byUse = [...live].sort((a, b) => (a.lastSeenAt < b.lastSeenAt ? 1 : -1));
-  const pushedOut = byUse.slice(MAX_DEVICES - 1).map((session) => session.sessionId);
-  const idle = Math.min(idleSeconds(), maxSeconds());
-  const values: SqlValue[] = [
-    appId,
-    user.userId,
-    sessionId,
-    user.version,
-    device.slice(0, 120),
-    idle,
-    maxSeconds(),
-    null,
-    null,
-  ];
-  for (const old of pushedOut)
-    values.push(
-      appId,
-      user.userId,
-      old,
-      user.version,
-      '',
-      0,
-      0,
-      new Date().toISOString().slice(0, 23).replace('T', ' '),
-      'pushed-out',
-    );
-  const tuple = '(?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
-  // The session's id is a unique key: repeated after a lost answer it opens nothing twice.
-  const open = (): Promise<Written> =>
-    writeRepeatably(
-      `INSERT INTO sessions (app_id, user_id, session_id, user_version, device, idle_until, ends_at, ended_at, ended_by)
-       VALUES ${[sessionId, ...pushedOut].map(() => tuple).join(', ')}
-       ON DUPLICATE KEY UPDATE ended_at = COALESCE(ended_at, VALUES(ended_at)), ended_by = COALESCE(ended_by, VALUES(ended_by))`,
-      values,
-    );
-  const expiresAt = new Date(Date.now() + maxSeconds() * 1000).toISOString();
-  if (pushedOut.length === 0) await open();
-  else
-    await writeStrict(
-      pushedOut.map((old) => sessionKey(appId, user.userId, old)),
-      open,
-    );
-  return { token, expiresAt, sessionId, pushedOut };
-}
-
-export const sessionKeys = (appId: string, userId: string, ids: readonly string[]): Key[] =>
-  ids.map((id) => sessionKey(appId, userId, id));
-
-/** Ends sessions of a user at an app: dead at once everywhere. */
-export async function endSessions(
-  appId: string,
-  userId: string,
-  ids: readonly string[],
-  by: 'logout' | 'revoked',
-): Promise<void> {
-  if (ids.length === 0) return;
-  await writeStrict(sessionKeys(appId, userId, ids), () =>
-    write(
-      `UPDATE sessions SET ended_at = NOW(3), ended_by = ?
-        WHERE app_id = ? AND user_id = ? AND session_id IN (?) AND ended_at IS NULL`.replace(
-        '(?)',
-        `(${ids.map(() => '?').join(', ')})`,
-      ),
-      [by, appId, userId, ...ids],
-    ),
-  );
-}
-
-export interface ListedSession {
-  id: string;
-  device: string;
-  createdAt: string;
-  lastSeenAt: string;
-}
-
-export async function listSessions(appId: string, userId: string): Promise<ListedSession[]> {
-  const rows = await query(
-    `SELECT s.session_id, s.device, s.created_at, s.last_seen_at
-       FROM sessions s JOIN users u ON u.user_id = s.user_id AND u.version = s.user_version
-      WHERE s.app_id = ? AND s.user_id = ? AND s.ended_at IS NULL AND s.idle_until > NOW(3) AND s.ends_at > NOW(3)
-      ORDER BY s.last_seen_at DESC, s.session_id`,
-    [appId, userId],
-  );
-  return rows.map((row) => ({
-    id: String(row.session_id),
-    device: String(row.device),
-    createdAt: String(row.created_at),
-    lastSeenAt: String(row.last_seen_at),
-  }));
-}
-
-/** Not this user's, or no longer alive: NOT_FOUND, as an absent one. */
-export async function revokeSession(appId: string, userId: string, sessionId: string): Promise<void> {
-  if (!/^[0-9a-f]{32}$/.test(sessionId)) throw new AppError('NOT_FOUND');
-  const live = await listSessions(appId, userId);
-  if (!live.some(({ id }) => id === sessionId)) throw new AppError('NOT_FOUND');
-  await endSessions(appId, userId, [sessionId], 'revoked');
 }

@@ -5,7 +5,7 @@ import { write } from '../shared/db.ts';
 import { userVersionKey } from '../shared/identity-keys.ts';
 import { revokePluginTokens } from '../shared/plugin.ts';
 import { registerPlugin, removePlugin } from '../shared/plugin-admin.ts';
-import { sessionKeys } from '../shared/session.ts';
+import { sessionKeys } from '../shared/session-devices.ts';
 import { startPluginWorld, type TestPlugin, type TestUser } from './plugin-world.ts';
 
 let world: Awaited<ReturnType<typeof startPluginWorld>>;

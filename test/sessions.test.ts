@@ -96,6 +96,16 @@ describe('sessions of a user', () => {
     expect((await call('GET', '/sessions', devices[10] as string)).body.sessions).toHaveLength(10);
   });
 
+  test('30 logins of a user at once leave ten sessions', async () => {
+    const person = newPerson();
+    await logIn(person);
+    const devices = await Promise.all(Array.from({ length: 30 }, () => logIn(person)));
+    const codes = await Promise.all(devices.map((session) => codeOf(session)));
+    expect(codes.filter((code) => code === 'alive')).toHaveLength(10);
+    const alive = devices.find((_, index) => codes[index] === 'alive') as string;
+    expect((await call('GET', '/sessions', alive)).body.sessions).toHaveLength(10);
+  });
+
   test('a disabled user is out with the next request at every app, and cannot log in', async () => {
     const person = newPerson();
     const other = await stack.createApp();
