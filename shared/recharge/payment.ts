@@ -35,7 +35,8 @@ export async function settlePayment(payment: Payment): Promise<'credited' | 'kno
 
 export const extRefOf = (provider: string, transactionId: string): string => `${provider}:${transactionId}`;
 
-async function credit(payment: Payment): Promise<'credited' | 'known'> {
+/** The ledger row alone. Throws as settlePayment does. */
+export async function credit(payment: Payment): Promise<'credited' | 'known'> {
   const { provider, orderNo, transactionId } = payment;
   const extRef = extRefOf(provider, transactionId);
   for (let attempt = 1; ; attempt++) {

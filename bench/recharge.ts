@@ -1,0 +1,153 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Client } from '@planetscale/database';
+import { startBackend } from '../local/backend.ts';
+import { startMysql, startRedis } from '../local/engines.ts';
+import { newKeys } from '../local/keys-file.ts';
+import { credit, type Payment, settlePayment } from '../shared/recharge/payment.ts';
+
+/**
+ * Credits a second and calls per credit: the one statement of the ledger beside a transaction that reads and writes a
+ * balance, over the same gateway and engine, in one run. Every other call of a transaction is a round trip, too.
+ */
+interface Row {
+  name: string;
+  creditsPerSecond: number;
+  callsPerCredit: number;
+}
+
+export const suite = {
+  name: 'recharge',
+  about: 'credits per second and calls per credit, beside a transaction',
+  run: compareCredits,
+};
+
+const USERS = 20;
+const PARALLEL = 16;
+const WARM_UP = 200;
+
+export async function compareCredits({ credits = 2_000 }: { credits?: number } = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'miniapp-bench-recharge-'));
+  const redis = await startRedis({ directory: join(directory, 'redis') });
+  const mysql = await startMysql({ directory: join(directory, 'mysql') });
+  const { host, port, user, password } = mysql;
+  const backend = await startBackend({
+    redis: { host: redis.host, port: redis.port },
+    mysql: { host, port, user, password, database: 'bench' },
+    keys: newKeys(),
+    seeded: false,
+    env: { LOG: 'off' },
+    log: () => {},
+  });
+  try {
+    const client = new Client({ url: backend.planetscale.url });
+    await client.execute('CREATE TABLE wallets (user_id VARCHAR(32) PRIMARY KEY, balance BIGINT NOT NULL)');
+    await makeUsers(client);
+    const calls = () => backend.planetscale.stats().requests;
+    const measure = async (name: string, work: (payment: Payment) => Promise<unknown>): Promise<Row> => {
+      const payments = await makeOrders(client, name, credits + WARM_UP);
+      await inParallel(payments.splice(0, WARM_UP), work);
+      const [callsBefore, startedAt] = [calls(), performance.now()];
+      await inParallel(payments, work);
+      const seconds = (performance.now() - startedAt) / 1000;
+      return {
+        name,
+        creditsPerSecond: Math.round(credits / seconds),
+        callsPerCredit: (calls() - callsBefore) / credits,
+      };
+    };
+    const statement = await measure('one statement', credit);
+    const notice = await measure('a whole notice: credit, mark, balance forgotten', settlePayment);
+    const transaction = await measure('transaction: BEGIN, SELECT FOR UPDATE, UPDATE, INSERT, COMMIT', (payment) =>
+      creditInTransaction(client, payment),
+    );
+    const rows = [statement, notice, transaction];
+    return { parallel: PARALLEL, credits, rows, ratio: statement.creditsPerSecond / transaction.creditsPerSecond };
+  } finally {
+    await backend.stop();
+    await mysql.stop();
+    await redis.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function makeUsers(client: Client): Promise<void> {
+  for (let i = 0; i < USERS; i++) {
+    await client.execute("INSERT INTO users (user_id, profile) VALUES (?, '{}')", [`user${i}`]);
+    await client.execute('INSERT INTO wallets VALUES (?, 0)', [`user${i}`]);
+  }
+}
+
+async function makeOrders(client: Client, name: string, count: number): Promise<Payment[]> {
+  const ours = {
+    provider: 'sandbox',
+    providerAppId: '',
+    merchantId: '',
+    amountFen: 600,
+    currency: 'CNY',
+    paidAt: null,
+  };
+  const payments = Array.from({ length: count }, (_, i) => {
+    const orderNo = `R${name.replace(/\W/g, '').slice(0, 16).toUpperCase()}${i}`;
+    return { ...ours, orderNo, transactionId: `t-${orderNo}` };
+  });
+  for (let at = 0; at < count; at += 500) {
+    const page = payments.slice(at, at + 500);
+    await client.execute(
+      `INSERT INTO recharge_orders (order_no, app_id, user_id, asset, request_hash, product_id, provider, amount_fen,
+         currency, units) VALUES ${page.map(() => "(?, 'bench', ?, 'coin', '', 'p', 'sandbox', 600, 'CNY', 60)").join(', ')}`,
+      page.flatMap(({ orderNo }, i) => [orderNo, `user${(at + i) % USERS}`]),
+    );
+  }
+  return payments;
+}
+
+async function inParallel(payments: Payment[], work: (payment: Payment) => Promise<unknown>): Promise<void> {
+  const left = [...payments];
+  const worker = async (): Promise<void> => {
+    for (let payment = left.pop(); payment; payment = left.pop()) await work(payment);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+}
+
+/** As most would write it; deadlocks are tried again, as they have to be. */
+async function creditInTransaction(client: Client, { orderNo }: Payment): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.transaction(async (tx) => {
+        const { rows } = await tx.execute(
+          `SELECT o.user_id, o.units, o.status, w.balance FROM recharge_orders o JOIN wallets w ON w.user_id = o.user_id
+            WHERE o.order_no = ? FOR UPDATE`,
+          [orderNo],
+        );
+        const order = rows[0] as { user_id: string; units: string; status: string; balance: string };
+        if (order.status !== 'pending') return;
+        const balance = Number(order.balance) + Number(order.units);
+        await tx.execute(
+          `UPDATE recharge_orders o JOIN wallets w ON w.user_id = o.user_id SET o.status = 'paid', w.balance = ?
+            WHERE o.order_no = ?`,
+          [balance, orderNo],
+        );
+        await tx.execute(
+          `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra)
+           VALUES ('plain', ?, 'coin', ?, ?, ?, 'recharge', ?, 'sandbox:clearing')`,
+          [order.user_id, balance / 60, order.units, balance, orderNo],
+        );
+      });
+      return;
+    } catch (error) {
+      if (attempt === 20) throw error;
+    }
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const result = await compareCredits();
+  for (const { name, creditsPerSecond, callsPerCredit } of result.rows) {
+    console.log(`${String(creditsPerSecond).padStart(6)} credits/s  ${callsPerCredit.toFixed(2)} calls  ${name}`);
+  }
+  console.log(`${result.ratio.toFixed(1)} times as many with one statement, at ${PARALLEL} in parallel`);
+  if (process.argv.includes('--json')) console.log(JSON.stringify(result));
+}
