@@ -11,6 +11,7 @@ import { rewritePolicies } from './lock-admin.ts';
 import { evaluate } from './redis.ts';
 import { keepReplayRecords } from './replay-record.ts';
 import { allResources, loadResources, newestIds, type Resource, resourceKey } from './resources.ts';
+import { deleteOldSessions } from './session-sweep.ts';
 import { count } from './telemetry.ts';
 
 /**
@@ -29,6 +30,8 @@ export interface WarmReport {
   policies: number | 'failed';
   /** Marks of the replay records that had to begin anew: more than 0 after a flush. */
   replayRecordsBegun: number | 'failed';
+  /** Rows of sessions that ended long ago, deleted. */
+  oldSessions: number | 'failed';
 }
 
 const HOT_LIMIT = 200;
@@ -41,6 +44,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
   const replayRecordsBegun = await attempt('replay-records', () => keepReplayRecords());
   const sweep = await attempt('sweep', () => sweepChangedRows(sweptTables(), limits.stopAt));
   const policies = await attempt('policies', rewritePolicies);
+  const oldSessions = await attempt('old-sessions', deleteOldSessions);
   let candidates = 0;
   const warmed = await attempt('warm', async () => {
     const wanted = await wantedIds();
@@ -60,7 +64,8 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
       filters[resource.name] = await attempt('filter', () => tendFilter(resource, limits.stopAt, limits.settleMs));
     }
   }
-  return { swept: sweep === 'failed' ? sweep : sweep.rows, warmed, candidates, filters, policies, replayRecordsBegun };
+  const swept = sweep === 'failed' ? sweep : sweep.rows;
+  return { swept, warmed, candidates, filters, policies, replayRecordsBegun, oldSessions };
 }
 
 async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | 'failed'> {

@@ -71,6 +71,15 @@ describe('how long a session lives', () => {
     expect(await codeOf(session.token)).toBe('LOGIN_EXPIRED');
   });
 
+  test('rows of sessions that ended long ago are deleted, those of others stay', async () => {
+    const [old, young] = [await sessions.open(), await sessions.open()];
+    await stack.mysql.query('UPDATE sessions SET ends_at = NOW(3) - INTERVAL 3 DAY WHERE session_id = ?', [
+      old.sessionId,
+    ]);
+    expect(await stack.api.runSchedule('cache-warm')).toMatchObject({ oldSessions: 1 });
+    expect([await codeOf(old.token), await codeOf(young.token)]).toEqual(['LOGIN_EXPIRED', 'alive']);
+  });
+
   test('a flushed Redis logs nobody out', async () => {
     const open = await Promise.all((await sessions.newUsers(5)).map((userId) => sessions.openAt(userId)));
     for (const { token } of open) await me(token);
