@@ -81,7 +81,13 @@ async function main(): Promise<number> {
   if (values.help) return say(HELP);
   const print = values.json ? () => {} : (line: string) => console.log(line);
   const startedAt = performance.now();
+  let open: Stage | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // A server of its own leaves neither engines nor a folder behind.
+    process.once(signal, () => void Promise.resolve(open?.stop()).finally(() => process.exit(130)));
+  }
   const stage = await openStage({ dataDirectory: resolve(values.data), ...(values.url && { url: values.url }) });
+  open = stage;
   let told: Told[];
   try {
     told = await play(stage, print, process.stdout.isTTY === true && !process.env.NO_COLOR);

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +54,8 @@ function ready(stage: Stage): Stage {
 function startStage(): Promise<Stage> {
   return startTogether(async (onStop) => {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'miniapp-demo-'));
+    // For a process that is told to end before the server has started.
+    process.once('exit', () => rmSync(dataDirectory, { recursive: true, force: true }));
     onStop(() => rm(dataDirectory, { recursive: true, force: true }));
     const distDirectory = join(dataDirectory, 'dist');
     const stack = await startStack({
