@@ -69,4 +69,15 @@ describe('logging in by account and password', () => {
     expect(wrong).toMatchObject({ status: 401, body: { code: 'BAD_CREDENTIALS' } });
     expect(shape(unknown)).toEqual(shape(wrong));
   });
+
+  test('a login that succeeded is one, also when Redis is gone before it ends', async () => {
+    const account = freshName();
+    await register(account);
+    let requests = 0;
+    stack.faults.redis = () => (++requests > 1 ? { kind: 'drop-before' } : undefined);
+    const login = await logIn(account);
+    stack.faults.redis = undefined;
+    expect(login).toMatchObject({ status: 200, body: { user: { account } } });
+    expect(requests).toBeGreaterThan(1);
+  });
 });

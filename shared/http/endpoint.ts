@@ -4,6 +4,7 @@ import { type Admission, type AdmissionRequest, admit, type CacheRead, giveBack 
 import { checkRules, type Identities, type LockRule, type LockTarget } from '../api-lock.ts';
 import type { Scope } from '../app.ts';
 import { type ReadAnswer, withLoadCap } from '../cache.ts';
+import { ignoreEngine } from '../cache-write.ts';
 import { AppError, EngineError } from '../errors.ts';
 import { ipIdentity } from '../ip-identity.ts';
 import type { Key } from '../keys.ts';
@@ -153,7 +154,8 @@ async function admitted<P, Q, B, A extends 'app' | 'user' | 'by-input'>(
     requestId,
     ip,
     device: (headerOf(event, 'user-agent') ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, 120),
-    succeeded: (mark) => giveBack(request, admission.rules, mark),
+    // What the call did stands: a charge that cannot be given back ends with its window.
+    succeeded: (mark) => giveBack(request, admission.rules, mark).catch(ignoreEngine),
   };
 }
 
