@@ -12,14 +12,19 @@ const TIMEOUT_MS = 3_000;
 const OPENID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * A code is good once, so the question is never asked twice. The session_key that comes along is dropped here: nothing
- * needs it, and what is not kept cannot leak. Throws BAD_CREDENTIALS, UNAVAILABLE.
+ * A code is good once, so the question is never asked twice. The session_key that comes along is dropped here: a login
+ * does not need it, and what is not kept cannot leak. Throws BAD_CREDENTIALS, UNAVAILABLE.
  */
-export async function openidOf(code: string): Promise<string> {
+export const openidOf = async (code: string): Promise<string> => (await wechatSessionOf(code)).openid;
+
+/** With the session_key, which signs virtual payments: it is used at once and never kept. */
+export async function wechatSessionOf(code: string): Promise<{ openid: string; sessionKey: string }> {
   const answer = await askWechat(code);
   const errcode = answer.errcode ?? 0;
   if (errcode !== 0) throw refusal(Number(errcode));
-  if (typeof answer.openid === 'string' && OPENID.test(answer.openid)) return answer.openid;
+  const { openid, session_key: sessionKey = '' } = answer;
+  if (typeof openid === 'string' && OPENID.test(openid) && typeof sessionKey === 'string')
+    return { openid, sessionKey };
   alarm('wechat.no-openid');
   throw unavailable();
 }

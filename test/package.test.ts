@@ -17,7 +17,7 @@ function lambda(name: string): Resource['Properties'] {
   return functions.find(({ FunctionName }) => FunctionName === `miniapp-cloud-prod-${name}`);
 }
 
-const open = ['GET /health', 'POST /recharge/notify/{provider}'];
+const open = ['GET /health', 'POST /recharge/notify/{provider}', 'GET /recharge/notify/{provider}'];
 
 const routes: Record<string, string[]> = {
   health: ['GET /health'],
@@ -47,6 +47,7 @@ const routes: Record<string, string[]> = {
     'GET /recharge/{orderNo}',
     'POST /recharge/{orderNo}/sync',
     'POST /recharge/notify/{provider}',
+    'GET /recharge/notify/{provider}',
     'GET /balance',
     'GET /balance/entries',
     'POST /balance/spend',

@@ -3,7 +3,7 @@ import { endpoint } from '../../shared/http/endpoint.ts';
 import { listOrders, ownOrder, shownOrder } from '../../shared/recharge/order.ts';
 import { placeOrder, placingReads } from '../../shared/recharge/place-order.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
-import { checkedIdempotencyKey, pageQuery, perUser } from './rules.ts';
+import { checkCode, checkedIdempotencyKey, pageQuery, perUser } from './rules.ts';
 
 export const create = endpoint(
   {
@@ -15,8 +15,12 @@ export const create = endpoint(
     body: v.strictObject({
       productId: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
       provider: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/)),
+      code: v.optional(v.pipe(v.string(), v.regex(/^[!-~]{1,128}$/))),
     }),
-    precheck: ({ idempotencyKey }) => void checkedIdempotencyKey(idempotencyKey),
+    precheck: ({ idempotencyKey, body }) => {
+      checkedIdempotencyKey(idempotencyKey);
+      checkCode(body);
+    },
     rules: [perUser('recharge-create', 120)],
     reads: ({ body }) => placingReads(body.provider),
   },

@@ -8,6 +8,13 @@ export function checkedIdempotencyKey(key: string | undefined): string {
   return key;
 }
 
+/** Virtual payment alone takes what wx.login gave: its signature needs the session_key behind it. */
+export function checkCode({ provider, code }: { provider: string; code?: string | undefined }): void {
+  if ((provider === 'xpay') === (code !== undefined)) return;
+  const message = code === undefined ? 'expected a code of wx.login' : 'unknown member';
+  throw new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'code', message }] });
+}
+
 /** So many calls a minute of one user at one app; money routes are refused when Redis is away in any case. */
 export const perUser = (name: string, limit: number): LockRule => ({
   ...{ name, limit },

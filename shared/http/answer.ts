@@ -5,3 +5,8 @@ export class Answer {
     readonly headers: Record<string, string>,
   ) {}
 }
+
+/** The body as it is, for those who do not read JSON. */
+export class PlainText {
+  constructor(readonly text: string) {}
+}

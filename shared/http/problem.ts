@@ -1,4 +1,5 @@
 import { AppError, EngineError, type ErrorCode, TokenRefused } from '../errors.ts';
+import { PlainText } from './answer.ts';
 
 /** Answers (RFC 9457 problem+json). Status numbers stand in this folder and nowhere else. */
 export interface HttpAnswer {
@@ -241,6 +242,9 @@ export function successAnswer(
 ): HttpAnswer {
   const statusCode = success === 'ok' ? 200 : success === 'created' ? 201 : 204;
   const all = { ...baseHeaders(requestId), ...headers };
+  if (body instanceof PlainText) {
+    return { statusCode, headers: { ...all, 'content-type': 'text/plain; charset=utf-8' }, body: body.text };
+  }
   if (success !== 'no-content') return { statusCode, headers: all, body: JSON.stringify(body) };
   const { 'content-type': _, ...bare } = all;
   return { statusCode, headers: bare, body: '' };

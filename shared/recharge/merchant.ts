@@ -11,6 +11,7 @@ import type { Provider } from './provider.ts';
 import { WechatPayInputError } from './wechatpay-error.ts';
 import { wechatpayProvider } from './wechatpay-provider.ts';
 import { XpayInputError } from './xpay.ts';
+import { xpayProvider } from './xpay-provider.ts';
 
 /** What a merchant needs to call a provider. Its secrets stay sealed in MySQL and in Redis, and are opened in memory. */
 export interface Merchant {
@@ -64,7 +65,10 @@ export async function readMerchants(): Promise<Merchant[]> {
   return merchants;
 }
 
-const MAKERS = new Map<string, (config: unknown) => Provider>([['wechatpay', wechatpayProvider]]);
+const MAKERS = new Map<string, (config: unknown) => Provider>([
+  ['wechatpay', wechatpayProvider],
+  ['xpay', xpayProvider],
+]);
 
 export const isMerchantProvider = (name: string): boolean => MAKERS.has(name);
 

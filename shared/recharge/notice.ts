@@ -15,7 +15,7 @@ export async function receiveNotice(providerName: string, raw: RawNotice): Promi
   if (!provider) throw new AppError('NOT_FOUND');
   let notice: ProviderNotice;
   try {
-    notice = await provider.readNotice(raw);
+    notice = provider.readNotice(raw);
   } catch (error) {
     if (error instanceof AppError && error.code === 'BAD_NOTIFY_SIGNATURE') {
       count(`recharge.notice-refused.${provider.name}`);
@@ -25,6 +25,13 @@ export async function receiveNotice(providerName: string, raw: RawNotice): Promi
   if (notice.kind === 'payment') await settlePayment(notice.payment);
   if (notice.kind === 'refund') await receiveRefund(notice);
   return notice.kind === 'refund' ? undefined : notice.answer;
+}
+
+/** Answers the question by which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */
+export async function answerRegistration(providerName: string, query: RawNotice['query']): Promise<string> {
+  const provider = await findProvider(providerName);
+  if (!provider?.echo) throw new AppError('NOT_FOUND');
+  return provider.echo(query);
 }
 
 async function receiveRefund(notice: Extract<ProviderNotice, { kind: 'refund' }>): Promise<void> {

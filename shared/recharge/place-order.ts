@@ -1,6 +1,7 @@
 import type { CacheRead } from '../admission.ts';
 import type { ReadAnswer } from '../cache.ts';
 import { AppError } from '../errors.ts';
+import { wechatSessionOf } from '../wechat.ts';
 import { catalogueRead, productsFrom } from './catalogue.ts';
 import { merchantsRead } from './merchant.ts';
 import { createOrder, findOrder, type OrderStatus } from './order.ts';
@@ -20,6 +21,14 @@ export interface PlacedOrder {
 export const placingReads = (provider: string): CacheRead[] =>
   provider === SANDBOX ? [] : [merchantsRead(), catalogueRead()];
 
+/** A code is good once, so it is no part of what the idempotency key stands for. Throws BAD_CREDENTIALS, UNAVAILABLE. */
+async function payerOf({ userId, wechatOpenid }: Payer, code: string | undefined): Promise<Payer> {
+  if (code === undefined) return { userId, wechatOpenid };
+  const { openid, sessionKey } = await wechatSessionOf(code);
+  if (wechatOpenid !== null && openid !== wechatOpenid) throw new AppError('BAD_CREDENTIALS');
+  return { userId, wechatOpenid: openid, wechatSessionKey: sessionKey };
+}
+
 /**
  * The order first, then the provider: a notice can never come before its order. Sent again after a lost answer it
  * gives the same order with a payment that is good now. Throws INVALID_INPUT, IDEMPOTENCY_KEY_REUSED, UNAVAILABLE.
@@ -28,7 +37,7 @@ export async function placeOrder(
   appId: string,
   user: Payer,
   idempotencyKey: string,
-  { productId, provider: name }: { productId: string; provider: string },
+  { productId, provider: name, code }: { productId: string; provider: string; code?: string | undefined },
   { requestId, reads }: { requestId: string; reads: readonly ReadAnswer[] },
 ): Promise<PlacedOrder> {
   const provider = (await providersFrom(requestId, reads[0])).find((candidate) => candidate.name === name);
@@ -52,7 +61,7 @@ export async function placeOrder(
   const products = reads[1] ? await productsFrom(requestId, reads[1]) : [];
   const title = products.find((candidate) => candidate.productId === productId)?.title ?? productId;
   const payable = { ...order, productId, title };
-  const payment = await provider.prepare(payable, user);
+  const payment = await provider.prepare(payable, await payerOf(user, code));
   if (payment) return { orderNo, status, payment };
   const known = await findOrder(orderNo);
   return { orderNo, status: known ? (await syncOrder(known)).status : status, payment: {} };

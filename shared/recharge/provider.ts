@@ -16,10 +16,14 @@ export interface Provider {
   ask(orderNo: string): Promise<Asked>;
   /** Nobody can pay it any more, or it was paid. Throws UNAVAILABLE. */
   close(orderNo: string): Promise<'closed' | 'paid'>;
+  /** false: refunds are made at the provider's console. */
+  readonly refunds: boolean;
   /** May be sent again: a provider refunds once per number. Throws UNAVAILABLE when the outcome is not known. */
   refund(refund: ProviderRefund): Promise<RefundState>;
   /** Reads a notice over its raw bytes. Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT. */
-  readNotice(notice: RawNotice): ProviderNotice | Promise<ProviderNotice>;
+  readNotice(notice: RawNotice): ProviderNotice;
+  /** The text that registers the address of notices, where the provider asks for it. Throws BAD_NOTIFY_SIGNATURE. */
+  echo?(query: RawNotice['query']): string;
 }
 
 export interface PayableOrder {
@@ -35,6 +39,8 @@ export interface Payer {
   userId: string;
   /** null: the user never logged in by WeChat. */
   wechatOpenid: string | null;
+  /** Of the wx.login whose code came along; it is used and not kept. */
+  wechatSessionKey?: string;
 }
 
 /** `open`: not paid yet. `ended`: not paid, and cannot be paid any more. */

@@ -74,6 +74,10 @@ export async function requestRefund(wanted: {
   if (!Number.isSafeInteger(amountFen) || amountFen < 1) throw refused('amountFen', 'expected a positive integer');
   if (reason !== null && !/^[^\p{Cc}\p{Cs}]{1,80}$/u.test(reason))
     throw refused('reason', 'expected 1 to 80 characters');
+  const order = await findOrder(orderNo);
+  if (!order) throw new AppError('NOT_FOUND');
+  const provider = await findProvider(order.provider);
+  if (provider?.refunds === false) throw refused('orderNo', `refunds of ${provider.name} are made at its console`);
   await acceptRefund(refundNo, orderNo, amountFen, reason);
   const refund = await findRefund(refundNo);
   if (!refund) throw await whyRefused(orderNo);

@@ -28,6 +28,7 @@ export function sandboxProvider(): Provider | undefined {
       return payment ? { state: 'paid', payment } : { state: 'open' };
     },
     close: async (orderNo) => ((await findSandboxPayment(orderNo)) ? 'paid' : 'closed'),
+    refunds: true,
     refund: async () => 'success',
     readNotice: (notice) => readNotice(notice, key),
   };

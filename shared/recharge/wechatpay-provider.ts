@@ -58,6 +58,7 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
     name: 'wechatpay',
     providerAppId: appId,
     merchantId: mchId,
+    refunds: true,
     ask,
 
     async prepare({ orderNo, amountFen, expiresAt, title }, { wechatOpenid }) {
