@@ -79,12 +79,16 @@ function failedOutside(told: Told[], title: string, error: unknown, print: (line
 async function main(): Promise<number> {
   const { values } = readOptions();
   if (values.help) return say(HELP);
-  const print = values.json ? () => {} : (line: string) => console.log(line);
+  let quiet = values.json;
+  const print = (line: string) => void (quiet || console.log(line));
   const startedAt = performance.now();
   let open: Stage | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // A server of its own leaves neither engines nor a folder behind.
-    process.once(signal, () => void Promise.resolve(open?.stop()).finally(() => process.exit(130)));
+    process.once(signal, () => {
+      quiet = true;
+      void Promise.resolve(open?.stop()).finally(() => process.exit(130));
+    });
   }
   const stage = await openStage({ dataDirectory: resolve(values.data), ...(values.url && { url: values.url }) });
   open = stage;
