@@ -78,7 +78,7 @@ local function ask_filter(key, hashes)
 end
 `;
 
-const announceScript = new Script(`
+export const announceScript = new Script(`
 redis.call('SADD', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 for i = 2, #KEYS do

@@ -106,7 +106,7 @@ return 1
 `);
 
 /** KEYS: building, journal, built, build shards, live shards. */
-const swapScript = new Script(`
+export const swapScript = new Script(`
 ${OWNED}
 local count, size = ${FILTER_SHARDS}, tonumber(ARGV[2])
 if not owned(KEYS[1], ARGV[1]) then return 0 end

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { beginWriteScript, endWriteScript, fillScript, lookupScript, sweepScript } from '../shared/cache-scripts.ts';
 import type { Script } from '../shared/redis.ts';
 import { type Family, runInterleaving } from './cache-actors.ts';
 import { type CacheWorld, forSeeds, startCacheWorld } from './cache-world.ts';
+import { mutate } from './mutant.ts';
 
 /** The interleavings are worth what they find: with any of these pieces gone they must fail. */
 const MUTANTS: Array<{ what: string; family: Family; script: Script; from: string; to: string }> = [
@@ -58,10 +58,6 @@ const MUTANTS: Array<{ what: string; family: Family; script: Script; from: strin
   },
 ];
 
-function setText(script: Script, text: string): void {
-  Object.assign(script, { text, sha1: createHash('sha1').update(text).digest('hex'), loaded: false });
-}
-
 describe('the interleavings find it when', () => {
   let world: CacheWorld;
   let undo = (): void => {};
@@ -74,12 +70,7 @@ describe('the interleavings find it when', () => {
   test.each(MUTANTS)(
     '$what',
     async ({ family, script, from, to }) => {
-      const original = script.text;
-      undo = () => setText(script, original);
-      const mutated = original.replace(from, to);
-      expect(mutated).not.toBe(original);
-      setText(script, mutated);
-
+      undo = mutate(script, from, to);
       const found: string[] = [];
       await forSeeds(1, 600, async (seed) => {
         if (found.length > 0) return;
