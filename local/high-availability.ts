@@ -20,6 +20,8 @@ export interface HighAvailability {
   servers: RedisMember[];
   mysql: MysqlServer;
   mysqlReplica: MysqlServer;
+  /** Of the primary that runs now. */
+  mysqlPid(): number;
   /** After a kill: on its port and data, so that whoever knew it finds it again. */
   restartMysql(): Promise<void>;
   /** The member that the sentinels name; undefined while they name none that is known. */
@@ -104,6 +106,7 @@ export function startHighAvailability(options: {
       redis: { sentinels: sentinels.addresses, name: NAME },
       ...{ sentinels, servers, mysql, mysqlReplica },
       master: findMaster,
+      mysqlPid: () => primary.pid,
       async restartMysql() {
         await primary.stop();
         primary = await startPrimary(mysql.port);

@@ -16,6 +16,8 @@ export interface StackEngines {
   redis: RedisAddress;
   mysql: ServerLogin;
   mysqlReplicas: ServerLogin[];
+  /** 0 where it is no child of this process; undefined where which one serves changes. */
+  redisPid?: number;
   /** Only with replicas and sentinels. */
   highAvailability?: HighAvailability;
   stop(): Promise<void>;
@@ -43,7 +45,7 @@ export function startStackEngines(options: {
     onStop(() => mysql.stop());
     const password = decodeURIComponent(new URL(redis.url).password);
     const address = { host: redis.host, port: redis.port, ...(password && { password }) };
-    return { redis: address, mysql: login(mysql), mysqlReplicas: [] };
+    return { redis: address, redisPid: redis.pid, mysql: login(mysql), mysqlReplicas: [] };
   });
 }
 

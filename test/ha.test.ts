@@ -131,13 +131,12 @@ test('a sentinel that hangs is passed over', async () => {
 
 test('the MySQL primary is killed and comes back: cached reads are served throughout, writes answer 503 and recover', async () => {
   const { stack, app } = shop;
-  const mysql = stack.highAvailability?.mysql;
   const warm = async () => (await stack.call(app, 'GET', '/data/notice/2')).status;
   await vi.waitFor(async () => {
     expect((await stack.call(app, 'GET', '/data/notice/2')).headers.get('x-cache')).toBe('hit');
   }, FAILOVER);
   const before = await shopper.balance();
-  process.kill(mysql?.pid ?? 0, 'SIGKILL');
+  process.kill(stack.highAvailability?.mysqlPid() ?? 0, 'SIGKILL');
   for (let reads = 0; reads < 20; reads += 1) expect(await warm()).toBe(200);
   const refused = await shopper.create();
   expect([refused.status, refused.body.code]).toEqual([503, 'UNAVAILABLE']);

@@ -1,0 +1,151 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createConnection } from 'mysql2/promise';
+import { executeOverHttp } from '../db/execute.ts';
+import { migrate } from '../db/migrate.ts';
+import { seed } from '../db/seed.ts';
+import { functionEnvironment, takeEnvironment } from '../local/function-environment.ts';
+import { type Keys, newKeys } from '../local/keys-file.ts';
+import { type BoundChild, freePort, spawnBound } from '../local/process.ts';
+import { type StackEngines, startStackEngines } from '../local/stack-engines.ts';
+import { startTogether } from '../local/started.ts';
+
+/** A deployment of one's own, as docs/self-hosting.md describes it: engines, `npm run gateway`, `npm run serve`. */
+export interface SelfHosted {
+  url: string;
+  adminUrl: string;
+  gatewayUrls: { redis: string; mysql: string };
+  env: Record<string, string>;
+  engines: StackEngines;
+  gateway: ManagedChild;
+  front: ManagedChild;
+  stop(): Promise<void>;
+}
+
+export interface ManagedChild {
+  pid(): number;
+  /** SIGKILL, and the same command again on the same ports. */
+  restart(): Promise<void>;
+}
+
+const DATABASE = 'miniapp';
+const READY_WITHIN_MS = 60_000;
+
+/** Run `npm run build` before. Timeouts are those of a deployment. */
+export function startSelfHosted(options: {
+  ha: boolean;
+  /** Engines write to disk what they answered, as in production. */
+  kept: boolean;
+  env?: Record<string, string>;
+  log: (line: string) => void;
+}): Promise<SelfHosted> {
+  const { log } = options;
+  return startTogether(async (onStop) => {
+    const directory = await mkdtemp(join(tmpdir(), 'miniapp-load-'));
+    onStop(() => rm(directory, { recursive: true, force: true }));
+    const engines = await startStackEngines({ directory, kept: options.kept, ha: options.ha, log });
+    onStop(() => engines.stop());
+    const connection = await createConnection({ ...engines.mysql });
+    await connection.query(`CREATE DATABASE IF NOT EXISTS ${DATABASE}`);
+    connection.destroy();
+
+    const keys = newKeys();
+    const ports = {
+      redis: await freePort(),
+      mysql: await freePort(),
+      front: await freePort(),
+      admin: await freePort(),
+    };
+    const gateway = await manage('gateway', ['--redis-port', `${ports.redis}`, '--mysql-port', `${ports.mysql}`], {
+      ready: '\nready mysql ',
+      env: gatewayEnvironment(engines, keys),
+    });
+    onStop(() => gateway.stop());
+    const url = (user: string) => `http://${user}:${keys.databasePassword}@127.0.0.1:${ports.mysql}`;
+    const databaseUrl = url('app');
+    const env = {
+      ...functionEnvironment(keys, {
+        databaseUrl,
+        ...(options.ha && { replicaUrl: url('reader') }),
+        redisUrl: `http://127.0.0.1:${ports.redis}`,
+        wechatUrl: 'http://127.0.0.1:9',
+        sandbox: true,
+      }),
+      // What a deployment waits for, not what a laptop is given.
+      ...{ REDIS_TIMEOUT_MS: '250', MYSQL_TIMEOUT_MS: '2000', LOG: 'off', ...options.env },
+    };
+    takeEnvironment(env);
+    const execute = executeOverHttp(databaseUrl);
+    await migrate(execute, () => {});
+    await seed(execute, { sandbox: true });
+    // The calls come from one machine for many clients: it is the proxy whose word is believed.
+    const front = await manage('serve', ['--port', `${ports.front}`, '--admin-port', `${ports.admin}`], {
+      ready: '\nready ',
+      env: { ...env, TRUSTED_PROXIES: '127.0.0.1', MAX_CONCURRENT: '512' },
+    });
+    onStop(() => front.stop());
+    return {
+      url: `http://127.0.0.1:${ports.front}`,
+      adminUrl: `http://127.0.0.1:${ports.admin}`,
+      gatewayUrls: { redis: `http://127.0.0.1:${ports.redis}`, mysql: `http://127.0.0.1:${ports.mysql}` },
+      ...{ env, engines, gateway, front },
+    };
+  });
+}
+
+function gatewayEnvironment({ redis, mysql, mysqlReplicas }: StackEngines, keys: Keys): Record<string, string> {
+  const mysqlUrl = ({ host, port, user, password }: StackEngines['mysql'], database: string) =>
+    `mysql://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
+  const replicas = mysqlReplicas.map((replica) => mysqlUrl(replica, '')).join(',');
+  const redisSettings: Record<string, string> =
+    'sentinels' in redis
+      ? {
+          REDIS_SENTINELS: redis.sentinels.map(({ host, port }) => `${host}:${port}`).join(','),
+          REDIS_SENTINEL_NAME: redis.name,
+        }
+      : { REDIS_URL: `redis://${redis.host}:${redis.port}` };
+  return {
+    ...redisSettings,
+    MYSQL_URL: mysqlUrl(mysql, DATABASE),
+    UPSTASH_REDIS_REST_TOKEN: keys.redisToken,
+    DATABASE_USERNAME: 'app',
+    DATABASE_PASSWORD: keys.databasePassword,
+    ...(replicas && {
+      MYSQL_REPLICA_URLS: replicas,
+      DATABASE_REPLICA_USERNAME: 'reader',
+      DATABASE_REPLICA_PASSWORD: keys.databasePassword,
+    }),
+    STAGE: 'dev',
+  };
+}
+
+async function manage(
+  name: 'gateway' | 'serve',
+  argv: string[],
+  { ready, env }: { ready: string; env: Record<string, string> },
+): Promise<ManagedChild & { stop(): Promise<void> }> {
+  const start = async (): Promise<BoundChild> => {
+    const child = spawnBound(process.execPath, ['--import', 'tsx', `${name}/main.ts`, ...argv], { env });
+    const deadline = performance.now() + READY_WITHIN_MS;
+    while (!`\n${child.output()}`.includes(ready)) {
+      if (!child.isRunning() || performance.now() > deadline) {
+        await child.stop();
+        throw new Error(`${name} did not start: ${child.output()}`);
+      }
+      await sleep(20);
+    }
+    return child;
+  };
+  let child = await start();
+  return {
+    pid: () => child.pid,
+    async restart() {
+      process.kill(child.pid, 'SIGKILL');
+      await child.exited;
+      child = await start();
+    },
+    stop: () => child.stop(),
+  };
+}

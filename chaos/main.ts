@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type Outcome, runScenario, startChaosWorld } from './run.ts';
+import { scenarios } from './scenarios.ts';
+
+const help = `npm run chaos -- <scenario>|all [--seconds N] [--json]
+
+Starts a whole deployment on this machine (Redis master, two replicas, three sentinels, MySQL primary and replica,
+gateway, serve), lets customers read, write, pay and spend, strikes after a quarter of the time, heals after half of it,
+and then asks: were good reads served, are writes back, do the books agree, is any value stale, is anybody logged out?
+
+  --seconds N   of each scenario (default 40)
+  --json        one JSON line last
+
+${scenarios.map(({ name, about }) => `  ${name.padEnd(22)}${about}`).join('\n')}
+
+Exit code: 0 when every scenario held.`;
+
+function print({ scenario, reads, readShare, writableAfterMs, problems, seconds, recharges, writes }: Outcome): void {
+  const back =
+    writableAfterMs === null ? 'writes never stopped' : `writes back after ${(writableAfterMs / 1000).toFixed(1)} s`;
+  console.log(
+    `${problems.length === 0 ? 'held  ' : 'BROKE '} ${scenario.padEnd(22)} ${(readShare * 100).toFixed(2)} % of ${reads} reads, ` +
+      `${back}, ${recharges} recharges, ${writes} writes of records, ${seconds} s`,
+  );
+  for (const problem of problems) console.log(`         ${problem}`);
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seconds: { type: 'string', default: '40' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const [wanted] = positionals;
+  const chosen = wanted === 'all' ? scenarios : scenarios.filter(({ name }) => name === wanted);
+  const seconds = Number(values.seconds);
+  if (values.help || chosen.length === 0 || !(seconds >= 12 && seconds <= 3_600)) {
+    console.log(help);
+    return values.help ? 0 : 2;
+  }
+  if (!existsSync('dist/authorizer.mjs')) {
+    console.error('There are no bundles in dist/: run "npm run build" first.');
+    return 2;
+  }
+  const outcomes: Outcome[] = [];
+  for (const scenario of chosen) {
+    console.log(`       ${scenario.name}: ${scenario.about}`);
+    const world = await startChaosWorld();
+    try {
+      const outcome = await runScenario(world, scenario, seconds, (line) => console.log(`       ${line}`));
+      outcomes.push(outcome);
+      print(outcome);
+    } finally {
+      await world.stop();
+    }
+  }
+  if (values.json) console.log(JSON.stringify(outcomes));
+  return outcomes.every(({ problems }) => problems.length === 0) ? 0 : 1;
+}
+
+process.exit(await main());
