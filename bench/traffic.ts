@@ -7,7 +7,8 @@ import { warmCache } from '../shared/cache-warm.ts';
 import { write } from '../shared/db.ts';
 import { registerPlugin } from '../shared/plugin-admin.ts';
 import { sandboxSignature } from '../shared/recharge/sandbox.ts';
-import { newUserId, openSession } from '../shared/session.ts';
+import { newUserId } from '../shared/session.ts';
+import { openSession } from '../shared/session-devices.ts';
 import type { SelfHosted } from './self-hosted.ts';
 
 /** Calls as mini-programs make them: an app, users with sessions and addresses of their own, each call signed (v2). */
