@@ -86,7 +86,7 @@ async function disable(given: Given): Promise<Printed> {
 async function enable(given: Given): Promise<Printed> {
   const appId = given.text('app');
   await enableApp(appId, given.actor);
-  return { json: { appId, disabled: false }, text: [`${appId} is enabled: its calls pass within 60 s.`] };
+  return { json: { appId, disabled: false }, text: [`${appId} is enabled: its calls pass within 5 s.`] };
 }
 
 async function rotate(given: Given): Promise<Printed> {
@@ -95,7 +95,7 @@ async function rotate(given: Given): Promise<Printed> {
   const { keyId, privateKey, oldKeyId, oldKeyEndsAt } = rotated;
   const text = [
     ...fields({ AppID: appId, key: keyId, privateKey }),
-    'The privateKey is shown this once. It is known everywhere within 60 s: let clients sign with it after that.',
+    'The privateKey is shown this once. It is good within 5 s everywhere.',
     ...(oldKeyId === null ? [] : [`The former key ${oldKeyId} is good until ${oldKeyEndsAt}.`]),
   ];
   return { json: { appId, ...rotated }, text };

@@ -41,18 +41,26 @@ export const sealContext = (appId: string, keyId: string): string => `app:${appI
 /** 60 s from the start of its load: the one L1 entry that may live so long. */
 const warm = new LocalCache<App>(1_000, 60_000);
 
+/** A refusal by a warm record asks again, at most once in this time: an app just enabled or given a key need not wait. */
+const justRead = new LocalCache<true>(1_000, 5_000);
+
 /**
  * The app by its id; null: there is none. From the process, else Redis, else MySQL (0, 1 or 2 requests to Redis).
  * Throws EngineError when no engine can tell.
  */
-export async function findApp(appId: string): Promise<App | null> {
-  const known = warm.get(appId);
-  if (known) return known;
+export const findApp = async (appId: string): Promise<App | null> => warm.get(appId) ?? readApp(appId);
+
+/** The app as it is now, where what the process knows of it is older than 5 s; undefined: it is not. */
+export const findFresherApp = async (appId: string): Promise<App | null | undefined> =>
+  justRead.get(appId) ? undefined : readApp(appId);
+
+async function readApp(appId: string): Promise<App | null> {
   const startedAt = Date.now();
   const [found] = await readThrough<AppRecord>([appKey(appId)], POLICY, async () => [await loadApp(appId)]);
   if (!found?.value) return null;
   const app = openRecord(found.value, startedAt);
   warm.set(appId, app, startedAt);
+  justRead.set(appId, true, startedAt);
   return app;
 }
 

@@ -185,6 +185,15 @@ describe('what it costs', () => {
     ]);
   });
 
+  test('a bad signature costs a warm authorizer one look at the record in five seconds, a good one none', async () => {
+    const known = await stack.createApp();
+    const forger = { ...known, privateKey: 'not the key' };
+    expect((await stack.call(known, 'GET', path)).status).toBe(200);
+    await stack.resetCounters();
+    for (let i = 0; i < 10; i++) expect((await stack.call(forger, 'GET', path)).text).toBe(FORBIDDEN);
+    expect(await stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
+  });
+
   test('an invented AppID and a token of rubbish ask no engine', async () => {
     await stack.resetCounters();
     for (let i = 0; i < 20; i++) {

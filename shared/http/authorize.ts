@@ -10,7 +10,7 @@ import {
   signaturesEqual,
   type TokenRefusal,
 } from '../access-token.ts';
-import { type App, type AppKey, findApp } from '../app.ts';
+import { type App, type AppKey, findApp, findFresherApp } from '../app.ts';
 import { EngineError } from '../errors.ts';
 import { provesItself } from '../master-key.ts';
 import { count, logInvocation, runInvocation } from '../telemetry.ts';
@@ -44,20 +44,42 @@ async function decide(event: APIGatewayRequestAuthorizerEventV2): Promise<Author
   if (typeof token === 'string') return token;
   const request = signedRequest(event);
   if (!request) return 'path';
-  let app: App | null = null;
   try {
-    if (provesItself(token.appId)) app = await findApp(token.appId);
+    const known = provesItself(token.appId) ? await findApp(token.appId) : null;
+    const verdict = judge(token, request, known);
+    if (typeof verdict !== 'string' || !known || !MAY_HAVE_CHANGED.has(verdict)) return allowed(verdict, token, event);
+    const fresher = await findFresherApp(token.appId);
+    return allowed(fresher === undefined ? verdict : judge(token, request, fresher), token, event);
   } catch (error) {
     // App record not to be had: allowed with `unavailable`, and endpoint() answers 503.
     if (error instanceof EngineError) return { unavailable: true };
     throw error;
   }
+}
+
+/** What a warm record refuses although the app may meanwhile have been enabled, or given a key or a method. */
+const MAY_HAVE_CHANGED: ReadonlySet<TokenRefusal> = new Set(['app-disabled', 'method', 'signature']);
+
+function judge(
+  token: AccessToken,
+  request: SignedRequest,
+  app: App | null,
+): { app: App; signer: AppKey } | TokenRefusal {
   const signer = findSigner(token, app?.keys ?? [], request);
   if (!app) return 'unknown-app';
   if (app.disabled) return 'app-disabled';
   if (!app.methods.includes(token.signatureMethod)) return 'method';
   if (!isInWindow(token, Date.now() / 1000)) return 'window';
-  if (!signer) return 'signature';
+  return signer ? { app, signer } : 'signature';
+}
+
+function allowed(
+  verdict: { app: App; signer: AppKey } | TokenRefusal,
+  token: AccessToken,
+  event: APIGatewayRequestAuthorizerEventV2,
+): AuthorizerContext | TokenRefusal {
+  if (typeof verdict === 'string') return verdict;
+  const { app, signer } = verdict;
   return {
     appId: app.appId,
     keyId: signer.keyId,
