@@ -70,6 +70,7 @@ export const everyRoute: readonly RouteRow[] = [
   row('GET /recharge/{orderNo}', 'user', { ...money, path: '/recharge/R0000000000000000000000000000000' }),
   row('POST /recharge/{orderNo}/sync', 'user', { ...money, path: '/recharge/R0000000000000000000000000000000/sync' }),
   row('POST /recharge/notify/{provider}', 'provider', { path: '/recharge/notify/sandbox', body: {} }),
+  row('GET /recharge/notify/{provider}', 'provider', { path: '/recharge/notify/xpay' }),
   row('GET /balance', 'user', money),
   row('GET /balance/entries', 'user', money),
   row('POST /balance/spend', 'user', { ...money, ...v2, ...once, body: { amount: 1 } }),
