@@ -58,7 +58,7 @@ export function calm(stack: TestStack): void {
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Again until it is answered; a refusal is an answer. */
-async function untilAnswered<T>(work: () => Promise<T>): Promise<T | AppError> {
+export async function untilAnswered<T>(work: () => Promise<T>): Promise<T | AppError> {
   for (;;) {
     try {
       return await work();
@@ -145,7 +145,7 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
 }
 
 /** The faults are over: the schedule runs twice with everything due. */
-async function settleDown(stack: TestStack, appId: string): Promise<void> {
+export async function settleDown(stack: TestStack, appId: string): Promise<void> {
   for (let round = 0; round < 2; round++) {
     await stack.mysql.execute(
       'UPDATE recharge_orders SET next_check_at = NOW(3) - INTERVAL 1 SECOND WHERE app_id = ? AND next_check_at IS NOT NULL',

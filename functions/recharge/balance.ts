@@ -33,7 +33,7 @@ export const spendUnits = endpoint(
       reason: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200), v.regex(/^[^\p{Cc}\p{Cs}]*$/u))),
     }),
     precheck: ({ idempotencyKey }) => void checkedIdempotencyKey(idempotencyKey),
-    rules: [perUser('spend', 600)],
+    rules: [perUser('spend', 1_200)],
   },
   async ({ app, user, body, idempotencyKey }) =>
     spend(app.appId, user.userId, checkedIdempotencyKey(idempotencyKey), body),

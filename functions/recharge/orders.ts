@@ -21,7 +21,7 @@ export const create = endpoint(
       checkedIdempotencyKey(idempotencyKey);
       checkCode(body);
     },
-    rules: [perUser('recharge-create', 120)],
+    rules: [perUser('recharge-create', 600)],
     reads: ({ body }) => placingReads(body.provider),
   },
   async ({ app, user, body, idempotencyKey, reads, requestId }) =>
@@ -47,7 +47,7 @@ export const sync = endpoint(
     auth: 'user',
     scope: 'recharge',
     path: orderPath,
-    rules: [perUser('recharge-sync', 120)],
+    rules: [perUser('recharge-sync', 600)],
   },
   async ({ app, user, path }) => {
     const order = await ownOrder(app.appId, user.userId, path.orderNo);

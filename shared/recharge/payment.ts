@@ -35,6 +35,8 @@ export async function settlePayment(payment: Payment): Promise<'credited' | 'kno
 
 export const extRefOf = (provider: string, transactionId: string): string => `${provider}:${transactionId}`;
 
+export const transactionOf = (extRef: string | null): string => (extRef ?? '').replace(/^[^:]*:/, '');
+
 /** The ledger row alone. Throws as settlePayment does. */
 export async function credit(payment: Payment): Promise<'credited' | 'known'> {
   const { provider, orderNo, transactionId } = payment;
