@@ -44,16 +44,27 @@ export interface RefusalWorld {
   stack: TestStack;
   /** Has every scope. */
   app: TestApp;
+  /** Of the plugin `shop`, whose server nobody started. */
+  pushSecret: string;
   newUser(app?: TestApp): Promise<{ userId: string; session: string }>;
   /** A call of this route that is wrong in these ways and right in all others. */
   callWith(row: RouteRow, defects: readonly Defect[], session: string): HttpCall;
   send(call: HttpCall): Promise<HttpAnswer>;
+  /** A call of this route with any body, path or query, rightly signed over it. */
+  callOf(row: RouteRow, session: string, body: Uint8Array | undefined, sent?: Sent): HttpCall;
+}
+
+export interface Sent {
+  path?: string;
+  query?: string;
+  headers?: Record<string, string>;
+  signature?: 'v1' | 'v2';
 }
 
 /** The service with a plugin `shop`, and apps to be refused: without scopes, and blocked on every route. */
 export async function startRefusalWorld(): Promise<RefusalWorld> {
   const stack = await startTestStack({ seeded: true });
-  await registerPlugin({ pluginId: 'shop', serverUrl: 'http://127.0.0.1:1/push' });
+  const { pushSecret } = await registerPlugin({ pluginId: 'shop', serverUrl: 'http://127.0.0.1:1/push' });
   const make = (scopes: readonly Scope[]) => stack.createApp({ scopes, validates: 'shop' });
   const [app, bare, blocked, blockedBare] = await Promise.all([make(SCOPES), make([]), make(SCOPES), make([])]);
   for (const { route } of signedRoutes) {
@@ -98,7 +109,21 @@ export async function startRefusalWorld(): Promise<RefusalWorld> {
     return { method: row.method, target: query ? `${path}?${query}` : path, headers, body };
   }
 
-  return { stack, app, newUser, callWith, send: (call) => sendCall(stack.url, call) };
+  function callOf(row: RouteRow, session: string, body: Uint8Array | undefined, sent: Sent = {}): HttpCall {
+    const { query = row.query ?? '', path = row.path, headers = {}, signature = 'v2' } = sent;
+    const { method } = row;
+    return {
+      ...{ method, body, target: query ? `${encodeURI(path)}?${query}` : encodeURI(path) },
+      headers: {
+        ...row.headers,
+        ...signedHeaders(app, { method, path, query, body, signature }),
+        ...(row.auth === 'user' && { authorization: `Bearer ${session}` }),
+        ...headers,
+      },
+    };
+  }
+
+  return { stack, app, pushSecret, callOf, newUser, callWith, send: (call) => sendCall(stack.url, call) };
 }
 
 /** The signature of a call's access_token, which its replay record is named by. */

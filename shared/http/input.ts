@@ -29,23 +29,32 @@ function parseJson(bytes: Buffer): unknown {
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     // To valibot a list is an object too: one that is empty would pass where nothing is required.
-    if (!Array.isArray(json)) return refuseUnsafeNumbers(json);
+    if (!Array.isArray(json)) return refuseUnsafe(json);
   } catch (error) {
     if (error instanceof AppError) throw error;
   }
   throw invalid([{ path: '', message: 'expected a JSON object in UTF-8' }]);
 }
 
-/** 2^53 and beyond would be rounded without a word. */
-function refuseUnsafeNumbers(value: unknown, path = ''): unknown {
-  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw invalid([{ path, message: 'expected a safe integer' }]);
-  }
+/**
+ * What would not arrive as it was sent: numbers from 2^53 on are rounded, 1e999 becomes null, and half of a surrogate
+ * pair is no text to MySQL.
+ */
+function refuseUnsafe(value: unknown, path = ''): unknown {
+  if (typeof value === 'number' && !isExact(value)) throw invalid([{ path, message: 'expected a safe integer' }]);
+  if (typeof value === 'string' && HALF_PAIR.test(value)) throw invalid([{ path, message: 'expected Unicode text' }]);
   if (typeof value === 'object' && value !== null) {
-    for (const [name, member] of Object.entries(value)) refuseUnsafeNumbers(member, path ? `${path}.${name}` : name);
+    for (const [name, member] of Object.entries(value)) {
+      if (HALF_PAIR.test(name)) throw invalid([{ path, message: 'expected names in Unicode' }]);
+      refuseUnsafe(member, path ? `${path}.${name}` : name);
+    }
   }
   return value;
 }
+
+const isExact = (number: number): boolean =>
+  Number.isSafeInteger(number) || (Number.isFinite(number) && !Number.isInteger(number));
+const HALF_PAIR = /\p{Surrogate}/u;
 
 /** Throws INVALID_INPUT. Messages tell what was expected, never what was given: that may be a password. */
 export function parseWith<S extends ObjectSchema>(schema: S, value: unknown, where: string): v.InferOutput<S> {
