@@ -67,6 +67,8 @@ export interface RechargeParams {
 export interface RechargeInput {
   productId: string;
   provider: string;
+  /** Of a fresh wx.login, for provider `xpay` and no other. */
+  code?: string;
 }
 
 export type OrderStatus = 'pending' | 'paid' | 'partial_refund' | 'refunded' | 'closed';

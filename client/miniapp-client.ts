@@ -10,7 +10,7 @@ import { type KeyValueStorage, keyHolder, memoryStorage, sessionStore } from './
 import type { Answer, Transport } from './transport.ts';
 
 export { ApiError } from './api-error.ts';
-export { type RequestPayment, wxPayment } from './recharge.ts';
+export { type RequestPayment, wxPayment, wxVirtualPayment } from './recharge.ts';
 export { signV1, signV2 } from './sign.ts';
 export { fetchTransport, type Transport, wxTransport } from './transport.ts';
 

@@ -31,21 +31,23 @@ const SYNC_WAITS_MS = [1000, 2000, 3000, 4000];
 
 export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (milliseconds: number) => Promise<void>) {
   const paying = new Map<string, Promise<PayResult>>();
-  const create = (body: string, held: HeldKey) =>
-    underKey(held, (idempotencyKey) => json<CreatedOrder>('POST', '/recharge', { body, idempotencyKey }));
+  const create = ({ productId, provider, code }: RechargeInput, held: HeldKey) => {
+    const body = JSON.stringify({ productId, provider, code });
+    return underKey(held, (idempotencyKey) => json<CreatedOrder>('POST', '/recharge', { body, idempotencyKey }));
+  };
   const syncOrder = (orderNo: string) =>
     json<Order>('POST', `/recharge/${segment(orderNo)}/sync`, { repeatable: true });
 
-  async function payOnce(body: string, requestPayment: RequestPayment): Promise<PayResult> {
-    const held = await holdKey('pay', body);
-    const created = await create(body, held);
+  async function payOnce(input: RechargeInput, requestPayment: RequestPayment): Promise<PayResult> {
+    const held = await holdKey('pay', purchaseOf(input));
+    const created = await create(input, held);
     if (held.resumed) {
       const earlier = await syncOrder(created.orderNo);
       if (earlier.status !== 'pending') held.settle();
       // The user paid and the mini-program died before it learnt of it: charging again would be wrong.
       if (earlier.status === 'paid' || earlier.status === 'partial_refund')
         return { order: earlier, paymentFailure: null };
-      if (earlier.status !== 'pending') return payOnce(body, requestPayment);
+      if (earlier.status !== 'pending') return payOnce(input, requestPayment);
     }
     const paymentFailure = await requestPayment(created.payment).then(() => null, reasonOf);
     const order = await syncUntilSettled(created.orderNo, paymentFailure === null ? SYNC_WAITS_MS : []);
@@ -70,9 +72,8 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
 
     /** Creates an order. After a lost answer the same input finds the same order again, also after a restart. */
     async recharge(input: RechargeInput): Promise<CreatedOrder> {
-      const body = rechargeBody(input);
-      const held = await holdKey('recharge', body);
-      const created = await create(body, held);
+      const held = await holdKey('recharge', purchaseOf(input));
+      const created = await create(input, held);
       held.settle();
       return created;
     },
@@ -82,11 +83,11 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
      * resumed by the next call with the same input; two taps at once are one payment.
      */
     pay(input: RechargeInput, requestPayment: RequestPayment): Promise<PayResult> {
-      const body = rechargeBody(input);
-      const running = paying.get(body);
+      const purchase = purchaseOf(input);
+      const running = paying.get(purchase);
       if (running !== undefined) return running;
-      const started = payOnce(body, requestPayment).finally(() => paying.delete(body));
-      paying.set(body, started);
+      const started = payOnce(input, requestPayment).finally(() => paying.delete(purchase));
+      paying.set(purchase, started);
       return started;
     },
 
@@ -124,8 +125,9 @@ async function underKey<T>(held: HeldKey, call: (idempotencyKey: string) => Prom
   }
 }
 
-// Always the same members in the same order: equal input is equal text, hence the same key.
-function rechargeBody({ productId, provider }: RechargeInput): string {
+// Always the same members in the same order: equal input is equal text, hence the same key. A login's code is new each
+// time and no part of what is bought.
+function purchaseOf({ productId, provider }: RechargeInput): string {
   return JSON.stringify({ productId, provider });
 }
 
@@ -139,5 +141,15 @@ export function wxPayment(wx: { requestPayment(options: Record<string, unknown>)
   return (payment) =>
     new Promise((resolve, reject) => {
       wx.requestPayment({ ...payment, success: () => resolve(), fail: reject });
+    });
+}
+
+/** The sheet of virtual payment (provider `xpay`) for `pay`. */
+export function wxVirtualPayment(wx: {
+  requestVirtualPayment(options: Record<string, unknown>): unknown;
+}): RequestPayment {
+  return (payment) =>
+    new Promise((resolve, reject) => {
+      wx.requestVirtualPayment({ ...payment, success: () => resolve(), fail: reject });
     });
 }

@@ -91,6 +91,18 @@ describe('a recharge', () => {
     expect(new Set(keys()).size).toBe(2);
   });
 
+  it("sends a login's code for virtual payment, and a new code after a lost answer is the same purchase", async () => {
+    const virtual = { productId: 'coins-100', provider: 'xpay' };
+    onCreate = () => lost;
+    const client = await open();
+    await client.recharge({ ...virtual, code: 'code-1' }).catch(() => undefined);
+    onCreate = () => created('o1');
+    await client.recharge({ ...virtual, code: 'code-2' });
+    const calls = server.calls.filter(({ url }) => url === '/recharge');
+    expect(JSON.parse(calls.at(-1)?.body ?? '')).toEqual({ ...virtual, code: 'code-2' });
+    expect(new Set(keys()).size).toBe(1);
+  });
+
   it('another product, and another user of the same phone, has a key of its own', async () => {
     onCreate = () => lost;
     const client = await open('user-1');
