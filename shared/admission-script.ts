@@ -46,7 +46,10 @@ for i = 1, recordCount do
     again = again or string.sub(record, -1) ~= '0'
   end
 end
-if since and unsafe and not known and stamp < tonumber(since) and now < (tonumber(since) + 300) * 1000 then return {'since'} end
+since = tonumber(since or '')
+if since and unsafe and not known and stamp < since and now < (since + 300) * 1000 then return {'since'} end
+-- A record that would end at once keeps nobody from coming again.
+if now >= (stamp + 310) * 1000 then return {'replayed'} end
 if not since then
   redis.call('SET', sinceKey, int(now / 1000), 'PX', 86400000)
   if unsafe and not known and stamp < math.floor(now / 1000) then return {'since'} end
@@ -113,14 +116,13 @@ for i = 1, number() do
   if kind == 'apart' then
     apartAt = apartAt + 1
     readKey = KEYS[apartAt]
-    value = redis.call('GETRANGE', readKey, 0, 199)
-    if value == '' then value = nil end
+    value = redis.pcall('GETRANGE', readKey, 0, 199)
+    if value == '' or type(value) == 'table' then value = nil end
   else
     readKey, value = key()
   end
-  local state = look(value, id, now, early)
+  local state = kind == 'plain' and kind or look(value, id, now, early)
   if kind == 'plain' then
-    state = 'plain'
     value = value and int(redis.call('PTTL', readKey)) .. ';' .. value
   elseif hashes ~= '' then
     filterAt = filterAt + 1

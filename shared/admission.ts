@@ -1,6 +1,7 @@
 import { admissionScript, giveBackScript } from './admission-script.ts';
 import { activeBlock, type BoundRule, bindRules, type Identities, type LockTarget, lockedError } from './api-lock.ts';
 import { drawEarliness, LEASE_MS, type ReadAnswer, type ReadState } from './cache.ts';
+import { dropScript } from './cache-scripts.ts';
 import { AppError, TokenRefused } from './errors.ts';
 import { anyHotKey, HOT_SAMPLE } from './hot-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
@@ -78,16 +79,19 @@ export async function admit(request: AdmissionRequest): Promise<Admission> {
       ...pack(request, rules),
       readApart(request.reads),
     );
-    if (answer[0] === 'policy' && attempt < 4) learn(request, answer);
+    if (answer[0] === 'policy' && attempt < 4) await learn(request, answer);
     else return judge(answer, request, rules, apart);
   }
 }
 
-/** The operator changed a rule: learn it, then the call is sent again. */
-function learn(request: AdmissionRequest, answer: string[]): void {
+/** The operator changed a rule: learn it, then the call is sent again. What nobody can read is removed. */
+async function learn(request: AdmissionRequest, answer: string[]): Promise<void> {
   for (let i = 1; i + 1 < answer.length; i += 2) {
     const target = request.targets[Number(answer[i]) - 1];
-    if (target) learnPolicy(target.name, answer[i + 1] as string);
+    const stored = answer[i + 1] as string;
+    if (!target || learnPolicy(target.name, stored)) continue;
+    count('lock.policy-unreadable');
+    await evaluate(dropScript, [policyKey(target.name)], [stored]);
   }
 }
 

@@ -21,7 +21,7 @@ local function look(value, id, now, early, ahead)
   end
   if kind == 'L' then
     local owner, till = string.match(value, '^L([^;@]+)@?(%d*)')
-    if owner == id or (till ~= '' and now >= tonumber(till)) then return 'lease' end
+    if not owner or owner == id or (till ~= '' and now >= tonumber(till)) then return 'lease' end
     return 'wait'
   end
   if kind == 'T' then return 'bypass' end

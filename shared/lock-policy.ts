@@ -29,19 +29,24 @@ const known = new Map<string, LockPolicy>();
 /** What this process knows; an absent key in Redis takes nothing away from it. */
 export const knownPolicy = (target: string): LockPolicy => known.get(target) ?? NONE;
 
-export function learnPolicy(target: string, stored: string): void {
+/** false: it is unreadable, and what was known before is still known. */
+export function learnPolicy(target: string, stored: string): boolean {
   const policy = decodePolicy(stored);
-  if (!policy) return;
+  if (!policy) return false;
   if (known.size >= MAX_TARGETS) known.clear();
   known.set(target, policy);
+  return true;
 }
 
 /** `<version>;<json>`: the script reads the version alone. */
 export const encodePolicy = (policy: LockPolicy): string => `${policy.version};${JSON.stringify(policy)}`;
 
 function decodePolicy(stored: string): LockPolicy | undefined {
+  const [, version, json] = /^(\d+);(.*)$/s.exec(stored) ?? [];
   try {
-    return JSON.parse(stored.slice(stored.indexOf(';') + 1)) as LockPolicy;
+    const policy = JSON.parse(json ?? '') as LockPolicy | null;
+    const readable = policy?.version === Number(version) && Array.isArray(policy.rules) && Array.isArray(policy.blocks);
+    return readable ? policy : undefined;
   } catch {
     return undefined;
   }

@@ -105,8 +105,13 @@ export async function checkPluginToken(
   const [record = '', copy = '', version = ''] = reads.map(({ stored }) => stored);
   const stored = decodePlain(record);
   if (!stored) return null;
-  const token = JSON.parse(stored.value) as PluginToken;
-  if (token.pluginId !== pluginId || token.hash !== sha256Hex(text) || Date.parse(token.expiresAt) <= Date.now()) {
+  const token = recordFrom(stored.value);
+  if (
+    !token ||
+    token.pluginId !== pluginId ||
+    token.hash !== sha256Hex(text) ||
+    Date.parse(token.expiresAt) <= Date.now()
+  ) {
     return null;
   }
   let standing = standingOf(copy, version);
@@ -117,6 +122,15 @@ export async function checkPluginToken(
     if (!isAliveFor(token, standing)) await deleteKeys([pluginTokenKey(token.hash)]).catch(ignoreEngine);
   }
   return isAliveFor(token, standing) ? { userId: token.userId, expiresAt: token.expiresAt } : null;
+}
+
+/** undefined: it is unreadable. */
+function recordFrom(stored: string): PluginToken | undefined {
+  try {
+    return (JSON.parse(stored) as PluginToken | null) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const isAliveFor = (token: PluginToken, standing: Exclude<Standing, 'unknown'>): boolean =>

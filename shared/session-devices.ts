@@ -1,5 +1,5 @@
 import { writeStrict } from './cache-write.ts';
-import { query, type SqlValue, sqlTime, type Written, write, writeRepeatably } from './db.ts';
+import { query, type SqlValue, sqlTime, type Written, writeRepeatably } from './db.ts';
 import { AppError } from './errors.ts';
 import { sessionKey } from './identity-keys.ts';
 import type { Key } from './keys.ts';
@@ -80,7 +80,7 @@ export async function endSessions(
 ): Promise<void> {
   if (ids.length === 0) return;
   await writeStrict(sessionKeys(appId, userId, ids), () =>
-    write(
+    writeRepeatably(
       `UPDATE sessions SET ended_at = NOW(3), ended_by = ?
         WHERE app_id = ? AND user_id = ? AND session_id IN (?) AND ended_at IS NULL`.replace(
         '(?)',

@@ -1,12 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { SessionCheck, SessionFill } from './admission.ts';
 import { type CachePolicy, fillArguments, type Loaded } from './cache-fill.ts';
-import { fillScript } from './cache-scripts.ts';
+import { dropScript, fillScript } from './cache-scripts.ts';
 import { ignoreEngine } from './cache-write.ts';
 import { decodeValue, encodeValue } from './cached-value.ts';
 import { integerOr } from './config.ts';
 import { query, write } from './db.ts';
-import { AppError } from './errors.ts';
+import { AppError, isContention } from './errors.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from './identity-keys.ts';
 import type { Key } from './keys.ts';
 import { evaluate } from './redis.ts';
@@ -97,12 +97,14 @@ export function checkOf(session: PresentedSession, appId: string): SessionCheck 
   };
 }
 
-/** The user out of a session's copy in Redis. */
-export function userFromCopy(copy: string): CurrentUser {
-  const decoded = decodeValue(copy);
-  if (!decoded?.value) throw new Error('session copy is unreadable');
-  return freezeUser(decoded.value as CurrentUser);
+/** The user out of a session's copy in Redis; undefined: it is unreadable. */
+export function userFromCopy(copy: string): CurrentUser | undefined {
+  const user = decodeValue(copy)?.value as CurrentUser | null | undefined;
+  return typeof user?.userId === 'string' ? freezeUser(user) : undefined;
 }
+
+/** Removes a copy that is unreadable, unless something else stands there by now. Throws EngineError. */
+export const dropCopy = (key: Key, copy: string): Promise<unknown> => evaluate(dropScript, [key], [copy]);
 
 const freezeUser = (user: CurrentUser): CurrentUser =>
   Object.freeze({ ...user, profile: Object.freeze({ ...user.profile }), fields: Object.freeze({ ...user.fields }) });
@@ -156,13 +158,18 @@ export async function findSession(session: SessionName, appId: string): Promise<
   };
 }
 
+/** Redis or the next call makes up for a row that was not moved. */
+function ignoreRow(error: unknown): void {
+  if (!isContention(error)) ignoreEngine(error);
+}
+
 /** Logins in the same instant did not see each other: a surplus one ends when it is first used. */
 async function pushOut({ userId, sessionId }: SessionName, appId: string, now: number): Promise<SessionTruth> {
   await write(
     `UPDATE sessions SET ended_at = NOW(3), ended_by = 'pushed-out'
       WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
     [appId, userId, sessionId],
-  ).catch(ignoreEngine);
+  ).catch(ignoreRow);
   return ended('SESSION_REVOKED', now);
 }
 
@@ -205,5 +212,5 @@ export async function prolongSession(user: CurrentUser, appId: string): Promise<
     `UPDATE sessions SET last_seen_at = NOW(3), idle_until = LEAST(ends_at, NOW(3) + INTERVAL ? SECOND)
       WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
     [idleSeconds(), appId, user.userId, user.sessionId],
-  ).catch(ignoreEngine);
+  ).catch(ignoreRow);
 }

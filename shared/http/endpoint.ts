@@ -1,24 +1,14 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda';
 import * as v from 'valibot';
-import { type Admission, type AdmissionRequest, admit, type CacheRead, giveBack } from '../admission.ts';
+import { type AdmissionRequest, type CacheRead, giveBack } from '../admission.ts';
 import { checkRules, type Identities, type LockRule, type LockTarget } from '../api-lock.ts';
 import type { Scope } from '../app.ts';
-import { type ReadAnswer, withLoadCap } from '../cache.ts';
+import type { ReadAnswer } from '../cache.ts';
 import { ignoreEngine } from '../cache-write.ts';
-import { AppError, EngineError } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { ipIdentity } from '../ip-identity.ts';
 import type { Key } from '../keys.ts';
-import { applyRulesWithoutRedis } from '../lock-denial.ts';
-import {
-  type CurrentUser,
-  checkOf,
-  findSession,
-  markEnded,
-  type PresentedSession,
-  presentedSession,
-  prolongSession,
-  userFromCopy,
-} from '../session.ts';
+import { type CurrentUser, checkOf, presentedSession } from '../session.ts';
 
 export { Answer } from './answer.ts';
 
@@ -34,6 +24,7 @@ import {
   sha256Hex,
 } from './input.ts';
 import type { Route } from './lambda.ts';
+import { passAdmission } from './pass-admission.ts';
 import type { Success } from './problem.ts';
 
 /**
@@ -157,60 +148,6 @@ async function admitted<P, Q, B, A extends 'app' | 'user' | 'by-input'>(
     // What the call did stands: a charge that cannot be given back ends with its window.
     succeeded: (mark) => giveBack(request, admission.rules, mark).catch(ignoreEngine),
   };
-}
-
-type Admitted = Extract<Admission, { verdict: 'admitted' }>;
-
-async function passAdmission(request: AdmissionRequest, session: PresentedSession | undefined) {
-  const { appId } = request.token;
-  try {
-    const first = await admit(request);
-    if (first.verdict === 'admitted') {
-      const user = session && userFromCopy(first.session);
-      if (user && first.sessionExtended) await prolongSession(user, appId);
-      return { admission: first, user };
-    }
-    // Once per flush, and on a user's first call: MySQL tells, and its copy is put in place by the same admission.
-    const known = session as PresentedSession;
-    const truth = await findSession(known, appId);
-    const check = request.session as ReturnType<typeof checkOf>;
-    if (!truth.alive) {
-      if (first.state === 'lease') await markEnded(request.requestId, check.sessionKey, truth);
-      throw new AppError(truth.code);
-    }
-    const proven: AdmissionRequest = {
-      ...request,
-      session: {
-        mode: 'proven',
-        sessionKey: check.sessionKey,
-        userKey: check.userKey,
-        ...(first.state === 'lease' && { fill: truth.fill }),
-      },
-    };
-    const second = await admit(proven);
-    if (second.verdict !== 'admitted') throw new Error('a proven session was not taken');
-    return { admission: second, user: truth.user };
-  } catch (error) {
-    if (!(error instanceof EngineError) || error.engine !== 'redis' || request.unsafe) throw error;
-    return passWithoutRedis(request, session);
-  }
-}
-
-/**
- * Redis away, read route: session and record from MySQL under a breaker and a cap of concurrent loads; replay cannot be
- * checked, so only safe methods pass; lock rules by their own onError. Redis away, write route: 503.
- */
-async function passWithoutRedis(request: AdmissionRequest, session: PresentedSession | undefined) {
-  const rules = applyRulesWithoutRedis(request.targets, request.identities);
-  let user: CurrentUser | undefined;
-  if (session) {
-    const truth = await withLoadCap(() => findSession(session, request.token.appId));
-    if (!truth.alive) throw new AppError(truth.code);
-    user = truth.user;
-  }
-  const reads: ReadAnswer[] = request.reads.map(() => ({ state: 'away', stored: '' }));
-  const admission: Admitted = { verdict: 'admitted', session: '', sessionExtended: false, reads, rules };
-  return { admission, user };
 }
 
 function authorizerContext(event: APIGatewayProxyEventV2): Exclude<AuthorizerContext, { unavailable: true }> {

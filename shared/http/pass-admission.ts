@@ -1,0 +1,83 @@
+import { type Admission, type AdmissionRequest, admit } from '../admission.ts';
+import { type ReadAnswer, withLoadCap } from '../cache.ts';
+import { AppError, EngineError } from '../errors.ts';
+import { applyRulesWithoutRedis } from '../lock-denial.ts';
+import {
+  type CurrentUser,
+  type checkOf,
+  dropCopy,
+  findSession,
+  markEnded,
+  type PresentedSession,
+  prolongSession,
+  userFromCopy,
+} from '../session.ts';
+
+type Admitted = Extract<Admission, { verdict: 'admitted' }>;
+
+/** Admission with all that may stand in its way: a session that Redis does not know, and Redis away. */
+export async function passAdmission(request: AdmissionRequest, session: PresentedSession | undefined) {
+  const { appId } = request.token;
+  try {
+    const [first, user] = await admitWithUser(request);
+    if (first.verdict === 'admitted') {
+      if (user && first.sessionExtended) await prolongSession(user, appId);
+      return { admission: first, user };
+    }
+    // Once per flush, and on a user's first call: MySQL tells, and its copy is put in place by the same admission.
+    const known = session as PresentedSession;
+    const truth = await findSession(known, appId);
+    const check = request.session as ReturnType<typeof checkOf>;
+    if (!truth.alive) {
+      if (first.state === 'lease') await markEnded(request.requestId, check.sessionKey, truth);
+      throw new AppError(truth.code);
+    }
+    const proven: AdmissionRequest = {
+      ...request,
+      session: {
+        mode: 'proven',
+        sessionKey: check.sessionKey,
+        userKey: check.userKey,
+        ...(first.state === 'lease' && { fill: truth.fill }),
+      },
+    };
+    const second = await admit(proven);
+    if (second.verdict !== 'admitted') throw new Error('a proven session was not taken');
+    return { admission: second, user: truth.user };
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.engine !== 'redis' || request.unsafe) throw error;
+    return passWithoutRedis(request, session);
+  }
+}
+
+/**
+ * The answer and the user out of the session's copy; undefined: no session was presented, or it is not in Redis. A copy
+ * that nobody can read is removed, and the same request comes again, charged nothing.
+ */
+async function admitWithUser(request: AdmissionRequest): Promise<[Admission, CurrentUser | undefined]> {
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    const answer = await admit(request);
+    if (!request.session || answer.verdict !== 'admitted') return [answer, undefined];
+    const user = userFromCopy(answer.session);
+    if (user) return [answer, user];
+    await dropCopy(request.session.sessionKey, answer.session);
+  }
+  throw new EngineError('redis', 'session copy unreadable', 'not-applied');
+}
+
+/**
+ * Redis away, read route: session and record from MySQL under a breaker and a cap of concurrent loads; replay cannot be
+ * checked, so only safe methods pass; lock rules by their own onError. Redis away, write route: 503.
+ */
+async function passWithoutRedis(request: AdmissionRequest, session: PresentedSession | undefined) {
+  const rules = applyRulesWithoutRedis(request.targets, request.identities);
+  let user: CurrentUser | undefined;
+  if (session) {
+    const truth = await withLoadCap(() => findSession(session, request.token.appId));
+    if (!truth.alive) throw new AppError(truth.code);
+    user = truth.user;
+  }
+  const reads: ReadAnswer[] = request.reads.map(() => ({ state: 'away', stored: '' }));
+  const admission: Admitted = { verdict: 'admitted', session: '', sessionExtended: false, reads, rules };
+  return { admission, user };
+}
