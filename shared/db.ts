@@ -1,7 +1,7 @@
 import { Client, type Config, cast, DatabaseError, type Field } from '@planetscale/database';
 import { Breaker } from './breaker.ts';
 import { integerOr, optionalText, requiredText } from './config.ts';
-import { EngineError, ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, SqlError } from './errors.ts';
+import { EngineError, isContention, SqlError } from './errors.ts';
 import { count, countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
 
@@ -92,18 +92,31 @@ function clientFor(url: string): Client {
 /** Shutdown, killed, gone away, lost: MySQL went away under a statement that it may have carried out. */
 const CONNECTION_LOST = new Set([1053, 1927, 2006, 2013]);
 
+/**
+ * Errors that tell of the server's state, not of the statement: full, read-only, shutting down, out of time. The first
+ * came before anything was applied; after the others (a connection lost, Vitess's own) nobody knows.
+ */
+const SERVER_REFUSES = new Set([
+  ...[1021, 1037, 1038, 1040, 1041, 1053, 1114, 1129, 1135, 1203, 1206, 1226, 1290, 1317, 1792, 1836, 1927, 1969, 3024],
+]);
+const SERVER_LOST = new Set([1105, 1158, 1159, 1160, 1161, 2006, 2013]);
+
 /** errno and sqlstate are in the message of PlanetScale's errors; its other words differ between servers. */
 function sqlError(error: unknown): Error {
   if (error instanceof EngineError) return error;
   if (error instanceof DatabaseError) {
     const match = /\(errno (\d+)\) \(sqlstate (\w+)\)/.exec(error.message);
     if (match && CONNECTION_LOST.has(Number(match[1]))) return new EngineError('mysql', 'connection lost', 'unknown');
-    if (match) return new SqlError(Number(match[1]), match[2] ?? '');
+    const errno = Number(match?.[1]);
+    if (SERVER_REFUSES.has(errno)) return new EngineError('mysql', `errno ${errno}`, 'not-applied');
+    if (SERVER_LOST.has(errno)) return new EngineError('mysql', `errno ${errno}`, 'unknown');
+    if (match) return new SqlError(errno, match[2] ?? '');
     if (error.status === 401 || error.status === 403)
       return new EngineError('mysql', 'credentials refused', 'not-applied');
     return new EngineError('mysql', 'statement not answered', 'unknown');
   }
-  return error instanceof Error ? error : new Error('unknown');
+  // What came with status 200 is no answer of the engine: a proxy's page, or one cut off.
+  return new EngineError('mysql', 'answer unreadable', 'unknown');
 }
 
 export interface Written {
@@ -161,6 +174,7 @@ export async function writeRepeatably(sql: string, values: readonly SqlValue[] =
     try {
       return await write(sql, values);
     } catch (error) {
+      if (attempt === 3 && isContention(error)) throw new EngineError('mysql', 'contention', 'not-applied');
       if (attempt === 3 || !isWorthRepeating(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, attempt * 10 * (1 + Math.random())));
     }
@@ -183,7 +197,7 @@ export async function withTransaction<T>(work: (transaction: Transaction) => Pro
     try {
       return await runTransaction(work);
     } catch (error) {
-      if (attempt === 3 || !(error instanceof SqlError) || !isWorthRepeating(error)) throw error;
+      if (attempt === 3 || !isContention(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, attempt * 10 * (1 + Math.random())));
     }
   }
@@ -214,10 +228,8 @@ async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>)
   return result;
 }
 
-function isWorthRepeating(error: unknown): boolean {
-  if (error instanceof EngineError) return error.outcome === 'unknown';
-  return error instanceof SqlError && (error.errno === ER_LOCK_DEADLOCK || error.errno === ER_LOCK_WAIT_TIMEOUT);
-}
+const isWorthRepeating = (error: unknown): boolean =>
+  isContention(error) || (error instanceof EngineError && error.outcome === 'unknown');
 
 /** Throws EngineError unless MySQL answers. */
 export async function pingMysql(): Promise<void> {

@@ -89,3 +89,7 @@ export class SqlError extends Error {
 export const ER_DUP_ENTRY = 1062;
 export const ER_LOCK_DEADLOCK = 1213;
 export const ER_LOCK_WAIT_TIMEOUT = 1205;
+
+/** Another statement stood in the way: nothing was applied, and the same statement may pass in a moment. */
+export const isContention = (error: unknown): boolean =>
+  error instanceof SqlError && (error.errno === ER_LOCK_DEADLOCK || error.errno === ER_LOCK_WAIT_TIMEOUT);

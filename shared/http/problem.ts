@@ -1,4 +1,4 @@
-import { AppError, EngineError, type ErrorCode, TokenRefused } from '../errors.ts';
+import { AppError, EngineError, type ErrorCode, isContention, TokenRefused } from '../errors.ts';
 import { PlainText } from './answer.ts';
 
 /** Answers (RFC 9457 problem+json). Status numbers stand in this folder and nowhere else. */
@@ -192,7 +192,7 @@ export function problemFor(error: unknown, requestId: string, language: Language
   const known =
     error instanceof AppError
       ? error
-      : error instanceof EngineError
+      : error instanceof EngineError || isContention(error)
         ? new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 })
         : undefined;
   const refusal = known?.refusal ?? {};
