@@ -4,8 +4,9 @@ import { query } from './db.ts';
 import { AppError } from './errors.ts';
 import { keyFamily } from './keys.ts';
 import { LocalCache } from './local-cache.ts';
+import { sendOutside } from './outgoing-address.ts';
 import { count } from './telemetry.ts';
-import { send, TransportError } from './transport.ts';
+import { TransportError } from './transport.ts';
 
 /** Channels whose users may log in (row C1): their own servers vouch for them. */
 export interface LoginEntry {
@@ -78,7 +79,7 @@ export async function confirmTicket(
 
 async function askChannel(verifyUrl: string, body: string): Promise<'confirmed' | 'refused' | 'unclear'> {
   try {
-    const answer = await send({
+    const answer = await sendOutside({
       url: new URL(verifyUrl),
       method: 'POST',
       headers: { 'content-type': 'application/json' },
