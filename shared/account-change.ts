@@ -100,10 +100,10 @@ async function revokeAllPluginTokens(userId: string): Promise<void> {
  */
 export async function eraseAccount(appId: string, user: CurrentUser): Promise<void> {
   await writeStrict([userVersionKey(user.userId), sessionKey(appId, user.userId, user.sessionId)], async () => {
-    await writeRepeatably('DELETE FROM user_fields WHERE user_id = ?', [user.userId]);
+    // Fields go with the row in one statement: a write of theirs that comes between finds an erased user.
     await writeRepeatably(
-      `UPDATE users u LEFT JOIN sessions s ON s.user_id = u.user_id
-          SET u.account = NULL, u.password_hash = NULL, u.wechat_openid = NULL, u.channel = NULL,
+      `UPDATE users u LEFT JOIN sessions s ON s.user_id = u.user_id LEFT JOIN user_fields f ON f.user_id = u.user_id
+          SET f.fields = '{}', u.account = NULL, u.password_hash = NULL, u.wechat_openid = NULL, u.channel = NULL,
               u.channel_user_id = NULL, u.account_address = NULL, u.profile = '{}', u.erased_at = NOW(3),
               u.version = u.version + 1, s.device = '', s.ended_at = COALESCE(s.ended_at, NOW(3)),
               s.ended_by = COALESCE(s.ended_by, 'erased')

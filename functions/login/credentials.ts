@@ -15,10 +15,10 @@ const normal = v.pipe(
   v.transform(normalPassword),
 );
 
-/** At a login: one that was never allowed is simply wrong, unless it is long enough to be an attack. */
+/** At a login: one that was never allowed is simply wrong, unless it is none or long enough to be an attack. */
 export const password = v.pipe(
   normal,
-  v.check((text) => hasPasswordLength(text, 0), `expected at most ${MAX_PASSWORD} characters`),
+  v.check((text) => hasPasswordLength(text, 1), `expected 1 to ${MAX_PASSWORD} characters`),
 );
 
 export const newPassword = v.pipe(
