@@ -47,6 +47,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const outcomes: Outcome[] = [];
+  let broken = 0;
   for (const scenario of chosen) {
     console.log(`       ${scenario.name}: ${scenario.about}`);
     const world = await startChaosWorld();
@@ -54,12 +55,15 @@ async function main(): Promise<number> {
       const outcome = await runScenario(world, scenario, seconds, (line) => console.log(`       ${line}`));
       outcomes.push(outcome);
       print(outcome);
+    } catch (error) {
+      console.log(`BROKE  ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
+      broken += 1;
     } finally {
       await world.stop();
     }
   }
   if (values.json) console.log(JSON.stringify(outcomes));
-  return outcomes.every(({ problems }) => problems.length === 0) ? 0 : 1;
+  return broken === 0 && outcomes.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
 process.exit(await main());
