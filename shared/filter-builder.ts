@@ -140,8 +140,19 @@ export async function retireFilter(resource: string): Promise<void> {
   await batch([...shards.map((shard) => liveKey(resource, shard)), buildingKey(resource)].map((key) => ['del', key]));
 }
 
+/** Where the ids come from. */
+export interface IdSource {
+  countRows(resource: Resource): Promise<number>;
+  idsAfter(resource: Resource, afterId: string, limit: number): Promise<string[]>;
+}
+
 /** The next step towards a filter that is whole and young. `settleMs` is less in tests alone. Throws EngineError. */
-export async function tendFilter(resource: Resource, stopAt: number, settleMs = SETTLE_MS): Promise<FilterStep> {
+export async function tendFilter(
+  resource: Resource,
+  stopAt: number,
+  settleMs = SETTLE_MS,
+  source: IdSource = { countRows, idsAfter },
+): Promise<FilterStep> {
   const [stored, leftMs, built] = await batch([
     ['get', buildingKey(resource.name)],
     ['pttl', buildingKey(resource.name)],
@@ -151,14 +162,14 @@ export async function tendFilter(resource: Resource, stopAt: number, settleMs = 
   const build = decodeBuild(stored);
   if (!build) {
     if (alive === FILTER_SHARDS && built !== null) return 'live';
-    return begin(resource);
+    return begin(resource, source);
   }
   if (BUILD_MS - Number(leftMs) < settleMs) return 'settling';
-  return read(resource, build, stopAt);
+  return read(resource, build, stopAt, source);
 }
 
-async function begin(resource: Resource): Promise<FilterStep> {
-  const rows = (await countRows(resource)) * 1.25;
+async function begin(resource: Resource, source: IdSource): Promise<FilterStep> {
+  const rows = (await source.countRows(resource)) * 1.25;
   const size = FILTER_SIZES.find((candidate) => FILTER_SHARDS * 2 ** candidate >= rows * BITS_PER_ROW);
   if (size === undefined) return 'too-large';
   const build: Build = { token: randomUUID(), size, afterId: '0', rows: 0 };
@@ -167,12 +178,12 @@ async function begin(resource: Resource): Promise<FilterStep> {
   return begun === 1 ? 'begun' : 'settling';
 }
 
-async function read(resource: Resource, build: Build, stopAt: number): Promise<FilterStep> {
+async function read(resource: Resource, build: Build, stopAt: number, source: IdSource): Promise<FilterStep> {
   const bitmaps = shards.map(() => Buffer.alloc(1 + 2 ** build.size / 8));
   let { afterId, rows } = build;
   let whole = false;
   while (!whole && Date.now() < stopAt) {
-    const ids = await idsAfter(resource, afterId, SLICE);
+    const ids = await source.idsAfter(resource, afterId, SLICE);
     for (const id of ids) mark(bitmaps, build.size, resource, id);
     rows += ids.length;
     afterId = ids.at(-1) ?? afterId;

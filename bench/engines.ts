@@ -1,0 +1,111 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { startRedis } from '../local/engines.ts';
+
+/** The other projects, as bench/package-lock.json pins them. Not needed for anything but this. */
+export function installAnchors(): void {
+  if (existsSync('bench/node_modules/bentocache')) return;
+  console.log('installing what is measured beside ours into bench/node_modules');
+  const npm = spawnSync('npm', ['ci', '--prefix', 'bench', '--no-audit', '--no-fund', '--ignore-scripts'], {
+    stdio: 'inherit',
+  });
+  if (npm.status !== 0) throw new Error('npm ci in bench/ failed');
+}
+
+export interface Counted {
+  /** HTTP requests; of a library that speaks TCP, the commands it sent, each of which it waited for. */
+  requests: number;
+  /** Commands that Redis ran, those inside scripts one by one. */
+  commands: number;
+}
+
+export interface BenchRedis {
+  host: string;
+  port: number;
+  url: string;
+  token: string;
+  /** What `work` cost. */
+  count(kind: 'http' | 'tcp', work: () => Promise<unknown>): Promise<Counted>;
+  memoryBytes(): Promise<number>;
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const SHELLS =
+  /^(eval|evalsha|script|info|config|client|hello|auth|select|ping|command|quit|monitor|multi|exec|flushall)$/;
+
+export async function startBenchRedis(): Promise<BenchRedis> {
+  installAnchors();
+  const { Redis } = await import('ioredis');
+  const directory = await mkdtemp(join(tmpdir(), 'miniapp-bench-redis-'));
+  const server = await startRedis({ directory });
+  const token = 'bench';
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', 'bench/gateway-process.ts', server.host, String(server.port), token],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => String((await lines.next()).value);
+  const url = await line();
+  const httpRequests = async (): Promise<number> => {
+    child.stdin.write('stats\n');
+    return (JSON.parse(await line()) as { requests: number }).requests;
+  };
+  Object.assign(process.env, {
+    UPSTASH_REDIS_REST_URL: url,
+    UPSTASH_REDIS_REST_TOKEN: token,
+    DATABASE_URL: 'https://none:none@127.0.0.1/none',
+    REDIS_TIMEOUT_MS: '20000',
+    LOG: 'off',
+  });
+  const redis = new Redis({ host: server.host, port: server.port });
+  const monitor = await redis.monitor();
+  let sent = 0;
+  monitor.on('monitor', (_time: string, [name = '']: string[], source: string) => {
+    if (source !== 'lua' && !/^(info|config|hello|client|select|multi|exec|command|ping)$/i.test(name)) sent++;
+  });
+  return {
+    host: server.host,
+    port: server.port,
+    url,
+    token,
+    async count(kind, work) {
+      await redis.config('RESETSTAT');
+      const before = kind === 'http' ? await httpRequests() : 0;
+      sent = 0;
+      await work();
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      const requests = kind === 'http' ? (await httpRequests()) - before : sent;
+      let commands = 0;
+      for (const [, name = '', calls] of (await redis.info('commandstats')).matchAll(
+        /^cmdstat_([^:|]+)[^:]*:calls=(\d+)/gm,
+      )) {
+        if (!SHELLS.test(name)) commands += Number(calls);
+      }
+      return { requests, commands };
+    },
+    memoryBytes: async () => Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]),
+    flush: async () => void (await redis.flushall()),
+    async stop() {
+      monitor.disconnect();
+      redis.disconnect();
+      child.stdin.end();
+      await server.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Microseconds of this process's CPU for one of `times` calls, after a warm-up. */
+export async function cpuMicroseconds(times: number, work: (i: number) => Promise<unknown>): Promise<number> {
+  for (let i = 0; i < times / 4; i++) await work(-1 - i);
+  const before = process.cpuUsage();
+  for (let i = 0; i < times; i++) await work(i);
+  const { user, system } = process.cpuUsage(before);
+  return Math.round((user + system) / times);
+}
