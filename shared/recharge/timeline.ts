@@ -25,8 +25,8 @@ export async function rechargeTimeline(orderNo: string) {
     refs,
   );
   const { amountFen, units, provider, status } = order;
-  const events: TimelineEvent[] = [
-    { at: order.createdAt, what: 'created', detail: { amountFen, units, provider } },
+  const created: TimelineEvent = { at: order.createdAt, what: 'created', detail: { amountFen, units, provider } };
+  const later: TimelineEvent[] = [
     ...(order.paidAt ? [{ at: order.paidAt, what: 'paid' as const, detail: { by: order.transactionId ?? '' } }] : []),
     ...(status === 'pending'
       ? [{ at: order.expiresAt, what: 'expires' as const, detail: { checks: order.checks } }]
@@ -47,7 +47,9 @@ export async function rechargeTimeline(orderNo: string) {
       },
     })),
   ];
-  events.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  later.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  // First in any case: providers tell times to the second.
+  const events = [created, ...later];
   const credited = entries.some((row) => row.kind === 'recharge');
   const open = status === 'pending' || status === 'closed';
   const { appId, userId, transactionId } = order;
