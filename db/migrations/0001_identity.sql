@@ -72,5 +72,6 @@ CREATE TABLE sessions (
   ended_by VARCHAR(20) CHARACTER SET ascii NULL COMMENT 'logout, revoked, pushed-out, password, disabled, erased',
   PRIMARY KEY (app_id, user_id, session_id),
   KEY sessions_user (user_id, ended_at),
-  KEY sessions_ends (ends_at)
+  KEY sessions_ends (ends_at),
+  KEY sessions_ended (ended_at)
 ) DEFAULT CHARSET = utf8mb4;
