@@ -86,7 +86,8 @@ return answer
 export const sweepScript = new Script(`
 local floorMs = tonumber(ARGV[1])
 for i, key in ipairs(KEYS) do
-  local stored = redis.call('GET', key)
+  local stored = redis.pcall('GET', key)
+  if type(stored) == 'table' then redis.call('DEL', key) stored = nil end
   if stored and string.sub(stored, 1, 1) == 'T' then
     -- nothing
   elseif floorMs > 0 then

@@ -82,7 +82,8 @@ export const announceScript = new Script(`
 redis.call('SADD', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 for i = 2, #KEYS do
-  local size = string.byte(redis.call('GETRANGE', KEYS[i], 0, 0))
+  local head = redis.pcall('GETRANGE', KEYS[i], 0, 0)
+  local size = type(head) == 'string' and string.byte(head)
   if size and size > 0 then
     local set = {'BITFIELD', KEYS[i]}
     for hash in string.gmatch(string.match(ARGV[i], ':(.*)'), '%d+') do

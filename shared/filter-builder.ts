@@ -127,7 +127,9 @@ redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
 return 1
 `);
 
+/** How many shards stand. Their lives are renewed when half of it is over: commands are paid for one by one. */
 const tendScript = new Script(`
+if redis.call('PTTL', KEYS[1]) > ARGV[1] / 2 then return redis.call('EXISTS', unpack(KEYS)) end
 local alive = 0
 for _, key in ipairs(KEYS) do alive = alive + redis.call('PEXPIRE', key, ARGV[1]) end
 return alive

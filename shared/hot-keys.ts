@@ -32,11 +32,14 @@ export interface HotRecord {
 const decayScript = new Script(`
 local answer = {}
 for i, key in ipairs(KEYS) do
-  redis.call('ZUNIONSTORE', key, 1, key, 'WEIGHTS', ARGV[1])
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. ARGV[2])
-  redis.call('ZREMRANGEBYRANK', key, 0, -1 - tonumber(ARGV[3]))
-  redis.call('PEXPIRE', key, ARGV[4])
-  answer[i] = redis.call('ZREVRANGE', key, 0, tonumber(ARGV[3]) - 1, 'WITHSCORES')
+  answer[i] = {}
+  if redis.call('EXISTS', key) == 1 then
+    redis.call('ZUNIONSTORE', key, 1, key, 'WEIGHTS', ARGV[1])
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. ARGV[2])
+    redis.call('ZREMRANGEBYRANK', key, 0, -1 - tonumber(ARGV[3]))
+    redis.call('PEXPIRE', key, ARGV[4])
+    answer[i] = redis.call('ZREVRANGE', key, 0, tonumber(ARGV[3]) - 1, 'WITHSCORES')
+  end
 end
 return answer
 `);
