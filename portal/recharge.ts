@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { recordDeed } from '../shared/audit.ts';
 import { AppError } from '../shared/errors.ts';
+import type { BillLine } from '../shared/recharge/bill.ts';
 import { findOrder, type Order, shownOrder } from '../shared/recharge/order.ts';
+import { findProvider } from '../shared/recharge/providers.ts';
 import { billingDay, reconcile, reconcileSandbox } from '../shared/recharge/reconcile.ts';
 import { refundsOf, requestRefund } from '../shared/recharge/refund.ts';
 import { payAtSandbox } from '../shared/recharge/sandbox-pay.ts';
@@ -101,16 +103,14 @@ async function compare(given: Given): Promise<Printed> {
   const [day, file] = [given.optional('day'), given.optional('bill')];
   const provider = given.optional('provider') ?? 'sandbox';
   if (day !== undefined && !isDay(day)) throw new UsageError('--day takes a day such as 2026-11-24');
-  if (provider !== 'sandbox' && (day === undefined || file === undefined)) {
-    throw new UsageError(`reconciling ${provider} takes --day and --bill, the file of that day`);
-  }
+  if (file !== undefined && day === undefined) throw new UsageError('--bill takes --day, the day that was billed');
   const today = new Date(Date.now() + BEIJING_MS).toISOString().slice(0, 10);
   const yesterday = new Date(Date.now() + BEIJING_MS - DAY_MS).toISOString().slice(0, 10);
-  const period = day ? billingDay(day) : { from: billingDay(yesterday).from, to: billingDay(today).to };
+  const now = { from: billingDay(yesterday).from, to: billingDay(today).to };
   const report =
     provider === 'sandbox'
-      ? await reconcileSandbox(period)
-      : await reconcile(provider, period, parseTradeBill(textOfFile('bill', file ?? '')));
+      ? await reconcileSandbox(day ? billingDay(day) : now)
+      : await reconcile(provider, billingDay(day ?? yesterday), await billOf(provider, day ?? yesterday, file));
   const { differences, payments, refunds, billedFen, creditedFen } = report;
   const rows = differences.map(({ what, orderNo, reference, billFen, ledgerFen }) => [
     ...[what, orderNo, reference],
@@ -122,6 +122,14 @@ async function compare(given: Given): Promise<Printed> {
       ? [`Bill and ledger agree, both ways. ${sums}`]
       : [...table(['what', 'order', 'reference', 'bill fen', 'ledger fen'], rows), '', sums];
   return { json: { ...report }, text, amiss: rows.length > 0 };
+}
+
+async function billOf(provider: string, day: string, file: string | undefined): Promise<BillLine[]> {
+  if (file !== undefined) return parseTradeBill(textOfFile('bill', file));
+  const found = await findProvider(provider);
+  if (!found) throw new AppError('NOT_FOUND', `No merchant is set for ${provider}.`);
+  if (!found.bill) throw new UsageError(`${provider} cannot be asked for its bill`);
+  return found.bill(day);
 }
 
 const BEIJING_MS = 8 * 3_600_000;
@@ -160,8 +168,8 @@ export const recharge: Noun = {
       about: "Compares a provider's bill with the ledger, both ways; exit code 1 when they differ.",
       options: {
         provider: optional('NAME', 'sandbox unless given'),
-        day: optional('YYYY-MM-DD', 'of China; for the sandbox yesterday and today unless given'),
-        bill: optional('FILE', "WeChat Pay's trade bill (type ALL) of that day, as downloaded"),
+        day: optional('YYYY-MM-DD', 'of China; yesterday unless given (sandbox: and today)'),
+        bill: optional('FILE', "WeChat Pay's trade bill (type ALL) of that day; asked for unless given"),
       },
       run: compare,
     },

@@ -80,8 +80,10 @@ describe('portal recharge', () => {
     expect(await reconcile()).toMatchObject({ code: 0, json: { differences: [] } });
     const wrongDay = await portalHere(['recharge', 'reconcile', '--day', '2026-02-30']);
     expect(wrongDay).toMatchObject({ code: 2, stderr: expect.stringContaining('--day takes a day') });
-    const noBill = await portalHere(['recharge', 'reconcile', '--day', chinaDay, '--provider', 'wechatpay']);
-    expect(noBill).toMatchObject({ code: 2, stderr: expect.stringContaining('--bill') });
+    const noMerchant = await portalHere(['recharge', 'reconcile', '--day', chinaDay, '--provider', 'wechatpay']);
+    expect(noMerchant).toMatchObject({ code: 1, stderr: expect.stringContaining('No merchant is set') });
+    const noDay = await portalHere(['recharge', 'reconcile', '--provider', 'wechatpay', '--bill', 'bill.csv']);
+    expect(noDay).toMatchObject({ code: 2, stderr: expect.stringContaining('--day') });
   });
 
   test('sandbox-key prints the key that notices are signed with', async () => {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MockWechatPay, startMockWechatPay } from '../local/simulators/wechatpay.ts';
 import { listMerchants, setMerchant } from '../shared/recharge/merchant.ts';
+import { findProvider } from '../shared/recharge/providers.ts';
+import { billingDay, reconcile } from '../shared/recharge/reconcile.ts';
 import { requestRefund } from '../shared/recharge/refund.ts';
 import { sweepRecharge } from '../shared/recharge/sweep.ts';
 import { newKey, openShop, type Shop, type Shopper } from './recharge-fixture.ts';
@@ -163,6 +165,20 @@ describe('refunds by WeChat Pay', () => {
     expect(atWechat).toHaveLength(1);
     await mock.refundResult(refund.refundNo, 'SUCCESS');
     expect(await status(orderNo)).toBe('partial_refund');
+  });
+
+  test('and payments stand in the bill of the day, which agrees with the ledger', async () => {
+    await paid();
+    const provider = await findProvider('wechatpay');
+    const days = [
+      ...new Set([-3_600_000, 0].map((ms) => new Date(Date.now() + 8 * 3_600_000 + ms).toISOString().slice(0, 10))),
+    ];
+    const bill = (await Promise.all(days.map((day) => provider?.bill?.(day) ?? []))).flat();
+    const period = { from: billingDay(days[0] ?? '').from, to: billingDay(days.at(-1) ?? '').to };
+    const { differences, payments } = await reconcile('wechatpay', period, bill);
+    expect(differences).toEqual([]);
+    expect(payments).toBeGreaterThan(5);
+    expect(await provider?.bill?.('2020-01-01')).toEqual([]);
   });
 
   test('never pass what was paid, with 30 at once', async () => {

@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto';
+import { tradeBill } from './wechatpay-bill.ts';
 import type { ApiCall } from './wechatpay-fault.ts';
 import type { KeyMode, MockIdentity, PlatformSigner } from './wechatpay-identity.ts';
 import { ApiRefusal, type MockOrders, type MockRefund } from './wechatpay-orders.ts';
 
 export interface ApiAnswer {
   readonly status: number;
-  /** null: no body. */
-  readonly content: object | null;
+  /** null: no body. A text goes out as it is, and unsigned: a bill. */
+  readonly content: object | string | null;
 }
 
 export interface ApiRoute {
@@ -21,6 +23,8 @@ export interface ApiContext {
   readonly keyMode: KeyMode;
   readonly now: () => number;
   readonly onRefund: (refund: MockRefund) => void;
+  /** Where this server is found. */
+  readonly origin: () => string;
 }
 
 const orderNo = /^[0-9A-Za-z_\-|*]{6,32}$/;
@@ -44,6 +48,10 @@ export function findRoute(method: string, target: string, body: string, context:
       return { call: 'refund', run: () => refund(readBody(body), context) };
     case 'GET refund/domestic/refunds/*':
       return { call: 'query-refund', run: () => queryRefund(number, context) };
+    case 'GET bill/tradebill':
+      return { call: null, run: () => billAddress(url.searchParams.get('bill_date'), context) };
+    case 'GET billdownload/file':
+      return { call: null, run: () => ({ status: 200, content: bill(url.searchParams.get('token'), context) }) };
     case 'GET certificates':
       return context.keyMode === 'public-key' ? null : { call: null, run: () => certificates(context) };
     default:
@@ -98,6 +106,19 @@ function refund(body: Fields, { orders, onRefund }: ApiContext): ApiAnswer {
 
 function queryRefund(outRefundNo: string, { orders }: ApiContext): ApiAnswer {
   return { status: 200, content: orders.refundRecord(orders.findRefund(outRefundNo), 'answer') };
+}
+
+function billAddress(day: string | null, context: ApiContext): ApiAnswer {
+  const hash = createHash('sha1').update(bill(day, context)).digest('hex');
+  const address = `${context.origin()}/v3/billdownload/file?token=${day}`;
+  return { status: 200, content: { hash_type: 'SHA1', hash_value: hash, download_url: address } };
+}
+
+function bill(day: string | null, { identity, orders }: ApiContext): string {
+  const date = form(day, /^\d{4}-\d\d-\d\d$/, 'bill_date');
+  const text = tradeBill(date, identity, orders.list(), orders.listRefunds());
+  if (text === null) throw new ApiRefusal(400, 'NO_STATEMENT_EXIST', 'nothing happened on that day');
+  return text;
 }
 
 function certificates({ identity, signer }: ApiContext): ApiAnswer {

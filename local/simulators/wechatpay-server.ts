@@ -49,6 +49,14 @@ export async function serveApi(request: IncomingMessage, response: ServerRespons
     respond(response, answer, {});
     return;
   }
+  if (route.call === null) {
+    const answer = run(route.run);
+    if (typeof answer.content === 'string') {
+      serving.log({ method, path, status: answer.status });
+      response.writeHead(answer.status, { 'content-type': 'text/plain; charset=utf-8' }).end(answer.content);
+      return;
+    }
+  }
   const fault = route.call === null ? null : serving.faults.nextForCall(route.call);
   const done = takeEffect.includes(fault) ? run(route.run) : refused(500, 'SYSTEM_ERROR');
   if (fault === 'drop-before' || fault === 'drop-after' || fault === 'hang') {

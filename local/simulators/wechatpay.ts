@@ -87,7 +87,8 @@ export async function startMockWechatPay(options: MockOptions = {}): Promise<Moc
   }
 
   const log = (call: LoggedCall) => void requests.push(call);
-  const serving = { identity, orders, signer, keyMode, now: clock.now, onRefund, faults, nextKey, log };
+  const origin = () => url;
+  const serving = { origin, identity, orders, signer, keyMode, now: clock.now, onRefund, faults, nextKey, log };
   const server = createServer((request, response) => {
     const isApi = request.url?.startsWith('/v3/');
     const served = isApi ? serveApi(request, response, serving) : serveControl(request, response, mock);

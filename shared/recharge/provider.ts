@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import type { BillLine } from './bill.ts';
 import type { Payment } from './payment.ts';
 
 /** What every payment provider does for us. Amounts are fen; numbers are ours and stay the same on a retry. */
@@ -20,6 +21,8 @@ export interface Provider {
   readonly refunds: boolean;
   /** May be sent again: a provider refunds once per number. Throws UNAVAILABLE when the outcome is not known. */
   refund(refund: ProviderRefund): Promise<RefundState>;
+  /** What it billed on a day of China, where it can be asked. Throws UNAVAILABLE. */
+  bill?(day: string): Promise<BillLine[]>;
   /** Reads a notice over its raw bytes. Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT. */
   readNotice(notice: RawNotice): ProviderNotice;
   /** The text that registers the address of notices, where the provider asks for it. Throws BAD_NOTIFY_SIGNATURE. */

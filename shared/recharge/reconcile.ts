@@ -1,11 +1,7 @@
 import { query, sqlTime } from '../db.ts';
+import type { BillLine } from './bill.ts';
 import { extRefOf } from './payment.ts';
 import { isFromSandbox, SANDBOX, sandboxBill } from './sandbox.ts';
-
-/** One line of a provider's bill (T+1): a payment, or a refund of one. */
-export type BillLine =
-  | { kind: 'payment'; orderNo: string; transactionId: string; amountFen: number }
-  | { kind: 'refund'; orderNo: string; refundNo: string; amountFen: number };
 
 export interface Difference {
   what:

@@ -4,6 +4,7 @@ import { send } from '../transport.ts';
 import type { Payment } from './payment.ts';
 import { type Asked, type Provider, providerUnavailable, type RefundState } from './provider.ts';
 import { createWechatPay, type Http } from './wechatpay.ts';
+import { parseTradeBill } from './wechatpay-bill.ts';
 import {
   WechatPayInputError,
   WechatPayNoticeRefused,
@@ -94,6 +95,15 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       const order = { outTradeNo: orderNo, outRefundNo: refundNo, refundFen, totalFen };
       try {
         return stateOf(await pay.refund({ ...order, ...(reason !== null && { reason }) }));
+      } catch (error) {
+        throw refusalOf(error);
+      }
+    },
+
+    async bill(day) {
+      try {
+        const text = await pay.tradeBill(day);
+        return text === null ? [] : parseTradeBill(text);
       } catch (error) {
         throw refusalOf(error);
       }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { demand, refusalCode, WechatPayOutcomeUnknown, WechatPayRefused } from './wechatpay-error.ts';
 import {
   beijingTime,
@@ -67,6 +67,8 @@ export interface WechatPay {
   /** Accepted is not refunded: the state in the answer, the notice or `queryRefund` tells. */
   refund(refund: RefundOrder): Promise<Refund>;
   queryRefund(outRefundNo: string): Promise<Refund>;
+  /** The trade bill (type ALL) of a day of China as text, from ten o'clock on the next day. null: nothing happened. */
+  tradeBill(day: string): Promise<string | null>;
   /** Synchronous and without any request. Throws WechatPayNoticeRefused and nothing else. */
   verifyNotice(headers: HttpHeaders, rawBody: Buffer, nowSeconds: number): Notice;
 }
@@ -84,6 +86,10 @@ export function createWechatPay(
   const publicKeyId = [...keys.keys()].find((id) => id.startsWith('PUB_KEY_ID_'));
 
   async function call(method: 'GET' | 'POST', target: string, content?: object): Promise<object | null> {
+    return believe(await exchange(method, target, content));
+  }
+
+  async function exchange(method: 'GET' | 'POST', target: string, content?: object): ReturnType<Http> {
     const body = content === undefined ? '' : JSON.stringify(content);
     const signed = { mchId, serial: merchantSerial, method, target, body, timestamp: nowSeconds(), nonce: newNonce() };
     const headers = {
@@ -95,13 +101,11 @@ export function createWechatPay(
       ...(publicKeyId === undefined ? {} : { 'wechatpay-serial': publicKeyId }),
     };
     const request = { method, url: baseUrl + target, headers, body: content === undefined ? null : body };
-    let answer: Awaited<ReturnType<Http>>;
     try {
-      answer = await http(request);
+      return await http(request);
     } catch {
       throw new WechatPayOutcomeUnknown('NETWORK');
     }
-    return believe(answer);
   }
 
   function believe(answer: Awaited<ReturnType<Http>>): object | null {
@@ -188,6 +192,28 @@ export function createWechatPay(
       const refund = readRefund(answer, 'status');
       if (refund?.outRefundNo !== outRefundNo) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
       return refund;
+    },
+
+    async tradeBill(day) {
+      demand(matches(day, /^\d{4}-\d\d-\d\d$/), 'day');
+      let answer: object | null;
+      try {
+        answer = await call('GET', `/v3/bill/tradebill?bill_date=${day}&bill_type=ALL`);
+      } catch (error) {
+        if (error instanceof WechatPayRefused && error.code === 'NO_STATEMENT_EXIST') return null;
+        throw error;
+      }
+      const address = member(answer, 'download_url');
+      const hash = text(member(answer, 'hash_value'));
+      // Signed or not, the answer sends us to no other host.
+      const isOurs = typeof address === 'string' && URL.canParse(address) && new URL(address).origin === baseUrl;
+      if (!isOurs || hash === null) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      const { pathname, search } = new URL(address);
+      const { status, body } = await exchange('GET', pathname + search);
+      // A download is not signed; its hash was.
+      const isWhole = status === 200 && createHash('sha1').update(body).digest('hex') === hash.toLowerCase();
+      if (!isWhole) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return body.toString('utf8');
     },
 
     verifyNotice: (headers, rawBody, now) => openNotice(headers, rawBody, now, { appId, mchId, apiV3Key, keys }),
