@@ -35,6 +35,9 @@ const rfc3339 = (value: string): string =>
 export const sqlTime = (time: string | number | Date): string =>
   new Date(time).toISOString().replace('T', ' ').replace('Z', '');
 
+/** To the driver any JSON is an answer, and one without rows says that there are none: a lie that would be cached. */
+const IS_ANSWER = /^\s*\{[\s\S]*"(?:session|error)"\s*:/;
+
 /** Statements of which the driver shall never send a second copy: an INSERT that was applied must not come again. */
 async function fetchOnce(
   breaker: Breaker,
@@ -52,9 +55,10 @@ async function fetchOnce(
       timeoutMs: timeoutMs(),
       repeatable: false,
     });
-    if (answer.status >= 500) throw new EngineError('mysql', `status ${answer.status}`, 'unknown');
-    breaker.succeeded();
     const text = answer.body.toString('utf8');
+    if (answer.status >= 500) throw new EngineError('mysql', `status ${answer.status}`, 'unknown');
+    if (answer.status < 300 && !IS_ANSWER.test(text)) throw new EngineError('mysql', 'answer unreadable', 'unknown');
+    breaker.succeeded();
     return {
       ok: answer.status >= 200 && answer.status < 300,
       status: answer.status,
