@@ -3,7 +3,7 @@ import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { type SelfHosted, startSelfHosted } from './self-hosted.ts';
-import { type CallAnswer, settleSchedules, startTraffic, type Traffic } from './traffic.ts';
+import { type CallAnswer, type Customer, settleSchedules, startTraffic, type Traffic } from './traffic.ts';
 
 /**
  * The built functions under load, in the processes of a deployment of one's own: serve, gateway, Redis, MySQL. This
@@ -34,7 +34,7 @@ const PARALLEL = 32;
 const NOTICES = 20;
 
 export async function measureLoad({ seconds = 10 }: { seconds?: number } = {}) {
-  const served = await startSelfHosted({ ha: false, kept: false, log: () => {} });
+  const served = await startSelfHosted({ ha: false, kept: false, schedules: false, log: () => {} });
   const traffic = await startTraffic(served, { customers: CUSTOMERS });
   try {
     const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
@@ -75,36 +75,34 @@ export async function measureLoad({ seconds = 10 }: { seconds?: number } = {}) {
   }
 }
 
-/** Random ids, replays of one call, guesses of a password, invented sessions: as fast as 16 connections can. */
+/** Random ids, replays of one call, guesses of a password, invented sessions: as fast as 16 callers can. */
 function attacker(traffic: Traffic, seconds: number) {
   const answers: Record<string, number> = {};
-  const replayed = traffic.headersOf('GET', '/data/notice/1', { customer: traffic.customers[0] as never });
   const random = () => 1_000_000 + Math.floor(Math.random() * 1e12);
-  const shapes = [
-    () => traffic.call('GET', `/data/notice/${random()}`, { ip: '172.16.0.1' }),
-    () => traffic.call('GET', `/data/service/${random()}`, { ip: '172.16.0.2' }),
-    () => traffic.call('GET', '/data/notice/1', { headers: replayed }),
-    () =>
-      traffic.call('GET', '/me', { headers: { ...traffic.headersOf('GET', '/me'), authorization: 'Bearer s1.x.y' } }),
-    () =>
-      traffic.call('POST', '/login', {
-        body: { account: 'demo', password: `guess-${random()}` },
-        ip: '172.16.0.3',
-      }),
+  const customer = traffic.customers[0] as Customer;
+  const replayed = traffic.headersOf('GET', '/data/notice/1', { customer });
+  const invented = { authorization: `Bearer s1.${'A'.repeat(22)}.${'B'.repeat(43)}` };
+  const guess = () => ({ account: 'demo', password: `guess-${random()}` });
+  const shapes: Array<[callers: number, call: () => Promise<CallAnswer>]> = [
+    [6, () => traffic.call('GET', `/data/notice/${random()}`, { ip: '172.16.0.1' })],
+    [4, () => traffic.call('GET', `/data/service/${random()}`, { ip: '172.16.0.2' })],
+    [2, () => traffic.call('GET', '/data/notice/1', { headers: replayed })],
+    [2, () => traffic.call('GET', '/me', { headers: { ...traffic.headersOf('GET', '/me'), ...invented } })],
+    [2, () => traffic.call('POST', '/login', { body: guess(), ip: '172.16.0.3' })],
   ];
   const attack = {
     calls: 0,
     answers,
     async run(until: number): Promise<void> {
-      const one = async (turn: number) => {
-        for (let index = turn; performance.now() < until; index += 1) {
-          const { status, code } = await (shapes[index % shapes.length] as (typeof shapes)[number])();
+      const one = async (call: () => Promise<CallAnswer>) => {
+        while (performance.now() < until) {
+          const { status, code } = await call();
           const name = `${status} ${code}`.trim();
           answers[name] = (answers[name] ?? 0) + 1;
           attack.calls += 1;
         }
       };
-      await Promise.all(Array.from({ length: 16 }, (_, turn) => one(turn)));
+      await Promise.all(shapes.flatMap(([callers, call]) => Array.from({ length: callers }, () => one(call))));
     },
     /** Requests to MySQL for each call of the attack; those of the good reads are nearly none. */
     share: ({ mysqlPerCall, perSecond }: Phase) =>

@@ -37,7 +37,7 @@ const SETTLED_WITHIN_MS = 60_000;
 
 export function startChaosWorld(): Promise<Chaos> {
   return startTogether(async (onStop) => {
-    const served = await startSelfHosted({ ha: true, kept: true, log: () => {} });
+    const served = await startSelfHosted({ ha: true, kept: true, schedules: true, log: () => {} });
     onStop(() => served.stop());
     const traffic = await startTraffic(served, { customers: 20 });
     onStop(() => traffic.stop());

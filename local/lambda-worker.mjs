@@ -1,6 +1,10 @@
 // The thread of one function: events come and answers go as structured clones.
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { contextMaker } from './lambda-context.mjs';
+
+// Work that is heavy enough for a thread of its own waits for everybody else's. Linux alone has threads that differ.
+if (process.platform === 'linux') setPriority(0, 10);
 
 const contextFor = contextMaker(workerData.facts);
 const loading = import(workerData.url);
