@@ -64,11 +64,18 @@ export async function startBenchRedis(): Promise<BenchRedis> {
     LOG: 'off',
   });
   const redis = new Redis({ host: server.host, port: server.port });
-  const monitor = await redis.monitor();
-  let sent = 0;
-  monitor.on('monitor', (_time: string, [name = '']: string[], source: string) => {
-    if (source !== 'lua' && !/^(info|config|hello|client|select|multi|exec|command|ping)$/i.test(name)) sent++;
-  });
+  /** Commands that are sent while `work` runs, the inner ones of scripts and a connection's own left out. */
+  async function sentWhile(work: () => Promise<unknown>): Promise<number> {
+    let sent = 0;
+    const monitor = await redis.monitor();
+    monitor.on('monitor', (_time: string, [name = '']: string[], source: string) => {
+      if (source !== 'lua' && !/^(info|config|hello|client|select|multi|exec|command|ping)$/i.test(name)) sent++;
+    });
+    await work();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    monitor.disconnect();
+    return sent;
+  }
   return {
     host: server.host,
     port: server.port,
@@ -76,11 +83,12 @@ export async function startBenchRedis(): Promise<BenchRedis> {
     token,
     async count(kind, work) {
       await redis.config('RESETSTAT');
-      const before = kind === 'http' ? await httpRequests() : 0;
-      sent = 0;
-      await work();
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      const requests = kind === 'http' ? (await httpRequests()) - before : sent;
+      let requests: number;
+      if (kind === 'http') {
+        const before = await httpRequests();
+        await work();
+        requests = (await httpRequests()) - before;
+      } else requests = await sentWhile(work);
       let commands = 0;
       for (const [, name = '', calls] of (await redis.info('commandstats')).matchAll(
         /^cmdstat_([^:|]+)[^:]*:calls=(\d+)/gm,
@@ -92,7 +100,6 @@ export async function startBenchRedis(): Promise<BenchRedis> {
     memoryBytes: async () => Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]),
     flush: async () => void (await redis.flushall()),
     async stop() {
-      monitor.disconnect();
       redis.disconnect();
       child.stdin.end();
       await server.stop();
