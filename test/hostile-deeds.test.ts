@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startChannelSimulator } from '../local/simulators/channel.ts';
 import { changeUser } from '../shared/account-change.ts';
@@ -74,5 +75,21 @@ describe('what was done stays done', () => {
     }
     expect((await start()).status).toBe(200);
     await channel.stop();
+  });
+
+  test('who starts channel logins in another user’s name locks nobody out but themselves', async () => {
+    const body = { channel: 'demo', channelUserId: 'victim' };
+    const statusFrom = (localAddress: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = stack.sign(app, 'POST', '/login/channel', { body });
+        const sent = request(`${stack.url}/login/channel`, { method: 'POST', headers, localAddress }, (answer) => {
+          answer.resume().on('end', () => resolve(answer.statusCode));
+        });
+        sent.on('error', reject).end(JSON.stringify(body));
+      });
+    let refused = 0;
+    for (let tries = 0; tries < 125; tries++) refused += (await statusFrom('127.0.7.1')) === 429 ? 1 : 0;
+    expect(refused).toBe(5);
+    expect(await statusFrom('127.0.7.2')).toBe(200);
   });
 });

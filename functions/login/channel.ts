@@ -22,9 +22,10 @@ const timeStamp = v.pipe(
   v.regex(/^[1-9][0-9]{9}$/, 'expected 10 digits'),
 );
 
+/** By address too: nobody locks another user out by naming them. */
 const starts: LockRule[] = [
   { name: 'starts-by-ip', by: ['ip'], limit: 600, windowSeconds: 60, count: 'call', onError: 'closed' },
-  { name: 'starts-by-user', by: ['resource'], limit: 120, windowSeconds: 60, count: 'call', onError: 'closed' },
+  { name: 'starts-by-user', by: ['resource', 'ip'], limit: 120, windowSeconds: 60, count: 'call', onError: 'closed' },
 ];
 
 /** C1. */
