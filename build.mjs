@@ -21,7 +21,7 @@ const slimLua = (lua) =>
  * cold start. A test holds that nothing else in a bundle has a property of these names.
  */
 const CLIENT_PROPERTIES =
-  /^(commandOptions|chain|client|opts|dispatchToListeners|upstashSyncToken|readYourWrites|activeWritePipeline|activeReadPipeline|streamOptions|automaticDeserialization|deserialize|serialize|hasCredentials|enableAutoPipelining|enableTelemetry)$/;
+  /^(commandOptions|chain|client|opts|dispatchToListeners|upstashSyncToken|readYourWrites|activeWritePipeline|activeReadPipeline|streamOptions|automaticDeserialization|deserialize|serialize|hasCredentials|enableAutoPipelining|enableTelemetry|isStreaming|responseEncoding|keepErrors|multiExec|subscriptions|autoPipelineExecutor|mergeTelemetry|onMessage)$/;
 
 /** Lua travels without comments and spare white space, and a script that a function never sends is left out of its bundle. */
 const slimScripts = {

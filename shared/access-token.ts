@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 
 /**
  * The access_token (rows A1-A5): base64 of a JSON text with exactly five members. Everything here is computation on
@@ -39,51 +39,43 @@ const AMBIGUOUS_SECONDS = 30 * 86_400;
 const MEMBERS = ['signatureMethod', 'AppID', 'timeStamp', 'nonce', 'signature'] as const;
 const HEX_LENGTH: Record<SignatureMethod, number> = { SHA1: 40, MD5: 32, 'HMAC-SHA256': 64 };
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Strict parse, in this order: size, charset, canonical base64, UTF-8, flat JSON, forms. */
 export function parseAccessToken(text: string): AccessToken | TokenRefusal {
   if (text.length === 0 || text.length > MAX_LENGTH) return 'size';
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return 'charset';
   const bytes = Buffer.from(text, 'base64');
-  if (bytes.toString('base64') !== text) return 'base64';
+  if (bytes.toString('base64') !== text) return /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? 'base64' : 'charset';
   let json: string;
   try {
-    json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    json = utf8.decode(bytes);
   } catch {
     return 'utf8';
   }
-  const members = parseFlatJson(json);
-  if (!members) return 'json';
-  return checkForms(members);
+  const values = parseFlatJson(json);
+  return values ? checkForms(values) : 'json';
 }
+
+const SPACE = '[ \\t\\r\\n]*';
+const MEMBER = `${SPACE}"([A-Za-z]+)"${SPACE}:${SPACE}(?:"([^"\\\\\\x00-\\x1f]*)"|(\\d{1,15}))${SPACE}`;
+const FIVE_MEMBERS = new RegExp(`^${SPACE}\\{${new Array(5).fill(MEMBER).join(',')}\\}${SPACE}$`);
 
 /**
- * A JSON object of exactly the five members, each once, holding strings without escapes or integers. A full JSON
- * parser would take duplicate names and let the last one win.
+ * The values of a JSON object of exactly the five members, each once, holding strings without escapes or integers. A
+ * full JSON parser would take duplicate names and let the last one win.
  */
-function parseFlatJson(json: string): Map<string, string | number> | undefined {
-  const space = '[ \\t\\r\\n]*';
-  const member = new RegExp(
-    `${space}"([A-Za-z]+)"${space}:${space}(?:"([^"\\\\\\x00-\\x1f]*)"|(\\d{1,15}))${space}([,}])`,
-    'y',
-  );
-  const opening = /^[ \t\r\n]*\{/.exec(json);
-  if (!opening) return undefined;
+function parseFlatJson(json: string): Array<string | number> | undefined {
+  const match = FIVE_MEMBERS.exec(json);
+  if (!match) return undefined;
   const members = new Map<string, string | number>();
-  member.lastIndex = opening[0].length;
-  for (;;) {
-    const match = member.exec(json);
-    if (!match) return undefined;
-    const [, name = '', text, digits, after] = match;
-    if (members.has(name) || !(MEMBERS as readonly string[]).includes(name)) return undefined;
-    members.set(name, text ?? Number(digits));
-    if (after === '}') break;
-  }
-  const rest = json.slice(member.lastIndex);
-  return members.size === MEMBERS.length && /^[ \t\r\n]*$/.test(rest) ? members : undefined;
+  for (let at = 1; at < match.length; at += 3) members.set(match[at] ?? '', match[at + 1] ?? Number(match[at + 2]));
+  const values = MEMBERS.map((name) => members.get(name));
+  return values.every((value) => value !== undefined) ? values : undefined;
 }
 
-function checkForms(members: Map<string, string | number>): AccessToken | TokenRefusal {
-  const [method, appId, stamp, nonce, signature] = MEMBERS.map((name) => members.get(name));
+/** The five values in the order of MEMBERS. */
+function checkForms(values: Array<string | number>): AccessToken | TokenRefusal {
+  const [method, appId, stamp, nonce, signature] = values;
   const signatureMethod = SIGNATURE_METHODS.find((known) => known === method);
   if (!signatureMethod || typeof appId !== 'string' || typeof nonce !== 'string' || typeof signature !== 'string') {
     return 'form';
@@ -117,27 +109,35 @@ export interface SignedRequest {
   bodySha256: string;
 }
 
+/** What an app's key signs with: v2 signs with a key of its own, derived once. */
+export interface SigningKey {
+  privateKey: string;
+  derived: Buffer;
+}
+
+export const signingKey = (appId: string, privateKey: string): SigningKey => ({
+  privateKey,
+  derived: createHmac('sha256', Buffer.from(privateKey, 'utf8')).update(`MPC2\n${appId}`).digest(),
+});
+
 /**
- * The signature a holder of `privateKey` would make: v1 sorts by bytes, joins and hashes (row A4); v2 binds method,
- * path, query and body. undefined: the path or query cannot be canonicalised.
+ * What is signed besides the key. v1: the three parts that are sorted with it (row A4). v2: method, path, query and body
+ * too, one a line. undefined: the path or query cannot be canonicalised.
  */
-export function expectedSignature(token: AccessToken, privateKey: string, request: SignedRequest): string | undefined {
+export function signedParts(token: AccessToken, request: SignedRequest): string[] | undefined {
   const { signatureMethod, appId, timeStamp, nonce } = token;
-  if (signatureMethod !== 'HMAC-SHA256') {
-    const parts = [appId, timeStamp, nonce, privateKey].map((part) => Buffer.from(part, 'utf8'));
-    const joined = Buffer.concat(parts.sort(Buffer.compare));
-    return createHash(signatureMethod === 'SHA1' ? 'sha1' : 'md5')
-      .update(joined)
-      .digest('hex');
-  }
+  if (signatureMethod !== 'HMAC-SHA256') return [appId, timeStamp, nonce];
   const path = canonicalPath(request.path);
   const query = canonicalQuery(request.rawQuery);
   if (path === undefined || query === undefined) return undefined;
-  const derived = createHmac('sha256', Buffer.from(privateKey, 'utf8')).update(`MPC2\n${appId}`).digest();
-  const toSign = ['MPC2-HMAC-SHA256', appId, timeStamp, nonce, request.method, path, query, request.bodySha256].join(
-    '\n',
-  );
-  return createHmac('sha256', derived).update(toSign).digest('hex');
+  return ['MPC2-HMAC-SHA256', appId, timeStamp, nonce, request.method, path, query, request.bodySha256];
+}
+
+/** The signature that a holder of the key makes of these parts: v1 sorts by bytes, joins and hashes. */
+export function signatureOf(method: SignatureMethod, parts: readonly string[], key: SigningKey): string {
+  if (method === 'HMAC-SHA256') return createHmac('sha256', key.derived).update(parts.join('\n')).digest('hex');
+  // All parts but the key are ASCII, so that the order of UTF-16 is the order of bytes.
+  return hash(method === 'SHA1' ? 'sha1' : 'md5', [...parts, key.privateKey].sort().join(''), 'hex');
 }
 
 /** Constant time; both are hex of the method's length. */
@@ -146,9 +146,15 @@ export function signaturesEqual(given: string, expected: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
+const UNRESERVED = /^[A-Za-z0-9._~-]*$/;
+/** Throws URIError for a percent sign that is no escape. */
+const decode = (text: string): string => (UNRESERVED.test(text) ? text : decodeURIComponent(text.replaceAll('+', ' ')));
+
 /** RFC 3986: all but the unreserved characters. encodeURIComponent leaves ! * ' ( ) as they are. */
 const encode = (text: string): string =>
-  encodeURIComponent(text).replace(/[!*'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  UNRESERVED.test(text)
+    ? text
+    : encodeURIComponent(text).replace(/[!*'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
 /**
  * The decoded path, for signature and handler alike. API Gateway decodes it, and cuts at a decoded `?`: what could be
@@ -160,6 +166,7 @@ export function decodedPath(rawPath: string): string | undefined {
 }
 
 function canonicalPath(path: string): string | undefined {
+  if (/^\/[A-Za-z0-9._~/-]*$/.test(path)) return path;
   const decoded = decodedPath(path);
   if (decoded === undefined) return undefined;
   try {
@@ -172,7 +179,6 @@ function canonicalPath(path: string): string | undefined {
 /** Names and values decoded (+ is a space), encoded again, sorted by bytes. undefined: a percent sign is no escape. */
 export function canonicalQuery(rawQuery: string): string | undefined {
   if (rawQuery === '') return '';
-  const decode = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '));
   try {
     const pairs = rawQuery
       .split('&')

@@ -1,17 +1,16 @@
-import type { SignatureMethod } from './access-token.ts';
+import { type SignatureMethod, type SigningKey, signingKey } from './access-token.ts';
 import { type CachePolicy, type Loaded, readThrough } from './cache.ts';
 import { query } from './db.ts';
 import { appKey } from './identity-keys.ts';
 import { LocalCache } from './local-cache.ts';
-import { unseal } from './master-key.ts';
+import { provesItself, unseal } from './master-key.ts';
 
 /** What an app may do (row A1: the access_token proves identity and permission). */
 export const SCOPES = ['login', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-export interface AppKey {
+export interface AppKey extends SigningKey {
   keyId: string;
-  privateKey: string;
 }
 
 export interface App {
@@ -45,10 +44,11 @@ const warm = new LocalCache<App>(1_000, 60_000);
 const justRead = new LocalCache<true>(1_000, 5_000);
 
 /**
- * The app by its id; null: there is none. From the process, else Redis, else MySQL (0, 1 or 2 requests to Redis).
- * Throws EngineError when no engine can tell.
+ * The app by its id; null: there is none, which an AppID that does not prove itself says alone. From the process, else
+ * Redis, else MySQL (0, 1 or 2 requests to Redis). Throws EngineError when no engine can tell.
  */
-export const findApp = async (appId: string): Promise<App | null> => warm.get(appId) ?? readApp(appId);
+export const findApp = async (appId: string): Promise<App | null> =>
+  warm.get(appId) ?? (provesItself(appId) ? readApp(appId) : null);
 
 /** The app as it is now, where what the process knows of it is older than 5 s; undefined: it is not. */
 export const findFresherApp = async (appId: string): Promise<App | null | undefined> =>
@@ -68,7 +68,7 @@ function openRecord(record: AppRecord, now: number): App {
   const alive = record.keys.filter(({ endsAt }) => endsAt === null || Date.parse(endsAt) > now);
   const keys = alive.map(({ keyId, sealed }) => ({
     keyId,
-    privateKey: unseal(sealed, sealContext(record.appId, keyId)),
+    ...signingKey(record.appId, unseal(sealed, sealContext(record.appId, keyId))),
   }));
   return { ...record, keys };
 }

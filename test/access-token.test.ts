@@ -2,13 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type AccessToken,
-  canonicalQuery,
-  decodedPath,
-  expectedSignature,
-  parseAccessToken,
-} from '../shared/access-token.ts';
+import { type AccessToken, canonicalQuery, decodedPath, parseAccessToken } from '../shared/access-token.ts';
+import { expectedSignature } from './expected-signature.ts';
 
 interface Vectors {
   AppID: string;

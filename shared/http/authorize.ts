@@ -3,16 +3,17 @@ import type { APIGatewayRequestAuthorizerEventV2, Context } from 'aws-lambda';
 import {
   type AccessToken,
   decodedPath,
-  expectedSignature,
   isInWindow,
   parseAccessToken,
   type SignedRequest,
+  signatureOf,
   signaturesEqual,
+  signedParts,
+  signingKey,
   type TokenRefusal,
 } from '../access-token.ts';
 import { type App, type AppKey, findApp, findFresherApp } from '../app.ts';
 import { EngineError } from '../errors.ts';
-import { provesItself } from '../master-key.ts';
 import { count, logInvocation, runInvocation } from '../telemetry.ts';
 import type { AuthorizerContext } from './caller.ts';
 
@@ -20,7 +21,7 @@ type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
 
 const EMPTY_SHA256 = createHash('sha256').digest('hex');
 /** An unknown or disabled app costs the same path as a live one. */
-const DUMMY_KEY: AppKey = { keyId: '', privateKey: createHash('sha256').update('no such app').digest('hex') };
+const DUMMY_KEY: AppKey = { keyId: '', ...signingKey('', createHash('sha256').update('no such app').digest('hex')) };
 
 /** Proves signature and time from the token alone. It never sees a body: v2 signs the hash that the caller declares. */
 export async function authorizeCall(event: APIGatewayRequestAuthorizerEventV2, lambda: Context): Promise<Decision> {
@@ -45,7 +46,7 @@ async function decide(event: APIGatewayRequestAuthorizerEventV2): Promise<Author
   const request = signedRequest(event);
   if (!request) return 'path';
   try {
-    const known = provesItself(token.appId) ? await findApp(token.appId) : null;
+    const known = await findApp(token.appId);
     const verdict = judge(token, request, known);
     if (typeof verdict !== 'string' || !known || !MAY_HAVE_CHANGED.has(verdict)) return allowed(verdict, token, event);
     const fresher = await findFresherApp(token.appId);
@@ -111,11 +112,13 @@ const declaredBodyHash = (event: APIGatewayRequestAuthorizerEventV2): string | u
   Object.entries(event.headers ?? {}).find(([name]) => name.toLowerCase() === 'x-content-sha256')?.[1];
 
 function findSigner(token: AccessToken, keys: AppKey[], request: SignedRequest): AppKey | undefined {
+  const parts = signedParts(token, request);
+  if (!parts) return undefined;
   // Two comparisons in any case, so that the time does not tell how many keys an app has.
   const candidates = [keys[0] ?? DUMMY_KEY, keys[1] ?? DUMMY_KEY];
   const matches = candidates.filter((key) => {
-    const expected = expectedSignature(token, key.privateKey, request);
-    return expected !== undefined && signaturesEqual(token.signature, expected) && key !== DUMMY_KEY;
+    const expected = signatureOf(token.signatureMethod, parts, key);
+    return signaturesEqual(token.signature, expected) && key !== DUMMY_KEY;
   });
   return matches[0];
 }
