@@ -51,7 +51,9 @@ export function decodeValue(stored: string): CachedValue | undefined {
   if (kind === 'N') return { ...common, value: undefined, reason: payload };
   try {
     const json = kind === 'J' ? payload : inflateRawSync(Buffer.from(payload, 'base64')).toString('utf8');
-    return { ...common, value: JSON.parse(json, untagSpecial), reason: '' };
+    // A reviver visits every member; most values have nothing for it to do.
+    const value = json.includes('{"$') ? JSON.parse(json, untagSpecial) : JSON.parse(json);
+    return { ...common, value, reason: '' };
   } catch {
     return undefined;
   }

@@ -30,8 +30,18 @@ export interface Family {
 
 const families = new Map<string, Family>();
 
-/** `~` and 128 bits of SHA-256: what free text becomes in a key. */
-export const hashedPart = (text: string): string => `~${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+const hashes = new Map<string, string>();
+const MAX_HASHES = 500;
+
+/** `~` and 128 bits of SHA-256: what free text becomes in a key. Route names come with every call, so they are kept. */
+export function hashedPart(text: string): string {
+  const known = hashes.get(text);
+  if (known) return known;
+  const hash = `~${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+  if (hashes.size >= MAX_HASHES) hashes.clear();
+  if (text.length <= 100) hashes.set(text, hash);
+  return hash;
+}
 
 function encodePart(kind: PartKind, value: string | number): string {
   if (kind === 'number') {
