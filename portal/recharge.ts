@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { recordDeed } from '../shared/audit.ts';
 import { AppError } from '../shared/errors.ts';
 import type { BillLine } from '../shared/recharge/bill.ts';
-import { findOrder, type Order, shownOrder } from '../shared/recharge/order.ts';
+import { findOrder, type Order, ordersOfUser, shownOrder } from '../shared/recharge/order.ts';
 import { findProvider } from '../shared/recharge/providers.ts';
 import { billingDay, reconcile, reconcileSandbox } from '../shared/recharge/reconcile.ts';
 import { refundsOf, requestRefund } from '../shared/recharge/refund.ts';
@@ -64,6 +64,18 @@ const detailText = (detail: Record<string, string | number>): string =>
   Object.entries(detail)
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
+
+async function list(given: Given): Promise<Printed> {
+  const limit = given.optional('limit') === undefined ? 20 : given.integer('limit', { min: 1, max: 500 });
+  const found = await ordersOfUser(given.text('user'), limit);
+  const orders = found.map((order) => ({ ...shownOrder(order), provider: order.provider, appId: order.appId }));
+  const rows = orders.map(({ orderNo, createdAt, status, productId, amountFen, provider, appId }) => [
+    ...[orderNo, createdAt, status, productId, String(amountFen), provider, appId],
+  ]);
+  const head = ['order', 'at', 'status', 'product', 'fen', 'provider', 'AppID'];
+  const none = 'This user has no orders: is it the userId? "user find --account NAME" tells it.';
+  return { json: { orders }, text: rows.length === 0 ? [none] : table(head, rows) };
+}
 
 async function sync(given: Given): Promise<Printed> {
   const before = await known(given.text('order'));
@@ -148,6 +160,11 @@ export const recharge: Noun = {
       about: 'Tells everything that happened to an order, and whether its books agree.',
       options: { order: ORDER },
       run: show,
+    },
+    list: {
+      about: 'Lists the newest orders of a user, at every app.',
+      options: { user: required('ID', 'the userId'), limit: optional('N', 'how many; 20 unless given') },
+      run: list,
     },
     sync: {
       about: 'Asks the provider what became of an order, and credits it when it was paid.',

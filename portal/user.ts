@@ -1,7 +1,9 @@
 import { setUserDisabled } from '../shared/account-change.ts';
 import { recordDeed } from '../shared/audit.ts';
 import { AppError } from '../shared/errors.ts';
-import { type Given, type Noun, type Printed, required } from './command.ts';
+import { findUser } from '../shared/user-admin.ts';
+import { type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
+import { fields } from './table.ts';
 
 const USER = required('ID', 'the userId');
 
@@ -9,7 +11,10 @@ async function change(given: Given, disabled: boolean): Promise<Printed> {
   const userId = given.text('user');
   await setUserDisabled(userId, disabled).catch((error: unknown) => {
     if (!(error instanceof AppError) || error.code !== 'NOT_FOUND') throw error;
-    throw new AppError('NOT_FOUND', `There is no user ${userId}; what is asked for is the userId, not the account.`);
+    throw new AppError(
+      'NOT_FOUND',
+      `There is no user ${userId}; what is asked for is the userId: "user find --account NAME" tells it.`,
+    );
   });
   await recordDeed({ actor: given.actor, action: disabled ? 'user.disable' : 'user.enable', subject: userId });
   const text = disabled
@@ -18,9 +23,29 @@ async function change(given: Given, disabled: boolean): Promise<Printed> {
   return { json: { userId, disabled }, text: [text] };
 }
 
+async function find(given: Given): Promise<Printed> {
+  const named = (['account', 'openid', 'user'] as const).filter((name) => given.optional(name) !== undefined);
+  const [by] = named;
+  if (by === undefined || named.length > 1) throw new UsageError('name the user by one of --account, --openid, --user');
+  const found = await findUser(by, given.text(by));
+  if (!found) throw new AppError('NOT_FOUND', `There is no user with this ${by === 'user' ? 'userId' : by}.`);
+  const { userId, account, state, loginBy, createdAt } = found;
+  const text = fields({ userId, account: account ?? 'none', state, 'logs in by': loginBy, created: createdAt });
+  return { json: { ...found }, text };
+}
+
 export const user: Noun = {
-  about: 'who may log in',
+  about: 'who may log in, and who is who',
   verbs: {
+    find: {
+      about: 'Tells the userId, and whether the user may log in.',
+      options: {
+        account: optional('NAME', 'the login name, or the address of a channel account'),
+        openid: optional('ID', 'of WeChat'),
+        user: optional('ID', 'the userId'),
+      },
+      run: find,
+    },
     disable: {
       about: 'Ends all sessions of a user and refuses logins.',
       options: { user: USER },

@@ -35,6 +35,20 @@ describe('portal user', () => {
     expect(entries).toMatchObject([{ action: 'user.enable' }, { action: 'user.disable' }]);
   });
 
+  test('somebody who knows only a login name is found, whatever case it is in', async () => {
+    const { user } = await login();
+    const found = await portalJson(['user', 'find', '--account', 'DEMO']);
+    expect(found).toEqual({
+      ...{ userId: user.userId, account: 'demo', state: 'enabled', loginBy: 'password' },
+      createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
+    expect(await portalJson(['user', 'find', '--user', user.userId])).toEqual(found);
+    const nobody = await portalHere(['user', 'find', '--openid', 'demo']);
+    expect(nobody).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no user with this openid') });
+    const both = await portalHere(['user', 'find', '--openid', 'o', '--account', 'demo']);
+    expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('one of --account, --openid, --user') });
+  });
+
   test('a user that is not there is a sentence', async () => {
     const run = await portalHere(['user', 'disable', '--user', 'demo']);
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no user demo') });

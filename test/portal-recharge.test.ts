@@ -41,6 +41,20 @@ describe('portal recharge', () => {
     expect(agrees).toBe(true);
   });
 
+  test('list shows the orders of a user who knows no order number, newest first', async () => {
+    const [older, newer] = [await order(), await order()];
+    const { userId } = await portalJson(['user', 'find', '--account', 'demo']);
+    const { orders } = await portalJson(['recharge', 'list', '--user', userId, '--limit', '2']);
+    expect(orders).toMatchObject([
+      { orderNo: newer, status: 'pending', provider: 'sandbox', appId: app.appId },
+      { orderNo: older, status: 'pending' },
+    ]);
+    expect(await portalHere(['recharge', 'list', '--user', 'demo'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('user find --account'),
+    });
+  });
+
   test('without a notice only sync finds the payment', async () => {
     const orderNo = await order();
     const paid = await portalJson(['recharge', 'pay', '--order', orderNo, '--no-notice']);
