@@ -26,15 +26,28 @@ function print({ scenario, reads, readShare, writableAfterMs, problems, seconds,
   for (const problem of problems) console.log(`         ${problem}`);
 }
 
+/** null, and a sentence, when it is not understood. */
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        seconds: { type: 'string', default: '40' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split('. ');
+    console.error(`${sentence}. See --help.`);
+    return null;
+  }
+}
+
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      seconds: { type: 'string', default: '40' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
+  const read = readArguments();
+  if (!read) return 2;
+  const { values, positionals } = read;
   const [wanted] = positionals;
   const chosen = wanted === 'all' ? scenarios : scenarios.filter(({ name }) => name === wanted);
   const seconds = Number(values.seconds);

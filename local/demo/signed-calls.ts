@@ -15,6 +15,7 @@ export async function signedCalls({ story, caller, portal, app, run }: Scene): P
     must(/^[0-9a-f-]{36}$/.test(made.appId) && made.privateKey.length >= 32, 'an AppID in UUID form and a privateKey');
     const shown = await portal('app', 'show', '--app', made.appId);
     must(!JSON.stringify(shown).includes(made.privateKey), 'the privateKey is not told again');
+    await portal('app', 'disable', '--app', made.appId);
   });
 
   await step(
