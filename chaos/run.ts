@@ -97,11 +97,11 @@ export async function runScenario(
       if (writing.struckAt) {
         tally.reads += 1;
         if (status === 200) tally.good += 1;
-        const name = `${status} ${code || cache}`;
+        const name = [status, code, cache].filter(Boolean).join(' ');
         tally.answers[name] = (tally.answers[name] ?? 0) + 1;
       }
       if (code === 'LOGIN_EXPIRED' || code === 'SESSION_REVOKED') problems.push(`a session was lost: ${code}`);
-      if (status === 404) problems.push(`record ${record.id} is not there any more`);
+      if (status === 404) problems.push(`record ${record.id} is not there any more (${cache})`);
       // Served while MySQL is away, and said so: the policy allows it.
       if (status === 200 && cache !== 'stale' && Number(body.title.slice(1)) < least) {
         problems.push(`record ${record.id} shows ${body.title} after v${least} was confirmed (${cache})`);
