@@ -41,11 +41,26 @@ export async function writeThrough<T>(
     result = await work();
   } catch (error) {
     const unknown = error instanceof EngineError && error.outcome === 'unknown';
-    if (unknown && typeof spoiled !== 'function') await forget(spoiled).catch(ignoreEngine);
+    if (unknown && typeof spoiled !== 'function') await forgetPatiently(spoiled);
     throw error;
   }
-  await forget(typeof spoiled === 'function' ? spoiled(result) : spoiled).catch(ignoreEngine);
+  await forgetPatiently(typeof spoiled === 'function' ? spoiled(result) : spoiled);
   return result;
+}
+
+/** Until the next sweep a lost delete means old values, so a Redis that stalled for a moment is asked again. */
+const RETRY_PAUSES_MS = [60, 180];
+
+async function forgetPatiently(keys: readonly Key[]): Promise<void> {
+  for (const pause of RETRY_PAUSES_MS) {
+    try {
+      return await forget(keys);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+  await forget(keys).catch(ignoreEngine);
 }
 
 /**
