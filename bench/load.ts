@@ -26,7 +26,7 @@ export interface Phase {
 export const suite = {
   name: 'load',
   about: 'warm reads, mixed traffic and an attack, through serve, gateway and engines',
-  run: measureLoad,
+  run: () => reportLoad(10),
 };
 
 const CUSTOMERS = 50;
@@ -128,6 +128,7 @@ async function measure(
     beside?: (until: number) => Promise<void>;
   },
 ): Promise<Phase> {
+  console.error(`${phase.name} ...`);
   const before = await snapshot(served);
   const startedAt = performance.now();
   const until = startedAt + phase.seconds * 1000;
@@ -241,22 +242,28 @@ async function measureConstant(seconds: number, traffic: Traffic): Promise<Phase
   return { name: 'the harness answering a constant', perSecond, ...percentiles(latencies), ...rest };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const at = process.argv.indexOf('--seconds');
-  const result = await measureLoad(at > 0 ? { seconds: Number(process.argv[at + 1]) } : {});
+async function reportLoad(seconds: number) {
+  const result = await measureLoad({ seconds });
   for (const row of result.rows) {
     const { load, serve, gateway, redis } = row.cpuMs;
     const cpu = [load, serve, gateway, redis].map((value) => value.toFixed(2)).join(' ');
     console.log(
-      `${row.perSecond.toFixed(0).padStart(6)}/s  p50 ${row.p50.toFixed(1)} ms  p99 ${row.p99.toFixed(1)} ms  ok ${(row.ok * 100).toFixed(1)} %  ` +
-        `redis ${row.redisPerCall.toFixed(2)}  mysql ${row.mysqlPerCall.toFixed(3)}  cpu ms load/serve/gateway/redis ${cpu}  ` +
-        `${row.serveMegabytes.toFixed(0)} MB  ${row.name}`,
+      `${row.perSecond.toFixed(0).padStart(6)}/s  p50 ${row.p50.toFixed(1)} ms  p99 ${row.p99.toFixed(1)} ms  ` +
+        `ok ${(row.ok * 100).toFixed(1)} %  redis ${row.redisPerCall.toFixed(2)}  mysql ${row.mysqlPerCall.toFixed(3)}  ` +
+        `cpu ms load/serve/gateway/redis ${cpu}  ${row.serveMegabytes.toFixed(0)} MB  ${row.name}`,
     );
   }
-  console.log(`ratio to the constant ${result.ratioToConstant.toFixed(3)}`);
-  console.log(`attack ${result.attack.perSecond.toFixed(0)}/s ${JSON.stringify(result.attack.answers)}`);
+  const { perSecond, answers, mysqlShare } = result.attack;
+  console.log(`ratio to the constant ${result.ratioToConstant.toFixed(2)}`);
+  console.log(`attack ${perSecond.toFixed(0)}/s ${JSON.stringify(answers)}`);
   console.log(
-    `mysql per attack call ${(result.attack.mysqlShare * 100).toFixed(2)} %, good kept ${(result.keptShare * 100).toFixed(0)} %`,
+    `MySQL saw ${(mysqlShare * 100).toFixed(2)} % of the attack; good traffic kept ${(result.keptShare * 100).toFixed(0)} %`,
   );
+  return result;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const at = process.argv.indexOf('--seconds');
+  const result = await reportLoad(at > 0 ? Number(process.argv[at + 1]) : 10);
   if (process.argv.includes('--json')) console.log(JSON.stringify(result));
 }

@@ -18,7 +18,7 @@ export interface Figures {
   afterFreeze: string;
 }
 
-export const suite = { name: 'transport', about: 'fetch beside node:http with kept sockets', run: compareTransports };
+export const suite = { name: 'transport', about: 'fetch beside node:http with kept sockets', run: reportTransports };
 
 type Call = (url: string) => Promise<string>;
 
@@ -129,6 +129,17 @@ async function child(way: string): Promise<void> {
   process.exit(0);
 }
 
+async function reportTransports(): Promise<{ ways: Figures[] }> {
+  const figures = await compareTransports();
+  for (const { way, firstCallMs, cpuMicros, callsPerSecond, afterFreeze } of figures) {
+    console.log(
+      `${way.padEnd(22)} first call ${firstCallMs.toFixed(1)} ms, ${cpuMicros.toFixed(0)} us of CPU a call, ` +
+        `${callsPerSecond.toFixed(0)} calls/s, after a freeze ${afterFreeze}`,
+    );
+  }
+  return { ways: figures };
+}
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const at = process.argv.indexOf('--way');
   if (process.argv.includes('--serve')) {
@@ -136,13 +147,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   } else if (at > 0) {
     await child(process.argv[at + 1] ?? '');
   } else {
-    const figures = await compareTransports();
-    for (const { way, firstCallMs, cpuMicros, callsPerSecond, afterFreeze } of figures) {
-      console.log(
-        `${way.padEnd(22)} first call ${firstCallMs.toFixed(1)} ms, ${cpuMicros.toFixed(0)} us of CPU a call, ` +
-          `${callsPerSecond.toFixed(0)} calls/s, after a freeze ${afterFreeze}`,
-      );
-    }
+    const figures = await reportTransports();
     if (process.argv.includes('--json')) console.log(JSON.stringify(figures));
   }
 }
