@@ -1,10 +1,10 @@
 import { ignoreEngine, writeStrict } from './cache-write.ts';
 import { query, type Row, type SqlValue, writeRepeatably } from './db.ts';
 import { AppError } from './errors.ts';
-import { sessionKey, userVersionKey } from './identity-keys.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 import { revokePluginTokens } from './plugin.ts';
 import type { CurrentUser } from './session.ts';
+import { sessionKey, userVersionKey } from './swept-keys.ts';
 
 /**
  * What changes an account. Sessions are stamped with the user's version: a statement that moves it ends them all, in

@@ -6,10 +6,10 @@ import { auditStatement, type Deed } from './audit.ts';
 import { ignoreEngine, writeStrict, writeThrough } from './cache-write.ts';
 import { query, type Transaction, withTransaction } from './db.ts';
 import { AppError, EngineError } from './errors.ts';
-import { appKey } from './identity-keys.ts';
 import { mintAppId, seal } from './master-key.ts';
 import { batch, deleteKeys } from './redis.ts';
-import { checkUserFieldsSchema, schemaKey } from './user-fields.ts';
+import { appKey, userFieldsKey } from './swept-keys.ts';
+import { checkUserFieldsSchema } from './user-fields.ts';
 
 /** What operators do with apps (row A2). Functions read apps through app.ts and import nothing of this. */
 export interface NewApp {
@@ -85,7 +85,7 @@ export async function setUserFields(appId: string, schema: object | null, actor:
         appId,
       ]);
     });
-  await writeThrough(change, () => [schemaKey(appId)]);
+  await writeThrough(change, () => [userFieldsKey(appId)]);
 }
 
 /**

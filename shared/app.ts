@@ -1,9 +1,9 @@
 import { type SignatureMethod, type SigningKey, signingKey } from './access-token.ts';
 import { type CachePolicy, type Loaded, readThrough } from './cache.ts';
 import { query } from './db.ts';
-import { appKey } from './identity-keys.ts';
 import { LocalCache } from './local-cache.ts';
 import { provesItself, unseal } from './master-key.ts';
+import { appKey } from './swept-keys.ts';
 
 /** What an app may do (row A1: the access_token proves identity and permission). */
 export const SCOPES = ['login', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;

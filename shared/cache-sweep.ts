@@ -3,10 +3,18 @@ import { FLOOR_MS } from './cache-write.ts';
 import { hasReplica, query, sqlTime } from './db.ts';
 import { announceIds } from './existence-filter.ts';
 import { retireFilter } from './filter-builder.ts';
-import { appKey, pluginsKey, userVersionKey } from './identity-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
 import { batch, evaluate } from './redis.ts';
 import { allResources, type Resource, resourceKey } from './resources.ts';
+import {
+  appKey,
+  channelKey,
+  merchantsKey,
+  pluginsKey,
+  productsKey,
+  userFieldsKey,
+  userVersionKey,
+} from './swept-keys.ts';
 
 /**
  * The outbox of the cache: every cached table has `updated_at` with an index, so whatever a delete did not reach (it
@@ -16,7 +24,7 @@ export interface SweptTable {
   table: string;
   id: string;
   /** Rows without a version of their own say 0. */
-  keyOf(id: string): Key;
+  keysOf(id: string): Key[];
   /** Its rows are filled from replicas where there are some: the sweep leaves floors. Strict families never are. */
   fromReplicas: boolean;
   /** Told of rows that exist now, before their keys go; with how many this run has told of so far. */
@@ -50,14 +58,17 @@ export const sweptTables = (): SweptTable[] => [
     (resource): SweptTable => ({
       table: resource.table,
       id: 'id',
-      keyOf: (id) => resourceKey(resource, id),
+      keysOf: (id) => [resourceKey(resource, id)],
       fromReplicas: true,
       ...(resource.filtered && { exists: (ids, before) => announceChanged(resource, ids, before) }),
     }),
   ),
-  { table: 'apps', id: 'app_id', keyOf: appKey, fromReplicas: false },
-  { table: 'users', id: 'user_id', keyOf: userVersionKey, fromReplicas: false },
-  { table: 'plugins', id: 'plugin_id', keyOf: pluginsKey, fromReplicas: false },
+  { table: 'apps', id: 'app_id', keysOf: (id) => [appKey(id), userFieldsKey(id)], fromReplicas: false },
+  { table: 'users', id: 'user_id', keysOf: (id) => [userVersionKey(id)], fromReplicas: false },
+  { table: 'plugins', id: 'plugin_id', keysOf: () => [pluginsKey()], fromReplicas: false },
+  { table: 'channels', id: 'channel', keysOf: (id) => [channelKey(id)], fromReplicas: false },
+  { table: 'products', id: 'product_id', keysOf: () => [productsKey()], fromReplicas: false },
+  { table: 'merchants', id: 'provider', keysOf: () => [merchantsKey()], fromReplicas: false },
 ];
 
 /** More than these are not told to a filter one by one: it is built anew. */
@@ -132,8 +143,8 @@ interface ChangedRow {
   updatedAt: string;
 }
 
-async function changedRows({ table, id }: SweptTable, { at, afterId }: Position): Promise<ChangedRow[]> {
-  const gone = ['apps', 'users', 'plugins'].includes(table) ? 'NULL' : 'deleted_at';
+async function changedRows({ table, id, fromReplicas }: SweptTable, { at, afterId }: Position): Promise<ChangedRow[]> {
+  const gone = fromReplicas ? 'deleted_at' : 'NULL';
   const where =
     afterId === undefined
       ? 'updated_at >= ?'
@@ -157,11 +168,9 @@ async function sweepRows(table: SweptTable, rows: ChangedRow[], before: number):
     rows.filter(({ exists }) => exists).map(({ id }) => id),
     before,
   );
-  await evaluate(
-    sweepScript,
-    rows.map(({ id }) => table.keyOf(id)),
-    [table.fromReplicas && hasReplica() ? FLOOR_MS : 0, ...rows.map(({ version }) => version)],
-  );
+  const spoiled = new Map(rows.flatMap(({ id, version }) => table.keysOf(id).map((key) => [key, version] as const)));
+  const floorMs = table.fromReplicas && hasReplica() ? FLOOR_MS : 0;
+  await evaluate(sweepScript, [...spoiled.keys()], [floorMs, ...spoiled.values()]);
 }
 
 async function savePosition({ table }: SweptTable, position: Position): Promise<void> {

@@ -1,8 +1,8 @@
 import { auditStatement } from './audit.ts';
 import { writeThrough } from './cache-write.ts';
-import { channelKey } from './channel.ts';
 import { query, type Transaction, withTransaction } from './db.ts';
 import { AppError } from './errors.ts';
+import { channelKey } from './swept-keys.ts';
 
 /** The channels whose users may log in (row C1), as operators register them. */
 export interface RegisteredChannel {

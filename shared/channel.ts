@@ -2,9 +2,9 @@ import { type CachePolicy, readThrough } from './cache.ts';
 import { optionalText } from './config.ts';
 import { query } from './db.ts';
 import { AppError } from './errors.ts';
-import { keyFamily } from './keys.ts';
 import { LocalCache } from './local-cache.ts';
 import { sendOutside } from './outgoing-address.ts';
+import { channelKey } from './swept-keys.ts';
 import { count } from './telemetry.ts';
 import { TransportError } from './transport.ts';
 
@@ -24,13 +24,6 @@ export interface Channel {
 const sandboxKey = optionalText('SANDBOX_KEY');
 const DEMO: Channel = { channel: 'demo', verifyUrl: null, loginList: [{ address: '127.0.0.1', port: 7000 }] };
 
-export const channelKey = keyFamily<[string]>({
-  area: 'cache',
-  name: 'channel',
-  version: 1,
-  parts: ['id'],
-  ttlSeconds: 660,
-});
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 30 };
 const warm = new LocalCache<Channel>(200, 5_000);
 

@@ -1,6 +1,6 @@
 import { query, sqlTime } from './db.ts';
-import { sessionKey } from './identity-keys.ts';
 import { evaluate, Script } from './redis.ts';
+import { sessionKey } from './swept-keys.ts';
 
 /**
  * A logout ends in a deleted copy. Where that delete was lost (a promoted replica had not heard of it) the copy would

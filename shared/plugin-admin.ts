@@ -4,11 +4,11 @@ import { insertApp, type NewApp } from './app-admin.ts';
 import { writeStrict } from './cache-write.ts';
 import { query, withTransaction, write } from './db.ts';
 import { EngineError } from './errors.ts';
-import { appKey, pluginsKey } from './identity-keys.ts';
 import { seal } from './master-key.ts';
 import { outgoingUrl } from './outgoing-address.ts';
 import { PLUGIN_ID, sealContext } from './plugin-directory.ts';
 import { batch } from './redis.ts';
+import { appKey, pluginsKey } from './swept-keys.ts';
 
 /** What the operator does with plugins. Functions do not import this file. */
 

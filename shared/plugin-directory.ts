@@ -1,8 +1,8 @@
 import { type CachePolicy, type Loaded, readThrough } from './cache.ts';
 import { query } from './db.ts';
-import { pluginsKey } from './identity-keys.ts';
 import { LocalCache } from './local-cache.ts';
 import { unseal } from './master-key.ts';
+import { pluginsKey } from './swept-keys.ts';
 
 /**
  * Row D4: the preset map plugin id -> plugin server. It is cached whole: a plugin id that nobody registered is known

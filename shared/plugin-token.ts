@@ -3,11 +3,11 @@ import type { CacheRead } from './admission.ts';
 import type { ReadAnswer } from './cache.ts';
 import { ignoreEngine } from './cache-write.ts';
 import { decodePlain } from './cached-value.ts';
-import { sessionKey, userVersionKey } from './identity-keys.ts';
 import { type Key, keyFamily } from './keys.ts';
 import { deleteKeys } from './redis.ts';
 import { type CurrentUser, findSession } from './session.ts';
 import { type Standing, standingOf } from './session-standing.ts';
+import { sessionKey, userVersionKey } from './swept-keys.ts';
 
 /**
  * A plugin token (row D3): `p1.<userId>.<sessionId>.<secret>`. Of the secret's 32 bytes the first 16 are the AppID it

@@ -2,11 +2,11 @@ import { sealContext as appContext } from './app.ts';
 import { recordDeed } from './audit.ts';
 import { writeStrict } from './cache-write.ts';
 import { query, type Row, type SqlValue, write } from './db.ts';
-import { appKey, pluginsKey } from './identity-keys.ts';
 import type { Key } from './keys.ts';
 import { isProvenByFormerKey, isSealedUnderFormerKey, SealError, seal, unseal } from './master-key.ts';
 import { sealContext as pluginContext } from './plugin-directory.ts';
 import { sealContext as merchantContext, merchantsRead } from './recharge/merchant.ts';
+import { appKey, pluginsKey } from './swept-keys.ts';
 
 /** After MASTER_KEY was changed: whatever is sealed under a former key is sealed anew. */
 interface SealedColumn {

@@ -1,9 +1,9 @@
 import { writeStrict } from './cache-write.ts';
 import { query, type SqlValue, sqlTime, type Written, writeRepeatably } from './db.ts';
 import { AppError } from './errors.ts';
-import { sessionKey } from './identity-keys.ts';
 import type { Key } from './keys.ts';
 import { idleSeconds, MAX_DEVICES, maxSeconds, mintSession } from './session.ts';
+import { sessionKey } from './swept-keys.ts';
 
 /** The sessions of a user at an app, one for each device: opened, listed, ended. */
 export interface LiveSession {

@@ -1,5 +1,5 @@
 import { decodePlain } from './cached-value.ts';
-import { SESSION_GRACE_SECONDS } from './identity-keys.ts';
+import { SESSION_GRACE_SECONDS } from './swept-keys.ts';
 
 /**
  * What Redis alone can say of a session that is not the caller's own. `unknown`: its copy is not there, or a writer is

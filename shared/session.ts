@@ -7,10 +7,10 @@ import { decodeValue, encodeValue } from './cached-value.ts';
 import { integerOr } from './config.ts';
 import { query, write } from './db.ts';
 import { AppError, isContention } from './errors.ts';
-import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from './identity-keys.ts';
 import type { Key } from './keys.ts';
 import { evaluate } from './redis.ts';
 import { serverMac } from './server-key.ts';
+import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from './swept-keys.ts';
 
 /**
  * Sessions (rows B1-B4). MySQL's row is the truth; Redis holds a copy as a strict family: a writer's tombstone stands

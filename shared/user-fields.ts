@@ -2,7 +2,7 @@ import type { CacheRead } from './admission.ts';
 import { type CachePolicy, type ReadAnswer, settleReads } from './cache.ts';
 import { query } from './db.ts';
 import { AppError, type FieldError } from './errors.ts';
-import { keyFamily } from './keys.ts';
+import { userFieldsKey } from './swept-keys.ts';
 
 /**
  * Extra user fields (row B4): an app registers a schema, and its users' fields are kept and shown by it. No other app
@@ -156,22 +156,14 @@ export function shownFields(schema: UserFieldsSchema | null, fields: Readonly<Re
 
 const invalid = (errors: FieldError[]): AppError => new AppError('INVALID_INPUT', undefined, { errors });
 
-/** Of what an app registered; whoever changes that forgets this key. */
-export const schemaKey = keyFamily<[string]>({
-  area: 'cache',
-  name: 'user-fields',
-  version: 1,
-  parts: ['id'],
-  ttlSeconds: 660,
-});
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 60 };
 
 /** To be declared among an endpoint's reads; settleSchema() then gives what it found. */
-export const schemaRead = (appId: string): CacheRead => ({ key: schemaKey(appId) });
+export const schemaRead = (appId: string): CacheRead => ({ key: userFieldsKey(appId) });
 
 /** null: the app registered no fields. */
 export async function settleSchema(requestId: string, appId: string, reads: readonly ReadAnswer[]) {
-  const [found] = await settleReads<UserFieldsSchema>(requestId, [schemaKey(appId)], reads, POLICY, async () => {
+  const [found] = await settleReads<UserFieldsSchema>(requestId, [userFieldsKey(appId)], reads, POLICY, async () => {
     const [row] = await query('SELECT user_fields, version FROM apps WHERE app_id = ?', [appId]);
     return [{ value: schemaOf(row?.user_fields), version: Number(row?.version ?? 0) }];
   });

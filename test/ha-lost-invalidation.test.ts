@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sessionKey } from '../shared/identity-keys.ts';
+import { sessionKey } from '../shared/swept-keys.ts';
 import { mintSession, newUserId } from '../shared/session.ts';
 import { startTestStack } from './stack.ts';
 

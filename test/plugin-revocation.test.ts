@@ -2,7 +2,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { setUserDisabled } from '../shared/account-change.ts';
 import { writeStrict } from '../shared/cache-write.ts';
 import { write } from '../shared/db.ts';
-import { userVersionKey } from '../shared/identity-keys.ts';
+import { userVersionKey } from '../shared/swept-keys.ts';
 import { revokePluginTokens } from '../shared/plugin.ts';
 import { registerPlugin, removePlugin } from '../shared/plugin-admin.ts';
 import { sessionKeys } from '../shared/session-devices.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../shared/identity-keys.ts';
+import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../shared/swept-keys.ts';
 import { SINCE_SHARDS, sinceKey } from '../shared/replay-record.ts';
 import { idleSeconds, newUserId } from '../shared/session.ts';
 import { openSession } from '../shared/session-devices.ts';

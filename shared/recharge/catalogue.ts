@@ -3,7 +3,7 @@ import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, settleReads } f
 import { writeThrough } from '../cache-write.ts';
 import { query, type Row, write } from '../db.ts';
 import { AppError } from '../errors.ts';
-import { keyFamily } from '../keys.ts';
+import { productsKey } from '../swept-keys.ts';
 
 /** What can be bought (row C7). Prices are the server's: an order takes them from this table, never from a caller. */
 export interface Product {
@@ -20,14 +20,7 @@ export interface Product {
 /** The one kind of unit that wallets hold. */
 export const ASSET = 'coin';
 
-const catalogueKey = keyFamily<[string]>({
-  area: 'cache',
-  name: 'products',
-  version: 1,
-  parts: ['id'],
-  ttlSeconds: 3_700,
-});
-const KEY = catalogueKey('all');
+const KEY = productsKey();
 const POLICY: CachePolicy = { freshSeconds: 60, graceSeconds: 3_600, nullSeconds: 30 };
 
 export const catalogueRead = (): CacheRead => ({ key: KEY });

@@ -3,9 +3,9 @@ import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, readThrough, se
 import { writeThrough } from '../cache-write.ts';
 import { query, write } from '../db.ts';
 import { AppError } from '../errors.ts';
-import { keyFamily } from '../keys.ts';
 import { LocalCache } from '../local-cache.ts';
 import { seal, unseal } from '../master-key.ts';
+import { merchantsKey } from '../swept-keys.ts';
 import { alarm } from '../telemetry.ts';
 import type { Provider } from './provider.ts';
 import { WechatPayInputError } from './wechatpay-error.ts';
@@ -21,14 +21,7 @@ export interface Merchant {
   sealed: string;
 }
 
-const merchantsKey = keyFamily<[string]>({
-  area: 'cache',
-  name: 'merchants',
-  version: 1,
-  parts: ['id'],
-  ttlSeconds: 4_300,
-});
-const KEY = merchantsKey('all');
+const KEY = merchantsKey();
 const POLICY: CachePolicy = { freshSeconds: 600, graceSeconds: 3_600, nullSeconds: 30 };
 
 export const merchantsRead = (): CacheRead => ({ key: KEY });

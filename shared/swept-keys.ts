@@ -1,6 +1,6 @@
 import { type Key, keyFamily } from './keys.ts';
 
-/** Keys of the strict families. They stand apart from their concepts so that cache-warm, which sweeps them, needs no secret. */
+/** Keys that cache-warm sweeps. They stand apart from their concepts so that it needs no secret of theirs. */
 export const appKey = keyFamily<[string]>({ area: 'cache', name: 'app', version: 1, parts: ['id'], ttlSeconds: 660 });
 
 /** A session's copy outlives it, so that `expired` (there, in grace) and `absent` (ask MySQL) differ at no cost. */
@@ -26,3 +26,33 @@ export const userVersionKey = keyFamily<[string]>({
 const plugins = keyFamily<[string]>({ area: 'cache', name: 'plugins', version: 1, parts: ['id'], ttlSeconds: 660 });
 /** The map of all plugins is one value. */
 export const pluginsKey = (): Key => plugins('all');
+
+/** The extra user fields an app registered (row B4); its row in `apps` holds them. */
+export const userFieldsKey = keyFamily<[string]>({
+  area: 'cache',
+  name: 'user-fields',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: 660,
+});
+
+export const channelKey = keyFamily<[string]>({
+  area: 'cache',
+  name: 'channel',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: 660,
+});
+
+const products = keyFamily<[string]>({ area: 'cache', name: 'products', version: 1, parts: ['id'], ttlSeconds: 3_700 });
+/** The catalogue is one value. */
+export const productsKey = (): Key => products('all');
+
+const merchants = keyFamily<[string]>({
+  area: 'cache',
+  name: 'merchants',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: 4_300,
+});
+export const merchantsKey = (): Key => merchants('all');
