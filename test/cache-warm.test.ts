@@ -4,6 +4,7 @@ import { sweepChangedRows, sweptTables } from '../shared/cache-sweep.ts';
 import { decayHotKeys, readHotKeys } from '../shared/hot-keys.ts';
 import { policyKey } from '../shared/lock-policy.ts';
 import { readOf, resourceKey, resourceNamed } from '../shared/resources.ts';
+import { appKey, channelKey, merchantsKey, productsKey, userFieldsKey } from '../shared/swept-keys.ts';
 import { requestOf } from './admission-call.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
@@ -44,6 +45,22 @@ describe('cache-warm', () => {
     expect((await read(7)).body.name).toBe('first');
     expect(await warm()).toMatchObject({ swept: 2 });
     expect((await read(7)).body.name).toBe('second');
+  });
+
+  test('channels, products, merchants and what apps registered are read anew, too, when another tool changed them', async () => {
+    await stack.mysql.execute(
+      `INSERT INTO channels (channel, verify_url, login_host, login_port) VALUES ('swept', 'https://a.example', 'a', 1)`,
+    );
+    await stack.mysql.execute(
+      `INSERT INTO products (product_id, title, amount_fen, units) VALUES ('swept', 't', 1, 1)`,
+    );
+    await stack.mysql.execute(
+      `INSERT INTO merchants (provider, provider_app_id, merchant_id, sealed_config) VALUES ('swept', 'a', 'm', 'x')`,
+    );
+    const keys = [channelKey('swept'), productsKey(), merchantsKey(), userFieldsKey(app.appId), appKey(app.appId)];
+    for (const key of keys) await stack.redis.set(key, 'older', 'EX', 600);
+    await warm();
+    expect(await stack.redis.exists(...keys)).toBe(0);
   });
 
   test('the newest records are warm before anybody asks for them', async () => {
