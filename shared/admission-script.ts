@@ -163,9 +163,10 @@ for i = 1, number() do
       if lockMs > 0 and (not locked or string.find(flags, 'e')) then
         local lasts = lockMs
         if strikesKey then
-          local strike = tonumber(strikes or '') or 0
+          local struck, strike = string.match(strikes or '', '^(%d+);(%d+)$')
+          strike = struck == generation and tonumber(strike) or 0
           lasts = math.min(maxMs, lockMs * factor ^ (locked and math.max(0, strike - 1) or strike))
-          if not locked then trips[#trips + 1] = {strikesKey, int(strike + 1), memoryMs} end
+          if not locked then trips[#trips + 1] = {strikesKey, generation .. ';' .. int(strike + 1), memoryMs} end
         end
         ms = locked and math.max(ms, lasts) or lasts
         trips[#trips + 1] = {counterKey, generation .. ';' .. int(limit + 1), ms}

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { admit, giveBack } from '../shared/admission.ts';
 import { type BoundRule, checkRules, type LockRule } from '../shared/api-lock.ts';
 import { ipIdentity } from '../shared/ip-identity.ts';
+import { encodePolicy, policyKey } from '../shared/lock-policy.ts';
 import { readKey, requestOf, rule, verdictOf } from './admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from './admission-world.ts';
 import { inProcesses } from './processes.ts';
@@ -75,6 +76,22 @@ describe('an API lock', () => {
       await world.pass(1_000);
     }
     expect(waits).toEqual([100, 400, 1_000]);
+  });
+
+  test('that the operator cleared begins with its first length again', async () => {
+    const target = 'data:cleared';
+    const escalate = { factor: 4, maxSeconds: 1_000, memorySeconds: 5_000 };
+    const rules = [rule({ limit: 1, windowSeconds: 10, lockSeconds: 100, extend: true, escalate })];
+    const wait = async () => {
+      await verdicts(1, rules, { target });
+      return (await verdictOf(requestOf(rules, { target }))).retryAfter;
+    };
+    expect(await wait()).toBe(100);
+    await world.pass(1_000);
+    expect(await wait()).toBe(400);
+    const cleared = encodePolicy({ version: 1, generation: 1, rules: [], blocks: [] });
+    await world.redis.set(policyKey(target), cleared, 'EX', 600);
+    expect(await wait()).toBe(100);
   });
 
   test('that refuses charges no other rule, and takes no lease', async () => {
