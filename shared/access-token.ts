@@ -52,9 +52,15 @@ export function parseAccessToken(text: string): AccessToken | TokenRefusal {
   } catch {
     return 'utf8';
   }
+  const usual = USUAL.exec(json);
+  if (usual) return checkForms(usual.slice(1));
   const values = parseFlatJson(json);
   return values ? checkForms(values) : 'json';
 }
+
+/** As nearly all signers write it. Whatever differs takes the longer way, to the same end. */
+const USUAL =
+  /^\{"signatureMethod":"([A-Z0-9-]{3,11})","AppID":"([A-Za-z0-9_-]+)","timeStamp":"(\d{10})","nonce":"([A-Za-z0-9_-]+)","signature":"([0-9A-Fa-f]+)"\}$/;
 
 const SPACE = '[ \\t\\r\\n]*';
 const MEMBER = `${SPACE}"([A-Za-z]+)"${SPACE}:${SPACE}(?:"([^"\\\\\\x00-\\x1f]*)"|(\\d{1,15}))${SPACE}`;
@@ -109,33 +115,50 @@ export interface SignedRequest {
   bodySha256: string;
 }
 
-/** What an app's key signs with: v2 signs with a key of its own, derived once. */
+/** What an app's key signs with. v2 signs with a key of its own, derived once, in the two forms in which HMAC uses it. */
 export interface SigningKey {
   privateKey: string;
-  derived: Buffer;
+  inner: Buffer;
+  outer: Buffer;
 }
 
-export const signingKey = (appId: string, privateKey: string): SigningKey => ({
-  privateKey,
-  derived: createHmac('sha256', Buffer.from(privateKey, 'utf8')).update(`MPC2\n${appId}`).digest(),
-});
+export function signingKey(appId: string, privateKey: string): SigningKey {
+  const derived = createHmac('sha256', Buffer.from(privateKey, 'utf8')).update(`MPC2\n${appId}`).digest();
+  const padded = (byte: number): Buffer =>
+    Buffer.alloc(BLOCK_BYTES, byte).map((pad, at) => pad ^ (derived[at] ?? 0)) as Buffer;
+  return { privateKey, inner: padded(0x36), outer: padded(0x5c) };
+}
+
+/** Of SHA-256. */
+const BLOCK_BYTES = 64;
+
+/** HMAC-SHA256 (RFC 2104) of ASCII text by two one-shot hashes: two thirds of what createHmac takes for each call. */
+function hmacHex({ inner, outer }: SigningKey, text: string): string {
+  const first = Buffer.allocUnsafe(BLOCK_BYTES + text.length);
+  inner.copy(first);
+  first.write(text, BLOCK_BYTES, 'latin1');
+  const second = Buffer.allocUnsafe(BLOCK_BYTES + 32);
+  outer.copy(second);
+  second.write(hash('sha256', first, 'binary'), BLOCK_BYTES, 'latin1');
+  return hash('sha256', second, 'hex');
+}
 
 /**
  * What is signed besides the key. v1: the three parts that are sorted with it (row A4). v2: method, path, query and body
- * too, one a line. undefined: the path or query cannot be canonicalised.
+ * too, one a line. undefined: the path or query cannot be canonicalised, or the body's hash is none.
  */
 export function signedParts(token: AccessToken, request: SignedRequest): string[] | undefined {
   const { signatureMethod, appId, timeStamp, nonce } = token;
   if (signatureMethod !== 'HMAC-SHA256') return [appId, timeStamp, nonce];
   const path = canonicalPath(request.path);
   const query = canonicalQuery(request.rawQuery);
-  if (path === undefined || query === undefined) return undefined;
+  if (path === undefined || query === undefined || !/^[0-9a-f]{64}$/.test(request.bodySha256)) return undefined;
   return ['MPC2-HMAC-SHA256', appId, timeStamp, nonce, request.method, path, query, request.bodySha256];
 }
 
 /** The signature that a holder of the key makes of these parts: v1 sorts by bytes, joins and hashes. */
 export function signatureOf(method: SignatureMethod, parts: readonly string[], key: SigningKey): string {
-  if (method === 'HMAC-SHA256') return createHmac('sha256', key.derived).update(parts.join('\n')).digest('hex');
+  if (method === 'HMAC-SHA256') return hmacHex(key, parts.join('\n'));
   // All parts but the key are ASCII, so that the order of UTF-16 is the order of bytes.
   return hash(method === 'SHA1' ? 'sha1' : 'md5', [...parts, key.privateKey].sort().join(''), 'hex');
 }

@@ -1,8 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type AccessToken, canonicalQuery, decodedPath, parseAccessToken } from '../shared/access-token.ts';
+import {
+  type AccessToken,
+  canonicalQuery,
+  decodedPath,
+  parseAccessToken,
+  signedParts,
+} from '../shared/access-token.ts';
 import { expectedSignature } from './expected-signature.ts';
 
 interface Vectors {
@@ -144,6 +150,62 @@ describe('the parser', () => {
       }),
     );
   });
+});
+
+describe('a v2 signature', () => {
+  test('is the HMAC-SHA256 of RFC 2104, whatever the key and the call', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary' }),
+        fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/),
+        fc.webPath(),
+        (key, appId, path) => {
+          const wellFormed = Buffer.from(key).toString();
+          const token = {
+            ...(parseAccessToken(encode(members)) as AccessToken),
+            appId,
+            signatureMethod: 'HMAC-SHA256' as const,
+          };
+          const request = { ...NO_REQUEST, path: `/${path.replaceAll('%', '')}` };
+          const parts = signedParts(token, request) ?? [];
+          const derived = createHmac('sha256', wellFormed).update(`MPC2\n${appId}`).digest();
+          const wanted = createHmac('sha256', derived).update(parts.join('\n')).digest('hex');
+          expect(expectedSignature(token, wellFormed, request)).toBe(wanted);
+        },
+      ),
+    );
+  });
+
+  test.each(['', 'E3B0', 'x'.repeat(64), `${'0'.repeat(63)}\u0130`, '0'.repeat(63)])(
+    'covers no body hash %j',
+    (bodySha256) => {
+      const token = { ...(parseAccessToken(encode(members)) as AccessToken), signatureMethod: 'HMAC-SHA256' as const };
+      expect(signedParts(token, { ...NO_REQUEST, bodySha256 })).toBeUndefined();
+    },
+  );
+});
+
+test('a token reads the same in whatever order and white space it is written', () => {
+  const member = fc.oneof(
+    fc.constantFrom(...Object.values(members), '0'.repeat(64), '1767225600', ''),
+    fc.stringMatching(/^[A-Za-z0-9_-]{1,70}$/),
+  );
+  fc.assert(
+    fc.property(
+      fc.tuple(member, member, member, member, member),
+      fc.nat(31),
+      ([method, AppID, timeStamp, nonce, signature], kept) => {
+        const drawn = { signatureMethod: method, AppID, timeStamp, nonce, signature };
+        const names = Object.keys(members) as Array<keyof typeof members>;
+        // Members of a good token, of which some are changed.
+        const token = Object.fromEntries(names.map((name, i) => [name, kept & (1 << i) ? members[name] : drawn[name]]));
+        const usual = parseAccessToken(encode(token));
+        expect(parseAccessToken(encode(JSON.stringify(token, null, 1)))).toEqual(usual);
+        expect(parseAccessToken(encode(Object.fromEntries(Object.entries(token).reverse())))).toEqual(usual);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
 });
 
 describe('the signed path and query', () => {
