@@ -13,11 +13,12 @@ const SEED = 20_261_124;
 const notice = resourceNamed('notice');
 
 let stack: TestStack;
-let app: TestApp;
+/** One alone would run into the lock on misses. */
+let apps: TestApp[];
 let replica: Connection;
 beforeAll(async () => {
   stack = await startTestStack({ ha: { replicaDelaySeconds: DELAY_SECONDS } });
-  app = await stack.createApp();
+  apps = await Promise.all(Array.from({ length: 10 }, () => stack.createApp()));
   const { host, port, user, password } = replicaServer();
   replica = await createConnection({ host, port, user, password });
 });
@@ -34,7 +35,11 @@ const put = (id: string, version: number) =>
 
 /** The version a reader is shown; 0 for a record that is not there. */
 async function shown(id: string): Promise<number> {
-  const { status, body, text } = await stack.call(app, 'GET', `/data/notice/${id}`);
+  const { status, body, text } = await stack.call(
+    apps[Number(id) % apps.length] as TestApp,
+    'GET',
+    `/data/notice/${id}`,
+  );
   if (status === 404) return 0;
   if (status !== 200) throw new Error(`${status} ${text}`);
   return Number(body.title.slice(1));
