@@ -60,17 +60,31 @@ export async function startPluginServer(
 const USAGE = `usage: tsx local/simulators/plugin-server.ts --plugin ID --secret whsec_... [--secret ...] [--port N]
   [--backend URL --app-id A --private-key K]   asks the business backend about tokens that no push announced`;
 
+/** undefined: asked for help, or not understood. */
+function readCommand() {
+  const options = {
+    port: { type: 'string', default: '0' },
+    plugin: { type: 'string' },
+    secret: { type: 'string', multiple: true },
+    backend: { type: 'string' },
+    'app-id': { type: 'string' },
+    'private-key': { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  } as const;
+  try {
+    const { values } = parseArgs({ options });
+    if (!values.help) return values;
+    console.log(USAGE);
+  } catch (error) {
+    console.error(`${(error as Error).message.split('. ')[0]}.\n${USAGE}`);
+    process.exitCode = 2;
+  }
+  return undefined;
+}
+
 if (isStartedAs(import.meta.url)) {
-  const { values } = parseArgs({
-    options: {
-      port: { type: 'string', default: '0' },
-      plugin: { type: 'string' },
-      secret: { type: 'string', multiple: true },
-      backend: { type: 'string' },
-      'app-id': { type: 'string' },
-      'private-key': { type: 'string' },
-    },
-  });
+  const values = readCommand();
+  if (!values) process.exit();
   const {
     plugin: pluginId,
     secret: pushSecrets,
