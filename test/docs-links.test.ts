@@ -1,0 +1,47 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const pages = (readdirSync('docs', { recursive: true }) as string[])
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => join('docs', name));
+const FENCED = /^```.*?^```/gms;
+
+/** As GitHub makes anchors of headings. */
+const anchorsOf = (file: string): string[] =>
+  [
+    ...readFileSync(file, 'utf8')
+      .replace(FENCED, '')
+      .matchAll(/^#+ (.*)$/gm),
+  ].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+const deadLinks = (file: string): string[] =>
+  [
+    ...readFileSync(file, 'utf8')
+      .replace(FENCED, '')
+      .matchAll(/\]\(([^)\s]+)\)/g),
+  ]
+    .map(([, target = '']) => target)
+    .filter((target) => !/^[a-z]+:/.test(target))
+    .filter((target) => {
+      const [path = '', anchor] = target.split('#');
+      const linked = path === '' ? file : join(dirname(file), path);
+      return !existsSync(linked) || (anchor !== undefined && !anchorsOf(linked).includes(anchor));
+    });
+
+test.each(['README.md', 'README.zh-CN.md', 'CHANGELOG.md', ...pages])(
+  'every link of %s leads to a page, and to a heading that is there',
+  (file) => {
+    expect(existsSync(file) ? deadLinks(file) : []).toEqual([]);
+  },
+);
+
+test.each(['README.md', 'README.zh-CN.md'])('%s names every page of the documents', (file) => {
+  const text = readFileSync(file, 'utf8');
+  expect(pages.filter((page) => !text.includes(`](${page})`))).toEqual([]);
+});
