@@ -131,12 +131,22 @@ export async function findOrCreateAccount(
   else {
     const { channel, channelUserId, address } = identity;
     const columns = ['channel', 'channel_user_id', 'account_address'];
-    await insertUser(userId, columns, [channel, channelUserId, address], {});
+    const inserted = await insertUser(userId, columns, [channel, channelUserId, address], {});
+    if (!inserted) await renewAddress(identity);
   }
   const account = await findAccount(identity, appId);
   // Made by another call and erased since: whoever tries again gets an account.
   if (!account) throw new EngineError('mysql', 'the account is gone', 'not-applied');
   return { account, created: account.userId === userId };
+}
+
+/** An address made under a former SERVER_KEY gives way to the one of today: the account stays who it was. */
+async function renewAddress(user: Extract<Identity, { by: 'channel' }>): Promise<void> {
+  await writeRepeatably('UPDATE users SET account_address = ? WHERE channel = ? AND channel_user_id = ?', [
+    user.address,
+    user.channel,
+    user.channelUserId,
+  ]);
 }
 
 /** false: a unique key is taken. */
