@@ -187,6 +187,10 @@ describe('what is answered', () => {
     const noticed = await stack.send('POST', '/recharge/notify/sandbox', signed, notice);
     expect([200, 204]).toContain(noticed.status);
     answered.add('POST /recharge/notify/{provider}');
+    // Who registers no address there gets nothing back, least of all what they sent.
+    const echo = await stack.send('GET', '/recharge/notify/xpay?echostr=%3Cscript%3E', {});
+    expect([echo.status, echo.body.code, echo.text.includes('script')]).toEqual([404, 'NOT_FOUND', false]);
+    answered.add('GET /recharge/notify/{provider}');
     const synced = await good('POST /recharge/{orderNo}/sync', 200, { session, path: `/recharge/${orderNo}/sync` });
     expect(synced.body).toEqual({ ...order, status: 'paid', paidAt: TIME });
     expect((await good('GET /recharge', 200, { session })).body).toEqual({ orders: [synced.body] });
