@@ -1,7 +1,7 @@
 import { Client, type Config, cast, DatabaseError, type Field } from '@planetscale/database';
 import { Breaker } from './breaker.ts';
 import { integerOr, optionalText, requiredText } from './config.ts';
-import { EngineError, isContention, SqlError } from './errors.ts';
+import { CONTENTION, EngineError, isContention, SqlError } from './errors.ts';
 import { count, countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
 
@@ -178,7 +178,7 @@ export async function writeRepeatably(sql: string, values: readonly SqlValue[] =
     try {
       return await write(sql, values);
     } catch (error) {
-      if (attempt === 3 && isContention(error)) throw new EngineError('mysql', 'contention', 'not-applied');
+      if (attempt === 3 && isContention(error)) throw new EngineError('mysql', CONTENTION, 'not-applied');
       if (attempt === 3 || !isWorthRepeating(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, attempt * 10 * (1 + Math.random())));
     }

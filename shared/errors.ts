@@ -90,6 +90,11 @@ export const ER_DUP_ENTRY = 1062;
 export const ER_LOCK_DEADLOCK = 1213;
 export const ER_LOCK_WAIT_TIMEOUT = 1205;
 
+/** The reason of an EngineError after some repetitions of a statement that another one stood in the way of. */
+export const CONTENTION = 'contention';
+
 /** Another statement stood in the way: nothing was applied, and the same statement may pass in a moment. */
 export const isContention = (error: unknown): boolean =>
-  error instanceof SqlError && (error.errno === ER_LOCK_DEADLOCK || error.errno === ER_LOCK_WAIT_TIMEOUT);
+  error instanceof SqlError
+    ? error.errno === ER_LOCK_DEADLOCK || error.errno === ER_LOCK_WAIT_TIMEOUT
+    : error instanceof EngineError && error.reason === CONTENTION;

@@ -1,5 +1,5 @@
 import { query, type Row, type SqlValue, type Written, writeRepeatably } from '../db.ts';
-import { ER_DUP_ENTRY, ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, SqlError } from '../errors.ts';
+import { ER_DUP_ENTRY, isContention, SqlError } from '../errors.ts';
 import { alarm } from '../telemetry.ts';
 import { type Page, pageOf, readCursor } from './page.ts';
 
@@ -132,10 +132,11 @@ async function attemptAppend(
   try {
     return await writeRepeatably(sql(form), values);
   } catch (error) {
-    if (!(error instanceof SqlError) || attempt === REPEATS) throw error;
+    if (attempt === REPEATS) throw error;
+    if (isContention(error)) return 'again';
+    if (!(error instanceof SqlError)) throw error;
     const { errno } = error;
     if (errno === ER_DUP_ENTRY) return 'taken';
-    if (errno === ER_LOCK_DEADLOCK || errno === ER_LOCK_WAIT_TIMEOUT) return 'again';
     if (form.straight === '' || (errno !== ER_PARSE_ERROR && errno !== ER_NOT_SUPPORTED_YET)) throw error;
     if (locking) alarm('ledger-without-locking');
     locking = false;

@@ -83,6 +83,8 @@ export interface CreatedOrder {
   amountFen: number;
   status: OrderStatus;
   expiresAt: string;
+  providerAppId: string;
+  merchantId: string;
 }
 
 /**
@@ -90,7 +92,7 @@ export interface CreatedOrder {
  * order number is the idempotency key. Throws INVALID_INPUT (no such product), IDEMPOTENCY_KEY_REUSED (another body).
  */
 export async function createOrder(wanted: NewOrder): Promise<CreatedOrder> {
-  const { appId, userId, productId, provider } = wanted;
+  const { appId, userId, productId, provider, providerAppId, merchantId } = wanted;
   const orderNo = orderNumber(appId, userId, wanted.idempotencyKey);
   const hash = requestHash({ productId, provider });
   const expiresAt = new Date(Date.now() + ORDER_SECONDS * 1000).toISOString();
@@ -102,10 +104,11 @@ export async function createOrder(wanted: NewOrder): Promise<CreatedOrder> {
        SELECT ?, ?, ?, p.asset, ?, p.product_id, ?, ?, ?, LAST_INSERT_ID(p.amount_fen), p.currency, p.units,
               NOW(3) + INTERVAL ${FIRST_CHECK_SECONDS} SECOND, ?
          FROM products p WHERE p.product_id = ? AND p.active = 1`,
-      [orderNo, appId, userId, hash, provider, wanted.providerAppId, wanted.merchantId, sqlTime(expiresAt), productId],
+      [orderNo, appId, userId, hash, provider, providerAppId, merchantId, sqlTime(expiresAt), productId],
     );
     const amountFen = Number(insertId);
-    if (rowsAffected === 1 && amountFen > 0) return { orderNo, amountFen, status: 'pending', expiresAt };
+    if (rowsAffected === 1 && amountFen > 0)
+      return { orderNo, amountFen, status: 'pending', expiresAt, providerAppId, merchantId };
   } catch (error) {
     if (!(error instanceof SqlError && error.errno === ER_DUP_ENTRY)) throw error;
   }

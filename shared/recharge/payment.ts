@@ -1,4 +1,4 @@
-import { query, write } from '../db.ts';
+import { query, write, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { forgetBalance } from './balance.ts';
@@ -96,7 +96,7 @@ function mismatch({ provider, orderNo }: Payment, difference: string): AppError 
 export async function repairMarks(): Promise<number> {
   const [missed] = await query(`SELECT COUNT(*) AS n ${UNMARKED}`);
   if (Number(missed?.n) === 0) return 0;
-  const { rowsAffected } = await write(
+  const { rowsAffected } = await writeRepeatably(
     `UPDATE recharge_orders o JOIN ledger_entries e ON e.kind = 'recharge' AND e.ref = o.order_no
         SET o.status = 'paid', o.transaction_id = SUBSTRING(e.ext_ref, LENGTH(o.provider) + 2),
             o.paid_at = e.created_at, o.next_check_at = NULL

@@ -6,7 +6,7 @@ import { catalogueRead, productsFrom } from './catalogue.ts';
 import { merchantsRead } from './merchant.ts';
 import { createOrder, findOrder, type OrderStatus } from './order.ts';
 import type { Payer } from './provider.ts';
-import { providersFrom } from './providers.ts';
+import { isBoundTo, providersFrom } from './providers.ts';
 import { SANDBOX } from './sandbox.ts';
 import { syncOrder } from './sync.ts';
 
@@ -41,10 +41,7 @@ export async function placeOrder(
   { requestId, reads }: { requestId: string; reads: readonly ReadAnswer[] },
 ): Promise<PlacedOrder> {
   const provider = (await providersFrom(requestId, reads[0])).find((candidate) => candidate.name === name);
-  if (!provider) {
-    const errors = [{ path: 'provider', message: 'no such provider' }];
-    throw new AppError('INVALID_INPUT', undefined, { errors });
-  }
+  if (!provider) throw invalidProvider('no such provider');
   const { providerAppId, merchantId } = provider;
   const { userId } = user;
   const order = await createOrder({
@@ -58,6 +55,8 @@ export async function placeOrder(
   });
   const { orderNo, status } = order;
   if (status !== 'pending') return { orderNo, status, payment: {} };
+  // Paid to another merchant, the order's guards would refuse the payment for ever.
+  if (!isBoundTo(provider, order)) throw invalidProvider('made with another merchant; order anew, with another key');
   const products = reads[1] ? await productsFrom(requestId, reads[1]) : [];
   const title = products.find((candidate) => candidate.productId === productId)?.title ?? productId;
   const payable = { ...order, productId, title };
@@ -66,3 +65,6 @@ export async function placeOrder(
   const known = await findOrder(orderNo);
   return { orderNo, status: known ? (await syncOrder(known)).status : status, payment: {} };
 }
+
+const invalidProvider = (message: string): AppError =>
+  new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'provider', message }] });

@@ -1,5 +1,6 @@
 import type { ReadAnswer } from '../cache.ts';
 import { isMerchantProvider, type Merchant, merchantsFrom, openProvider, readMerchants } from './merchant.ts';
+import type { Order } from './order.ts';
 import type { Provider } from './provider.ts';
 import { SANDBOX, sandboxProvider } from './sandbox.ts';
 
@@ -14,6 +15,20 @@ export async function findProvider(name: string): Promise<Provider | undefined> 
   if (!isMerchantProvider(name)) return undefined;
   return withSandbox(await readMerchants()).find((provider) => provider.name === name);
 }
+
+/**
+ * The provider that holds an order's money. undefined: it is not set up here, or another merchant has taken its place,
+ * who knows nothing of the order: asking him would close what was paid, and refund what is not his.
+ */
+export async function providerOf(order: BoundOrder): Promise<Provider | undefined> {
+  const provider = await findProvider(order.provider);
+  return provider && isBoundTo(provider, order) ? provider : undefined;
+}
+
+type BoundOrder = Pick<Order, 'provider' | 'providerAppId' | 'merchantId'>;
+
+export const isBoundTo = (provider: Provider, order: Omit<BoundOrder, 'provider'>): boolean =>
+  order.providerAppId === provider.providerAppId && order.merchantId === provider.merchantId;
 
 function withSandbox(merchants: readonly Merchant[]): Provider[] {
   const sandbox = sandboxProvider();

@@ -1,12 +1,12 @@
 import { query, type Row, writeRepeatably } from '../db.ts';
-import { AppError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
+import { AppError, ER_DUP_ENTRY, isContention, SqlError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { forgetBalance } from './balance.ts';
 import { appendOnce, type Form, joinLast } from './ledger.ts';
 import { refundNumber, walletOf } from './numbers.ts';
 import { findOrder } from './order.ts';
 import type { RefundState } from './provider.ts';
-import { findProvider } from './providers.ts';
+import { providerOf } from './providers.ts';
 
 /**
  * Refunds: accepted -> processing -> success | closed | abnormal. The units leave the wallet first, the money goes back
@@ -72,12 +72,13 @@ export async function requestRefund(wanted: {
   const { orderNo, amountFen, key, reason = null } = wanted;
   const refundNo = refundNumber(orderNo, key);
   if (!Number.isSafeInteger(amountFen) || amountFen < 1) throw refused('amountFen', 'expected a positive integer');
-  if (reason !== null && !/^[^\p{Cc}\p{Cs}]{1,80}$/u.test(reason))
+  if (reason !== null && (reason.length > 80 || !/^[^\p{Cc}\p{Cs}]+$/u.test(reason)))
     throw refused('reason', 'expected 1 to 80 characters');
   const order = await findOrder(orderNo);
   if (!order) throw new AppError('NOT_FOUND');
-  const provider = await findProvider(order.provider);
-  if (provider?.refunds === false) throw refused('orderNo', `refunds of ${provider.name} are made at its console`);
+  const provider = await providerOf(order);
+  if (!provider) throw refused('orderNo', 'its merchant is not set up here');
+  if (!provider.refunds) throw refused('orderNo', `refunds of ${provider.name} are made at its console`);
   await acceptRefund(refundNo, orderNo, amountFen, reason);
   const refund = await findRefund(refundNo);
   if (!refund) throw await whyRefused(orderNo);
@@ -109,10 +110,9 @@ async function acceptRefund(refundNo: string, orderNo: string, fen: number, reas
       );
       return;
     } catch (error) {
-      if (!(error instanceof SqlError)) throw error;
-      if (error.errno === ER_DUP_ENTRY) return;
+      if (error instanceof SqlError && error.errno === ER_DUP_ENTRY) return;
       // Refunds of different orders may want the same gap of the index: whoever lost begins again.
-      if (attempt === 8) throw error;
+      if (attempt === 8 || !isContention(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, attempt * 10 * (1 + Math.random())));
     }
   }
@@ -141,7 +141,7 @@ export async function advanceRefund(refund: Refund): Promise<Refund> {
     await takeUnits(refund);
     const { refundNo, orderNo, amountFen: refundFen, reason } = refund;
     try {
-      const provider = await findProvider(order.provider);
+      const provider = await providerOf(order);
       if (!provider) throw new AppError('UNAVAILABLE');
       const state = await provider.refund({ refundNo, orderNo, refundFen, totalFen: order.amountFen, reason });
       await recordRefund(refund, state);

@@ -3,7 +3,7 @@ import { AppError, EngineError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { ORDER_COLUMNS, type Order, orderFromRow } from './order.ts';
 import { repairMarks, settlePayment } from './payment.ts';
-import { findProvider } from './providers.ts';
+import { providerOf } from './providers.ts';
 import { advanceRefund, dueRefunds, type Refund } from './refund.ts';
 
 /**
@@ -24,7 +24,10 @@ const BATCH = 50;
 
 /** Works until nothing is due or `stopAt` (Unix milliseconds) has come. */
 export async function sweepRecharge({ stopAt }: { stopAt: number }): Promise<Sweep> {
-  const sweep: Sweep = { repaired: await repairMarks(), asked: 0, credited: 0, closed: 0, refunds: 0, failed: 0 };
+  const sweep: Sweep = { repaired: 0, asked: 0, credited: 0, closed: 0, refunds: 0, failed: 0 };
+  await attempt(sweep, async () => {
+    sweep.repaired = await repairMarks();
+  });
   for (let more = true; more && Date.now() < stopAt; ) {
     const orders = await dueOrders();
     const refunds = await dueRefunds(BATCH);
@@ -56,9 +59,14 @@ async function dueOrders(): Promise<Order[]> {
 }
 
 async function sweepOrder(order: Order, sweep: Sweep): Promise<void> {
-  if (!(await claim('recharge_orders', 'order_no', order.orderNo, order.checks, nextOrderCheck(order)))) return;
-  const provider = await findProvider(order.provider);
-  if (!provider) throw new AppError('UNAVAILABLE');
+  const next = nextOrderCheck(order);
+  // The last check is claimed like any other: whoever dies in it leaves it to the next day.
+  if (!(await claim('recharge_orders', 'order_no', order.orderNo, order.checks, next ?? 24 * HOUR))) return;
+  const provider = await providerOf(order);
+  if (!provider) {
+    if (next === null) await giveUp(order);
+    throw new AppError('UNAVAILABLE');
+  }
   sweep.asked++;
   let asked = await provider.ask(order.orderNo);
   if (asked.state === 'open' && Date.parse(order.expiresAt) <= Date.now()) {
@@ -73,8 +81,15 @@ async function sweepOrder(order: Order, sweep: Sweep): Promise<void> {
       [order.orderNo],
     );
     sweep.closed += rowsAffected;
+  } else if (next === null) {
+    await giveUp(order);
   }
 }
+
+const giveUp = ({ orderNo }: Order) =>
+  writeRepeatably("UPDATE recharge_orders SET next_check_at = NULL WHERE order_no = ? AND status = 'closed'", [
+    orderNo,
+  ]);
 
 async function sweepRefund(refund: Refund, sweep: Sweep): Promise<void> {
   const seconds = Math.min(6 * 3_600, 30 * 2 ** refund.checks);
@@ -86,18 +101,17 @@ async function sweepRefund(refund: Refund, sweep: Sweep): Promise<void> {
   }
 }
 
-/** Moves the next check; false: another sweeper has done so. `seconds` null: it was the last check. */
+/** Moves the next check; false: another sweeper has done so. */
 async function claim(
   table: 'recharge_orders' | 'refunds',
   key: 'order_no' | 'refund_no',
   number: string,
   checks: number,
-  seconds: number | null,
+  seconds: number,
 ): Promise<boolean> {
-  const next = seconds === null ? 'NULL' : `NOW(3) + INTERVAL ${seconds} SECOND`;
   const { rowsAffected } = await write(
-    `UPDATE ${table} SET checks = checks + 1, next_check_at = ${next} WHERE ${key} = ? AND checks = ?`,
-    [number, checks],
+    `UPDATE ${table} SET checks = checks + 1, next_check_at = NOW(3) + INTERVAL ? SECOND WHERE ${key} = ? AND checks = ?`,
+    [seconds, number, checks],
   );
   return rowsAffected === 1;
 }

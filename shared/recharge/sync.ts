@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import { findEntry } from './ledger.ts';
 import { findOrder, markPaid, type Order } from './order.ts';
 import { settlePayment, transactionOf } from './payment.ts';
-import { findProvider } from './providers.ts';
+import { providerOf } from './providers.ts';
 
 /** Asks the provider what became of an order, credits it when it was paid, and gives the order as it then is. */
 export async function syncOrder(order: Order): Promise<Order> {
@@ -14,7 +14,7 @@ export async function syncOrder(order: Order): Promise<Order> {
     await markPaid(orderNo, transactionOf(entry.extRef), entry.createdAt);
     return (await findOrder(orderNo)) ?? order;
   }
-  const provider = await findProvider(order.provider);
+  const provider = await providerOf(order);
   if (!provider) throw new AppError('UNAVAILABLE', 'The payment provider is not set up.', { retryAfterSeconds: 60 });
   const asked = await provider.ask(orderNo);
   if (asked.state === 'paid') await settlePayment(asked.payment);

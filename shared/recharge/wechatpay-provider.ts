@@ -46,6 +46,11 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
   const ask = async (orderNo: string): Promise<Asked> => {
     try {
       const transaction = await pay.queryOrder(orderNo);
+      // Asked of orders that were never credited, whose refund was made by hand at WeChat: units would be a present.
+      if (transaction.paid && transaction.tradeState === 'REFUND') {
+        alarm('refunded-uncredited', { orderNo });
+        return { state: 'ended' };
+      }
       if (transaction.paid) return { state: 'paid', payment: paymentOf(transaction) };
       return { state: ENDED.has(transaction.tradeState) ? 'ended' : 'open' };
     } catch (error) {
