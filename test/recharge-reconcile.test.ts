@@ -69,6 +69,23 @@ describe('reconciling a bill with the ledger', () => {
     ]);
   });
 
+  test("finds a refund that the bill has and that is closed here, and one of another's order", async () => {
+    const [first, second] = [await paid(), await paid()];
+    const closed = await requestRefund({ orderNo: first, amountFen: 100, key: 'a' });
+    const other = await requestRefund({ orderNo: second, amountFen: 100, key: 'a' });
+    await shop.stack.mysql.query("UPDATE refunds SET status = 'closed' WHERE refund_no = ?", [closed.refundNo]);
+    const bill: BillLine[] = [closed, other].map(({ refundNo, amountFen }) => ({
+      ...{ kind: 'refund', orderNo: first, refundNo, amountFen },
+    }));
+    const { differences } = await reconcile('sandbox', aroundNow(), bill);
+    expect(differences.map(({ what, reference }) => [what, reference])).toEqual(
+      expect.arrayContaining([
+        ['refunded, closed here', closed.refundNo],
+        ["refunded, another order's", other.refundNo],
+      ]),
+    );
+  });
+
   test('a billing day is a day of China', () => {
     expect(billingDay('2026-11-24')).toEqual({ from: '2026-11-23T16:00:00.000Z', to: '2026-11-24T16:00:00.000Z' });
   });

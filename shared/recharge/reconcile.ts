@@ -10,6 +10,8 @@ export interface Difference {
     | 'paid another amount'
     | 'credited, not in the bill'
     | 'refunded, unknown here'
+    | 'refunded, closed here'
+    | "refunded, another order's"
     | 'refunded another amount'
     | 'refunded here, not in the bill';
   orderNo: string;
@@ -117,13 +119,21 @@ async function comparePayments(provider: string, lines: readonly PaymentLine[]):
 
 async function compareRefunds(lines: readonly RefundLine[]): Promise<Difference[]> {
   const numbers = lines.map(({ refundNo }) => refundNo);
-  const rows = await query(`SELECT refund_no, amount_fen FROM refunds WHERE refund_no IN (${marks(numbers)})`, numbers);
-  const known = new Map(rows.map((row) => [String(row.refund_no), Number(row.amount_fen)]));
+  const rows = await query(
+    `SELECT refund_no, order_no, amount_fen, status FROM refunds WHERE refund_no IN (${marks(numbers)})`,
+    numbers,
+  );
+  const known = new Map(rows.map((row) => [String(row.refund_no), row]));
   return lines.flatMap(({ orderNo, refundNo, amountFen }): Difference[] => {
-    const ledgerFen = known.get(refundNo) ?? null;
-    if (ledgerFen === amountFen) return [];
-    const what = ledgerFen === null ? 'refunded, unknown here' : 'refunded another amount';
-    return [{ what, orderNo, reference: refundNo, billFen: amountFen, ledgerFen }];
+    const row = known.get(refundNo);
+    const common = { orderNo, reference: refundNo, billFen: amountFen };
+    if (!row) return [{ what: 'refunded, unknown here', ...common, ledgerFen: null }];
+    const ledgerFen = Number(row.amount_fen);
+    if (row.order_no !== orderNo) return [{ what: "refunded, another order's", ...common, ledgerFen }];
+    if (ledgerFen !== amountFen) return [{ what: 'refunded another amount', ...common, ledgerFen }];
+    // The units came back and the money went back as well.
+    if (row.status === 'closed') return [{ what: 'refunded, closed here', ...common, ledgerFen }];
+    return [];
   });
 }
 
