@@ -58,6 +58,23 @@ describe('the audit of the ledger', () => {
     ['I5', 'a closed refund whose units stayed away', "UPDATE refunds SET status = 'closed'"],
     ['I5', 'units taken for no refund', 'DELETE FROM refunds'],
     [
+      'I5',
+      'a refund of more units than were credited',
+      "UPDATE refunds r, ledger_entries e SET r.units = 61, e.delta = -61, e.balance_after = e.balance_after - 41 WHERE e.kind = 'refund'",
+    ],
+    ['I5', 'all the money refunded, and not all the units', 'UPDATE refunds SET amount_fen = 600'],
+    [
+      'I5',
+      "units taken from another's wallet",
+      "UPDATE ledger_entries SET user_id = 'somebody', seq = 1 WHERE kind = 'refund'",
+    ],
+    [
+      'I5',
+      'a refund of an order that was never paid',
+      "UPDATE refunds SET order_no = (SELECT order_no FROM recharge_orders WHERE status = 'pending'), status = 'processing'",
+    ],
+    ['I6', "a credit in another provider's name", "UPDATE ledger_entries SET contra = 'xpay:clearing' WHERE seq = 1"],
+    [
       'I6',
       "a credit with another order's transaction",
       "UPDATE recharge_orders SET transaction_id = 'other' WHERE order_no = :orderNo",

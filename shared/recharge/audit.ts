@@ -92,16 +92,32 @@ const CHECKS: Check[] = [
   },
   {
     invariant: 'I5',
-    what: 'a refund reached the provider and took no units, or others than it says',
-    sql: `SELECT r.refund_no AS subject FROM refunds r LEFT JOIN ledger_entries e
-             ON e.kind = 'refund' AND e.ref = r.refund_no AND e.delta = -r.units
-           WHERE r.status <> 'accepted' AND e.seq IS NULL`,
+    what: 'a refund reached the provider and took no units, or others than it says, or from another wallet',
+    sql: `SELECT r.refund_no AS subject FROM refunds r JOIN recharge_orders o ON o.order_no = r.order_no
+            LEFT JOIN ledger_entries e ON e.kind = 'refund' AND e.ref = r.refund_no
+           WHERE (r.status <> 'accepted' AND e.seq IS NULL)
+              OR NOT (e.delta = -r.units AND e.app_id = o.app_id AND e.user_id = o.user_id AND e.asset = o.asset)`,
+  },
+  {
+    invariant: 'I5',
+    what: 'a refund has no order, or one that was never paid',
+    sql: `SELECT r.refund_no AS subject FROM refunds r LEFT JOIN recharge_orders o ON o.order_no = r.order_no AND ${PAID}
+           WHERE o.order_no IS NULL`,
+  },
+  {
+    invariant: 'I5',
+    what: 'refunds take more units than were credited, or all the money and not all the units',
+    sql: `SELECT o.order_no AS subject FROM recharge_orders o JOIN refunds r ON r.order_no = o.order_no
+           WHERE r.status <> 'closed' GROUP BY o.order_no, o.units, o.amount_fen
+          HAVING SUM(r.units) > o.units OR (SUM(r.amount_fen) = o.amount_fen AND SUM(r.units) <> o.units)`,
   },
   {
     invariant: 'I5',
     what: 'a refund was closed and its units did not come back, or came back without a close',
     sql: `SELECT r.refund_no AS subject FROM refunds r LEFT JOIN ledger_entries e
              ON e.kind = 'refund_reversal' AND e.ref = r.refund_no AND e.delta = r.units
+            AND EXISTS (SELECT 1 FROM recharge_orders o WHERE o.order_no = r.order_no AND o.app_id = e.app_id
+                           AND o.user_id = e.user_id AND o.asset = e.asset)
            WHERE (r.status = 'closed' AND e.seq IS NULL) OR (r.status = 'success' AND e.seq IS NOT NULL)`,
   },
   {
@@ -112,9 +128,9 @@ const CHECKS: Check[] = [
   },
   {
     invariant: 'I6',
-    what: "a credit does not name its order's transaction",
+    what: "a credit does not name its order's provider or transaction",
     sql: `SELECT e.ref AS subject FROM ledger_entries e JOIN recharge_orders o ON o.order_no = e.ref
-           WHERE e.kind = 'recharge' AND (e.ext_ref IS NULL OR NOT e.ext_ref LIKE CONCAT(o.provider, ':_%')
+           WHERE e.kind = 'recharge' AND (e.ext_ref IS NULL OR e.contra <> CONCAT(o.provider, ':clearing') OR NOT e.ext_ref LIKE CONCAT(o.provider, ':_%')
               OR (o.transaction_id IS NOT NULL AND e.ext_ref <> CONCAT(o.provider, ':', o.transaction_id)))`,
   },
   {
