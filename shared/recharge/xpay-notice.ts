@@ -98,9 +98,12 @@ function readDeliver(push: object, config: PushConfig, bodyProven: boolean): Del
   if (openid === null || outTradeNo === null || !quantity || actualPriceFen === null) return refuse('MALFORMED');
   if ((goods && productId === null) || typeof attach !== 'string') return refuse('MALFORMED');
   const transactionId = text(member(member(push, 'WeChatPayInfo'), 'TransactionId'));
-  const trial = member(push, 'IsMock') === true || member(bought, 'IsMock') === true;
+  const trial = isSet(member(push, 'IsMock')) || isSet(member(bought, 'IsMock'));
   return { event, openid, outTradeNo, transactionId, productId, quantity, actualPriceFen, attach, trial, bodyProven };
 }
+
+/** However it is spelt: a trial that is taken for a payment would credit what nobody paid. */
+const isSet = (value: unknown): boolean => ![undefined, null, false, 0, '', '0', 'false'].includes(value as null);
 
 /** AES-256-CBC, iv = the key's first half, padding to 32; inside: 16 random bytes, length, message, app id. */
 function decryptPush(encrypted: string, encodingAesKey: string, appId: string): Buffer {
