@@ -1,5 +1,6 @@
 import { createCipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { auditLedger } from '../shared/recharge/audit.ts';
 import { setMerchant } from '../shared/recharge/merchant.ts';
 import { requestRefund } from '../shared/recharge/refund.ts';
 import type { XpayMerchant } from '../shared/recharge/xpay-provider.ts';
@@ -76,6 +77,26 @@ describe('virtual payment', () => {
     }
     expect(await shopper.balance()).toBe(before + 60);
     await expect(requestRefund({ orderNo, amountFen: 1, key: 'k' })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
+  test('money that went back at the console or at Apple takes its units with it, once per refund', async () => {
+    const orderNo = await place(5);
+    const refund = { Event: 'xpay_refund_notify', MchOrderId: orderNo, WxRefundId: 'wx-1', RefundFee: 200, RetCode: 0 };
+    expect((await push(orderNo, refund)).status).toBe(409);
+    await push(orderNo);
+    const before = await shopper.balance();
+    expect((await push(orderNo, { ...refund, RetCode: 268_490_001 })).status).toBe(200);
+    expect((await push(orderNo, { ...refund, IsMock: true })).status).toBe(200);
+    expect(await shopper.balance()).toBe(before);
+    for (let i = 0; i < 3; i++) {
+      expect(await push(orderNo, refund)).toMatchObject({ status: 200, body: { ErrCode: 0 } });
+    }
+    expect(await shopper.balance()).toBe(before - 20);
+    expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('partial_refund');
+    expect((await push(orderNo, { ...refund, WxRefundId: 'wx-2', RefundFee: 401 })).status).toBe(409);
+    expect((await push(orderNo, { ...refund, WxRefundId: 'wx-2', RefundFee: 400 })).status).toBe(200);
+    expect(await shopper.balance()).toBe(before - 60);
+    expect((await auditLedger()).findings).toEqual([]);
   });
 
   test('a trial push is acknowledged and changes nothing; another amount, environment or signature is refused', async () => {

@@ -120,7 +120,7 @@ describe('a deliver notice', () => {
     const coins = { ...rest, Event: 'xpay_coin_pay_notify', CoinInfo: { ...GoodsInfo, Quantity: 60 } };
     expect(openPush(query, bytes(coins), plain, now)).toMatchObject({ productId: null, quantity: 60 });
     expect(openPush(query, bytes({ ...goods, IsMock: true }), plain, now)).toMatchObject({ trial: true });
-    expect(openPush(query, bytes({ ...goods, Event: 'xpay_refund_notify' }), plain, now)).toBeNull();
+    expect(openPush(query, bytes({ ...goods, Event: 'xpay_complaint_notify' }), plain, now)).toBeNull();
   });
 
   it('without encryption is refused where a key is set, however well it is signed', () => {

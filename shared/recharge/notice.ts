@@ -1,10 +1,9 @@
 import { AppError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { settlePayment } from './payment.ts';
-
 import type { ProviderNotice, RawNotice } from './provider.ts';
 import { findProvider } from './providers.ts';
-import { findRefund, recordRefund } from './refund.ts';
+import { findRefund, recordMadeRefund, recordRefund } from './refund.ts';
 
 /**
  * Takes a provider's notice; when it returns, what it tells is durable. undefined: nothing is to be said in the answer.
@@ -24,6 +23,7 @@ export async function receiveNotice(providerName: string, raw: RawNotice): Promi
   }
   if (notice.kind === 'payment') await settlePayment(notice.payment);
   if (notice.kind === 'refund') await receiveRefund(notice);
+  if (notice.kind === 'refunded') await recordMadeRefund(notice);
   return notice.kind === 'refund' ? undefined : notice.answer;
 }
 

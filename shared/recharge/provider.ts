@@ -70,6 +70,8 @@ export interface RawNotice {
 export type ProviderNotice =
   | { kind: 'payment'; payment: Payment; answer?: object }
   | { kind: 'refund'; refundNo: string; orderNo: string; refundFen: number; state: RefundState }
+  /** Money that went back without our asking, under the provider's own reference. */
+  | { kind: 'refunded'; orderNo: string; reference: string; refundFen: number; answer?: object }
   | { kind: 'nothing'; answer?: object };
 
 export const providerUnavailable = (): AppError =>

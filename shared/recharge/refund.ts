@@ -1,12 +1,11 @@
 import { query, type Row, writeRepeatably } from '../db.ts';
 import { AppError, ER_DUP_ENTRY, isContention, SqlError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
-import { forgetBalance } from './balance.ts';
-import { appendOnce, type Form, joinLast } from './ledger.ts';
-import { refundNumber, walletOf } from './numbers.ts';
+import { refundNumber } from './numbers.ts';
 import { findOrder } from './order.ts';
 import type { RefundState } from './provider.ts';
 import { providerOf } from './providers.ts';
+import { returnUnits, takeUnits } from './refund-units.ts';
 
 /**
  * Refunds: accepted -> processing -> success | closed | abnormal. The units leave the wallet first, the money goes back
@@ -84,6 +83,22 @@ export async function requestRefund(wanted: {
   if (!refund) throw await whyRefused(orderNo);
   if (refund.amountFen !== amountFen) throw new AppError('IDEMPOTENCY_KEY_REUSED');
   return advanceRefund(refund);
+}
+
+/**
+ * A refund that the provider made without our asking: its units leave the wallet as those of any other, once per
+ * reference. Only for providers whose `refund` moves no money (`refunds: false`): it must not go back twice.
+ * Throws NOT_FOUND (no such order), NOTICE_MISMATCH (not paid here, or more than is left of the payment).
+ */
+export async function recordMadeRefund(made: { orderNo: string; reference: string; refundFen: number }): Promise<void> {
+  const { orderNo, reference, refundFen } = made;
+  const refundNo = refundNumber(orderNo, `made:${reference}`);
+  await acceptRefund(refundNo, orderNo, refundFen, null);
+  const refund = await findRefund(refundNo);
+  if (refund?.amountFen === refundFen) return void (await advanceRefund(refund));
+  if (!(await findOrder(orderNo))) throw new AppError('NOT_FOUND');
+  alarm('notice-mismatch', { orderNo, difference: 'refund' });
+  throw new AppError('NOTICE_MISMATCH');
 }
 
 const FIRST_CHECK_SECONDS = 30;
@@ -182,30 +197,3 @@ async function markRefunded(orderNo: string): Promise<void> {
     [orderNo, orderNo, orderNo],
   );
 }
-
-async function takeUnits(refund: Refund): Promise<void> {
-  const { refundNo, orderNo } = refund;
-  const taken = await appendOnce({ kind: 'refund', ref: refundNo }, takeSql, [refundNo, orderNo]);
-  // No money goes back while its units are still there.
-  if (taken.outcome === 'refused') throw new Error('a refund took no units');
-  await forgetBalance(walletOf(orderNo));
-}
-
-/** A refund that succeeded stays taken, whatever comes after. */
-async function returnUnits({ refundNo, orderNo }: Refund): Promise<void> {
-  await appendOnce({ kind: 'refund_reversal', ref: refundNo }, returnSql, [refundNo, orderNo]);
-  await forgetBalance(walletOf(orderNo));
-}
-
-const takeSql = (form: Form): string => moveSql('refund', '-', "r.status <> 'closed'", form);
-const returnSql = (form: Form): string => moveSql('refund_reversal', '+', "r.status <> 'success'", form);
-
-const moveSql = (kind: string, sign: '+' | '-', guard: string, { straight, forUpdate }: Form): string =>
-  `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, reason)
-   SELECT ${straight} o.app_id, o.user_id, o.asset, COALESCE(l.seq, 0) + 1, ${sign}r.units,
-          COALESCE(l.balance_after, 0) ${sign} r.units, '${kind}', r.refund_no, CONCAT(o.provider, ':clearing'), r.reason
-     FROM recharge_orders o
-     JOIN refunds r ON r.order_no = o.order_no AND r.refund_no = ?
-     JOIN users u ON u.user_id = o.user_id
-     ${joinLast('o.app_id', 'o.user_id', 'o.asset')}
-    WHERE o.order_no = ? AND ${guard} ${forUpdate}`;

@@ -33,6 +33,17 @@ export interface DeliverNotice {
   readonly bodyProven: boolean;
 }
 
+/** Money that went back, asked for at the console, or by the payer at WeChat or Apple: nobody here was asked. */
+export interface RefundPush {
+  readonly event: 'xpay_refund_notify';
+  readonly outTradeNo: string;
+  readonly wxRefundId: string;
+  readonly refundFen: number;
+  /** false: it failed, and the money stays. */
+  readonly succeeded: boolean;
+  readonly trial: boolean;
+}
+
 export type PushRefusal =
   | 'MALFORMED'
   | 'STALE'
@@ -66,20 +77,39 @@ export function openPush(
   rawBody: Buffer,
   config: PushConfig,
   nowSeconds: number,
-): DeliverNotice | null {
+): DeliverNotice | RefundPush | null {
   if (!Buffer.isBuffer(rawBody) || rawBody.length > longestPush) refuse('MALFORMED');
   const [timestamp, nonce] = stamp(query, nowSeconds);
   const outer = readJson(rawBody) ?? refuse('MALFORMED');
   if (config.encodingAesKey === null) {
     demandSignature(query.signature, [config.token, timestamp, nonce]);
-    return readDeliver(outer, config, false);
+    return readEvent(outer, config, false);
   }
   const encrypted = member(outer, 'Encrypt');
   // Otherwise dropping the encryption would be all it takes to forge a body.
   if (typeof encrypted !== 'string') return refuse('PLAIN_REFUSED');
   demandSignature(query.msg_signature, [config.token, timestamp, nonce, encrypted]);
   const inner = readJson(decryptPush(encrypted, config.encodingAesKey, config.appId)) ?? refuse('MALFORMED');
-  return readDeliver(inner, config, true);
+  return readEvent(inner, config, true);
+}
+
+function readEvent(push: object, config: PushConfig, bodyProven: boolean): DeliverNotice | RefundPush | null {
+  return member(push, 'Event') === 'xpay_refund_notify'
+    ? readRefundPush(push, config)
+    : readDeliver(push, config, bodyProven);
+}
+
+function readRefundPush(push: object, config: PushConfig): RefundPush {
+  const env = member(push, 'Env');
+  if (env !== undefined && env !== config.env && env !== String(config.env)) refuse('WRONG_ENV');
+  const outTradeNo = text(member(push, 'MchOrderId'));
+  const wxRefundId = text(member(push, 'WxRefundId'));
+  const refundFen = fen(member(push, 'RefundFee'));
+  const result = member(push, 'RetCode');
+  if (outTradeNo === null || wxRefundId === null || !refundFen || result === undefined) return refuse('MALFORMED');
+  const succeeded = result === 0 || result === '0';
+  const trial = isSet(member(push, 'IsMock'));
+  return { event: 'xpay_refund_notify', outTradeNo, wxRefundId, refundFen, succeeded, trial };
 }
 
 function readDeliver(push: object, config: PushConfig, bodyProven: boolean): DeliverNotice | null {

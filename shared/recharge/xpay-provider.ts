@@ -51,18 +51,25 @@ export function xpayProvider(config: unknown): Provider {
 
     ask: async () => ({ state: 'open' }),
     close: async () => 'closed',
-    refund: async () => Promise.reject(new AppError('UNAVAILABLE')),
-    readNotice: (notice) => refusingAsOurs(() => readDelivery(notice, push, offerId)),
+    // There is a refund here only once WeChat has told that the money went back.
+    refund: async () => 'success',
+    readNotice: (notice) => refusingAsOurs(() => readPush(notice, push, offerId)),
     echo: (query) => refusingAsOurs(() => pushEcho(query, pushToken, now())),
   };
 }
 
 const now = (): number => Math.floor(Date.now() / 1000);
 
-function readDelivery({ query, body }: RawNotice, push: PushConfig, offerId: string) {
+function readPush({ query, body }: RawNotice, push: PushConfig, offerId: string) {
   const answer = JSON.parse(deliverAnswer) as object;
   const delivery = openPush(query, body, push, now());
   if (!delivery || delivery.trial) return { kind: 'nothing', answer } as const;
+  if (delivery.event === 'xpay_refund_notify') {
+    const { outTradeNo: orderNo, wxRefundId: reference, refundFen, succeeded } = delivery;
+    return succeeded
+      ? ({ kind: 'refunded', orderNo, reference, refundFen, answer } as const)
+      : ({ kind: 'nothing', answer } as const);
+  }
   const { outTradeNo: orderNo, transactionId, actualPriceFen: amountFen } = delivery;
   const bound = { provider: 'xpay', providerAppId: push.appId, merchantId: offerId, orderNo, amountFen };
   // Not paid through WeChat Pay: then the order's own number is all there is to tell payments apart by.
