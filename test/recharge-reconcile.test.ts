@@ -111,6 +111,13 @@ describe("WeChat Pay's trade bill", () => {
     ]);
   });
 
+  test('tells of no refund that failed', () => {
+    const refund = (number: string, state: string): string =>
+      line('t', 'wx1', '4200001', 'R1', 'REFUND', 'CNY', '0.00', number, '1.00', '0.00', '', state);
+    const text = [`${head},退款状态`, refund('F1', 'FAIL'), refund('F2', 'SUCCESS')].join('\n');
+    expect(parseTradeBill(text)).toEqual([{ kind: 'refund', orderNo: 'R1', refundNo: 'F2', amountFen: 100 }]);
+  });
+
   test.each([
     ['交易时间,商户订单号', 'line 1'],
     [`${head}\n${line('t', 'wx1', '4', 'R1', 'SUCCESS', 'CNY', '0', '0', '0', '1.234', '')}`, 'line 2'],

@@ -15,7 +15,7 @@ import { calm, letLoose, seeded, settleDown, untilAnswered } from './recharge-ch
 import { openShop, type Shop } from './recharge-fixture.ts';
 
 /** The same chaos with WeChat Pay as third party: its calls and its notices are lost, doubled, late and forged, too. */
-const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 15);
+const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 25);
 const API_FAULTS = [
   'system-error',
   'system-error-after',

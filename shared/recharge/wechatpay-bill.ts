@@ -13,6 +13,8 @@ const COLUMNS = {
   refundNo: '商户退款单号',
   refundAmount: '申请退款金额',
 } as const;
+/** Where it is told: a refund that failed moved no money. */
+const REFUND_STATE = '退款状态';
 
 /** Throws INVALID_INPUT with the number of the line that is no line of a bill. */
 export function parseTradeBill(text: string): BillLine[] {
@@ -35,6 +37,7 @@ export function parseTradeBill(text: string): BillLine[] {
         break;
       }
       case 'REFUND': {
+        if (value(REFUND_STATE) === 'FAIL') break;
         const amountFen = fenOf(value(COLUMNS.refundAmount), number);
         bill.push({ kind: 'refund', orderNo, refundNo: value(COLUMNS.refundNo), amountFen });
         break;
