@@ -191,5 +191,9 @@ test('a payment of a user whose row some other tool deleted is credited all the 
   const orderNo = await place();
   await shop.stack.mysql.execute('DELETE FROM users WHERE user_id = ?', [shopper.userId]);
   expect((await shop.notify({ orderNo })).status).toBe(204);
+  await shop.stack.mysql.execute('DELETE FROM users WHERE user_id = ?', [shopper.userId]);
+  expect((await shop.notify({ orderNo })).status).toBe(204);
+  expect((await shop.notify({ orderNo, amountFen: 1 })).status).toBe(409);
+  expect((await shop.notify({ orderNo, transactionId: 'another' })).status).toBe(409);
   expect((await auditLedger()).findings).toEqual([]);
 });

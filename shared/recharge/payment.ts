@@ -48,10 +48,8 @@ export async function credit(payment: Payment): Promise<'credited' | 'known'> {
     ]);
     if (appended.outcome === 'created') return 'credited';
     if (appended.outcome === 'foreign') throw mismatch(payment, 'transaction-of-another-order');
-    if (appended.outcome === 'found') {
-      if (appended.agrees && appended.entry.extRef === extRef) return 'known';
-      throw mismatch(payment, appended.agrees ? 'paid-twice' : 'amount');
-    }
+    const known = appended.outcome === 'found' && appended.entry.extRef === extRef;
+    if (known && appended.agrees) return 'known';
     const order = await findOrder(orderNo);
     if (!order) {
       count('recharge.unknown-order');
@@ -59,6 +57,8 @@ export async function credit(payment: Payment): Promise<'credited' | 'known'> {
     }
     const difference = differenceOf(order, payment);
     if (difference) throw mismatch(payment, difference);
+    if (known) return 'known';
+    if (appended.outcome === 'found') throw mismatch(payment, 'paid-twice');
     // Everything agrees, so the lock row is what is missing: the user's row was deleted by some other tool.
     if (attempt > 1) throw new Error('a payment that agrees with its order was not credited');
     alarm('recharge-without-user', { orderNo });
