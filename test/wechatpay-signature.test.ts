@@ -8,8 +8,9 @@ import {
 } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createSigner, newIdentity } from '../local/simulators/wechatpay-identity.ts';
-import { createWechatPay, type Http, type HttpRequest } from '../shared/recharge/wechatpay.ts';
+import { createWechatPay } from '../shared/recharge/wechatpay.ts';
 import { WechatPayInputError } from '../shared/recharge/wechatpay-error.ts';
+import type { Http, HttpRequest } from '../shared/recharge/wechatpay-exchange.ts';
 import type { WechatPayConfig } from '../shared/recharge/wechatpay-input.ts';
 import { readPlatformKeys, signatureFault } from '../shared/recharge/wechatpay-signature.ts';
 

@@ -3,7 +3,7 @@ import { alarm, count } from '../telemetry.ts';
 import { send } from '../transport.ts';
 import type { Payment } from './payment.ts';
 import { type Asked, type Provider, providerUnavailable, type RefundState } from './provider.ts';
-import { createWechatPay, type Http } from './wechatpay.ts';
+import { createWechatPay } from './wechatpay.ts';
 import { parseTradeBill } from './wechatpay-bill.ts';
 import {
   WechatPayInputError,
@@ -11,6 +11,7 @@ import {
   WechatPayOutcomeUnknown,
   WechatPayRefused,
 } from './wechatpay-error.ts';
+import type { Http } from './wechatpay-exchange.ts';
 import type { WechatPayConfig } from './wechatpay-input.ts';
 import type { PaidTransaction, Refund } from './wechatpay-record.ts';
 

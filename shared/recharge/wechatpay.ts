@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { demand, refusalCode, WechatPayOutcomeUnknown, WechatPayRefused } from './wechatpay-error.ts';
+import { createHash } from 'node:crypto';
+import { demand, WechatPayOutcomeUnknown, WechatPayRefused } from './wechatpay-error.ts';
+import { type Http, openExchange } from './wechatpay-exchange.ts';
 import {
   beijingTime,
   checkConfig,
@@ -14,37 +15,8 @@ import {
   type WechatPayConfig,
 } from './wechatpay-input.ts';
 import { type Notice, openNotice } from './wechatpay-notice.ts';
-import {
-  member,
-  type Refund,
-  readJson,
-  readRefund,
-  readTransaction,
-  type Transaction,
-  text,
-} from './wechatpay-record.ts';
-import {
-  authorization,
-  type HttpHeaders,
-  oneHeader,
-  readMerchantKey,
-  readPlatformKeys,
-  signatureFault,
-  signRsa,
-} from './wechatpay-signature.ts';
-
-export interface HttpRequest {
-  readonly method: 'GET' | 'POST';
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** null: no body. */
-  readonly body: string | null;
-}
-
-/** Sends once, with a deadline of its own, and follows no redirect. Throwing means: the outcome is unknown. */
-export type Http = (
-  request: HttpRequest,
-) => Promise<{ readonly status: number; readonly headers: HttpHeaders; readonly body: Buffer }>;
+import { member, type Refund, readRefund, readTransaction, type Transaction, text } from './wechatpay-record.ts';
+import { type HttpHeaders, readMerchantKey, readPlatformKeys, signRsa } from './wechatpay-signature.ts';
 
 /** What `wx.requestPayment` takes. */
 export interface MiniProgramPayment {
@@ -80,50 +52,10 @@ export function createWechatPay(
   nowSeconds: () => number = () => Math.floor(Date.now() / 1000),
 ): WechatPay {
   checkConfig(config);
-  const { appId, mchId, merchantSerial, apiV3Key, baseUrl, notifyUrl } = config;
+  const { appId, mchId, apiV3Key, baseUrl, notifyUrl } = config;
   const merchantKey = readMerchantKey(config.merchantPrivateKeyPem);
   const keys = readPlatformKeys(config.platformKeys);
-  const publicKeyId = [...keys.keys()].find((id) => id.startsWith('PUB_KEY_ID_'));
-
-  async function call(method: 'GET' | 'POST', target: string, content?: object): Promise<object | null> {
-    return believe(await exchange(method, target, content));
-  }
-
-  async function exchange(method: 'GET' | 'POST', target: string, content?: object): ReturnType<Http> {
-    const body = content === undefined ? '' : JSON.stringify(content);
-    const signed = { mchId, serial: merchantSerial, method, target, body, timestamp: nowSeconds(), nonce: newNonce() };
-    const headers = {
-      accept: 'application/json',
-      'user-agent': 'miniapp-cloud',
-      authorization: authorization(signed, merchantKey),
-      ...(content === undefined ? {} : { 'content-type': 'application/json' }),
-      // Asks for an answer signed with the public key; without it WeChat may still sign with a certificate.
-      ...(publicKeyId === undefined ? {} : { 'wechatpay-serial': publicKeyId }),
-    };
-    const request = { method, url: baseUrl + target, headers, body: content === undefined ? null : body };
-    try {
-      return await http(request);
-    } catch {
-      throw new WechatPayOutcomeUnknown('NETWORK');
-    }
-  }
-
-  function believe(answer: Awaited<ReturnType<Http>>): object | null {
-    const { status, headers, body } = answer;
-    if (status >= 500) throw new WechatPayOutcomeUnknown('SYSTEM_ERROR');
-    const signed = oneHeader(headers, 'wechatpay-signature') !== null;
-    const fault = signatureFault(headers, body, keys, nowSeconds());
-    if (fault !== null && (signed || status < 400)) throw new WechatPayOutcomeUnknown('BAD_SIGNATURE');
-    const json = readJson(body);
-    if (status === 204) return null;
-    // 202 carries a code as well: the payer is at it right now.
-    if (status >= 400 || status === 202) {
-      const code = refusalCode(member(json, 'code'));
-      throw new WechatPayRefused(code === 'OTHER' && status === 429 ? 'RATELIMIT' : code, status, signed);
-    }
-    if (status !== 200 || json === null) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
-    return json;
-  }
+  const { call, exchange } = openExchange({ config, merchantKey, keys }, http, nowSeconds);
 
   return {
     async prepay(order) {
@@ -222,8 +154,4 @@ export function createWechatPay(
 
 function orderPath(outTradeNo: string): string {
   return `/v3/pay/transactions/out-trade-no/${encodeURIComponent(outTradeNo)}`;
-}
-
-function newNonce(): string {
-  return randomBytes(16).toString('hex');
 }
