@@ -187,7 +187,7 @@ test('whatever a caller sends to any route is no fault of ours, and a refused ca
   expect((statuses[200] ?? 0) + (statuses[201] ?? 0) + (statuses[204] ?? 0)).toBeGreaterThan(5);
 });
 
-test('any text as an access-token is refused, and asks no engine', async () => {
+test('any text as an access-token is refused, and asks no engine but for a known app, once in 5 s', async () => {
   const members = fc.record(
     {
       signatureMethod: fc.oneof(fc.constantFrom('SHA1', 'MD5', 'HMAC-SHA256'), value),
@@ -208,6 +208,7 @@ test('any text as an access-token is refused, and asks no engine', async () => {
     headers: signedHeaders(world.app, { method: 'GET', path: '/data/notice/1' }),
   });
   await world.stack.resetCounters();
+  const startedAt = Date.now();
   await fc.assert(
     fc.asyncProperty(tokens, async (token) => {
       const headers = { 'access-token': token };
@@ -216,5 +217,8 @@ test('any text as an access-token is refused, and asks no engine', async () => {
     }),
     { seed, numRuns },
   );
-  expect(await world.stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
+  const { redisRequests, mysqlRequests } = await world.stack.counters();
+  // A bad signature of an app that is known has its record looked up again: it may have a new key.
+  expect(redisRequests).toBeLessThanOrEqual(1 + (Date.now() - startedAt) / 5_000);
+  expect(mysqlRequests).toBe(0);
 });

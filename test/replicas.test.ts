@@ -21,6 +21,8 @@ beforeAll(async () => {
   apps = await Promise.all(Array.from({ length: 10 }, () => stack.createApp()));
   const { host, port, user, password } = replicaServer();
   replica = await createConnection({ host, port, user, password });
+  // The tables take as long to get there as everything else.
+  await vi.waitFor(() => onReplica('SELECT 1 FROM stack.notices'), { timeout: 30_000, interval: 100 });
 });
 afterAll(() => replica.destroy());
 
@@ -96,7 +98,9 @@ test('what nobody wrote lately is read from the replica', async () => {
     timeout: 20_000,
     interval: 100,
   });
-  await stack.mysql.query('FLUSH STATUS');
+  const { origin } = new URL(stack.env.DATABASE_REPLICA_URL ?? '');
+  const ready = async () => ((await (await fetch(`${origin}/ready`)).json()) as { replicas: unknown[] }).replicas[0];
+  await vi.waitFor(async () => expect(await ready()).toMatchObject({ takesReads: true }), { timeout: 20_000 });
   const selects = async () => Number((await onReplica("SHOW GLOBAL STATUS LIKE 'Com_select'"))[0]?.Value);
   const before = await selects();
   expect(await shown('7')).toBe(1);
