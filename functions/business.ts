@@ -3,7 +3,7 @@ import { present, settleReads } from '../shared/cache.ts';
 import { AppError } from '../shared/errors.ts';
 import { Answer, endpoint } from '../shared/http/endpoint.ts';
 import { serve } from '../shared/http/lambda.ts';
-import { checkId, isVisible, loadResources, readOf, resourceNamed } from '../shared/resources.ts';
+import { checkId, isVisible, listedIds, loadResources, readOf, resourceNamed } from '../shared/resources.ts';
 
 const readOne = endpoint(
   {
@@ -53,12 +53,5 @@ const readMany = endpoint(
     return new Answer({ items }, { 'x-cache': allHit ? 'hit' : 'miss' });
   },
 );
-
-/** 1 to 100 ids, duplicates once. Throws INVALID_INPUT, INVALID_KEY. */
-function listedIds(text: string): string[] {
-  const ids = [...new Set(text.split(',').map(checkId))];
-  if (ids.length <= 100) return ids;
-  throw new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'query.ids', message: 'expected 1 to 100 ids' }] });
-}
 
 export const handler = serve(readOne, readMany);

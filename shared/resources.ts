@@ -120,6 +120,13 @@ export function checkId(id: string): string {
   return id;
 }
 
+/** 1 to 100 ids, duplicates once. Throws INVALID_INPUT, INVALID_KEY. */
+export function listedIds(text: string): string[] {
+  const ids = [...new Set(text.split(',').map(checkId))];
+  if (ids.length <= 100) return ids;
+  throw new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'query.ids', message: 'expected 1 to 100 ids' }] });
+}
+
 const recordKey = keyFamily<[string, string]>({
   area: 'cache',
   name: 'data',
