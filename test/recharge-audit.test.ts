@@ -90,6 +90,7 @@ describe('the audit of the ledger', () => {
       "INSERT INTO sandbox_payments (order_no, transaction_id, amount_fen, currency, paid_at) SELECT order_no, 't', 1, 'CNY', '2026-01-01' FROM recharge_orders WHERE status = 'pending'",
     ],
     ['I9', 'an order in another hand', "UPDATE recharge_orders SET user_id = 'somebody' WHERE status = 'pending'"],
+    ['I9', "a spend in another's wallet", "UPDATE ledger_entries SET user_id = 'somebody' WHERE kind = 'spend'"],
     ['I10', 'an order of no units', "UPDATE recharge_orders SET units = 0 WHERE status = 'pending'"],
   ];
   test.each(violations)('finds %s: %s', async (invariant, _, sql) => {

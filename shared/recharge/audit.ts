@@ -171,7 +171,7 @@ export async function auditLedger(): Promise<Audit> {
       findings.push({ invariant, what, subject: String(row.subject) });
     }
   }
-  findings.push(...(await foreignNumbers()));
+  for (const numbered of NUMBERED) findings.push(...(await misplaced(numbered)));
   const [counts] = await query(
     `SELECT (SELECT COUNT(*) FROM recharge_orders) AS orders, (SELECT COUNT(*) FROM ledger_entries) AS entries,
             (SELECT COUNT(*) FROM refunds) AS refunds`,
@@ -182,20 +182,29 @@ export async function auditLedger(): Promise<Audit> {
 
 const PAGE = 5_000;
 
-/** I9: an order's number is derived from who made it, so an order in another hand than its number's was tampered with. */
-async function foreignNumbers(): Promise<Finding[]> {
+/** What carries a number that is derived from its wallet; each is read in the order of an index. */
+const NUMBERED = [
+  {
+    what: 'an order does not belong to the wallet its number names',
+    sql: 'SELECT order_no AS number, app_id, user_id FROM recharge_orders WHERE order_no > ? ORDER BY order_no',
+  },
+  ...['recharge', 'spend', 'refund', 'refund_reversal'].map((kind) => ({
+    what: `a ${kind} stands in another wallet than its number names`,
+    sql: `SELECT ref AS number, app_id, user_id FROM ledger_entries WHERE kind = '${kind}' AND ref > ? ORDER BY ref`,
+  })),
+];
+
+/** I9: numbers are derived from who acted, so what stands in another hand than its number names was tampered with. */
+async function misplaced({ what, sql }: (typeof NUMBERED)[number]): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (let after = ''; ; ) {
-    const rows = await query(
-      `SELECT order_no, app_id, user_id FROM recharge_orders WHERE order_no > ? ORDER BY order_no LIMIT ${PAGE}`,
-      [after],
-    );
-    for (const row of rows) {
-      const subject = String(row.order_no);
-      if (walletOf(subject) === walletName(String(row.app_id), String(row.user_id))) continue;
-      findings.push({ invariant: 'I9', what: 'an order does not belong to the wallet its number names', subject });
+    const rows = await query(`${sql} LIMIT ${PAGE}`, [after]);
+    for (const { number, app_id, user_id } of rows) {
+      const subject = String(number);
+      if (walletOf(subject) === walletName(String(app_id), String(user_id))) continue;
+      findings.push({ invariant: 'I9', what, subject });
     }
     if (rows.length < PAGE) return findings;
-    after = String(rows.at(-1)?.order_no);
+    after = String(rows.at(-1)?.number);
   }
 }
