@@ -86,7 +86,12 @@ describe('whatever stands in a key of Redis', () => {
 
   test('calls that change something are taken', async () => {
     const { session } = await world.newUser();
-    const change = () => world.stack.call(world.shop, 'PUT', '/me', { session, body: { profile: { a: 1 } } });
+    const put = () => world.stack.call(world.shop, 'PUT', '/me', { session, body: { profile: { a: 1 } } });
+    // What began to count in the very second of a call refuses that call's token: signed anew it passes.
+    const change = async () => {
+      const answer = await put();
+      return answer.body?.code === 'REPLAYED' ? put() : answer;
+    };
     await survives('replay:since:v1', change, [200]);
     await survives(
       'lock:count:v1',
