@@ -52,7 +52,14 @@ async function createDemoUser(execute: Execute): Promise<string> {
     execute,
     'users',
     ['user_id', 'account', 'password_hash', 'profile'],
-    [[randomBytes(16).toString('base64url'), ACCOUNT, passwordHash, JSON.stringify({ nickname: 'Demo' })]],
+    [
+      [
+        randomBytes(16).toString('base64url').replace(/^[-_]/, 'u'),
+        ACCOUNT,
+        passwordHash,
+        JSON.stringify({ nickname: 'Demo' }),
+      ],
+    ],
   );
   const userId = await findDemoUser(execute);
   if (userId === null) throw new DatabaseTaskError('Account demo is gone right after it was made. Run seed again.');

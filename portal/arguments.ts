@@ -52,12 +52,24 @@ function parsed(argv: readonly string[], options: Record<string, Option>) {
     ([name, { value }]) => [name, { type: value === null ? 'boolean' : 'string' }] as const,
   );
   return parseArgs({
-    args: [...argv],
+    args: withJoinedValues(argv),
     options: Object.fromEntries(declared),
     strict: false,
     allowPositionals: true,
     tokens: true,
   });
+}
+
+/** An id may begin with a dash: what stands behind an option with one is its value, not a bundle of short options. */
+function withJoinedValues(argv: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const word of argv) {
+    const option = joined.at(-1);
+    if (/^-[^-]/.test(word) && option !== undefined && /^--[a-z][a-z-]*$/.test(option))
+      joined.splice(-1, 1, `${option}=${word}`);
+    else joined.push(word);
+  }
+  return joined;
 }
 
 function unknownOption(rawName: string, known: readonly string[]): UsageError {

@@ -50,7 +50,8 @@ export interface PresentedSession extends SessionName {
 }
 
 const TOKEN = /^s1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
-export const newUserId = (): string => randomBytes(16).toString('base64url');
+/** Never with a dash in front, which a command line would take for an option. */
+export const newUserId = (): string => randomBytes(16).toString('base64url').replace(/^[-_]/, 'u');
 const hash = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 /** The public id of a session: the first 128 bits of its secret's SHA-256. */
 const sessionIdOf = (secret: string): string => hash(secret).slice(0, 32);

@@ -80,8 +80,10 @@ describe('through the official client', () => {
   test('a published message reaches subscribers of its channel and of its pattern', async () => {
     const channel = redis.subscribe<{ n: number }>('news:1');
     const pattern = redis.psubscribe<{ n: number }>('news:*');
-    await new Promise<void>((resolve) => channel.on('subscribe', () => resolve()));
-    await new Promise<void>((resolve) => pattern.on('psubscribe', () => resolve()));
+    await Promise.all([
+      new Promise<void>((resolve) => channel.on('subscribe', () => resolve())),
+      new Promise<void>((resolve) => pattern.on('psubscribe', () => resolve())),
+    ]);
     const received = Promise.all([
       new Promise((resolve) => channel.on('message', resolve)),
       new Promise((resolve) => pattern.on('pmessage', resolve)),

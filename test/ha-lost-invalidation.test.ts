@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { sessionKey } from '../shared/swept-keys.ts';
 import { mintSession, newUserId } from '../shared/session.ts';
+import { sessionKey } from '../shared/swept-keys.ts';
 import { startTestStack } from './stack.ts';
 
 test('a logout that a promoted replica had not heard of holds after the next run of cache-warm', async () => {

@@ -52,6 +52,9 @@ describe('portal user', () => {
   test('a user that is not there is a sentence', async () => {
     const run = await portalHere(['user', 'disable', '--user', 'demo']);
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no user demo') });
+    // An id from before they stopped beginning with a dash.
+    const dashed = await portalHere(['user', 'disable', '--user', '-jA-8YeAsIFm3APn5GWXmA', '--json']);
+    expect(dashed).toMatchObject({ code: 1, json: { error: expect.stringContaining('There is no user -jA-8Y') } });
   });
 });
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../shared/swept-keys.ts';
 import { SINCE_SHARDS, sinceKey } from '../shared/replay-record.ts';
 import { idleSeconds, newUserId } from '../shared/session.ts';
 import { openSession } from '../shared/session-devices.ts';
+import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../shared/swept-keys.ts';
 import type { TestApp, TestStack } from './stack.ts';
 
 /** Users and sessions past every login, and time that passes without waiting. */
