@@ -32,8 +32,7 @@ export interface IssuedApp {
 export const NEW_METHODS: readonly SignatureMethod[] = ['SHA1', 'HMAC-SHA256'];
 export const NEW_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== 'plugin:validate');
 
-/** 256 random bits, as text: what a client signs with. */
-/** Never with a dash in front, which a command line would take for an option. */
+/** 256 random bits, as text: what a client signs with. No dash in front, which a command line would take for an option. */
 export const newPrivateKey = (): string => randomBytes(32).toString('base64url').replace(/^[-_]/, 'k');
 
 /** The two statements of a new app, for a transaction that may do more. */
