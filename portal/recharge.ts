@@ -20,7 +20,7 @@ const ORDER = required('NO', 'the orderNo');
 async function sandboxKey(): Promise<Printed> {
   const key = process.env.SANDBOX_KEY;
   if (!key) throw new AppError('NOT_FOUND', 'There is no sandbox here: SANDBOX_KEY is not set.');
-  return { json: { key }, text: [key] };
+  return { json: { key }, text: [JSON.stringify({ key })] };
 }
 
 async function known(orderNo: string): Promise<Order> {
