@@ -22,7 +22,7 @@ export async function installAnchors() {
   return { jose, JwtVerifier: awsJwtVerify.JwtVerifier };
 }
 
-export type Deployed = typeof import('../shared/access-token.ts') & typeof import('../shared/master-key.ts');
+export type Deployed = typeof import('../shared/app/access-token.ts') & typeof import('../shared/master-key.ts');
 
 /** Our side as it is deployed, bundled and minified: what tsx adds to source files is none of a function's cost. */
 export async function asDeployed(): Promise<Deployed> {

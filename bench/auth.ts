@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { bodySha256, signV1, signV2 } from '../client/sign.ts';
-import type { SignedRequest, SigningKey } from '../shared/access-token.ts';
-import { hashPassword, verifyPassword } from '../shared/password.ts';
+import { hashPassword, verifyPassword } from '../shared/account/password.ts';
+import type { SignedRequest, SigningKey } from '../shared/app/access-token.ts';
 import { asDeployed, type Deployed, installAnchors } from './auth-anchors.ts';
 
 /**

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { admit } from '../shared/admission.ts';
-import { type CachePolicy, readThrough, settleReads } from '../shared/cache.ts';
-import { forget } from '../shared/cache-write.ts';
-import { announceIds, filterCheck } from '../shared/existence-filter.ts';
-import { tendFilter } from '../shared/filter-builder.ts';
+import { admit } from '../shared/admission/admission.ts';
+import { type CachePolicy, readThrough, settleReads } from '../shared/cache/cache.ts';
+import { announceIds, filterCheck } from '../shared/cache/existence-filter.ts';
+import { forget } from '../shared/cache/write.ts';
+import { tendFilter } from '../shared/data/filter-builder.ts';
+import { resourceNamed } from '../shared/data/resources.ts';
 import { keyFamily } from '../shared/keys.ts';
 import { batch } from '../shared/redis.ts';
-import { resourceNamed } from '../shared/resources.ts';
 import type { CacheAnchor } from './anchors.ts';
 import { type BenchRedis, cpuMicroseconds, startBenchRedis } from './engines.ts';
 

@@ -2,13 +2,13 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { freePort } from '../local/process.ts';
 import { startPluginServer } from '../local/simulators/plugin-server.ts';
-import { createApp, NEW_METHODS, NEW_SCOPES } from '../shared/app-admin.ts';
-import { warmCache } from '../shared/cache-warm.ts';
+import { createApp, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
 import { write } from '../shared/db.ts';
-import { registerPlugin } from '../shared/plugin-admin.ts';
-import { sandboxSignature } from '../shared/recharge/sandbox.ts';
-import { newUserId } from '../shared/session.ts';
-import { openSession } from '../shared/session-devices.ts';
+import { registerPlugin } from '../shared/plugin/admin.ts';
+import { sandboxSignature } from '../shared/recharge/sandbox/provider.ts';
+import { openSession } from '../shared/session/devices.ts';
+import { newUserId } from '../shared/session/session.ts';
+import { warmCache } from '../shared/upkeep/every-minute.ts';
 import type { SelfHosted } from './self-hosted.ts';
 
 /** Calls as mini-programs make them: an app, users with sessions and addresses of their own, each call signed (v2). */

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startSelfHosted } from '../bench/self-hosted.ts';
 import { type Customer, settleSchedules, startTraffic, type Traffic } from '../bench/traffic.ts';
 import { startTogether } from '../local/started.ts';
-import { putResource } from '../shared/data-write.ts';
+import { resourceNamed } from '../shared/data/resources.ts';
+import { putResource } from '../shared/data/write.ts';
 import { EngineError } from '../shared/errors.ts';
 import { auditLedger } from '../shared/recharge/audit.ts';
-import { resourceNamed } from '../shared/resources.ts';
 import type { ChaosWorld, Scenario } from './scenarios.ts';
 
 export interface Outcome {

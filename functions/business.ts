@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { present, settleReads } from '../shared/cache.ts';
+import { present, settleReads } from '../shared/cache/cache.ts';
+import { checkId, isVisible, listedIds, loadResources, readOf, resourceNamed } from '../shared/data/resources.ts';
 import { AppError } from '../shared/errors.ts';
 import { Answer, endpoint } from '../shared/http/endpoint.ts';
 import { serve } from '../shared/http/lambda.ts';
-import { checkId, isVisible, listedIds, loadResources, readOf, resourceNamed } from '../shared/resources.ts';
 
 const readOne = endpoint(
   {

@@ -1,11 +1,11 @@
 import * as v from 'valibot';
-import type { LockRule } from '../shared/api-lock.ts';
 import { AppError } from '../shared/errors.ts';
 import type { CallingApp } from '../shared/http/caller.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { serve } from '../shared/http/lambda.ts';
-import { issuePluginToken } from '../shared/plugin.ts';
-import { findPlugin, type Plugin } from '../shared/plugin-directory.ts';
+import type { LockRule } from '../shared/lock/api-lock.ts';
+import { findPlugin, type Plugin } from '../shared/plugin/directory.ts';
+import { issuePluginToken } from '../shared/plugin/plugin.ts';
 
 /** Each issue is a request to somebody else's server. */
 const issues: LockRule = {

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { serve } from '../shared/http/lambda.ts';
-import { checkPluginToken, readsOfPluginToken } from '../shared/plugin-token.ts';
+import { checkPluginToken, readsOfPluginToken } from '../shared/plugin/token.ts';
 
 const validate = endpoint(
   {

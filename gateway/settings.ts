@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { SINCE_SHARDS, sinceKey } from '../shared/replay-record.ts';
+import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
 import type { MysqlServer } from './planetscale/link.ts';
 import type { PlanetscaleGatewayOptions } from './planetscale.ts';
 import type { RedisAddress } from './redis-connection.ts';
@@ -13,7 +13,7 @@ export interface Settings {
   mysql: PlanetscaleGatewayOptions & { primary: MysqlServer };
 }
 
-/** Half of what a write's floor lives in the cache (shared/cache-write.ts). */
+/** Half of what a write's floor lives in the cache (shared/cache/write.ts). */
 const MAX_LAG_SECONDS = 30;
 
 /** Every problem of a wrong start at once, a sentence each. */

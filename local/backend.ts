@@ -10,7 +10,7 @@ import {
 } from '../gateway/planetscale.ts';
 import type { RedisAddress, ServerAddress } from '../gateway/redis-connection.ts';
 import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash.ts';
-import { SINCE_SHARDS, sinceKey } from '../shared/replay-record.ts';
+import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
 import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-environment.ts';
 import type { Keys } from './keys-file.ts';
 import { startWechatSimulator, type WechatSimulator } from './simulators/wechat.ts';

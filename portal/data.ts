@@ -1,6 +1,6 @@
 import { recordDeed } from '../shared/audit.ts';
-import { deleteResource, invalidateResource, putResource } from '../shared/data-write.ts';
-import { allResources, checkId, type Resource, resourceNamed } from '../shared/resources.ts';
+import { allResources, checkId, type Resource, resourceNamed } from '../shared/data/resources.ts';
+import { deleteResource, invalidateResource, putResource } from '../shared/data/write.ts';
 import { type Given, type Noun, type Printed, required, UsageError } from './command.ts';
 import { jsonForm } from './forms.ts';
 import { nearest } from './nearest.ts';

@@ -1,4 +1,4 @@
-import { HOT_SAMPLE, readHotKeys } from '../shared/hot-keys.ts';
+import { HOT_SAMPLE, readHotKeys } from '../shared/cache/hot-keys.ts';
 import { type Given, type Noun, optional, type Printed } from './command.ts';
 import { table } from './table.ts';
 

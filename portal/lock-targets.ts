@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Route, readServerlessFile } from '../local/serverless-file.ts';
-import type { LockRule } from '../shared/api-lock.ts';
+import { allResources, resourceNamed } from '../shared/data/resources.ts';
 import type { Route as Handler } from '../shared/http/lambda.ts';
-import { allResources, resourceNamed } from '../shared/resources.ts';
+import type { LockRule } from '../shared/lock/api-lock.ts';
 import { UsageError } from './command.ts';
 import { nearest } from './nearest.ts';
 

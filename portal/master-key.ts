@@ -1,4 +1,4 @@
-import { resealAll } from '../shared/reseal.ts';
+import { resealAll } from '../shared/upkeep/reseal.ts';
 import type { Given, Noun, Printed } from './command.ts';
 import { table } from './table.ts';
 

@@ -1,5 +1,5 @@
 import { recordDeed } from '../shared/audit.ts';
-import { listPlugins, movePlugin, registerPlugin, removePlugin, rotatePluginSecret } from '../shared/plugin-admin.ts';
+import { listPlugins, movePlugin, registerPlugin, removePlugin, rotatePluginSecret } from '../shared/plugin/admin.ts';
 import { type Given, type Noun, type Printed, required } from './command.ts';
 import { idForm } from './forms.ts';
 import { fields, table } from './table.ts';

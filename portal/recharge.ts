@@ -6,10 +6,10 @@ import { findOrder, type Order, ordersOfUser, shownOrder } from '../shared/recha
 import { findProvider } from '../shared/recharge/providers.ts';
 import { billingDay, reconcile, reconcileSandbox } from '../shared/recharge/reconcile.ts';
 import { refundsOf, requestRefund } from '../shared/recharge/refund.ts';
-import { payAtSandbox } from '../shared/recharge/sandbox-pay.ts';
+import { payAtSandbox } from '../shared/recharge/sandbox/pay.ts';
 import { syncOrder } from '../shared/recharge/sync.ts';
 import { rechargeTimeline } from '../shared/recharge/timeline.ts';
-import { parseTradeBill } from '../shared/recharge/wechatpay-bill.ts';
+import { parseTradeBill } from '../shared/recharge/wechatpay/bill.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
 import type { Engines } from './environment.ts';
 import { textOfFile } from './forms.ts';

@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePrivately } from '../local/keys-file.ts';
-import { createApp, type IssuedApp, listApps, NEW_METHODS, NEW_SCOPES } from '../shared/app-admin.ts';
+import { createApp, type IssuedApp, listApps, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
 import { recordDeed } from '../shared/audit.ts';
-import { putChannel } from '../shared/channel-admin.ts';
+import { putChannel } from '../shared/channel/admin.ts';
 import {
   listPlugins,
   movePlugin,
   type RegisteredPlugin,
   registerPlugin,
   removePlugin,
-} from '../shared/plugin-admin.ts';
+} from '../shared/plugin/admin.ts';
 import { setMerchant } from '../shared/recharge/merchant.ts';
 
 /** What `npm run dev` registers, so that a newcomer has something to call: kept in the data folder, for its owner alone. */

@@ -2,7 +2,7 @@ import { DataFolderError } from '../local/data-folder.ts';
 import { ConfigError } from '../shared/config.ts';
 import { AppError, EngineError, SqlError } from '../shared/errors.ts';
 import { SealError } from '../shared/master-key.ts';
-import { PluginAdminError } from '../shared/plugin-admin.ts';
+import { PluginAdminError } from '../shared/plugin/admin.ts';
 import { UsageError } from './command.ts';
 import { EnvironmentError } from './environment.ts';
 

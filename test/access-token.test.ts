@@ -8,7 +8,7 @@ import {
   decodedPath,
   parseAccessToken,
   signedParts,
-} from '../shared/access-token.ts';
+} from '../shared/app/access-token.ts';
 import { expectedSignature } from './expected-signature.ts';
 
 interface Vectors {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { setUserFields } from '../shared/app-admin.ts';
+import { setUserFields } from '../shared/app/admin.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
 const PASSWORD = 'nine-herons-on-the-bank';

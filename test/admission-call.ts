@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type Admission, type AdmissionRequest, admit, type CacheRead } from '../shared/admission.ts';
-import type { Identities, LockRule } from '../shared/api-lock.ts';
+import { type Admission, type AdmissionRequest, admit, type CacheRead } from '../shared/admission/admission.ts';
 import { AppError, TokenRefused } from '../shared/errors.ts';
 import { keyFamily } from '../shared/keys.ts';
+import type { Identities, LockRule } from '../shared/lock/api-lock.ts';
 
 export const readKey = keyFamily<[string]>({
   area: 'cache',

@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Fault } from '../gateway/faults.ts';
-import { type AdmissionRequest, admit } from '../shared/admission.ts';
-import { encodePolicy, type LockPolicy, policyKey } from '../shared/lock-policy.ts';
+import { type AdmissionRequest, admit } from '../shared/admission/admission.ts';
+import { encodePolicy, type LockPolicy, policyKey } from '../shared/lock/policy.ts';
 import { readKey, requestOf, rule, verdictOf } from './admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from './admission-world.ts';
 

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { channelDigest } from '../client/channel-digest.ts';
 import { type PluginServerSimulator, startPluginServer } from '../local/simulators/plugin-server.ts';
-import { SCOPES } from '../shared/app.ts';
-import { registerPlugin } from '../shared/plugin-admin.ts';
-import { sandboxSignature } from '../shared/recharge/sandbox.ts';
+import { SCOPES } from '../shared/app/app.ts';
+import { registerPlugin } from '../shared/plugin/admin.ts';
+import { sandboxSignature } from '../shared/recharge/sandbox/provider.ts';
 import { everyRoute } from './every-route.ts';
 import { type SignedRequest, startTestStack, type TestAnswer, type TestApp, type TestStack } from './stack.ts';
 

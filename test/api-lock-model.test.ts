@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { LockRule } from '../shared/api-lock.ts';
+import type { LockRule } from '../shared/lock/api-lock.ts';
 import { readKey, requestOf, rule, verdictOf } from './admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from './admission-world.ts';
 import { LockModel } from './lock-model.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { admit, giveBack } from '../shared/admission.ts';
-import { type BoundRule, checkRules, type LockRule } from '../shared/api-lock.ts';
+import { admit, giveBack } from '../shared/admission/admission.ts';
 import { ipIdentity } from '../shared/ip-identity.ts';
-import { encodePolicy, policyKey } from '../shared/lock-policy.ts';
+import { type BoundRule, checkRules, type LockRule } from '../shared/lock/api-lock.ts';
+import { encodePolicy, policyKey } from '../shared/lock/policy.ts';
 import { readKey, requestOf, rule, verdictOf } from './admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from './admission-world.ts';
 import { inProcesses } from './processes.ts';

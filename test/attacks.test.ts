@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { signV1 } from '../client/sign.ts';
-import { createApp, disableApp, enableApp, NEW_METHODS, NEW_SCOPES } from '../shared/app-admin.ts';
-import { revokeKey, rotateKey } from '../shared/app-keys.ts';
+import { createApp, disableApp, enableApp, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
+import { revokeKey, rotateKey } from '../shared/app/keys.ts';
 import { mintAppId } from '../shared/master-key.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 

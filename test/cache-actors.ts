@@ -1,6 +1,6 @@
-import { readThrough } from '../shared/cache.ts';
-import { sweepScript } from '../shared/cache-scripts.ts';
-import { writeStrict, writeThrough } from '../shared/cache-write.ts';
+import { readThrough } from '../shared/cache/cache.ts';
+import { sweepScript } from '../shared/cache/scripts.ts';
+import { writeStrict, writeThrough } from '../shared/cache/write.ts';
 import { EngineError } from '../shared/errors.ts';
 import { evaluate } from '../shared/redis.ts';
 import type { CacheWorld, Row } from './cache-world.ts';

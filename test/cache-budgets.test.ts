@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { warmCache } from '../shared/cache-warm.ts';
-import { encodePolicy, policyKey } from '../shared/lock-policy.ts';
-import { resourceKey, resourceNamed } from '../shared/resources.ts';
+import { resourceKey, resourceNamed } from '../shared/data/resources.ts';
+import { encodePolicy, policyKey } from '../shared/lock/policy.ts';
+import { warmCache } from '../shared/upkeep/every-minute.ts';
 import { sessionsOf } from './session-engines.ts';
 import { type Counters, startTestStack, type TestApp, type TestStack } from './stack.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { admit } from '../shared/admission.ts';
-import { announceIds, announceScript, filterCheck } from '../shared/existence-filter.ts';
-import { swapScript, tendFilter } from '../shared/filter-builder.ts';
-import { type Resource, resourceNamed } from '../shared/resources.ts';
+import { admit } from '../shared/admission/admission.ts';
+import { announceIds, announceScript, filterCheck } from '../shared/cache/existence-filter.ts';
+import { swapScript, tendFilter } from '../shared/data/filter-builder.ts';
+import { type Resource, resourceNamed } from '../shared/data/resources.ts';
 import { readKey, requestOf } from './admission-call.ts';
 import { Interleaving } from './interleaving.ts';
 import { mutate } from './mutant.ts';

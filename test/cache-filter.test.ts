@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { warmCache } from '../shared/cache-warm.ts';
-import { announceIds } from '../shared/existence-filter.ts';
+import { announceIds } from '../shared/cache/existence-filter.ts';
+import { warmCache } from '../shared/upkeep/every-minute.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
 let stack: TestStack;

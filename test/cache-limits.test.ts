@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Fault } from '../gateway/faults.ts';
-import { type Found, type Load, readThrough } from '../shared/cache.ts';
-import { forget, writeStrict } from '../shared/cache-write.ts';
+import { type Found, type Load, readThrough } from '../shared/cache/cache.ts';
+import { forget, writeStrict } from '../shared/cache/write.ts';
 import { EngineError } from '../shared/errors.ts';
 import { LocalCache } from '../shared/local-cache.ts';
 import { runInvocation } from '../shared/telemetry.ts';

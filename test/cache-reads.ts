@@ -1,4 +1,4 @@
-import { type CachePolicy, type Found, type Load, readThrough } from '../shared/cache.ts';
+import { type CachePolicy, type Found, type Load, readThrough } from '../shared/cache/cache.ts';
 import { EngineError } from '../shared/errors.ts';
 import { readKey } from './admission-call.ts';
 

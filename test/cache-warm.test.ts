@@ -1,10 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { admit } from '../shared/admission.ts';
-import { sweepChangedRows, sweptTables } from '../shared/cache-sweep.ts';
-import { decayHotKeys, readHotKeys } from '../shared/hot-keys.ts';
-import { policyKey } from '../shared/lock-policy.ts';
-import { readOf, resourceKey, resourceNamed } from '../shared/resources.ts';
+import { admit } from '../shared/admission/admission.ts';
+import { decayHotKeys, readHotKeys } from '../shared/cache/hot-keys.ts';
+import { readOf, resourceKey, resourceNamed } from '../shared/data/resources.ts';
+import { policyKey } from '../shared/lock/policy.ts';
 import { appKey, channelKey, merchantsKey, productsKey, userFieldsKey } from '../shared/swept-keys.ts';
+import { sweepChangedRows, sweptTables } from '../shared/upkeep/changed-rows.ts';
 import { requestOf } from './admission-call.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readThrough } from '../shared/cache.ts';
-import { forget, writeStrict, writeThrough } from '../shared/cache-write.ts';
+import { readThrough } from '../shared/cache/cache.ts';
+import { forget, writeStrict, writeThrough } from '../shared/cache/write.ts';
 import { EngineError } from '../shared/errors.ts';
 import { readKey } from './admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from './admission-world.ts';

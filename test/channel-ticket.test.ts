@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ChannelSimulator, startChannelSimulator } from '../local/simulators/channel.ts';
-import { putChannel, removeChannel } from '../shared/channel-admin.ts';
+import { putChannel, removeChannel } from '../shared/channel/admin.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
 describe('the ticket of a channel', () => {

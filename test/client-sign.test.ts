@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { channelDigest } from '../client/channel-digest.ts';
 import { freshNonce } from '../client/random.ts';
 import { bodySha256, canonicalPath, canonicalQuery, queryPairs, signV1, signV2, stringToSign } from '../client/sign.ts';
-import { parseAccessToken } from '../shared/access-token.ts';
+import { parseAccessToken } from '../shared/app/access-token.ts';
 import { expectedSignature } from './expected-signature.ts';
 
 interface Vectors {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
-import { decodeValue } from '../shared/cached-value.ts';
+import { decodeValue } from '../shared/cache/value.ts';
 import { checkKey, registeredFamilies } from '../shared/keys.ts';
 
 /** Every key of Redis with what it holds, values that are packed unpacked too. */

@@ -4,7 +4,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
-import { allResources } from '../shared/resources.ts';
+import { allResources } from '../shared/data/resources.ts';
 import { temporaryFolder } from './engines.ts';
 import { portalJson } from './portal-command.ts';
 import { startTestStack, type TestStack } from './stack.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PluginServerSimulator, startPluginServer } from '../local/simulators/plugin-server.ts';
-import { canonicalQuery, decodedPath } from '../shared/access-token.ts';
+import { canonicalQuery, decodedPath } from '../shared/app/access-token.ts';
 import { everyRoute, type RouteRow } from './every-route.ts';
 import { type HttpAnswer, type HttpCall, sendCall, signedHeaders } from './http-call.ts';
 import { type RefusalWorld, startRefusalWorld } from './refusal-world.ts';

@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startChannelSimulator } from '../local/simulators/channel.ts';
-import { changeUser } from '../shared/account-change.ts';
-import { putChannel } from '../shared/channel-admin.ts';
-import type { CurrentUser } from '../shared/session.ts';
+import { changeUser } from '../shared/account/change.ts';
+import { putChannel } from '../shared/channel/admin.ts';
+import type { CurrentUser } from '../shared/session/session.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
 describe('what was done stays done', () => {

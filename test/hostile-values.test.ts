@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { setRule } from '../shared/lock-admin.ts';
-import { policyKey } from '../shared/lock-policy.ts';
+import { setRule } from '../shared/lock/admin.ts';
+import { policyKey } from '../shared/lock/policy.ts';
 import { type startPluginWorld as Start, startPluginWorld } from './plugin-world.ts';
 import type { TestAnswer } from './stack.ts';
 

@@ -89,7 +89,7 @@ describe('the arrows of the architecture', () => {
       'keys',
       'breaker',
       'local-cache',
-      'cached-value',
+      'cache/value',
     ];
     const floorFiles = floor.map((name) => `shared/${name}.ts`);
     const wrong = floorFiles.flatMap((file) =>

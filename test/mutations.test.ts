@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { beginWriteScript, endWriteScript, fillScript, lookupScript, sweepScript } from '../shared/cache-scripts.ts';
+import { beginWriteScript, endWriteScript, fillScript, lookupScript, sweepScript } from '../shared/cache/scripts.ts';
 import type { Script } from '../shared/redis.ts';
 import { type Family, runInterleaving } from './cache-actors.ts';
 import { type CacheWorld, forSeeds, startCacheWorld } from './cache-world.ts';

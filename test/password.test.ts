@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import argon2 from 'hash-wasm/dist/argon2.umd.min.js';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { hashPassword, verifyPassword } from '../shared/password.ts';
+import { hashPassword, verifyPassword } from '../shared/account/password.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
 describe('passwords', { timeout: 120_000 }, () => {

@@ -1,10 +1,10 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { setUserDisabled } from '../shared/account-change.ts';
-import { writeStrict } from '../shared/cache-write.ts';
+import { setUserDisabled } from '../shared/account/change.ts';
+import { writeStrict } from '../shared/cache/write.ts';
 import { write } from '../shared/db.ts';
-import { revokePluginTokens } from '../shared/plugin.ts';
-import { registerPlugin, removePlugin } from '../shared/plugin-admin.ts';
-import { sessionKeys } from '../shared/session-devices.ts';
+import { registerPlugin, removePlugin } from '../shared/plugin/admin.ts';
+import { revokePluginTokens } from '../shared/plugin/plugin.ts';
+import { sessionKeys } from '../shared/session/devices.ts';
 import { userVersionKey } from '../shared/swept-keys.ts';
 import { startPluginWorld, type TestPlugin, type TestUser } from './plugin-world.ts';
 

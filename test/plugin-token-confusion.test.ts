@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startPluginServer } from '../local/simulators/plugin-server.ts';
-import { pluginTokenKey } from '../shared/plugin-token.ts';
+import { pluginTokenKey } from '../shared/plugin/token.ts';
 import { event, NEXT_SECRET, signed } from './plugin-push.ts';
 import { startPluginWorld, type TestPlugin, type TestUser } from './plugin-world.ts';
 

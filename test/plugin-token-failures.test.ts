@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Fault } from '../local/simulators/loopback-server.ts';
-import { registerPlugin } from '../shared/plugin-admin.ts';
-import { endSessions } from '../shared/session-devices.ts';
+import { registerPlugin } from '../shared/plugin/admin.ts';
+import { endSessions } from '../shared/session/devices.ts';
 import { startPluginWorld, type TestPlugin } from './plugin-world.ts';
 
 let world: Awaited<ReturnType<typeof startPluginWorld>>;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { rotatePluginSecret } from '../shared/plugin-admin.ts';
+import { rotatePluginSecret } from '../shared/plugin/admin.ts';
 import { startPluginWorld } from './plugin-world.ts';
 
 let world: Awaited<ReturnType<typeof startPluginWorld>>;

@@ -1,12 +1,12 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { eraseAccount, setUserDisabled } from '../shared/account-change.ts';
+import { eraseAccount, setUserDisabled } from '../shared/account/change.ts';
 import { auditLedger } from '../shared/recharge/audit.ts';
 import { settlePayment } from '../shared/recharge/payment.ts';
 import { requestRefund } from '../shared/recharge/refund.ts';
-import { payAtSandbox } from '../shared/recharge/sandbox-pay.ts';
+import { payAtSandbox } from '../shared/recharge/sandbox/pay.ts';
 import { spend } from '../shared/recharge/spend.ts';
 import { sweepRecharge } from '../shared/recharge/sweep.ts';
-import { openSession } from '../shared/session-devices.ts';
+import { openSession } from '../shared/session/devices.ts';
 import { newKey, openShop, type Shop, type Shopper } from './recharge-fixture.ts';
 
 let shop: Shop;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sandboxSignature } from '../shared/recharge/sandbox.ts';
-import { payAtSandbox } from '../shared/recharge/sandbox-pay.ts';
+import { payAtSandbox } from '../shared/recharge/sandbox/pay.ts';
+import { sandboxSignature } from '../shared/recharge/sandbox/provider.ts';
 import { sweepRecharge } from '../shared/recharge/sweep.ts';
 import { newKey, openShop, type Shop, type Shopper } from './recharge-fixture.ts';
 

@@ -2,9 +2,9 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BillLine } from '../shared/recharge/bill.ts';
 import { billingDay, reconcile, reconcileSandbox } from '../shared/recharge/reconcile.ts';
 import { requestRefund } from '../shared/recharge/refund.ts';
-import { payAtSandbox } from '../shared/recharge/sandbox-pay.ts';
+import { payAtSandbox } from '../shared/recharge/sandbox/pay.ts';
 import { rechargeTimeline } from '../shared/recharge/timeline.ts';
-import { parseTradeBill } from '../shared/recharge/wechatpay-bill.ts';
+import { parseTradeBill } from '../shared/recharge/wechatpay/bill.ts';
 import { openShop, type Shop, type Shopper } from './recharge-fixture.ts';
 
 let shop: Shop;

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { auditLedger } from '../shared/recharge/audit.ts';
 import type { Order } from '../shared/recharge/order.ts';
-import { payAtSandbox } from '../shared/recharge/sandbox-pay.ts';
+import { payAtSandbox } from '../shared/recharge/sandbox/pay.ts';
 import { nextOrderCheck, sweepRecharge } from '../shared/recharge/sweep.ts';
 import { openShop, type Shop, type Shopper } from './recharge-fixture.ts';
 

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { auditLedger } from '../shared/recharge/audit.ts';
 import { setMerchant } from '../shared/recharge/merchant.ts';
 import { requestRefund } from '../shared/recharge/refund.ts';
-import type { XpayMerchant } from '../shared/recharge/xpay-provider.ts';
+import type { XpayMerchant } from '../shared/recharge/xpay/provider.ts';
 import { newKey, openShop, type Shop, type Shopper } from './recharge-fixture.ts';
 
 const merchant: XpayMerchant = {

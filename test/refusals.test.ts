@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { signatureKey } from '../shared/replay-record.ts';
-import { mintSession, newUserId } from '../shared/session.ts';
+import { signatureKey } from '../shared/admission/replay-record.ts';
+import { mintSession, newUserId } from '../shared/session/session.ts';
 import { declaredRoutes, everyRoute, type RouteRow, signedRoutes } from './every-route.ts';
 import { bytesOf, sendCall, signedHeaders } from './http-call.ts';
 import {

@@ -3,8 +3,8 @@ import { Client } from '@planetscale/database';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startPlanetscaleGateway } from '../gateway/planetscale.ts';
-import { deleteResource, putResource } from '../shared/data-write.ts';
-import { resourceNamed } from '../shared/resources.ts';
+import { resourceNamed } from '../shared/data/resources.ts';
+import { deleteResource, putResource } from '../shared/data/write.ts';
 import { seededRandom } from './seeded.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, vi } from 'vitest';
-import { SCOPES } from '../shared/app.ts';
-import { createApp, NEW_METHODS } from '../shared/app-admin.ts';
+import { createApp, NEW_METHODS } from '../shared/app/admin.ts';
+import { SCOPES } from '../shared/app/app.ts';
 import { ruleBreakers } from './engine-dump.ts';
 import { type SignedRequest, startTestStack, type TestAnswer, type TestApp, type TestStack } from './stack.ts';
 // Every function registers its key families.

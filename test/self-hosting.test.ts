@@ -9,11 +9,11 @@ import { startUpstashGateway } from '../gateway/upstash.ts';
 import { functionEnvironment, takeEnvironment } from '../local/function-environment.ts';
 import { startHttpApi } from '../local/http-api.ts';
 import { newKeys } from '../local/keys-file.ts';
-import { createApp, NEW_METHODS, NEW_SCOPES } from '../shared/app-admin.ts';
-import { warmCache } from '../shared/cache-warm.ts';
-import { putResource } from '../shared/data-write.ts';
-import { SINCE_SHARDS, sinceKey } from '../shared/replay-record.ts';
-import { resourceNamed } from '../shared/resources.ts';
+import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
+import { createApp, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
+import { resourceNamed } from '../shared/data/resources.ts';
+import { putResource } from '../shared/data/write.ts';
+import { warmCache } from '../shared/upkeep/every-minute.ts';
 import { freshDatabase, freshRedis } from './engines.ts';
 
 const example = (name: string) => readFileSync(`docs/self-hosting/${name}`, 'utf8');

@@ -13,8 +13,8 @@ import { type HttpApi, startHttpApi } from '../local/http-api.ts';
 import { newKeys } from '../local/keys-file.ts';
 import type { WechatSimulator } from '../local/simulators/wechat.ts';
 import { startTogether } from '../local/started.ts';
-import type { SignatureMethod } from '../shared/access-token.ts';
-import { SCOPES, type Scope, sealContext } from '../shared/app.ts';
+import type { SignatureMethod } from '../shared/app/access-token.ts';
+import { SCOPES, type Scope, sealContext } from '../shared/app/app.ts';
 import { mintAppId, seal } from '../shared/master-key.ts';
 import { freshDatabase, freshRedis, temporaryFolder } from './engines.ts';
 

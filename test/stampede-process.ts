@@ -1,4 +1,4 @@
-import { type CachePolicy, readThrough } from '../shared/cache.ts';
+import { type CachePolicy, readThrough } from '../shared/cache/cache.ts';
 import { readKey } from './admission-call.ts';
 import { workTogether } from './process-work.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkUserFields, checkUserFieldsSchema, shownFields } from '../shared/user-fields.ts';
+import { checkUserFields, checkUserFieldsSchema, shownFields } from '../shared/app/user-fields.ts';
 
 const pathsOf = (work: () => unknown): string[] => {
   try {

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { createWechatPay } from '../shared/recharge/wechatpay.ts';
-import type { WechatPayConfig } from '../shared/recharge/wechatpay-input.ts';
-import { decryptResource } from '../shared/recharge/wechatpay-notice.ts';
-import { authorization, readMerchantKey } from '../shared/recharge/wechatpay-signature.ts';
+import { createWechatPay } from '../shared/recharge/wechatpay/client.ts';
+import type { WechatPayConfig } from '../shared/recharge/wechatpay/input.ts';
+import { decryptResource } from '../shared/recharge/wechatpay/notice.ts';
+import { authorization, readMerchantKey } from '../shared/recharge/wechatpay/signature.ts';
 import { overSocket, startReceiver } from './wechatpay-receiver.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mock-wechatpay-'));

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSigner, newIdentity } from '../local/simulators/wechatpay-identity.ts';
-import { createWechatPay } from '../shared/recharge/wechatpay.ts';
-import { type NoticeRefusal, WechatPayNoticeRefused } from '../shared/recharge/wechatpay-error.ts';
-import { decryptResource, type Notice } from '../shared/recharge/wechatpay-notice.ts';
+import { createWechatPay } from '../shared/recharge/wechatpay/client.ts';
+import { type NoticeRefusal, WechatPayNoticeRefused } from '../shared/recharge/wechatpay/error.ts';
+import { decryptResource, type Notice } from '../shared/recharge/wechatpay/notice.ts';
 
 const identity = newIdentity();
 const signer = createSigner(identity);

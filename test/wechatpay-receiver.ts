@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Http } from '../shared/recharge/wechatpay-exchange.ts';
+import type { Http } from '../shared/recharge/wechatpay/exchange.ts';
 
 export interface Received {
   readonly headers: IncomingHttpHeaders;

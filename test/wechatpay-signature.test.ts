@@ -8,11 +8,11 @@ import {
 } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createSigner, newIdentity } from '../local/simulators/wechatpay-identity.ts';
-import { createWechatPay } from '../shared/recharge/wechatpay.ts';
-import { WechatPayInputError } from '../shared/recharge/wechatpay-error.ts';
-import type { Http, HttpRequest } from '../shared/recharge/wechatpay-exchange.ts';
-import type { WechatPayConfig } from '../shared/recharge/wechatpay-input.ts';
-import { readPlatformKeys, signatureFault } from '../shared/recharge/wechatpay-signature.ts';
+import { createWechatPay } from '../shared/recharge/wechatpay/client.ts';
+import { WechatPayInputError } from '../shared/recharge/wechatpay/error.ts';
+import type { Http, HttpRequest } from '../shared/recharge/wechatpay/exchange.ts';
+import type { WechatPayConfig } from '../shared/recharge/wechatpay/input.ts';
+import { readPlatformKeys, signatureFault } from '../shared/recharge/wechatpay/signature.ts';
 
 const identity = newIdentity();
 const signer = createSigner(identity);

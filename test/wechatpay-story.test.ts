@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type MockOptions, type MockWechatPay, startMockWechatPay } from '../local/simulators/wechatpay.ts';
 import { newIdentity } from '../local/simulators/wechatpay-identity.ts';
-import { createWechatPay, type WechatPay } from '../shared/recharge/wechatpay.ts';
-import { WechatPayInputError, WechatPayOutcomeUnknown, WechatPayRefused } from '../shared/recharge/wechatpay-error.ts';
-import type { Notice } from '../shared/recharge/wechatpay-notice.ts';
+import { createWechatPay, type WechatPay } from '../shared/recharge/wechatpay/client.ts';
+import { WechatPayInputError, WechatPayOutcomeUnknown, WechatPayRefused } from '../shared/recharge/wechatpay/error.ts';
+import type { Notice } from '../shared/recharge/wechatpay/notice.ts';
 import { overSocket, type Receiver, startReceiver } from './wechatpay-receiver.ts';
 
 const identity = newIdentity();

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { paySig, userSignature, virtualPayment, XpayInputError } from '../shared/recharge/xpay.ts';
 import {
   deliverAnswer,
   openPush,
   type PushRefusal,
   pushEcho,
   XpayNoticeRefused,
-} from '../shared/recharge/xpay-notice.ts';
+} from '../shared/recharge/xpay/notice.ts';
+import { paySig, userSignature, virtualPayment, XpayInputError } from '../shared/recharge/xpay/payment.ts';
 
 const config = { offerId: '1450000001', env: 0, appKey: '12345' } as const;
 const sessionKey = '9hAb/NEYUlkaMBEsmFgzig==';

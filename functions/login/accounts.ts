@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { createAccount } from '../../shared/account.ts';
-import type { LockRule } from '../../shared/api-lock.ts';
+import { createAccount } from '../../shared/account/account.ts';
+import { hashPassword } from '../../shared/account/password.ts';
+import { profileSchema } from '../../shared/account/profile.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { hashPassword } from '../../shared/password.ts';
-import { profileSchema } from '../../shared/profile.ts';
+import type { LockRule } from '../../shared/lock/api-lock.ts';
 import { accountName, isOwnName, newPassword } from './credentials.ts';
 
 /** A whole campus may stand behind one address; a script behind it does not get far. */

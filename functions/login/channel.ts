@@ -1,16 +1,16 @@
 import * as v from 'valibot';
-import { findAccount, findOrCreateAccount, logIn } from '../../shared/account.ts';
-import type { LockRule } from '../../shared/api-lock.ts';
-import { confirmTicket, findChannel } from '../../shared/channel.ts';
+import { findAccount, findOrCreateAccount, logIn } from '../../shared/account/account.ts';
+import { confirmTicket, findChannel } from '../../shared/channel/channel.ts';
 import {
   issueFirstString,
   issueSecondString,
   redeemFirstString,
   redeemSecondString,
-} from '../../shared/channel-login.ts';
+} from '../../shared/channel/login.ts';
 import { AppError } from '../../shared/errors.ts';
-import { channelRules, knownCallerMark } from '../../shared/guessing.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import type { LockRule } from '../../shared/lock/api-lock.ts';
+import { channelRules, knownCallerMark } from '../../shared/lock/guessing.ts';
 
 const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
 const address = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected an account address'));

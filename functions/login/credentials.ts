@@ -1,5 +1,11 @@
 import * as v from 'valibot';
-import { hasPasswordLength, isGuessable, MAX_PASSWORD, MIN_PASSWORD, normalPassword } from '../../shared/password.ts';
+import {
+  hasPasswordLength,
+  isGuessable,
+  MAX_PASSWORD,
+  MIN_PASSWORD,
+  normalPassword,
+} from '../../shared/account/password.ts';
 
 /** How account and password arrive. A password is compared in its normal form (NFKC), else exactly as given. */
 export const accountName = v.pipe(

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { shownUser } from '../../shared/account.ts';
-import { changeUser, eraseAccount } from '../../shared/account-change.ts';
+import { shownUser } from '../../shared/account/account.ts';
+import { changeUser, eraseAccount } from '../../shared/account/change.ts';
+import { fieldsSchema, profileSchema } from '../../shared/account/profile.ts';
+import { checkUserFields, schemaRead, settleSchema } from '../../shared/app/user-fields.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { fieldsSchema, profileSchema } from '../../shared/profile.ts';
-import { checkUserFields, schemaRead, settleSchema } from '../../shared/user-fields.ts';
 
 export const readMe = endpoint(
   { route: 'GET /me', auth: 'user', scope: 'login', reads: (_, { app }) => [schemaRead(app.appId)] },

@@ -1,11 +1,11 @@
 import * as v from 'valibot';
-import { findAccount, logIn, normalAccount, renewPasswordHash } from '../../shared/account.ts';
-import { changePassword } from '../../shared/account-change.ts';
-import type { LockRule } from '../../shared/api-lock.ts';
+import { findAccount, logIn, normalAccount, renewPasswordHash } from '../../shared/account/account.ts';
+import { changePassword } from '../../shared/account/change.ts';
+import { hashPassword, verifyPassword } from '../../shared/account/password.ts';
 import { AppError } from '../../shared/errors.ts';
-import { knownCallerMark, passwordRules } from '../../shared/guessing.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { hashPassword, verifyPassword } from '../../shared/password.ts';
+import type { LockRule } from '../../shared/lock/api-lock.ts';
+import { knownCallerMark, passwordRules } from '../../shared/lock/guessing.ts';
 import { accountName, newPassword, password } from './credentials.ts';
 
 export const passwordLogin = endpoint(

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { revokePluginTokens } from '../../shared/plugin.ts';
-import { endSessions, listSessions, revokeSession } from '../../shared/session-devices.ts';
+import { revokePluginTokens } from '../../shared/plugin/plugin.ts';
+import { endSessions, listSessions, revokeSession } from '../../shared/session/devices.ts';
 
 export const sessionList = endpoint({ route: 'GET /sessions', auth: 'user', scope: 'login' }, async ({ app, user }) => {
   const sessions = await listSessions(app.appId, user.userId);

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { findOrCreateAccount, logIn } from '../../shared/account.ts';
-import type { LockRule } from '../../shared/api-lock.ts';
+import { findOrCreateAccount, logIn } from '../../shared/account/account.ts';
+import { openidOf } from '../../shared/account/wechat.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { openidOf } from '../../shared/wechat.ts';
+import type { LockRule } from '../../shared/lock/api-lock.ts';
 
 /** WeChat itself takes a code once; here it is not asked over and over about the same one. */
 const sameCode: LockRule = {

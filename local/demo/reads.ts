@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
-import { resourceKey, resourceNamed } from '../../shared/resources.ts';
+import { resourceKey, resourceNamed } from '../../shared/data/resources.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
-import type { WechatPayConfig } from '../../shared/recharge/wechatpay-input.ts';
+import type { WechatPayConfig } from '../../shared/recharge/wechatpay/input.ts';
 import { manualClock, realClock } from './wechatpay-clock.ts';
 import { runMockWechatPay } from './wechatpay-command.ts';
 import { serveControl } from './wechatpay-control.ts';

@@ -11,8 +11,8 @@ import {
   signedParts,
   signingKey,
   type TokenRefusal,
-} from '../access-token.ts';
-import { type App, type AppKey, findApp, findFresherApp } from '../app.ts';
+} from '../app/access-token.ts';
+import { type App, type AppKey, findApp, findFresherApp } from '../app/app.ts';
 import { EngineError } from '../errors.ts';
 import { count, logInvocation, runInvocation } from '../telemetry.ts';
 import type { AuthorizerContext } from './caller.ts';

@@ -1,5 +1,5 @@
-import type { SignatureMethod } from '../access-token.ts';
-import type { Scope } from '../app.ts';
+import type { SignatureMethod } from '../app/access-token.ts';
+import type { Scope } from '../app/app.ts';
 
 /** What the authorizer hands on. `unavailable` alone: no engine could give the app's record. */
 export type AuthorizerContext =

@@ -1,14 +1,14 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda';
 import * as v from 'valibot';
-import { type AdmissionRequest, type CacheRead, giveBack } from '../admission.ts';
-import { checkRules, type Identities, type LockRule, type LockTarget } from '../api-lock.ts';
-import type { Scope } from '../app.ts';
-import type { ReadAnswer } from '../cache.ts';
-import { ignoreEngine } from '../cache-write.ts';
+import { type AdmissionRequest, type CacheRead, giveBack } from '../admission/admission.ts';
+import type { Scope } from '../app/app.ts';
+import type { ReadAnswer } from '../cache/cache.ts';
+import { ignoreEngine } from '../cache/write.ts';
 import { AppError } from '../errors.ts';
 import { ipIdentity } from '../ip-identity.ts';
 import type { Key } from '../keys.ts';
-import { type CurrentUser, checkOf, presentedSession } from '../session.ts';
+import { checkRules, type Identities, type LockRule, type LockTarget } from '../lock/api-lock.ts';
+import { type CurrentUser, checkOf, presentedSession } from '../session/session.ts';
 
 export { Answer } from './answer.ts';
 

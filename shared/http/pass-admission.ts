@@ -1,7 +1,7 @@
-import { type Admission, type AdmissionRequest, admit } from '../admission.ts';
-import { type ReadAnswer, withLoadCap } from '../cache.ts';
+import { type Admission, type AdmissionRequest, admit } from '../admission/admission.ts';
+import { type ReadAnswer, withLoadCap } from '../cache/cache.ts';
 import { AppError, EngineError } from '../errors.ts';
-import { applyRulesWithoutRedis } from '../lock-denial.ts';
+import { applyRulesWithoutRedis } from '../lock/denial.ts';
 import {
   type CurrentUser,
   type checkOf,
@@ -11,7 +11,7 @@ import {
   type PresentedSession,
   prolongSession,
   userFromCopy,
-} from '../session.ts';
+} from '../session/session.ts';
 
 type Admitted = Extract<Admission, { verdict: 'admitted' }>;
 

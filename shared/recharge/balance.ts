@@ -1,6 +1,6 @@
-import type { CacheRead } from '../admission.ts';
-import { type CachePolicy, NOT_READ, type ReadAnswer, settleReads } from '../cache.ts';
-import { forget, ignoreEngine } from '../cache-write.ts';
+import type { CacheRead } from '../admission/admission.ts';
+import { type CachePolicy, NOT_READ, type ReadAnswer, settleReads } from '../cache/cache.ts';
+import { forget, ignoreEngine } from '../cache/write.ts';
 import { keyFamily } from '../keys.ts';
 import { ASSET } from './catalogue.ts';
 import { lastEntry } from './ledger.ts';

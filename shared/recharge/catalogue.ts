@@ -1,6 +1,6 @@
-import type { CacheRead } from '../admission.ts';
-import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, settleReads } from '../cache.ts';
-import { writeThrough } from '../cache-write.ts';
+import type { CacheRead } from '../admission/admission.ts';
+import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, settleReads } from '../cache/cache.ts';
+import { writeThrough } from '../cache/write.ts';
 import { query, type Row, write } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { productsKey } from '../swept-keys.ts';

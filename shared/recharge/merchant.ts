@@ -1,6 +1,6 @@
-import type { CacheRead } from '../admission.ts';
-import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, readThrough, settleReads } from '../cache.ts';
-import { writeThrough } from '../cache-write.ts';
+import type { CacheRead } from '../admission/admission.ts';
+import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, readThrough, settleReads } from '../cache/cache.ts';
+import { writeThrough } from '../cache/write.ts';
 import { query, write } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { LocalCache } from '../local-cache.ts';
@@ -8,10 +8,10 @@ import { seal, unseal } from '../master-key.ts';
 import { merchantsKey } from '../swept-keys.ts';
 import { alarm } from '../telemetry.ts';
 import type { Provider } from './provider.ts';
-import { WechatPayInputError } from './wechatpay-error.ts';
-import { wechatpayProvider } from './wechatpay-provider.ts';
-import { XpayInputError } from './xpay.ts';
-import { xpayProvider } from './xpay-provider.ts';
+import { WechatPayInputError } from './wechatpay/error.ts';
+import { wechatpayProvider } from './wechatpay/provider.ts';
+import { XpayInputError } from './xpay/payment.ts';
+import { xpayProvider } from './xpay/provider.ts';
 
 /** What a merchant needs to call a provider. Its secrets stay sealed in MySQL and in Redis, and are opened in memory. */
 export interface Merchant {

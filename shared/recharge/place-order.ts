@@ -1,13 +1,13 @@
-import type { CacheRead } from '../admission.ts';
-import type { ReadAnswer } from '../cache.ts';
+import { wechatSessionOf } from '../account/wechat.ts';
+import type { CacheRead } from '../admission/admission.ts';
+import type { ReadAnswer } from '../cache/cache.ts';
 import { AppError } from '../errors.ts';
-import { wechatSessionOf } from '../wechat.ts';
 import { catalogueRead, productsFrom } from './catalogue.ts';
 import { merchantsRead } from './merchant.ts';
 import { createOrder, findOrder, type OrderStatus } from './order.ts';
 import type { Payer } from './provider.ts';
 import { isBoundTo, providersFrom } from './providers.ts';
-import { SANDBOX } from './sandbox.ts';
+import { SANDBOX } from './sandbox/provider.ts';
 import { syncOrder } from './sync.ts';
 
 export interface PlacedOrder {

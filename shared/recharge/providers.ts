@@ -1,8 +1,8 @@
-import type { ReadAnswer } from '../cache.ts';
+import type { ReadAnswer } from '../cache/cache.ts';
 import { isMerchantProvider, type Merchant, merchantsFrom, openProvider, readMerchants } from './merchant.ts';
 import type { Order } from './order.ts';
 import type { Provider } from './provider.ts';
-import { SANDBOX, sandboxProvider } from './sandbox.ts';
+import { SANDBOX, sandboxProvider } from './sandbox/provider.ts';
 
 /** The providers of this deployment: the sandbox where it is switched on, and every merchant that was set. */
 export async function providersFrom(requestId: string, answer: ReadAnswer | undefined): Promise<Provider[]> {

@@ -1,7 +1,7 @@
 import { query, sqlTime } from '../db.ts';
 import type { BillLine } from './bill.ts';
 import { extRefOf } from './payment.ts';
-import { isFromSandbox, SANDBOX, sandboxBill } from './sandbox.ts';
+import { isFromSandbox, SANDBOX, sandboxBill } from './sandbox/provider.ts';
 
 export interface Difference {
   what:

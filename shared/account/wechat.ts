@@ -1,0 +1,78 @@
+import { optionalText, textOr } from '../config.ts';
+import { AppError } from '../errors.ts';
+import { alarm, count } from '../telemetry.ts';
+import { send, TransportError } from '../transport.ts';
+
+/** WeChat's code2Session: what wx.login handed to the client becomes the user's openid. */
+const apiUrl = textOr('WECHAT_API_URL', 'https://api.weixin.qq.com');
+const appid = optionalText('WECHAT_APPID');
+const secret = optionalText('WECHAT_SECRET');
+
+const TIMEOUT_MS = 3_000;
+const OPENID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/**
+ * A code is good once, so the question is never asked twice. The session_key that comes along is dropped here: a login
+ * does not need it, and what is not kept cannot leak. Throws BAD_CREDENTIALS, UNAVAILABLE.
+ */
+export const openidOf = async (code: string): Promise<string> => (await wechatSessionOf(code)).openid;
+
+/** With the session_key, which signs virtual payments: it is used at once and never kept. */
+export async function wechatSessionOf(code: string): Promise<{ openid: string; sessionKey: string }> {
+  const answer = await askWechat(code);
+  const errcode = answer.errcode ?? 0;
+  if (errcode !== 0) throw refusal(Number(errcode));
+  const { openid, session_key: sessionKey = '' } = answer;
+  if (typeof openid === 'string' && OPENID.test(openid) && typeof sessionKey === 'string')
+    return { openid, sessionKey };
+  alarm('wechat.no-openid');
+  throw unavailable();
+}
+
+async function askWechat(code: string): Promise<Record<string, unknown>> {
+  const [id, key] = [appid(), secret()];
+  if (!id || !key) throw new AppError('UNAVAILABLE', 'WeChat login is not set up here.', { retryAfterSeconds: 3_600 });
+  const url = new URL('/sns/jscode2session', apiUrl());
+  url.search = new URLSearchParams({
+    appid: id,
+    secret: key,
+    js_code: code,
+    grant_type: 'authorization_code',
+  }).toString();
+  try {
+    const { status, body } = await send({
+      url,
+      method: 'GET',
+      headers: {},
+      timeoutMs: TIMEOUT_MS,
+      repeatable: false,
+      maxAnswerBytes: 16_384,
+    });
+    const answer: unknown = status === 200 ? JSON.parse(body.toString('utf8')) : undefined;
+    if (typeof answer === 'object' && answer !== null) return answer as Record<string, unknown>;
+    count('wechat.no-answer');
+  } catch (error) {
+    if (!(error instanceof TransportError || error instanceof SyntaxError)) throw error;
+    count('wechat.no-answer');
+  }
+  throw unavailable();
+}
+
+function refusal(errcode: number): AppError {
+  switch (errcode) {
+    case 40029: // no such code, or too old
+    case 40163: // used before
+    case 40226: // WeChat blocked this user as a risk
+      return new AppError('BAD_CREDENTIALS');
+    case -1: // busy
+    case 45011: // too many calls a minute
+      count(`wechat.errcode${errcode}`);
+      return unavailable();
+    default:
+      // Wrong appid, wrong secret, or something new: no user can mend that.
+      alarm('wechat.refused', { errcode });
+      return unavailable();
+  }
+}
+
+const unavailable = (): AppError => new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });

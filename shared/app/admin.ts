@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto';
+import { appOffKey } from '../admission/admission.ts';
+import { auditStatement, type Deed } from '../audit.ts';
+import { ignoreEngine, writeStrict, writeThrough } from '../cache/write.ts';
+import { query, type Transaction, withTransaction } from '../db.ts';
+import { AppError, EngineError } from '../errors.ts';
+import { mintAppId, seal } from '../master-key.ts';
+import { batch, deleteKeys } from '../redis.ts';
+import { appKey, userFieldsKey } from '../swept-keys.ts';
+import type { SignatureMethod } from './access-token.ts';
+import { SCOPES, type Scope, sealContext } from './app.ts';
+import { checkUserFieldsSchema } from './user-fields.ts';
+
+/** What operators do with apps (row A2). Functions read apps through app.ts and import nothing of this. */
+export interface NewApp {
+  name: string;
+  methods: readonly SignatureMethod[];
+  scopes: readonly Scope[];
+  /** Plugins it may issue tokens for; null: all. */
+  plugins: readonly string[] | null;
+  /** The one plugin it validates tokens of; null: it is no plugin server's. */
+  validates: string | null;
+}
+
+export interface IssuedApp {
+  appId: string;
+  /** Shown once: at rest it is sealed, and nobody can read it again. */
+  privateKey: string;
+}
+
+/** What an app is given where nobody chose: MD5 is too weak, and plugin:validate belongs to plugin servers. */
+export const NEW_METHODS: readonly SignatureMethod[] = ['SHA1', 'HMAC-SHA256'];
+export const NEW_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== 'plugin:validate');
+
+/** 256 random bits, as text: what a client signs with. No dash in front, which a command line would take for an option. */
+export const newPrivateKey = (): string => randomBytes(32).toString('base64url').replace(/^[-_]/, 'k');
+
+/** The two statements of a new app, for a transaction that may do more. */
+export async function insertApp(transaction: Transaction, app: NewApp): Promise<IssuedApp> {
+  const appId = mintAppId();
+  const privateKey = newPrivateKey();
+  await transaction.write(
+    'INSERT INTO apps (app_id, name, methods, scopes, plugins, validates) VALUES (?, ?, ?, ?, ?, ?)',
+    [appId, app.name, app.methods.join(','), app.scopes.join(','), app.plugins?.join(',') ?? null, app.validates],
+  );
+  await transaction.write('INSERT INTO app_keys (app_id, key_id, sealed_key) VALUES (?, ?, ?)', [
+    appId,
+    'k1',
+    seal(privateKey, sealContext(appId, 'k1')),
+  ]);
+  return { appId, privateKey };
+}
+
+export function createApp(app: NewApp, actor: string): Promise<IssuedApp> {
+  return withTransaction(async (transaction) => {
+    const issued = await insertApp(transaction, app);
+    const { name, methods, scopes } = app;
+    const detail = { name, methods, scopes };
+    await transaction.write(...auditStatement({ actor, action: 'app.create', subject: issued.appId, detail }));
+    return issued;
+  });
+}
+
+/** From this moment on calls that change something are refused, within 60 s all are. */
+export const disableApp = (appId: string, actor: string): Promise<void> =>
+  changeApp('tightens', { actor, action: 'app.disable', subject: appId }, async (transaction) => {
+    await transaction.write(
+      'UPDATE apps SET disabled_at = COALESCE(disabled_at, NOW(3)), version = version + 1 WHERE app_id = ?',
+      [appId],
+    );
+  });
+
+export const enableApp = (appId: string, actor: string): Promise<void> =>
+  changeApp('loosens', { actor, action: 'app.enable', subject: appId }, async (transaction) => {
+    await transaction.write('UPDATE apps SET disabled_at = NULL, version = version + 1 WHERE app_id = ?', [appId]);
+  });
+
+/** Row B4: the JSON Schema of the extra user fields that this app registered; null takes it away. Throws INVALID_INPUT. */
+export async function setUserFields(appId: string, schema: object | null, actor: string): Promise<void> {
+  const checked = schema && JSON.stringify(checkUserFieldsSchema(schema));
+  const change = () =>
+    changeApp('loosens', { actor, action: 'app.fields', subject: appId }, async (transaction) => {
+      await transaction.write('UPDATE apps SET user_fields = ?, version = version + 1 WHERE app_id = ?', [
+        checked,
+        appId,
+      ]);
+    });
+  await writeThrough(change, () => [userFieldsKey(appId)]);
+}
+
+/**
+ * Changes one app under its row lock, with a tombstone on its cached record and an audit row. A change that tightens
+ * leaves its mark for admission before the commit. Throws NOT_FOUND.
+ */
+export async function changeApp<T>(
+  direction: 'tightens' | 'loosens',
+  deed: Deed,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const appId = deed.subject;
+  const change = () =>
+    withTransaction(async (transaction) => {
+      await lockApp(transaction, appId);
+      const result = await work(transaction);
+      await transaction.write(...auditStatement(deed));
+      if (direction === 'tightens') await setMark(appId, await refusedOf(transaction, appId));
+      return result;
+    });
+  let result: T;
+  try {
+    result = await writeStrict([appKey(appId)], change);
+  } catch (error) {
+    const isCertain = !(error instanceof EngineError) || error.outcome === 'not-applied';
+    // The mark tells of a change that did not come; without this it would end by itself in three minutes.
+    if (direction === 'tightens' && isCertain) await settleMark(appId).catch(() => {});
+    throw error;
+  }
+  if (direction === 'loosens') await settleMark(appId).catch(ignoreEngine);
+  return result;
+}
+
+async function lockApp(transaction: Transaction, appId: string): Promise<void> {
+  const rows = await transaction.query('SELECT app_id FROM apps WHERE app_id = ? FOR UPDATE', [appId]);
+  if (rows.length === 0) throw noSuchApp(appId);
+}
+
+const noSuchApp = (appId: string): AppError =>
+  new AppError('NOT_FOUND', `There is no app ${appId}; "app list" shows those there are.`);
+
+/** What admission must refuse at once: `off`, or the keys revoked so lately that an authorizer may still hold them. */
+async function refusedOf(transaction: Transaction, appId: string): Promise<string> {
+  const rows = await transaction.query(
+    `SELECT a.disabled_at, k.key_id FROM apps a LEFT JOIN app_keys k
+         ON k.app_id = a.app_id AND k.revoked_at > NOW(3) - INTERVAL ? SECOND
+      WHERE a.app_id = ?`,
+    [appOffKey.family.ttlSeconds, appId],
+  );
+  if (rows.some(({ disabled_at }) => disabled_at !== null)) return 'off';
+  return rows.flatMap(({ key_id }) => (key_id === null ? [] : [String(key_id)])).join(',');
+}
+
+async function setMark(appId: string, refused: string): Promise<void> {
+  const key = appOffKey(appId);
+  if (refused === '') return deleteKeys([key]);
+  const [answer] = await batch([['psetex', key, appOffKey.family.ttlSeconds * 1000, refused]]);
+  if (answer instanceof EngineError) throw answer;
+}
+
+/** Under the row lock the mark becomes what MySQL says: a disable that comes between waits, and sets its own after. */
+const settleMark = (appId: string): Promise<void> =>
+  withTransaction(async (transaction) => {
+    await transaction.query('SELECT app_id FROM apps WHERE app_id = ? FOR UPDATE', [appId]);
+    await setMark(appId, await refusedOf(transaction, appId));
+  });
+
+export interface ListedApp {
+  appId: string;
+  name: string;
+  methods: string[];
+  scopes: string[];
+  plugins: string[] | null;
+  validates: string | null;
+  disabled: boolean;
+  createdAt: string;
+}
+
+const APP_COLUMNS = 'app_id, name, methods, scopes, plugins, validates, disabled_at, created_at';
+
+export async function listApps(): Promise<ListedApp[]> {
+  return (await query(`SELECT ${APP_COLUMNS} FROM apps ORDER BY created_at, app_id`)).map(listedApp);
+}
+
+function listedApp(row: Record<string, unknown>): ListedApp {
+  const list = (text: unknown): string[] => String(text).split(',').filter(Boolean);
+  return {
+    appId: String(row.app_id),
+    name: String(row.name),
+    methods: list(row.methods),
+    scopes: list(row.scopes),
+    plugins: row.plugins === null ? null : list(row.plugins),
+    validates: row.validates as string | null,
+    disabled: row.disabled_at !== null,
+    createdAt: String(row.created_at),
+  };
+}
+
+export interface ShownApp extends ListedApp {
+  keys: Array<{ keyId: string; state: 'live' | 'ended' | 'revoked'; createdAt: string; endsAt: string | null }>;
+  userFields: unknown;
+}
+
+/** Throws NOT_FOUND. */
+export async function showApp(appId: string): Promise<ShownApp> {
+  const [row] = await query(`SELECT ${APP_COLUMNS}, user_fields FROM apps WHERE app_id = ?`, [appId]);
+  if (!row) throw noSuchApp(appId);
+  const keys = await query(
+    `SELECT key_id, created_at, ends_at,
+            CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN ends_at <= NOW(3) THEN 'ended' ELSE 'live' END AS state
+       FROM app_keys WHERE app_id = ? ORDER BY created_at, key_id`,
+    [appId],
+  );
+  const fields = row.user_fields;
+  return {
+    ...listedApp(row),
+    keys: keys.map((key) => ({
+      keyId: String(key.key_id),
+      state: key.state as 'live' | 'ended' | 'revoked',
+      createdAt: String(key.created_at),
+      endsAt: key.ends_at as string | null,
+    })),
+    userFields: typeof fields === 'string' ? JSON.parse(fields) : (fields ?? null),
+  };
+}

@@ -1,0 +1,102 @@
+import { type CachePolicy, type Loaded, readThrough } from '../cache/cache.ts';
+import { query } from '../db.ts';
+import { LocalCache } from '../local-cache.ts';
+import { provesItself, unseal } from '../master-key.ts';
+import { appKey } from '../swept-keys.ts';
+import { type SignatureMethod, type SigningKey, signingKey } from './access-token.ts';
+
+/** What an app may do (row A1: the access_token proves identity and permission). */
+export const SCOPES = ['login', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface AppKey extends SigningKey {
+  keyId: string;
+}
+
+export interface App {
+  appId: string;
+  /** At most two that are alive: the newest first. */
+  keys: AppKey[];
+  methods: SignatureMethod[];
+  scopes: Scope[];
+  /** Plugins it may issue tokens for; null: all. */
+  plugins: string[] | null;
+  /** The one plugin this app validates tokens of; null: it is no plugin server's. */
+  validates: string | null;
+  disabled: boolean;
+}
+
+/** As cached: keys stay sealed in Redis as they are in MySQL. */
+interface AppRecord extends Omit<App, 'keys'> {
+  keys: Array<{ keyId: string; sealed: string; endsAt: string | null }>;
+}
+
+const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 30 };
+
+export { appKey };
+
+export const sealContext = (appId: string, keyId: string): string => `app:${appId}:${keyId}`;
+
+/** 60 s from the start of its load: the one L1 entry that may live so long. */
+const warm = new LocalCache<App>(1_000, 60_000);
+
+/** A refusal by a warm record asks again, at most once in this time: an app just enabled or given a key need not wait. */
+const justRead = new LocalCache<true>(1_000, 5_000);
+
+/**
+ * The app by its id; null: there is none, which an AppID that does not prove itself says alone. From the process, else
+ * Redis, else MySQL (0, 1 or 2 requests to Redis). Throws EngineError when no engine can tell.
+ */
+export const findApp = async (appId: string): Promise<App | null> =>
+  warm.get(appId) ?? (provesItself(appId) ? readApp(appId) : null);
+
+/** The app as it is now, where what the process knows of it is older than 5 s; undefined: it is not. */
+export const findFresherApp = async (appId: string): Promise<App | null | undefined> =>
+  justRead.get(appId) ? undefined : readApp(appId);
+
+async function readApp(appId: string): Promise<App | null> {
+  const startedAt = Date.now();
+  const [found] = await readThrough<AppRecord>([appKey(appId)], POLICY, async () => [await loadApp(appId)]);
+  if (!found?.value) return null;
+  const app = openRecord(found.value, startedAt);
+  warm.set(appId, app, startedAt);
+  justRead.set(appId, true, startedAt);
+  return app;
+}
+
+function openRecord(record: AppRecord, now: number): App {
+  const alive = record.keys.filter(({ endsAt }) => endsAt === null || Date.parse(endsAt) > now);
+  const keys = alive.map(({ keyId, sealed }) => ({
+    keyId,
+    ...signingKey(record.appId, unseal(sealed, sealContext(record.appId, keyId))),
+  }));
+  return { ...record, keys };
+}
+
+async function loadApp(appId: string): Promise<Loaded<AppRecord>> {
+  const rows = await query<Record<string, string | number | null>>(
+    `SELECT a.app_id, a.methods, a.scopes, a.plugins, a.validates, a.disabled_at, a.version,
+            k.key_id, k.sealed_key, k.ends_at
+       FROM apps a LEFT JOIN app_keys k
+         ON k.app_id = a.app_id AND k.revoked_at IS NULL AND (k.ends_at IS NULL OR k.ends_at > NOW(3))
+      WHERE a.app_id = ? ORDER BY k.created_at DESC, k.key_id LIMIT 2`,
+    [appId],
+  );
+  const [first] = rows;
+  if (!first) return { value: null, version: 0 };
+  const list = (text: unknown): string[] => (typeof text === 'string' ? text.split(',').filter(Boolean) : []);
+  const record: AppRecord = {
+    appId,
+    keys: rows.flatMap((row) =>
+      row.key_id === null
+        ? []
+        : [{ keyId: String(row.key_id), sealed: String(row.sealed_key), endsAt: row.ends_at as string | null }],
+    ),
+    methods: list(first.methods) as SignatureMethod[],
+    scopes: list(first.scopes) as Scope[],
+    plugins: first.plugins === null ? null : list(first.plugins),
+    validates: first.validates as string | null,
+    disabled: first.disabled_at !== null,
+  };
+  return { value: record, version: Number(first.version) };
+}

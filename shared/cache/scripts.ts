@@ -1,0 +1,197 @@
+import { Script } from '../redis.ts';
+
+/** The Lua side of the cache: the forms of stored values are described in cached-value.ts. */
+
+/**
+ * look(): what request `id` may do about a stored value. take_lease(): the write that claims it.
+ * States: hit, stale (another refreshes it), refresh (this request refreshes it), lease (this request loads it),
+ * wait (another loads it), bypass (a writer is at work: read the primary, fill nothing).
+ */
+export const LOOK = `
+local function look(value, id, now, early, ahead)
+  if not value then return 'lease' end
+  local kind = string.sub(value, 1, 1)
+  if kind == 'J' or kind == 'Z' or kind == 'N' then
+    local soft, delta, owner, till = string.match(value, '^.1;(%d+);(%d+);%d+;([^;@]*)@?(%d*);')
+    if not soft then return 'lease' end
+    soft = tonumber(soft)
+    if now + (ahead or 0) + tonumber(delta) * early < soft then return 'hit' end
+    if owner ~= '' and owner ~= id and now < tonumber(till) then return now < soft and 'hit' or 'stale' end
+    return 'refresh'
+  end
+  if kind == 'L' then
+    local owner, till = string.match(value, '^L([^;@]+)@?(%d*)')
+    if not owner or owner == id or (till ~= '' and now >= tonumber(till)) then return 'lease' end
+    return 'wait'
+  end
+  if kind == 'T' then return 'bypass' end
+  return 'lease'
+end
+local function take_lease(state, key, value, id, now, leaseMs)
+  if state == 'lease' then
+    local floor = value and (string.match(value, '^F(%d+)$') or string.match(value, '^L[^;]+;F(%d+)$'))
+    if floor then
+      local till = string.format('%d', now + leaseMs)
+      redis.call('SET', key, 'L' .. id .. '@' .. till .. ';F' .. floor, 'PX', math.max(leaseMs, redis.call('PTTL', key)))
+    else
+      redis.call('SET', key, 'L' .. id, 'PX', leaseMs)
+    end
+  elseif state == 'refresh' then
+    local before, after = string.match(value, '^(.1;%d+;%d+;%d+;)[^;]*(;.*)$')
+    redis.call('SET', key, before .. id .. '@' .. string.format('%d', now + leaseMs) .. after, 'KEEPTTL')
+  end
+end
+`;
+
+/** KEYS: cache keys. ARGV: id, now ms, early, lease ms. Answer: state and value of each. */
+export const lookupScript = new Script(`
+${LOOK}
+local id, now, early, leaseMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local values = redis.call('MGET', unpack(KEYS))
+local answer = {}
+for i, key in ipairs(KEYS) do
+  local value = values[i]
+  local state = look(value, id, now, early)
+  take_lease(state, key, value, id, now, leaseMs)
+  answer[2 * i - 1] = state
+  answer[2 * i] = (state == 'hit' or state == 'stale' or state == 'refresh') and value or ''
+end
+return answer
+`);
+
+/**
+ * Warming: claims what is missing, and what goes stale within ARGV[4] ms. Null markers, tombstones and what others load
+ * are left alone. KEYS; ARGV: id, now ms, lease ms, ahead ms. Answer for each: 1 claimed, 0 not.
+ */
+export const claimScript = new Script(`
+${LOOK}
+local id, now, leaseMs, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local values = redis.call('MGET', unpack(KEYS))
+local answer = {}
+for i, key in ipairs(KEYS) do
+  local value = values[i]
+  local state = look(value, id, now, 0, ahead)
+  local claimed = state == 'lease' or (state == 'refresh' and string.sub(value, 1, 1) ~= 'N')
+  if claimed then take_lease(state, key, value, id, now, leaseMs) end
+  answer[i] = claimed and 1 or 0
+end
+return answer
+`);
+
+/**
+ * Rows were changed: their keys go, and with them leases in flight; under replicas each leaves a floor that a fill has
+ * to reach. A tombstone stays, since its writers still work. KEYS; ARGV: 0, or the life ms of a floor; then a row
+ * version for each key.
+ */
+export const sweepScript = new Script(`
+local floorMs = tonumber(ARGV[1])
+for i, key in ipairs(KEYS) do
+  local stored = redis.pcall('GET', key)
+  if type(stored) == 'table' then redis.call('DEL', key) stored = nil end
+  if stored and string.sub(stored, 1, 1) == 'T' then
+    -- nothing
+  elseif floorMs > 0 then
+    local floor = stored and (string.match(stored, '^F(%d+)$') or string.match(stored, '^L[^;]+;F(%d+)$'))
+    floor = math.max(tonumber(floor or '0'), tonumber(ARGV[i + 1]))
+    redis.call('SET', key, 'F' .. string.format('%d', floor), 'PX', floorMs)
+  elseif stored then
+    redis.call('DEL', key)
+  end
+end
+return 1
+`);
+
+/**
+ * fits(): whether a fill by `id` may land on what is stored now. 1 yes; 0 the lease was lost (somebody invalidated);
+ * 2 it came from a replica that is behind what was written. version: 'P' for what the primary gave, which always fits;
+ * else of the replica's row, '' where the replica has none.
+ */
+export const FITS = `
+local function fits(stored, id, version)
+  if not stored then return 0 end
+  local owner, floor = string.match(stored, '^L([^;@]+)[^;]*;?F?(%d*)$')
+  local kind = string.sub(stored, 1, 1)
+  if not owner then floor, owner = string.match(stored, '^[JZN]1;%d+;%d+;(%d+);([^;@]*)@') end
+  if owner ~= id then return 0 end
+  if version == 'P' or floor == '' then return 1 end
+  if kind == 'N' then return version == '' and 1 or 2 end
+  return version ~= '' and tonumber(version) >= tonumber(floor) and 1 or 2
+end
+`;
+
+/**
+ * KEYS: cache keys. ARGV: id, then for each key value, TTL ms and version as fits() takes it; answers of fits().
+ * A null marker stays as long as the floor it replaces: a replica may still show the row that was deleted.
+ */
+export const fillScript = new Script(`
+${FITS}
+local id, answer = ARGV[1], {}
+for i, key in ipairs(KEYS) do
+  local stored, value, ttl = redis.call('GET', key), ARGV[3 * i - 1], tonumber(ARGV[3 * i])
+  local fit = fits(stored, id, ARGV[3 * i + 1])
+  if fit == 1 then
+    if string.sub(value, 1, 1) == 'N' and string.match(stored, '^L[^;]+;F') then
+      ttl = math.max(ttl, redis.call('PTTL', key))
+    end
+    redis.call('SET', key, value, 'PX', string.format('%d', ttl))
+  end
+  answer[i] = fit
+end
+return answer
+`);
+
+/** The load failed. A lease is handed back; a stale value is served on for a while. KEYS; ARGV: id, now ms, pause ms. */
+export const giveUpScript = new Script(`
+local id = ARGV[1]
+for _, key in ipairs(KEYS) do
+  local stored = redis.call('GET', key)
+  if stored then
+    local owner, floor = string.match(stored, '^L([^;@]+)[^;]*;?F?(%d*)$')
+    if owner == id then
+      if floor == '' then redis.call('DEL', key) else redis.call('SET', key, 'F' .. floor, 'KEEPTTL') end
+    elseif not owner then
+      local kind, rest, refresher, payload = string.match(stored, '^(.1;)%d+(;%d+;%d+;)([^;@]*)@%d+;(.*)$')
+      if refresher == id then
+        local soft = string.format('%d', tonumber(ARGV[2]) + tonumber(ARGV[3]))
+        redis.call('SET', key, kind .. soft .. rest .. ';' .. payload, 'KEEPTTL')
+      end
+    end
+  end
+end
+return 1
+`);
+
+/** A writer of a strict family begins: it joins the set of writers in each tombstone. KEYS; ARGV: writer, life ms. */
+export const beginWriteScript = new Script(`
+for _, key in ipairs(KEYS) do
+  local stored = redis.call('GET', key)
+  local writers = stored and string.match(stored, '^T(.+)$')
+  if not writers then writers = ARGV[1]
+  elseif not string.find(',' .. writers .. ',', ',' .. ARGV[1] .. ',', 1, true) then writers = writers .. ',' .. ARGV[1] end
+  redis.call('SET', key, 'T' .. writers, 'PX', ARGV[2])
+end
+return 1
+`);
+
+/** It ends: the last writer deletes the key, so that the next reader loads what was committed. KEYS; ARGV: writer. */
+export const endWriteScript = new Script(`
+for _, key in ipairs(KEYS) do
+  local stored = redis.call('GET', key)
+  local writers = stored and string.match(stored, '^T(.+)$')
+  local left = {}
+  for writer in string.gmatch(writers or '', '[^,]+') do
+    if writer ~= ARGV[1] then left[#left + 1] = writer end
+  end
+  if #left == 0 then redis.call('DEL', key)
+  else redis.call('SET', key, 'T' .. table.concat(left, ','), 'KEEPTTL') end
+end
+return 1
+`);
+
+/** Values that nobody can read: gone, unless something else stands there by now. KEYS; ARGV: what was read of each. */
+export const dropScript = new Script(`
+for i, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[i] then redis.call('DEL', key) end
+end
+return 1
+`);

@@ -1,0 +1,64 @@
+import { auditStatement } from '../audit.ts';
+import { writeThrough } from '../cache/write.ts';
+import { query, type Transaction, withTransaction } from '../db.ts';
+import { AppError } from '../errors.ts';
+import { channelKey } from '../swept-keys.ts';
+
+/** The channels whose users may log in (row C1), as operators register them. */
+export interface RegisteredChannel {
+  channel: string;
+  /** Where a ticket is confirmed. */
+  verifyUrl: string;
+  /** The entry of the login list (row C5). */
+  loginHost: string;
+  loginPort: number;
+}
+
+/** Adds the channel, or changes it. `added` is false where it was there. */
+export async function putChannel(channel: RegisteredChannel, actor: string): Promise<{ added: boolean }> {
+  const { channel: id, verifyUrl, loginHost, loginPort } = channel;
+  return changeChannel(id, async (transaction) => {
+    const [known] = await transaction.query('SELECT removed_at FROM channels WHERE channel = ? FOR UPDATE', [id]);
+    await transaction.write(
+      `INSERT INTO channels (channel, verify_url, login_host, login_port) VALUES (?, ?, ?, ?)
+       ON DUPLICATE KEY UPDATE verify_url = VALUES(verify_url), login_host = VALUES(login_host),
+         login_port = VALUES(login_port), removed_at = NULL, version = version + 1`,
+      [id, verifyUrl, loginHost, loginPort],
+    );
+    const detail = { verifyUrl, loginHost, loginPort };
+    await transaction.write(...auditStatement({ actor, action: 'channel.add', subject: id, detail }));
+    return { added: !known || known.removed_at !== null };
+  });
+}
+
+/** Its accounts stay; nobody logs in through it any more. Throws NOT_FOUND. */
+export async function removeChannel(channel: string, actor: string): Promise<void> {
+  await changeChannel(channel, async (transaction) => {
+    const { rowsAffected } = await transaction.write(
+      'UPDATE channels SET removed_at = NOW(3), version = version + 1 WHERE channel = ? AND removed_at IS NULL',
+      [channel],
+    );
+    if (rowsAffected === 0) {
+      throw new AppError('NOT_FOUND', `There is no channel ${channel}; "channel list" shows those there are.`);
+    }
+    await transaction.write(...auditStatement({ actor, action: 'channel.remove', subject: channel }));
+  });
+}
+
+const changeChannel = <T>(channel: string, work: (transaction: Transaction) => Promise<T>): Promise<T> =>
+  writeThrough(
+    () => withTransaction(work),
+    () => [channelKey(channel)],
+  );
+
+export async function listChannels(): Promise<RegisteredChannel[]> {
+  const rows = await query(
+    'SELECT channel, verify_url, login_host, login_port FROM channels WHERE removed_at IS NULL ORDER BY channel',
+  );
+  return rows.map((row) => ({
+    channel: String(row.channel),
+    verifyUrl: String(row.verify_url),
+    loginHost: String(row.login_host),
+    loginPort: Number(row.login_port),
+  }));
+}

@@ -1,0 +1,95 @@
+import { type CachePolicy, readThrough } from '../cache/cache.ts';
+import { optionalText } from '../config.ts';
+import { query } from '../db.ts';
+import { AppError } from '../errors.ts';
+import { LocalCache } from '../local-cache.ts';
+import { sendOutside } from '../outgoing-address.ts';
+import { channelKey } from '../swept-keys.ts';
+import { count } from '../telemetry.ts';
+import { TransportError } from '../transport.ts';
+
+/** Channels whose users may log in (row C1): their own servers vouch for them. */
+export interface LoginEntry {
+  address: string;
+  port: number;
+}
+export interface Channel {
+  channel: string;
+  /** null: no ticket is asked for (the sandbox's channel `demo`). */
+  verifyUrl: string | null;
+  /** Row C5. */
+  loginList: LoginEntry[];
+}
+
+const sandboxKey = optionalText('SANDBOX_KEY');
+const DEMO: Channel = { channel: 'demo', verifyUrl: null, loginList: [{ address: '127.0.0.1', port: 7000 }] };
+
+const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 30 };
+const warm = new LocalCache<Channel>(200, 5_000);
+
+/** Throws INVALID_INPUT for a channel that is not registered. */
+export async function findChannel(channel: string): Promise<Channel> {
+  if (channel === DEMO.channel && sandboxKey()) return DEMO;
+  const known = warm.get(channel);
+  if (known) return known;
+  const startedAt = Date.now();
+  const [found] = await readThrough<Channel>([channelKey(channel)], POLICY, async () => {
+    const [row] = await query(
+      'SELECT verify_url, login_host, login_port, version FROM channels WHERE channel = ? AND removed_at IS NULL',
+      [channel],
+    );
+    if (!row) return [{ value: null, version: 0 }];
+    const loginList = [{ address: String(row.login_host), port: Number(row.login_port) }];
+    return [{ value: { channel, verifyUrl: String(row.verify_url), loginList }, version: Number(row.version) }];
+  });
+  if (!found?.value) throw invalid('channel', 'unknown channel');
+  warm.set(channel, found.value, startedAt);
+  return found.value;
+}
+
+const invalid = (path: string, message: string): AppError =>
+  new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });
+
+const VERIFY_TIMEOUT_MS = 3_000;
+
+/**
+ * The channel's server confirms that the ticket is its own and of this user, before anything is said or stored. Throws
+ * INVALID_INPUT (no ticket), BAD_CREDENTIALS (refused), UNAVAILABLE (no clear answer: nobody is let in on a guess).
+ */
+export async function confirmTicket(
+  { channel, verifyUrl }: Channel,
+  channelUserId: string,
+  ticket: string | undefined,
+): Promise<void> {
+  if (verifyUrl === null) return;
+  if (ticket === undefined) throw invalid('ticket', 'this channel needs a ticket');
+  const verdict = await askChannel(verifyUrl, JSON.stringify({ channel, channelUserId, ticket }));
+  if (verdict === 'confirmed') return;
+  if (verdict === 'refused') throw new AppError('BAD_CREDENTIALS');
+  count('channel.no-answer');
+  throw new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
+}
+
+async function askChannel(verifyUrl: string, body: string): Promise<'confirmed' | 'refused' | 'unclear'> {
+  try {
+    const answer = await sendOutside({
+      url: new URL(verifyUrl),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      timeoutMs: VERIFY_TIMEOUT_MS,
+      // A channel may be asked twice about one ticket: the answer may have been lost.
+      repeatable: true,
+      maxAnswerBytes: 4_096,
+    });
+    if (answer.status === 401 || answer.status === 403) return 'refused';
+    const said: unknown = answer.status === 200 ? JSON.parse(answer.body.toString('utf8')) : undefined;
+    if (typeof said !== 'object' || said === null) return 'unclear';
+    const { ok, ...rest } = said as Record<string, unknown>;
+    if (ok === true && Object.keys(rest).length === 0) return 'confirmed';
+    return ok === false ? 'refused' : 'unclear';
+  } catch (error) {
+    if (error instanceof TransportError || error instanceof SyntaxError) return 'unclear';
+    throw error;
+  }
+}

@@ -1,0 +1,174 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { AppError } from '../errors.ts';
+import { keyFamily } from '../keys.ts';
+import { batch, evaluate, Script } from '../redis.ts';
+import { serverMac } from '../server-key.ts';
+import type { LoginEntry } from './channel.ts';
+
+/**
+ * The two verification strings of a channel login (rows C1-C6). Of a first string Redis holds the random bytes it is
+ * made from, of a second string a hash: neither can be read out of an engine.
+ */
+export const FIRST_STRING_SECONDS = 120;
+export const SECOND_STRING_SECONDS = 300;
+const MAX_LIVE = 8;
+const MAX_TRIES = 5;
+const WINDOW_SECONDS = 300;
+
+const firstKey = keyFamily<[string, string]>({
+  area: 'session',
+  name: 'channel-first',
+  version: 1,
+  parts: ['id', 'id'],
+  ttlSeconds: FIRST_STRING_SECONDS,
+});
+const secondKey = keyFamily<[string, string]>({
+  area: 'session',
+  name: 'channel-second',
+  version: 1,
+  parts: ['id', 'id'],
+  ttlSeconds: SECOND_STRING_SECONDS,
+});
+
+/** Which user of which channel a login is about. */
+export interface ChannelUser {
+  channel: string;
+  channelUserId: string;
+}
+
+/** The same before and after the account exists, and nobody can compute it for another user of the channel. */
+export const accountAddress = ({ channel, channelUserId }: ChannelUser): string =>
+  `a1${serverMac('account-address', channel, channelUserId).subarray(0, 20).toString('hex')}`;
+
+const firstString = (address: string, random: string): string =>
+  serverMac('first-string', address, Buffer.from(random, 'base64url')).toString('base64url');
+
+/** `<user>;<random>.<ends ms>,...`: entries that ended are dropped, of more than the most the oldest goes. */
+const addFirstScript = new Script(`
+local random, now, life, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local kept = {}
+for entry in string.gmatch(string.match(redis.call('GET', KEYS[1]) or '', ';(.*)$') or '', '[^,]+') do
+  local known, ends = string.match(entry, '^([^.]+)%.(%d+)$')
+  if known ~= random and tonumber(ends) > now then kept[#kept + 1] = entry end
+end
+while #kept >= most do table.remove(kept, 1) end
+kept[#kept + 1] = random .. '.' .. string.format('%d', now + life)
+redis.call('SET', KEYS[1], ARGV[5] .. ';' .. table.concat(kept, ','), 'PX', life)
+return 1
+`);
+
+/** Takes one entry away. Of equal calls one gets 1. */
+const takeFirstScript = new Script(`
+local user, entries = string.match(redis.call('GET', KEYS[1]) or '', '^([^;]*);(.*)$')
+local kept, taken = {}, 0
+for entry in string.gmatch(entries or '', '[^,]+') do
+  if string.match(entry, '^[^.]+') == ARGV[1] then taken = 1 else kept[#kept + 1] = entry end
+end
+if taken == 0 then return 0 end
+if #kept == 0 then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], user .. ';' .. table.concat(kept, ','), 'KEEPTTL') end
+return 1
+`);
+
+export async function issueFirstString(appId: string, user: ChannelUser) {
+  const address = accountAddress(user);
+  const random = randomBytes(16).toString('base64url');
+  const now = Date.now();
+  const lifeMs = FIRST_STRING_SECONDS * 1000;
+  const owner = Buffer.from(JSON.stringify([user.channel, user.channelUserId])).toString('base64url');
+  await evaluate(addFirstScript, [firstKey(appId, address)], [random, now, lifeMs, MAX_LIVE, owner]);
+  return {
+    accountAddress: address,
+    firstString: firstString(address, random),
+    expiresAt: new Date(now + lifeMs).toISOString(),
+  };
+}
+
+export interface PresentedDigest {
+  accountAddress: string;
+  digest: string;
+  /** Unix seconds, exactly 10 digits. */
+  timeStamp: string;
+  digestMethod: 'MD5' | 'HMAC-SHA256';
+}
+
+const mismatch = (): AppError => new AppError('LOGIN_INFO_MISMATCH');
+
+/**
+ * Finds the live first string that the digest was made with and uses it up; a wrong digest uses up none. The digest is
+ * recomputed from what the server issued, never from what the client says was issued. Throws LOGIN_INFO_MISMATCH.
+ */
+export async function redeemFirstString(appId: string, presented: PresentedDigest): Promise<ChannelUser> {
+  const now = Date.now();
+  if (Math.abs(now / 1000 - Number(presented.timeStamp)) > WINDOW_SECONDS) throw mismatch();
+  const key = firstKey(appId, presented.accountAddress);
+  const [stored] = await batch([['get', key]]);
+  if (stored instanceof Error) throw stored;
+  const [owner = '', entries = ''] = typeof stored === 'string' ? stored.split(';') : [];
+  const live = entries
+    .split(',')
+    .map((entry) => entry.split('.'))
+    .filter(([, ends]) => Number(ends) > now);
+  const match = live.find(([random = '']) => isDigestOf(firstString(presented.accountAddress, random), presented));
+  if (!match) throw mismatch();
+  if ((await evaluate<number>(takeFirstScript, [key], [match[0] as string])) !== 1) throw mismatch();
+  const [channel, channelUserId] = JSON.parse(Buffer.from(owner, 'base64url').toString('utf8')) as [string, string];
+  return { channel, channelUserId };
+}
+
+/** Constant time; lower-case hex is the one form. */
+function isDigestOf(first: string, { accountAddress, digest, timeStamp, digestMethod }: PresentedDigest): boolean {
+  const expected =
+    digestMethod === 'MD5'
+      ? createHash('md5').update(`${accountAddress}${first}${timeStamp}`).digest('hex')
+      : createHmac('sha256', first).update(`${accountAddress}\n${timeStamp}`).digest('hex');
+  const [given, wanted] = [Buffer.from(digest), Buffer.from(expected)];
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+/** `<tries left>;<hash>.<ends ms>,...`: a new one starts the tries anew, since only a right digest leads here. */
+const addSecondScript = new Script(`
+local now, life, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local kept = {}
+for entry in string.gmatch(string.match(redis.call('GET', KEYS[1]) or '', ';(.*)$') or '', '[^,]+') do
+  if tonumber(string.match(entry, '%.(%d+)$')) > now then kept[#kept + 1] = entry end
+end
+for i = 5, #ARGV do kept[#kept + 1] = ARGV[i] .. '.' .. string.format('%d', now + life) end
+while #kept > most do table.remove(kept, 1) end
+redis.call('SET', KEYS[1], ARGV[4] .. ';' .. table.concat(kept, ','), 'PX', life)
+return 1
+`);
+
+/** 1: it was there and is used up. 0: it was not; the last try takes all of them away. */
+const takeSecondScript = new Script(`
+local tries, entries = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+);(.*)$')
+if not tries then return 0 end
+local kept, taken = {}, 0
+for entry in string.gmatch(entries, '[^,]+') do
+  local hash, ends = string.match(entry, '^(%x+)%.(%d+)$')
+  if hash == ARGV[1] and tonumber(ends) > tonumber(ARGV[2]) then taken = 1 else kept[#kept + 1] = entry end
+end
+if taken == 0 then tries = tonumber(tries) - 1 end
+if #kept == 0 or tonumber(tries) <= 0 then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], string.format('%d', tonumber(tries)) .. ';' .. table.concat(kept, ','), 'KEEPTTL') end
+return taken
+`);
+
+const boundHash = (secondString: string, { address, port }: LoginEntry): string =>
+  createHash('sha256').update(`${secondString}\n${address}\n${port}`).digest('hex');
+
+/** Bound to account, app and entry: what is kept is a hash for each entry of the login list. */
+export async function issueSecondString(appId: string, address: string, loginList: readonly LoginEntry[]) {
+  const secondString = randomBytes(32).toString('base64url');
+  const now = Date.now();
+  const lifeMs = SECOND_STRING_SECONDS * 1000;
+  const hashes = loginList.map((entry) => boundHash(secondString, entry));
+  await evaluate(addSecondScript, [secondKey(appId, address)], [now, lifeMs, MAX_LIVE, MAX_TRIES, ...hashes]);
+  return { secondString, expiresAt: new Date(now + lifeMs).toISOString() };
+}
+
+/** Row C6. Throws LOGIN_INFO_MISMATCH for a wrong string, a wrong entry, a used or an old one. */
+export async function redeemSecondString(appId: string, address: string, secondString: string, entry: LoginEntry) {
+  const args = [boundHash(secondString, entry), Date.now()];
+  if ((await evaluate<number>(takeSecondScript, [secondKey(appId, address)], args)) !== 1) throw mismatch();
+}

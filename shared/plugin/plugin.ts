@@ -1,0 +1,123 @@
+import { AppError, EngineError } from '../errors.ts';
+import { keyFamily } from '../keys.ts';
+import { evaluate, Script } from '../redis.ts';
+import { type CurrentUser, findSession } from '../session/session.ts';
+import { standingOf } from '../session/standing.ts';
+import { alarm, count } from '../telemetry.ts';
+import { findPlugin, type Plugin } from './directory.ts';
+import { pushed } from './push.ts';
+import { keysOf, mintPluginToken, type PluginToken, TOKEN_SECONDS } from './token.ts';
+
+/** Plugin tokens (rows D1-D6): made for a user whose session was admitted, pushed to the plugin's server, then handed out. */
+
+const PUSH_MS = 3_000;
+const REVOKE_MS = 1_000;
+const PUSHES_AT_ONCE = 16;
+
+/** What a user's live tokens of one app are, by their end, so that a revocation can be pushed. */
+const liveTokensKey = keyFamily<[string, string]>({
+  area: 'plugin',
+  name: 'live',
+  version: 1,
+  parts: ['id', 'id'],
+  ttlSeconds: TOKEN_SECONDS,
+});
+
+/**
+ * KEYS: record, session, user version, live tokens. ARGV: the record, its end and now in ms. Answers what is known of
+ * the session at that moment, as two plain reads. Applied twice it stores once.
+ */
+const storeScript = new Script(`
+redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[3])
+redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
+local last = redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')
+redis.call('PEXPIREAT', KEYS[4], string.format('%d', tonumber(last[2])))
+local function plain(key)
+  local value = redis.call('GET', key)
+  return value and string.format('%d', redis.call('PTTL', key)) .. ';' .. value or ''
+end
+return {plain(KEYS[2]), plain(KEYS[3])}
+`);
+
+const liveScript = new Script(`return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')`);
+
+/**
+ * Order of work: push, store, answer. Only who gets the answer knows the token, so one that was pushed and whose
+ * acknowledgement or storing failed is void: nobody can present it. Throws PLUGIN_SERVER_UNAVAILABLE, SESSION_REVOKED,
+ * LOGIN_EXPIRED; EngineError.
+ */
+export async function issuePluginToken(
+  plugin: Plugin,
+  appId: string,
+  user: CurrentUser,
+): Promise<{ pluginToken: string; expiresAt: string; server: string }> {
+  const { pluginToken, record } = mintPluginToken(plugin.pluginId, appId, user);
+  if (!(await pushed(plugin, 'issued', record, Date.now() + PUSH_MS))) {
+    throw new AppError('PLUGIN_SERVER_UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
+  }
+  const refusal = await storeAndLook(record, user);
+  if (refusal) {
+    await pushed(plugin, 'revoked', record, Date.now() + REVOKE_MS);
+    throw refusal;
+  }
+  return { pluginToken, expiresAt: record.expiresAt, server: plugin.serverUrl };
+}
+
+/**
+ * A session may end while its token is being pushed. Whoever ends it pushes revocations for the tokens listed by then;
+ * a token that is listed later finds the session ended here. undefined: it lives.
+ */
+async function storeAndLook(record: PluginToken, user: CurrentUser): Promise<AppError | undefined> {
+  const keys = [...keysOf(record), liveTokensKey(record.appId, record.userId)];
+  const args = [JSON.stringify(record), Date.parse(record.expiresAt), Date.now()];
+  const [copy = '', version = ''] = await evaluate<string[]>(storeScript, keys, args);
+  const standing = standingOf(copy, version);
+  if (standing !== 'unknown' && standing.alive && standing.version === record.userVersion) return undefined;
+  const truth = await findSession(user, record.appId);
+  if (!truth.alive) return new AppError(truth.code);
+  // The session goes on under a new password: the next call makes a token that counts.
+  if (truth.user.version === record.userVersion) return undefined;
+  return new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 1 });
+}
+
+/**
+ * Tells the plugin servers that the user's live tokens (those of these sessions, or all) are dead: best effort, within a
+ * second, awaited before the answer since nothing runs after it. Validation needs none of it: it looks at the session.
+ * Call it after the session was ended. Never throws: what ended stays ended.
+ */
+export async function revokePluginTokens(
+  appId: string,
+  userId: string,
+  sessionIds: readonly string[] | 'all',
+): Promise<void> {
+  const deadlineAt = Date.now() + REVOKE_MS;
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, REVOKE_MS);
+  });
+  const work = pushRevocations(appId, userId, sessionIds, deadlineAt).catch((error: unknown) => {
+    if (error instanceof EngineError) count('plugin.revocation-not-pushed');
+    else alarm('plugin-revocation-failed');
+  });
+  await Promise.race([work, tooLate]).finally(() => clearTimeout(timer));
+}
+
+async function pushRevocations(
+  appId: string,
+  userId: string,
+  sessionIds: readonly string[] | 'all',
+  deadlineAt: number,
+): Promise<void> {
+  const listed = await evaluate<string[]>(liveScript, [liveTokensKey(appId, userId)], [Date.now()]);
+  const waiting = listed
+    .map((text) => JSON.parse(text) as PluginToken)
+    .filter(({ sessionId }) => sessionIds === 'all' || sessionIds.includes(sessionId));
+  const worker = async (): Promise<void> => {
+    for (let token = waiting.pop(); token && Date.now() < deadlineAt; token = waiting.pop()) {
+      const plugin = await findPlugin(token.pluginId);
+      if (plugin) await pushed(plugin, 'revoked', token, deadlineAt);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PUSHES_AT_ONCE, waiting.length) }, worker));
+}

@@ -1,0 +1,137 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { CacheRead } from '../admission/admission.ts';
+import type { ReadAnswer } from '../cache/cache.ts';
+import { decodePlain } from '../cache/value.ts';
+import { ignoreEngine } from '../cache/write.ts';
+import { type Key, keyFamily } from '../keys.ts';
+import { deleteKeys } from '../redis.ts';
+import { type CurrentUser, findSession } from '../session/session.ts';
+import { type Standing, standingOf } from '../session/standing.ts';
+import { sessionKey, userVersionKey } from '../swept-keys.ts';
+
+/**
+ * A plugin token (row D3): `p1.<userId>.<sessionId>.<secret>`. Of the secret's 32 bytes the first 16 are the AppID it
+ * was issued under, so that all keys that decide about it follow from the token alone and one request reads them; the
+ * other 16 are random. Engines and plugin servers keep its hash.
+ */
+export interface PluginToken {
+  /** Public: the first 128 bits of the hash. */
+  id: string;
+  /** Hex SHA-256 of the whole token. */
+  hash: string;
+  pluginId: string;
+  appId: string;
+  userId: string;
+  sessionId: string;
+  /** Of the user when it was issued: a changed password or a disabled user moves it. */
+  userVersion: number;
+  /** RFC 3339 */
+  expiresAt: string;
+}
+
+export const TOKEN_SECONDS = 600;
+
+export const pluginTokenKey = keyFamily<[string]>({
+  area: 'plugin',
+  name: 'token',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: TOKEN_SECONDS,
+});
+
+const TOKEN = /^p1\.([A-Za-z0-9_-]{22})\.([0-9a-f]{32})\.([A-Za-z0-9_-]{43})$/;
+const sha256Hex = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Ends after ten minutes, and never past the session it is made from. */
+export function mintPluginToken(
+  pluginId: string,
+  appId: string,
+  user: CurrentUser,
+  now = Date.now(),
+): { pluginToken: string; record: PluginToken } {
+  const app = Buffer.from(appId.replaceAll('-', ''), 'hex');
+  const secret = Buffer.concat([app, randomBytes(16)]).toString('base64url');
+  const pluginToken = `p1.${user.userId}.${user.sessionId}.${secret}`;
+  const hash = sha256Hex(pluginToken);
+  const endsAt = Math.min(now + TOKEN_SECONDS * 1000, Date.parse(user.sessionEndsAt));
+  const { userId, sessionId, version: userVersion } = user;
+  const expiresAt = new Date(endsAt).toISOString();
+  return {
+    pluginToken,
+    record: { id: hash.slice(0, 32), hash, pluginId, appId, userId, sessionId, userVersion, expiresAt },
+  };
+}
+
+interface PresentedPluginToken {
+  hash: string;
+  appId: string;
+  userId: string;
+  sessionId: string;
+}
+
+/** undefined: no token of this form. */
+function presentedPluginToken(text: string): PresentedPluginToken | undefined {
+  const [, userId, sessionId, secret] = TOKEN.exec(text) ?? [];
+  if (userId === undefined || sessionId === undefined || secret === undefined) return undefined;
+  const bytes = Buffer.from(secret, 'base64url');
+  if (bytes.toString('base64url') !== secret) return undefined;
+  const appId = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return { hash: sha256Hex(text), appId, userId, sessionId };
+}
+
+/** What decides about a presented token, for admission to read in its own request: record, session, user version. */
+export function readsOfPluginToken(text: string): CacheRead[] {
+  const token = presentedPluginToken(text);
+  if (!token) return [];
+  return keysOf(token).map((key) => ({ key, kind: 'plain' as const }));
+}
+
+/** The keys of a token: its record, its session's copy, its user's version. */
+export const keysOf = (token: PresentedPluginToken): [Key, Key, Key] => [
+  pluginTokenKey(token.hash),
+  sessionKey(token.appId, token.userId, token.sessionId),
+  userVersionKey(token.userId),
+];
+
+/**
+ * null: not alive for this plugin. Dead with its session at once. Asks MySQL only where Redis has lost the session's
+ * copy. Throws EngineError when no engine can tell.
+ */
+export async function checkPluginToken(
+  text: string,
+  pluginId: string,
+  reads: readonly ReadAnswer[],
+): Promise<{ userId: string; expiresAt: string } | null> {
+  const [record = '', copy = '', version = ''] = reads.map(({ stored }) => stored);
+  const stored = decodePlain(record);
+  if (!stored) return null;
+  const token = recordFrom(stored.value);
+  if (
+    !token ||
+    token.pluginId !== pluginId ||
+    token.hash !== sha256Hex(text) ||
+    Date.parse(token.expiresAt) <= Date.now()
+  ) {
+    return null;
+  }
+  let standing = standingOf(copy, version);
+  if (standing === 'unknown') {
+    const truth = await findSession(token, token.appId);
+    standing = truth.alive ? { alive: true, version: truth.user.version } : truth;
+    // Dead once is dead for good: without its record the next question costs MySQL nothing.
+    if (!isAliveFor(token, standing)) await deleteKeys([pluginTokenKey(token.hash)]).catch(ignoreEngine);
+  }
+  return isAliveFor(token, standing) ? { userId: token.userId, expiresAt: token.expiresAt } : null;
+}
+
+/** undefined: it is unreadable. */
+function recordFrom(stored: string): PluginToken | undefined {
+  try {
+    return (JSON.parse(stored) as PluginToken | null) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isAliveFor = (token: PluginToken, standing: Exclude<Standing, 'unknown'>): boolean =>
+  standing.alive && standing.version === token.userVersion;

@@ -1,0 +1,139 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import * as v from 'valibot';
+import { optionalText } from '../../config.ts';
+import { query, sqlTime, writeRepeatably } from '../../db.ts';
+import { AppError } from '../../errors.ts';
+import type { Provider, ProviderNotice, RawNotice } from '../provider.ts';
+
+/** The provider `sandbox`: exists only where SANDBOX_KEY is set, has no default, and no money is behind it. */
+const sandboxKey = optionalText('SANDBOX_KEY');
+
+export const SANDBOX = 'sandbox';
+const WINDOW_SECONDS = 300;
+const MADE_HERE = 'sandbox-';
+/** Whether the sandbox itself made this transaction. */
+export const isFromSandbox = (transactionId: string): boolean => transactionId.startsWith(MADE_HERE);
+
+/** undefined: there is no sandbox here. */
+export function sandboxProvider(): Provider | undefined {
+  const key = sandboxKey();
+  if (key === undefined) return undefined;
+  return {
+    name: SANDBOX,
+    providerAppId: '',
+    merchantId: '',
+    prepare: async () => ({}),
+    ask: async (orderNo) => {
+      const payment = await findSandboxPayment(orderNo);
+      return payment ? { state: 'paid', payment } : { state: 'open' };
+    },
+    close: async (orderNo) => ((await findSandboxPayment(orderNo)) ? 'paid' : 'closed'),
+    refunds: true,
+    refund: async () => 'success',
+    readNotice: (notice) => readNotice(notice, key),
+  };
+}
+
+export const sandboxSignature = (key: string, timestamp: string, body: Buffer | string): string =>
+  createHmac('sha256', key).update(`${timestamp}\n`).update(body).digest('hex');
+
+const noticeForm = v.object({ orderNo: v.pipe(v.string(), v.maxLength(64)), status: v.string() });
+const paidForm = v.object({
+  amountFen: v.pipe(v.number(), v.safeInteger()),
+  currency: v.string(),
+  transactionId: v.pipe(v.string(), v.regex(/^[!-~]{1,64}$/)),
+});
+
+/** The contract's notice: signed over the raw bytes, unknown members allowed. */
+function readNotice({ headers, body }: RawNotice, key: string): ProviderNotice {
+  const timestamp = headers['sandbox-timestamp'] ?? '';
+  const signature = headers['sandbox-signature'] ?? '';
+  const expected = Buffer.from(sandboxSignature(key, timestamp, body));
+  const given = Buffer.from(signature.toLowerCase());
+  const signed = given.length === expected.length && timingSafeEqual(given, expected);
+  const fresh = /^[1-9]\d{9}$/.test(timestamp) && Math.abs(Date.now() / 1000 - Number(timestamp)) <= WINDOW_SECONDS;
+  if (!signed || !fresh) throw new AppError('BAD_NOTIFY_SIGNATURE');
+
+  const json = parseJson(body);
+  const notice = v.safeParse(noticeForm, json);
+  if (!notice.success) throw malformed();
+  if (notice.output.status !== 'SUCCESS') return { kind: 'nothing' };
+  const paid = v.safeParse(paidForm, json);
+  if (!paid.success) throw malformed();
+  const { orderNo } = notice.output;
+  return { kind: 'payment', payment: { ...ours, orderNo, ...paid.output, paidAt: null } };
+}
+
+const ours = { provider: SANDBOX, providerAppId: '', merchantId: '' };
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    throw malformed();
+  }
+}
+
+const malformed = (): AppError =>
+  new AppError('INVALID_INPUT', undefined, { errors: [{ path: '', message: 'expected a notice of the sandbox' }] });
+
+async function findSandboxPayment(orderNo: string) {
+  const [row] = await query(
+    'SELECT transaction_id, amount_fen, currency, paid_at FROM sandbox_payments WHERE order_no = ?',
+    [orderNo],
+  );
+  if (!row) return null;
+  return {
+    ...ours,
+    orderNo,
+    transactionId: String(row.transaction_id),
+    amountFen: Number(row.amount_fen),
+    currency: String(row.currency),
+    paidAt: String(row.paid_at),
+  };
+}
+
+/** A signed notice as the sandbox would send it. */
+export interface SandboxNotice {
+  headers: Record<string, string>;
+  body: string;
+}
+
+/**
+ * What a payer does at the sandbox: from now on `sync` finds the payment. Answers the notice that tells of it, or null
+ * where there is no such order or no sandbox.
+ */
+export async function payInSandbox(orderNo: string, now = Date.now()): Promise<SandboxNotice | null> {
+  const key = sandboxKey();
+  if (key === undefined) return null;
+  await writeRepeatably(
+    `INSERT IGNORE INTO sandbox_payments (order_no, transaction_id, amount_fen, currency)
+     SELECT order_no, CONCAT('${MADE_HERE}', order_no), amount_fen, currency FROM recharge_orders
+      WHERE order_no = ? AND provider = ?`,
+    [orderNo, SANDBOX],
+  );
+  const payment = await findSandboxPayment(orderNo);
+  if (!payment) return null;
+  const { amountFen, currency, transactionId } = payment;
+  const body = JSON.stringify({ orderNo, amountFen, currency, transactionId, status: 'SUCCESS' });
+  const timestamp = String(Math.floor(now / 1000));
+  return {
+    headers: { 'sandbox-timestamp': timestamp, 'sandbox-signature': sandboxSignature(key, timestamp, body) },
+    body,
+  };
+}
+
+/** What was paid at the sandbox in a period, as its bill. */
+export async function sandboxBill({ from, to }: { from: string; to: string }) {
+  const rows = await query(
+    `SELECT order_no, transaction_id, amount_fen FROM sandbox_payments
+      WHERE paid_at >= ? AND paid_at < ? ORDER BY paid_at LIMIT 100000`,
+    [sqlTime(from), sqlTime(to)],
+  );
+  return rows.map((row) => ({
+    kind: 'payment' as const,
+    orderNo: String(row.order_no),
+    transactionId: String(row.transaction_id),
+    amountFen: Number(row.amount_fen),
+  }));
+}

@@ -1,0 +1,62 @@
+import { AppError } from '../../errors.ts';
+import type { BillLine } from '../bill.ts';
+
+/**
+ * WeChat Pay's trade bill (type ALL), as downloaded from the merchant platform: a line of column names, then lines whose
+ * values begin with a backtick, amounts in yuan; then a summary. Columns are found by name, since WeChat adds some.
+ */
+const COLUMNS = {
+  transactionId: '微信订单号',
+  orderNo: '商户订单号',
+  state: '交易状态',
+  amount: '订单金额',
+  refundNo: '商户退款单号',
+  refundAmount: '申请退款金额',
+} as const;
+/** Where it is told: a refund that failed moved no money. */
+const REFUND_STATE = '退款状态';
+
+/** Throws INVALID_INPUT with the number of the line that is no line of a bill. */
+export function parseTradeBill(text: string): BillLine[] {
+  const [head = '', ...lines] = text.replace(/^\uFEFF/, '').split(/\r?\n/);
+  const names = head.split(',').map((name) => name.trim());
+  const at = (column: string): number => names.indexOf(column);
+  for (const column of Object.values(COLUMNS))
+    if (at(column) < 0) throw malformed(1, `the column ${column} is missing`);
+  const bill: BillLine[] = [];
+  for (const [index, line] of lines.entries()) {
+    if (!line.startsWith('`')) break;
+    const values = line.slice(1).split(',`');
+    const value = (column: string): string => (values[at(column)] ?? '').trim();
+    const orderNo = value(COLUMNS.orderNo);
+    const number = index + 2;
+    switch (value(COLUMNS.state)) {
+      case 'SUCCESS': {
+        const amountFen = fenOf(value(COLUMNS.amount), number);
+        bill.push({ kind: 'payment', orderNo, transactionId: value(COLUMNS.transactionId), amountFen });
+        break;
+      }
+      case 'REFUND': {
+        if (value(REFUND_STATE) === 'FAIL') break;
+        const amountFen = fenOf(value(COLUMNS.refundAmount), number);
+        bill.push({ kind: 'refund', orderNo, refundNo: value(COLUMNS.refundNo), amountFen });
+        break;
+      }
+      case 'REVOKED':
+        break;
+      default:
+        throw malformed(number, 'the state of the payment is unknown');
+    }
+  }
+  return bill;
+}
+
+/** Yuan to fen by the digits: no float ever holds money. */
+function fenOf(yuan: string, line: number): number {
+  const match = /^¥?(\d{1,10})(?:\.(\d{1,2}))?$/.exec(yuan);
+  if (!match) throw malformed(line, 'an amount is not in yuan');
+  return Number(`${match[1]}${(match[2] ?? '').padEnd(2, '0')}`);
+}
+
+const malformed = (line: number, message: string): AppError =>
+  new AppError('INVALID_INPUT', undefined, { errors: [{ path: `line ${line}`, message }] });

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { demand, WechatPayOutcomeUnknown, WechatPayRefused } from './error.ts';
+import { type Http, openExchange } from './exchange.ts';
+import {
+  beijingTime,
+  checkConfig,
+  checkPrepay,
+  checkRefund,
+  isOutRefundNo,
+  isOutTradeNo,
+  isUnixSeconds,
+  matches,
+  type PrepayOrder,
+  type RefundOrder,
+  type WechatPayConfig,
+} from './input.ts';
+import { type Notice, openNotice } from './notice.ts';
+import { member, type Refund, readRefund, readTransaction, type Transaction, text } from './record.ts';
+import { type HttpHeaders, readMerchantKey, readPlatformKeys, signRsa } from './signature.ts';
+
+/** What `wx.requestPayment` takes. */
+export interface MiniProgramPayment {
+  readonly timeStamp: string;
+  readonly nonceStr: string;
+  readonly package: string;
+  readonly signType: 'RSA';
+  readonly paySign: string;
+}
+
+/** Calls throw WechatPayInputError, WechatPayRefused or WechatPayOutcomeUnknown, and nothing else. */
+export interface WechatPay {
+  /** The prepay_id. */
+  prepay(order: PrepayOrder): Promise<string>;
+  payment(prepayId: string, nowSeconds: number, nonce: string): MiniProgramPayment;
+  /** An order that WeChat does not know is WechatPayRefused ORDER_NOT_EXIST. */
+  queryOrder(outTradeNo: string): Promise<Transaction>;
+  /** Closing twice is fine; ORDERPAID means the money is there: credit it. */
+  closeOrder(outTradeNo: string): Promise<void>;
+  /** Accepted is not refunded: the state in the answer, the notice or `queryRefund` tells. */
+  refund(refund: RefundOrder): Promise<Refund>;
+  queryRefund(outRefundNo: string): Promise<Refund>;
+  /** The trade bill (type ALL) of a day of China as text, from ten o'clock on the next day. null: nothing happened. */
+  tradeBill(day: string): Promise<string | null>;
+  /** Synchronous and without any request. Throws WechatPayNoticeRefused and nothing else. */
+  verifyNotice(headers: HttpHeaders, rawBody: Buffer, nowSeconds: number): Notice;
+}
+
+/** WeChat Pay v3 for a mini-program merchant. Throws WechatPayInputError when the configuration cannot work. */
+export function createWechatPay(
+  config: WechatPayConfig,
+  http: Http,
+  nowSeconds: () => number = () => Math.floor(Date.now() / 1000),
+): WechatPay {
+  checkConfig(config);
+  const { appId, mchId, apiV3Key, baseUrl, notifyUrl } = config;
+  const merchantKey = readMerchantKey(config.merchantPrivateKeyPem);
+  const keys = readPlatformKeys(config.platformKeys);
+  const { call, exchange } = openExchange({ config, merchantKey, keys }, http, nowSeconds);
+
+  return {
+    async prepay(order) {
+      checkPrepay(order, nowSeconds());
+      const answer = await call('POST', '/v3/pay/transactions/jsapi', {
+        appid: appId,
+        mchid: mchId,
+        description: order.description,
+        out_trade_no: order.outTradeNo,
+        time_expire: beijingTime(order.expiresAtSeconds),
+        notify_url: notifyUrl,
+        amount: { total: order.amountFen, currency: 'CNY' },
+        payer: { openid: order.openid },
+      });
+      const prepayId = text(member(answer, 'prepay_id'));
+      if (prepayId === null) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return prepayId;
+    },
+
+    payment(prepayId, now, nonce) {
+      demand(matches(prepayId, /^[!-~]{1,128}$/), 'prepayId');
+      demand(isUnixSeconds(now), 'nowSeconds');
+      demand(matches(nonce, /^[A-Za-z0-9]{1,32}$/), 'nonce');
+      const packaged = `prepay_id=${prepayId}`;
+      const paySign = signRsa(merchantKey, `${appId}\n${now}\n${nonce}\n${packaged}\n`);
+      return { timeStamp: String(now), nonceStr: nonce, package: packaged, signType: 'RSA', paySign };
+    },
+
+    async queryOrder(outTradeNo) {
+      demand(isOutTradeNo(outTradeNo), 'outTradeNo');
+      const answer = await call('GET', `${orderPath(outTradeNo)}?mchid=${mchId}`);
+      const transaction = readTransaction(answer, { appId, mchId });
+      // A signature does not say which question it answers, so the answer has to name the order.
+      if (transaction?.outTradeNo !== outTradeNo) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return transaction;
+    },
+
+    async closeOrder(outTradeNo) {
+      demand(isOutTradeNo(outTradeNo), 'outTradeNo');
+      try {
+        await call('POST', `${orderPath(outTradeNo)}/close`, { mchid: mchId });
+      } catch (error) {
+        if (!(error instanceof WechatPayRefused && error.code === 'ORDER_CLOSED')) throw error;
+      }
+    },
+
+    async refund(order) {
+      checkRefund(order);
+      const answer = await call('POST', '/v3/refund/domestic/refunds', {
+        out_trade_no: order.outTradeNo,
+        out_refund_no: order.outRefundNo,
+        ...(order.reason === undefined ? {} : { reason: order.reason }),
+        notify_url: notifyUrl,
+        amount: { refund: order.refundFen, total: order.totalFen, currency: 'CNY' },
+      });
+      const refund = readRefund(answer, 'status');
+      const same = refund?.outRefundNo === order.outRefundNo && refund.outTradeNo === order.outTradeNo;
+      const amountFits = refund?.refundFen === order.refundFen && refund.totalFen === order.totalFen;
+      if (!same || !amountFits) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return refund;
+    },
+
+    async queryRefund(outRefundNo) {
+      demand(isOutRefundNo(outRefundNo), 'outRefundNo');
+      const answer = await call('GET', `/v3/refund/domestic/refunds/${encodeURIComponent(outRefundNo)}`);
+      const refund = readRefund(answer, 'status');
+      if (refund?.outRefundNo !== outRefundNo) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return refund;
+    },
+
+    async tradeBill(day) {
+      demand(matches(day, /^\d{4}-\d\d-\d\d$/), 'day');
+      let answer: object | null;
+      try {
+        answer = await call('GET', `/v3/bill/tradebill?bill_date=${day}&bill_type=ALL`);
+      } catch (error) {
+        if (error instanceof WechatPayRefused && error.code === 'NO_STATEMENT_EXIST') return null;
+        throw error;
+      }
+      const address = member(answer, 'download_url');
+      const hash = text(member(answer, 'hash_value'));
+      // Signed or not, the answer sends us to no other host.
+      const isOurs = typeof address === 'string' && URL.canParse(address) && new URL(address).origin === baseUrl;
+      if (!isOurs || hash === null) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      const { pathname, search } = new URL(address);
+      const { status, body } = await exchange('GET', pathname + search);
+      // A download is not signed; its hash was.
+      const isWhole = status === 200 && createHash('sha1').update(body).digest('hex') === hash.toLowerCase();
+      if (!isWhole) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
+      return body.toString('utf8');
+    },
+
+    verifyNotice: (headers, rawBody, now) => openNotice(headers, rawBody, now, { appId, mchId, apiV3Key, keys }),
+  };
+}
+
+function orderPath(outTradeNo: string): string {
+  return `/v3/pay/transactions/out-trade-no/${encodeURIComponent(outTradeNo)}`;
+}

@@ -1,0 +1,104 @@
+import { demand } from './error.ts';
+import type { PlatformKey } from './signature.ts';
+
+export interface WechatPayConfig {
+  readonly appId: string;
+  readonly mchId: string;
+  readonly merchantSerial: string;
+  readonly merchantPrivateKeyPem: string;
+  /** 32 bytes. */
+  readonly apiV3Key: string;
+  readonly platformKeys: readonly PlatformKey[];
+  /** https and without a query (plain http only on this machine). Payments and refunds are both reported here. */
+  readonly notifyUrl: string;
+  /** An origin: https://api.mch.weixin.qq.com, its stand-by api2, or a mock. */
+  readonly baseUrl: string;
+}
+
+export interface PrepayOrder {
+  /** 6 to 32 of `[0-9A-Za-z_-|*]`, unique per merchant. Before it expires the same order may be sent again. */
+  readonly outTradeNo: string;
+  readonly amountFen: number;
+  readonly openid: string;
+  /** What the payer reads, 1 to 127 characters. */
+  readonly description: string;
+  /** Unix seconds; after it nobody can pay this order any more. */
+  readonly expiresAtSeconds: number;
+}
+
+export interface RefundOrder {
+  readonly outTradeNo: string;
+  /** Up to 64 of `[0-9A-Za-z_-|*@]`. WeChat refunds once per number: keep it when a call has to be repeated. */
+  readonly outRefundNo: string;
+  readonly refundFen: number;
+  /** The paid amount of the whole order. */
+  readonly totalFen: number;
+  readonly reason?: string;
+}
+
+const outTradeNoForm = /^[0-9A-Za-z_\-|*]{6,32}$/;
+const outRefundNoForm = /^[0-9A-Za-z_\-|*@]{1,64}$/;
+const highestFen = 2_147_483_647;
+
+/** Fails at start rather than at the first payment. */
+export function checkConfig(config: WechatPayConfig): void {
+  const { appId, mchId, merchantSerial, apiV3Key, baseUrl, notifyUrl } = config;
+  demand(matches(appId, /^[A-Za-z0-9_-]{1,32}$/), 'appId');
+  demand(matches(mchId, /^[0-9]{1,32}$/), 'mchId');
+  demand(matches(merchantSerial, /^[0-9A-Fa-f]{1,64}$/), 'merchantSerial');
+  demand(typeof apiV3Key === 'string' && Buffer.byteLength(apiV3Key) === 32, 'apiV3Key');
+  demand(isSafeUrl(baseUrl) && new URL(baseUrl).origin === baseUrl, 'baseUrl');
+  demand(isSafeUrl(notifyUrl) && notifyUrl.length <= 255 && !/[?#]/.test(notifyUrl), 'notifyUrl');
+}
+
+export function checkPrepay(order: PrepayOrder, nowSeconds: number): void {
+  demand(isOutTradeNo(order.outTradeNo), 'outTradeNo');
+  demand(isFen(order.amountFen), 'amountFen');
+  demand(matches(order.openid, /^[A-Za-z0-9_-]{1,128}$/), 'openid');
+  demand(isLine(order.description, 127), 'description');
+  demand(isUnixSeconds(order.expiresAtSeconds) && order.expiresAtSeconds > nowSeconds, 'expiresAtSeconds');
+}
+
+export function checkRefund(order: RefundOrder): void {
+  demand(isOutTradeNo(order.outTradeNo), 'outTradeNo');
+  demand(isOutRefundNo(order.outRefundNo), 'outRefundNo');
+  demand(isFen(order.totalFen), 'totalFen');
+  demand(isFen(order.refundFen) && order.refundFen <= order.totalFen, 'refundFen');
+  demand(order.reason === undefined || isLine(order.reason, 80), 'reason');
+}
+
+export function isOutTradeNo(value: unknown): value is string {
+  return matches(value, outTradeNoForm);
+}
+
+export function isOutRefundNo(value: unknown): value is string {
+  return matches(value, outRefundNoForm);
+}
+
+/** WeChat's pages show +08:00 and nothing else. */
+export function beijingTime(unixSeconds: number): string {
+  return `${new Date((unixSeconds + 8 * 3600) * 1000).toISOString().slice(0, 19)}+08:00`;
+}
+
+export function matches(value: unknown, form: RegExp): value is string {
+  return typeof value === 'string' && form.test(value);
+}
+
+function isFen(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= highestFen;
+}
+
+export function isUnixSeconds(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1e9 && (value as number) < 1e10;
+}
+
+function isLine(value: unknown, longest: number): boolean {
+  return typeof value === 'string' && value.length >= 1 && value.length <= longest && !/\p{Cc}|\p{Cs}/u.test(value);
+}
+
+function isSafeUrl(value: unknown): value is string {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  const { protocol, hostname, username, password } = new URL(value);
+  if (username !== '' || password !== '') return false;
+  return protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname));
+}

@@ -1,0 +1,70 @@
+import { createDecipheriv } from 'node:crypto';
+import { WechatPayNoticeRefused } from './error.ts';
+import { member, type Refund, readJson, readRefund, readTransaction, type Transaction, text } from './record.ts';
+import { type HttpHeaders, type PlatformKeys, readBase64, signatureFault } from './signature.ts';
+
+export interface NoticeTrust {
+  readonly appId: string;
+  readonly mchId: string;
+  readonly apiV3Key: string;
+  readonly keys: PlatformKeys;
+}
+
+/** `id` stays the same when WeChat sends a notice again. `other`: authentic, of an event this backend has no use for. */
+export type Notice =
+  | { readonly kind: 'payment'; readonly id: string; readonly event: string; readonly transaction: Transaction }
+  | { readonly kind: 'refund'; readonly id: string; readonly event: string; readonly refund: Refund }
+  | { readonly kind: 'other'; readonly id: string; readonly event: string };
+
+const longestNotice = 64 * 1024;
+
+/**
+ * Signature first, over the bytes as they came; nothing is parsed before. Makes no request, whatever the headers say.
+ * Throws WechatPayNoticeRefused and nothing else. Amount and order are the caller's to compare.
+ */
+export function openNotice(headers: HttpHeaders, rawBody: Buffer, nowSeconds: number, trust: NoticeTrust): Notice {
+  if (!Buffer.isBuffer(rawBody) || rawBody.length > longestNotice) throw new WechatPayNoticeRefused('MALFORMED');
+  const fault = signatureFault(headers, rawBody, trust.keys, nowSeconds);
+  if (fault !== null) throw new WechatPayNoticeRefused(fault);
+
+  const envelope = readJson(rawBody);
+  const id = text(member(envelope, 'id'));
+  const event = text(member(envelope, 'event_type'));
+  if (id === null || event === null) throw new WechatPayNoticeRefused('MALFORMED');
+  const kind = event.startsWith('TRANSACTION.') ? 'payment' : event.startsWith('REFUND.') ? 'refund' : 'other';
+  if (kind === 'other') return { kind, id, event };
+
+  const opened = decryptResource(member(envelope, 'resource'), trust.apiV3Key);
+  if (opened === null) throw new WechatPayNoticeRefused('UNDECRYPTABLE');
+  const resource = readJson(opened);
+  if (resource === null) throw new WechatPayNoticeRefused('MALFORMED');
+  if (member(resource, 'mchid') !== trust.mchId) throw new WechatPayNoticeRefused('WRONG_MERCHANT');
+  if (kind === 'refund') {
+    const refund = readRefund(resource, 'refund_status');
+    if (refund === null) throw new WechatPayNoticeRefused('MALFORMED');
+    return { kind, id, event, refund };
+  }
+  if (member(resource, 'appid') !== trust.appId) throw new WechatPayNoticeRefused('WRONG_MERCHANT');
+  const transaction = readTransaction(resource, trust);
+  if (transaction === null) throw new WechatPayNoticeRefused('MALFORMED');
+  return { kind, id, event, transaction };
+}
+
+/** AEAD_AES_256_GCM: 12-byte nonce, the tag is the last 16 bytes, associated data may be empty. null when it fails. */
+export function decryptResource(resource: unknown, apiV3Key: string): Buffer | null {
+  const associated = member(resource, 'associated_data') ?? '';
+  const nonce = member(resource, 'nonce');
+  const ciphertext = member(resource, 'ciphertext');
+  if (member(resource, 'algorithm') !== 'AEAD_AES_256_GCM' || typeof associated !== 'string') return null;
+  if (typeof nonce !== 'string' || Buffer.byteLength(nonce) !== 12 || typeof ciphertext !== 'string') return null;
+  const sealed = readBase64(ciphertext);
+  if (sealed === null || sealed.length <= 16) return null;
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', Buffer.from(apiV3Key), Buffer.from(nonce), { authTagLength: 16 });
+    decipher.setAAD(Buffer.from(associated));
+    decipher.setAuthTag(sealed.subarray(-16));
+    return Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()]);
+  } catch {
+    return null;
+  }
+}

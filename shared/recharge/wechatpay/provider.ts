@@ -1,0 +1,149 @@
+import { AppError } from '../../errors.ts';
+import { alarm, count } from '../../telemetry.ts';
+import { send } from '../../transport.ts';
+import type { Payment } from '../payment.ts';
+import { type Asked, type Provider, providerUnavailable, type RefundState } from '../provider.ts';
+import { parseTradeBill } from './bill.ts';
+import { createWechatPay } from './client.ts';
+import { WechatPayInputError, WechatPayNoticeRefused, WechatPayOutcomeUnknown, WechatPayRefused } from './error.ts';
+import type { Http } from './exchange.ts';
+import type { WechatPayConfig } from './input.ts';
+import type { PaidTransaction, Refund } from './record.ts';
+
+/** WeChat Pay v3 behind the provider's interface: its refusals become what our callers can act on. */
+const TIMEOUT_MS = 4_000;
+
+const http: Http = ({ method, url, headers, body }) =>
+  send({
+    url: new URL(url),
+    method,
+    headers: { ...headers },
+    ...(body !== null && { body }),
+    timeoutMs: TIMEOUT_MS,
+    repeatable: false,
+  });
+
+/** Throws WechatPayInputError where the settings cannot work. */
+export function wechatpayProvider(config: unknown, nowSeconds?: () => number): Provider {
+  const settings = config as WechatPayConfig;
+  const pay = createWechatPay(settings, http, nowSeconds);
+  const now = nowSeconds ?? (() => Math.floor(Date.now() / 1000));
+  const { appId, mchId } = settings;
+  const paymentOf = (transaction: PaidTransaction): Payment => ({
+    provider: 'wechatpay',
+    providerAppId: appId,
+    merchantId: mchId,
+    orderNo: transaction.outTradeNo,
+    transactionId: transaction.transactionId,
+    amountFen: transaction.totalFen,
+    currency: transaction.currency,
+    paidAt: transaction.paidAt,
+  });
+  const ask = async (orderNo: string): Promise<Asked> => {
+    try {
+      const transaction = await pay.queryOrder(orderNo);
+      // Asked of orders that were never credited, whose refund was made by hand at WeChat: units would be a present.
+      if (transaction.paid && transaction.tradeState === 'REFUND') {
+        alarm('refunded-uncredited', { orderNo });
+        return { state: 'ended' };
+      }
+      if (transaction.paid) return { state: 'paid', payment: paymentOf(transaction) };
+      return { state: ENDED.has(transaction.tradeState) ? 'ended' : 'open' };
+    } catch (error) {
+      // The order was made here and its prepay never reached WeChat. Unsigned, the answer proves nothing.
+      if (error instanceof WechatPayRefused && error.code === 'ORDER_NOT_EXIST' && error.signed)
+        return { state: 'open' };
+      throw refusalOf(error);
+    }
+  };
+  return {
+    name: 'wechatpay',
+    providerAppId: appId,
+    merchantId: mchId,
+    refunds: true,
+    ask,
+
+    async prepare({ orderNo, amountFen, expiresAt, title }, { wechatOpenid }) {
+      if (wechatOpenid === null) {
+        const errors = [{ path: 'provider', message: 'expected a user who logged in by WeChat' }];
+        throw new AppError('INVALID_INPUT', undefined, { errors });
+      }
+      const expiresAtSeconds = Math.floor(Date.parse(expiresAt) / 1000);
+      if (expiresAtSeconds <= now()) return null;
+      try {
+        const description = title.slice(0, 127);
+        const order = { outTradeNo: orderNo, amountFen, openid: wechatOpenid, description, expiresAtSeconds };
+        const prepayId = await pay.prepay(order);
+        return { ...pay.payment(prepayId, now(), crypto.randomUUID().replaceAll('-', '')) };
+      } catch (error) {
+        if (error instanceof WechatPayRefused && NOT_PAYABLE.has(error.code)) return null;
+        throw refusalOf(error);
+      }
+    },
+
+    async close(orderNo) {
+      try {
+        await pay.closeOrder(orderNo);
+        return 'closed';
+      } catch (error) {
+        if (error instanceof WechatPayRefused && error.code === 'ORDERPAID') return 'paid';
+        if (error instanceof WechatPayRefused && error.code === 'ORDER_NOT_EXIST' && error.signed) return 'closed';
+        throw refusalOf(error);
+      }
+    },
+
+    async refund({ refundNo, orderNo, refundFen, totalFen, reason }) {
+      const order = { outTradeNo: orderNo, outRefundNo: refundNo, refundFen, totalFen };
+      try {
+        return stateOf(await pay.refund({ ...order, ...(reason !== null && { reason }) }));
+      } catch (error) {
+        throw refusalOf(error);
+      }
+    },
+
+    async bill(day) {
+      try {
+        const text = await pay.tradeBill(day);
+        return text === null ? [] : parseTradeBill(text);
+      } catch (error) {
+        throw refusalOf(error);
+      }
+    },
+
+    readNotice({ headers, body }) {
+      try {
+        const notice = pay.verifyNotice(headers, body, now());
+        if (notice.kind === 'refund') {
+          const { outRefundNo: refundNo, outTradeNo: orderNo, refundFen } = notice.refund;
+          return { kind: 'refund', refundNo, orderNo, refundFen, state: stateOf(notice.refund) };
+        }
+        if (notice.kind === 'other' || !notice.transaction.paid) return { kind: 'nothing' };
+        return { kind: 'payment', payment: paymentOf(notice.transaction) };
+      } catch (error) {
+        if (!(error instanceof WechatPayNoticeRefused)) throw error;
+        count(`wechatpay.notice.${error.reason}`);
+        throw new AppError('BAD_NOTIFY_SIGNATURE');
+      }
+    },
+  };
+}
+
+const ENDED: ReadonlySet<string> = new Set(['CLOSED', 'REVOKED', 'PAYERROR']);
+const NOT_PAYABLE: ReadonlySet<string> = new Set(['ORDERPAID', 'ORDER_CLOSED', 'OUT_TRADE_NO_USED']);
+
+const STATES = { SUCCESS: 'success', CLOSED: 'closed', PROCESSING: 'processing', ABNORMAL: 'abnormal' } as const;
+const stateOf = (refund: Refund): RefundState => STATES[refund.status];
+
+/** Whoever called can only come again; what a person has to mend is told to a person. */
+function refusalOf(error: unknown): unknown {
+  if (error instanceof WechatPayOutcomeUnknown) return providerUnavailable();
+  if (error instanceof WechatPayRefused) {
+    if (!error.retryable) alarm('wechatpay-refused', { code: error.code });
+    return providerUnavailable();
+  }
+  if (error instanceof WechatPayInputError) {
+    alarm('wechatpay-input', { path: error.path });
+    return providerUnavailable();
+  }
+  return error;
+}

@@ -1,0 +1,96 @@
+import { AppError } from '../../errors.ts';
+import { alarm, count } from '../../telemetry.ts';
+import type { Provider, RawNotice } from '../provider.ts';
+import { deliverAnswer, openPush, type PushConfig, pushEcho, XpayNoticeRefused } from './notice.ts';
+import { virtualPayment, XpayInputError } from './payment.ts';
+
+/**
+ * Virtual payment of mini-programs. The product must be known at WeChat under the same id and price. WeChat holds no
+ * order before it is paid and pushes its deliver notice until that is taken; there is nothing to ask and nothing to close.
+ */
+export interface XpayMerchant {
+  appId: string;
+  offerId: string;
+  /** 0 takes real money, 1 is WeChat's sandbox; each has its own appKey. */
+  env: 0 | 1;
+  appKey: string;
+  /** The message push: format JSON, encrypted mode, since in plain mode a signature covers no byte of the body. */
+  pushToken: string;
+  encodingAesKey: string;
+}
+
+/** Throws XpayInputError where the settings cannot work. */
+export function xpayProvider(config: unknown): Provider {
+  const { appId, offerId, env, appKey, pushToken, encodingAesKey } = config as XpayMerchant;
+  demand(/^[A-Za-z0-9_-]{1,32}$/.test(appId), 'appId');
+  demand(/^[0-9A-Za-z]{1,64}$/.test(offerId), 'offerId');
+  demand(env === 0 || env === 1, 'env');
+  demand(typeof appKey === 'string' && appKey.length > 0, 'appKey');
+  demand(/^[A-Za-z0-9]{3,32}$/.test(pushToken), 'pushToken');
+  demand(/^[A-Za-z0-9]{43}$/.test(encodingAesKey), 'encodingAesKey');
+  const push: PushConfig = { appId, token: pushToken, encodingAesKey, env };
+  return {
+    name: 'xpay',
+    providerAppId: appId,
+    merchantId: offerId,
+    refunds: false,
+
+    async prepare({ orderNo, amountFen, productId }, { wechatSessionKey }) {
+      if (wechatSessionKey === undefined) throw invalid('code', 'expected a code of wx.login');
+      const attach = orderNo;
+      const order = {
+        kind: 'goods',
+        outTradeNo: orderNo,
+        quantity: 1,
+        productId,
+        priceFen: amountFen,
+        attach,
+      } as const;
+      return { ...virtualPayment({ offerId, env, appKey }, order, wechatSessionKey) };
+    },
+
+    ask: async () => ({ state: 'open' }),
+    close: async () => 'closed',
+    // There is a refund here only once WeChat has told that the money went back.
+    refund: async () => 'success',
+    readNotice: (notice) => refusingAsOurs(() => readPush(notice, push, offerId)),
+    echo: (query) => refusingAsOurs(() => pushEcho(query, pushToken, now())),
+  };
+}
+
+const now = (): number => Math.floor(Date.now() / 1000);
+
+function readPush({ query, body }: RawNotice, push: PushConfig, offerId: string) {
+  const answer = JSON.parse(deliverAnswer) as object;
+  const delivery = openPush(query, body, push, now());
+  if (!delivery || delivery.trial) return { kind: 'nothing', answer } as const;
+  if (delivery.event === 'xpay_refund_notify') {
+    const { outTradeNo: orderNo, wxRefundId: reference, refundFen, succeeded } = delivery;
+    return succeeded
+      ? ({ kind: 'refunded', orderNo, reference, refundFen, answer } as const)
+      : ({ kind: 'nothing', answer } as const);
+  }
+  const { outTradeNo: orderNo, transactionId, actualPriceFen: amountFen } = delivery;
+  const bound = { provider: 'xpay', providerAppId: push.appId, merchantId: offerId, orderNo, amountFen };
+  // Not paid through WeChat Pay: then the order's own number is all there is to tell payments apart by.
+  const payment = { ...bound, transactionId: transactionId ?? orderNo, currency: 'CNY', paidAt: null };
+  return { kind: 'payment', payment, answer } as const;
+}
+
+function refusingAsOurs<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof XpayNoticeRefused)) throw error;
+    count(`xpay.notice.${error.reason}`);
+    if (error.reason === 'PLAIN_REFUSED') alarm('xpay-push-not-encrypted');
+    throw new AppError('BAD_NOTIFY_SIGNATURE');
+  }
+}
+
+const invalid = (path: string, message: string): AppError =>
+  new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });
+
+function demand(holds: boolean, path: string): asserts holds {
+  if (!holds) throw new XpayInputError(path);
+}

@@ -1,0 +1,217 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { SessionCheck, SessionFill } from '../admission/admission.ts';
+import { type CachePolicy, fillArguments, type Loaded } from '../cache/fill.ts';
+import { dropScript, fillScript } from '../cache/scripts.ts';
+import { decodeValue, encodeValue } from '../cache/value.ts';
+import { ignoreEngine } from '../cache/write.ts';
+import { integerOr } from '../config.ts';
+import { query, write } from '../db.ts';
+import { AppError, isContention } from '../errors.ts';
+import type { Key } from '../keys.ts';
+import { evaluate } from '../redis.ts';
+import { serverMac } from '../server-key.ts';
+import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from '../swept-keys.ts';
+
+/**
+ * Sessions (rows B1-B4). MySQL's row is the truth; Redis holds a copy as a strict family: a writer's tombstone stands
+ * before its statement, so a revocation is in force with the next call. Engines hold only hashes of tokens.
+ */
+export const idleSeconds = integerOr('SESSION_IDLE_SECONDS', 604_800);
+export const maxSeconds = integerOr('SESSION_MAX_SECONDS', 2_592_000);
+export const MAX_DEVICES = 10;
+const MARKER_SECONDS = 86_400;
+
+export { sessionKey, userVersionKey };
+
+/** The current user as handlers get it: frozen, typed, fetched once per request (row B4). */
+export interface CurrentUser {
+  readonly userId: string;
+  /** Login account, or account address of a channel account; null when it has neither (WeChat). */
+  readonly account: string | null;
+  /** The payer as WeChat Pay knows them; null: the user has no WeChat login. */
+  readonly wechatOpenid: string | null;
+  readonly profile: Readonly<Record<string, unknown>>;
+  /** Extra fields that the calling app registered; no other app sees them. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly sessionId: string;
+  /** Moves when all sessions must be asked again: what was made from an older one is dead. */
+  readonly version: number;
+  /** RFC 3339; absolute end of the session. */
+  readonly sessionEndsAt: string;
+}
+
+export interface SessionName {
+  userId: string;
+  sessionId: string;
+}
+export interface PresentedSession extends SessionName {
+  /** SHA-256 of the whole token, for what must be remembered of its holder. */
+  tokenHash: string;
+}
+
+const TOKEN = /^s1\.([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
+/** Never with a dash in front, which a command line would take for an option. */
+export const newUserId = (): string => randomBytes(16).toString('base64url').replace(/^[-_]/, 'u');
+const hash = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
+/** The public id of a session: the first 128 bits of its secret's SHA-256. */
+const sessionIdOf = (secret: string): string => hash(secret).slice(0, 32);
+
+/** Which app it belongs to, and that all of it is ours. Each is 8 bytes. */
+const appMac = (appId: string, userId: string, random: Buffer): Buffer =>
+  serverMac('session', appId, userId, random).subarray(0, 8);
+const originMac = (userId: string, random: Buffer, app: Buffer): Buffer =>
+  serverMac('session-origin', userId, random, app).subarray(0, 8);
+
+/** `s1.<userId>.<secret>`; half of the secret is random, half proves by computation where it comes from. */
+export function mintSession(appId: string, userId: string): { token: string; sessionId: string } {
+  const random = randomBytes(16);
+  const app = appMac(appId, userId, random);
+  const secret = Buffer.concat([random, app, originMac(userId, random, app)]).toString('base64url');
+  return { token: `s1.${userId}.${secret}`, sessionId: sessionIdOf(secret) };
+}
+
+/**
+ * undefined: not a token of ours. Said by computation alone, and so is that it belongs to another app: throws
+ * LOGIN_EXPIRED.
+ */
+export function presentedSession(authorization: string | undefined, appId: string): PresentedSession | undefined {
+  const token = /^Bearer ([^\s,]+)$/i.exec(authorization ?? '')?.[1] ?? '';
+  const match = TOKEN.exec(token);
+  if (!match) return undefined;
+  const [, userId = '', secret = ''] = match;
+  const bytes = Buffer.from(secret, 'base64url');
+  if (bytes.toString('base64url') !== secret) return undefined;
+  const [random, app] = [bytes.subarray(0, 16), bytes.subarray(16, 24)];
+  // Covers the app's part too: a token that was altered anywhere is forged, not another app's.
+  if (!timingSafeEqual(originMac(userId, random, app), bytes.subarray(24))) return undefined;
+  if (!timingSafeEqual(appMac(appId, userId, random), app)) throw new AppError('LOGIN_EXPIRED');
+  return { userId, sessionId: sessionIdOf(secret), tokenHash: hash(token) };
+}
+
+export function checkOf(session: PresentedSession, appId: string): SessionCheck {
+  return {
+    mode: 'check',
+    sessionKey: sessionKey(appId, session.userId, session.sessionId),
+    userKey: userVersionKey(session.userId),
+    idleMs: idleSeconds() * 1000,
+    graceMs: GRACE_SECONDS * 1000,
+  };
+}
+
+/** The user out of a session's copy in Redis; undefined: it is unreadable. */
+export function userFromCopy(copy: string): CurrentUser | undefined {
+  const user = decodeValue(copy)?.value as CurrentUser | null | undefined;
+  return typeof user?.userId === 'string' ? freezeUser(user) : undefined;
+}
+
+/** Removes a copy that is unreadable, unless something else stands there by now. Throws EngineError. */
+export const dropCopy = (key: Key, copy: string): Promise<unknown> => evaluate(dropScript, [key], [copy]);
+
+const freezeUser = (user: CurrentUser): CurrentUser =>
+  Object.freeze({ ...user, profile: Object.freeze({ ...user.profile }), fields: Object.freeze({ ...user.fields }) });
+
+/** What MySQL says of a session. */
+export type SessionTruth =
+  | { alive: true; user: CurrentUser; fill: SessionFill }
+  | { alive: false; code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED'; marker: string; markerMs: number };
+
+const MARKER_POLICY: CachePolicy = { freshSeconds: 1, graceSeconds: 0, nullSeconds: MARKER_SECONDS };
+
+/** Asks MySQL, in one statement. Throws EngineError. */
+export async function findSession(session: SessionName, appId: string): Promise<SessionTruth> {
+  const [row] = await query(
+    `SELECT s.user_version, s.ended_at, s.ends_at,
+            TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
+            TIMESTAMPDIFF(MICROSECOND, NOW(3), s.ends_at) DIV 1000 AS end_ms,
+            TIMESTAMPDIFF(SECOND, COALESCE(s.ended_at, u.updated_at), NOW(3)) AS ended_seconds,
+            u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.wechat_openid, u.profile, f.fields,
+            (SELECT COUNT(*) FROM sessions n
+              WHERE n.app_id = s.app_id AND n.user_id = s.user_id AND n.user_version = u.version
+                AND n.ended_at IS NULL AND n.idle_until > NOW(3) AND n.ends_at > NOW(3)
+                AND (n.last_seen_at > s.last_seen_at
+                  OR (n.last_seen_at = s.last_seen_at AND n.session_id > s.session_id))) AS newer
+       FROM sessions s JOIN users u ON u.user_id = s.user_id
+       LEFT JOIN user_fields f ON f.app_id = s.app_id AND f.user_id = s.user_id
+      WHERE s.app_id = ? AND s.user_id = ? AND s.session_id = ?`,
+    [appId, session.userId, session.sessionId],
+  );
+  const now = Date.now();
+  if (!row) return ended('LOGIN_EXPIRED', now);
+  const revoked =
+    row.ended_at !== null || row.disabled_at !== null || row.erased_at !== null || row.user_version !== row.version;
+  if (revoked) return ended(Number(row.ended_seconds) < MARKER_SECONDS ? 'SESSION_REVOKED' : 'LOGIN_EXPIRED', now);
+  if (Number(row.newer) >= MAX_DEVICES) return pushOut(session, appId, now);
+  const idleMs = Number(row.idle_ms);
+  const endMs = Number(row.end_ms);
+  if (idleMs <= 0 || endMs <= 0) return ended('LOGIN_EXPIRED', now);
+  const user = userFromRow(row, session);
+  const version = Number(row.version);
+  const liveMs = Math.min(idleMs, endMs) + GRACE_SECONDS * 1000;
+  return {
+    alive: true,
+    user,
+    fill: {
+      copy: encodeValue(user, { softAt: now + endMs, loadMs: 1, version }),
+      copyMs: liveMs,
+      version: encodeValue(1, { softAt: now + userVersionKey.family.ttlSeconds * 1000, loadMs: 1, version }),
+      versionMs: (idleSeconds() + GRACE_SECONDS) * 1000,
+    },
+  };
+}
+
+/** Redis or the next call makes up for a row that was not moved. */
+function ignoreRow(error: unknown): void {
+  if (!isContention(error)) ignoreEngine(error);
+}
+
+/** Logins in the same instant did not see each other: a surplus one ends when it is first used. */
+async function pushOut({ userId, sessionId }: SessionName, appId: string, now: number): Promise<SessionTruth> {
+  await write(
+    `UPDATE sessions SET ended_at = NOW(3), ended_by = 'pushed-out'
+      WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
+    [appId, userId, sessionId],
+  ).catch(ignoreRow);
+  return ended('SESSION_REVOKED', now);
+}
+
+function userFromRow(row: Record<string, unknown>, session: SessionName): CurrentUser {
+  return freezeUser({
+    userId: session.userId,
+    account: (row.account ?? row.account_address ?? null) as string | null,
+    wechatOpenid: (row.wechat_openid ?? null) as string | null,
+    profile: asObject(row.profile),
+    fields: asObject(row.fields),
+    sessionId: session.sessionId,
+    version: Number(row.version),
+    sessionEndsAt: String(row.ends_at),
+  });
+}
+
+/** JSON columns: MySQL's arrive parsed, MariaDB's too through the gateway; a text is parsed here. */
+export function asObject(column: unknown): Record<string, unknown> {
+  const value = typeof column === 'string' ? JSON.parse(column) : column;
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function ended(code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED', now: number): SessionTruth {
+  const row: Loaded<never> = { value: null, version: 0, reason: code === 'LOGIN_EXPIRED' ? 'E' : 'R' };
+  const [marker, markerMs] = fillArguments(row, MARKER_POLICY, 1, now, { primary: true });
+  return { alive: false, code, marker: String(marker), markerMs: Number(markerMs) };
+}
+
+/** Keeps what MySQL said of a dead session, so that the next call of its holder costs no statement. */
+export async function markEnded(requestId: string, key: Key, truth: Extract<SessionTruth, { alive: false }>) {
+  await evaluate(fillScript, [key], [requestId, truth.marker, truth.markerMs, 'P']).catch(ignoreEngine);
+}
+
+/**
+ * Moves the idle end after admission has extended the copy. One statement. MySQL away: the call goes on, for its
+ * session is proven, and the row is moved by the next extension.
+ */
+export async function prolongSession(user: CurrentUser, appId: string): Promise<void> {
+  await write(
+    `UPDATE sessions SET last_seen_at = NOW(3), idle_until = LEAST(ends_at, NOW(3) + INTERVAL ? SECOND)
+      WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
+    [idleSeconds(), appId, user.userId, user.sessionId],
+  ).catch(ignoreRow);
+}

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { keepReplayRecords } from '../admission/replay-record.ts';
+import { LEASE_MS } from '../cache/cache.ts';
+import { fillArguments } from '../cache/fill.ts';
+import { decayHotKeys } from '../cache/hot-keys.ts';
+import { claimScript, fillScript, giveUpScript } from '../cache/scripts.ts';
+import { forget } from '../cache/write.ts';
+import { type FilterStep, tendFilter } from '../data/filter-builder.ts';
+import { allResources, loadResources, newestIds, type Resource, resourceKey } from '../data/resources.ts';
+import { EngineError } from '../errors.ts';
+import { rewritePolicies } from '../lock/admin.ts';
+import { evaluate } from '../redis.ts';
+import { sweepEndedSessions } from '../session/ended-copies.ts';
+import { deleteOldSessions } from '../session/old-rows.ts';
+import { count } from '../telemetry.ts';
+import { sweepChangedRows, sweptTables } from './changed-rows.ts';
+
+/**
+ * The scheduled cache-warm (row A10), once a minute and once after deploy. Each step stands alone: what one engine
+ * fails does not keep the others from their work. All of it is safe to run twice at once.
+ */
+export interface WarmReport {
+  /** Rows changed since the last run whose keys were deleted. */
+  swept: number | 'failed';
+  /** Records loaded into the cache; of `candidates`, the declared and the hot ones. */
+  warmed: number | 'failed';
+  candidates: number;
+  /** What was done for the existence filter of each resource. */
+  filters: Record<string, FilterStep | 'failed'>;
+  /** Operator rules and blocks written again, by target: a flush forgets none for longer than a minute. */
+  policies: number | 'failed';
+  /** Marks of the replay records that had to begin anew: more than 0 after a flush. */
+  replayRecordsBegun: number | 'failed';
+  /** Rows of sessions that ended long ago, deleted. */
+  oldSessions: number | 'failed';
+}
+
+const HOT_LIMIT = 200;
+const MAX_LOADS = 500;
+const SLICE = 50;
+/** Loaded again when less than this share of its fresh time is left. */
+const AHEAD = 0.3;
+
+export async function warmCache(limits: { stopAt: number; settleMs?: number }): Promise<WarmReport> {
+  const replayRecordsBegun = await attempt('replay-records', () => keepReplayRecords());
+  await attempt('ended-sessions', () => sweepEndedSessions());
+  const sweep = await attempt('sweep', () => sweepChangedRows(sweptTables(), limits.stopAt));
+  const policies = await attempt('policies', rewritePolicies);
+  const oldSessions = await attempt('old-sessions', deleteOldSessions);
+  let candidates = 0;
+  const warmed = await attempt('warm', async () => {
+    const wanted = await wantedIds();
+    let loads = 0;
+    for (const [resource, ids] of wanted) {
+      candidates += ids.length;
+      for (let at = 0; at < ids.length && loads < MAX_LOADS && Date.now() < limits.stopAt; at += SLICE) {
+        loads += await warm(resource, ids.slice(at, at + SLICE));
+      }
+    }
+    return loads;
+  });
+  // A filter is only as good as the sweep before it: rows of other tools are announced there.
+  const filters: WarmReport['filters'] = {};
+  if (sweep !== 'failed' && sweep.whole) {
+    for (const resource of allResources().filter(({ filtered }) => filtered)) {
+      filters[resource.name] = await attempt('filter', () => tendFilter(resource, limits.stopAt, limits.settleMs));
+    }
+  }
+  const swept = sweep === 'failed' ? sweep : sweep.rows;
+  return { swept, warmed, candidates, filters, policies, replayRecordsBegun, oldSessions };
+}
+
+async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | 'failed'> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    count(`cache-warm.${step}-failed`);
+    return 'failed';
+  }
+}
+
+/** The declared ones (the newest of a resource) and the hottest. */
+async function wantedIds(): Promise<Map<Resource, string[]>> {
+  const hot = await decayHotKeys(HOT_LIMIT);
+  const wanted = new Map<Resource, string[]>();
+  for (const resource of allResources()) {
+    const measured = hot.filter(({ name }) => name.startsWith(`${resource.name}:`));
+    const ids = [...measured.map(({ name }) => name.slice(resource.name.length + 1)), ...(await newestIds(resource))];
+    wanted.set(resource, [...new Set(ids)]);
+  }
+  return wanted;
+}
+
+/** Loads what is missing or near its end, under leases, so that no newer invalidation is overwritten. */
+async function warm(resource: Resource, ids: string[]): Promise<number> {
+  if (ids.length === 0) return 0;
+  const requestId = randomUUID();
+  const keys = ids.map((id) => resourceKey(resource, id));
+  const now = Date.now();
+  const aheadMs = resource.cache.freshSeconds * 1000 * AHEAD;
+  const claims = await evaluate<number[]>(claimScript, keys, [requestId, now, LEASE_MS, aheadMs]);
+  const claimed = claims.flatMap((claim, index) => (claim === 1 ? [index] : []));
+  if (claimed.length === 0) return 0;
+  const rows = await loadResources(resource, ids)(claimed, true).catch(async (error) => {
+    const leased = claimed.map((index) => keys[index] as (typeof keys)[number]);
+    await evaluate(giveUpScript, leased, [requestId, now, 0]).catch(() => {});
+    throw error;
+  });
+  const loadMs = (Date.now() - now) / claimed.length;
+  const alive = claimed.flatMap((index, position) => {
+    const row = rows[position];
+    return row && row.value !== null ? [{ key: keys[index] as (typeof keys)[number], row }] : [];
+  });
+  // Never a null marker: what is gone is left for a reader to find out.
+  const gone = claimed.flatMap((index, position) => (rows[position]?.value == null ? [keys[index]] : []));
+  await forget(gone as typeof keys);
+  if (alive.length === 0) return 0;
+  const fills = alive.flatMap(({ row }) =>
+    fillArguments(row, resource.cache, loadMs, now, { primary: true, spread: 0.2 }),
+  );
+  const fits = await evaluate<number[]>(
+    fillScript,
+    alive.map(({ key }) => key),
+    [requestId, ...fills],
+  );
+  return fits.filter((fit) => fit === 1).length;
+}

@@ -1,0 +1,108 @@
+import { sealContext as appContext } from '../app/app.ts';
+import { recordDeed } from '../audit.ts';
+import { writeStrict } from '../cache/write.ts';
+import { query, type Row, type SqlValue, write } from '../db.ts';
+import type { Key } from '../keys.ts';
+import { isProvenByFormerKey, isSealedUnderFormerKey, SealError, seal, unseal } from '../master-key.ts';
+import { sealContext as pluginContext } from '../plugin/directory.ts';
+import { sealContext as merchantContext, merchantsRead } from '../recharge/merchant.ts';
+import { appKey, pluginsKey } from '../swept-keys.ts';
+
+/** After MASTER_KEY was changed: whatever is sealed under a former key is sealed anew. */
+interface SealedColumn {
+  table: string;
+  column: string;
+  id: readonly string[];
+  contextOf(row: Row): string;
+  /** Copies of it in Redis. */
+  keysOf(row: Row): Key[];
+}
+
+const pluginSecret = (column: string): SealedColumn => ({
+  table: 'plugins',
+  column,
+  id: ['plugin_id'],
+  contextOf: (row) => pluginContext(String(row.plugin_id)),
+  keysOf: () => [pluginsKey()],
+});
+
+const COLUMNS: readonly SealedColumn[] = [
+  {
+    table: 'app_keys',
+    column: 'sealed_key',
+    id: ['app_id', 'key_id'],
+    contextOf: (row) => appContext(String(row.app_id), String(row.key_id)),
+    keysOf: (row) => [appKey(String(row.app_id))],
+  },
+  pluginSecret('sealed_secret'),
+  pluginSecret('sealed_old_secret'),
+  {
+    table: 'merchants',
+    column: 'sealed_config',
+    id: ['provider'],
+    contextOf: (row) => merchantContext(String(row.provider)),
+    keysOf: () => [merchantsRead().key],
+  },
+];
+
+const PAGE = 200;
+
+export interface ResealReport {
+  /** Secrets sealed anew, by table and column. */
+  resealed: Record<string, number>;
+  /** Secrets that no key of MASTER_KEY and MASTER_KEY_OLD opens; they are left as they are. */
+  unreadable: string[];
+  /** AppIDs that only a former key proves: it must stay in MASTER_KEY_OLD for as long as they are in use. */
+  appIdsOfFormerKeys: number;
+}
+
+/** May be broken off and run again: what is sealed anew already is left alone. Throws EngineError. */
+export async function resealAll(actor: string): Promise<ResealReport> {
+  const report: ResealReport = { resealed: {}, unreadable: [], appIdsOfFormerKeys: 0 };
+  for (const sealed of COLUMNS) {
+    const name = `${sealed.table}.${sealed.column}`;
+    report.resealed[name] = 0;
+    for (let start = 0; ; start += PAGE) {
+      const rows = await pageOf(sealed, start);
+      for (const row of rows) await reseal(sealed, row, name, report);
+      if (rows.length < PAGE) break;
+    }
+  }
+  const apps = await query('SELECT app_id FROM apps');
+  report.appIdsOfFormerKeys = apps.filter((app) => isProvenByFormerKey(String(app.app_id))).length;
+  const { resealed, unreadable } = report;
+  await recordDeed({ actor, action: 'master-key.reseal', subject: 'master-key', detail: { resealed, unreadable } });
+  return report;
+}
+
+function pageOf({ table, column, id }: SealedColumn, start: number): Promise<Row[]> {
+  const ids = id.join(', ');
+  return query(
+    `SELECT ${ids}, ${column} AS sealed FROM ${table} WHERE ${column} IS NOT NULL ORDER BY ${ids} LIMIT ? OFFSET ?`,
+    [PAGE, start],
+  );
+}
+
+async function reseal(column: SealedColumn, row: Row, name: string, report: ResealReport): Promise<void> {
+  const sealed = String(row.sealed);
+  if (!isSealedUnderFormerKey(sealed)) return;
+  let secret: string;
+  try {
+    secret = unseal(sealed, column.contextOf(row));
+  } catch (error) {
+    if (!(error instanceof SealError)) throw error;
+    report.unreadable.push(`${name} of ${column.id.map((part) => row[part]).join(' ')}`);
+    return;
+  }
+  const where = column.id.map((part) => `${part} = ?`).join(' AND ');
+  const values: SqlValue[] = [
+    seal(secret, column.contextOf(row)),
+    ...column.id.map((part) => String(row[part])),
+    sealed,
+  ];
+  // Only over what was read: a rotation that came between has its own secret.
+  const { rowsAffected } = await writeStrict(column.keysOf(row), () =>
+    write(`UPDATE ${column.table} SET ${column.column} = ? WHERE ${where} AND ${column.column} = ?`, values),
+  );
+  report.resealed[name] = (report.resealed[name] ?? 0) + rowsAffected;
+}
