@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { startUpstashGateway } from '../gateway/upstash.ts';
+import { startUpstashGateway } from '../gateway/upstash/gateway.ts';
 
 /** The Redis gateway in a process of its own, so that its CPU is not counted as a caller's. Answers each line with its counts. */
 const [host = '', port = '', token = ''] = process.argv.slice(2);

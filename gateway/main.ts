@@ -1,9 +1,9 @@
+import { startPlanetscaleGateway } from './planetscale/gateway.ts';
 import { whyUnreachable } from './planetscale/link.ts';
 import type { ReplicaState } from './planetscale/replica-watch.ts';
-import { startPlanetscaleGateway } from './planetscale.ts';
-import { RedisRefusal, RedisUnreachable } from './redis-connection.ts';
 import { help, readSettings, type Settings, SettingsError } from './settings.ts';
-import { startUpstashGateway } from './upstash.ts';
+import { startUpstashGateway } from './upstash/gateway.ts';
+import { RedisRefusal, RedisUnreachable } from './upstash/redis-connection.ts';
 
 /** Both gateways alone, for those who host them beside their own Redis and MySQL: `npm run gateway -- --help`. */
 async function serve({ redis, mysql }: Settings): Promise<void> {

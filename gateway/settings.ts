@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
+import type { PlanetscaleGatewayOptions } from './planetscale/gateway.ts';
 import type { MysqlServer } from './planetscale/link.ts';
-import type { PlanetscaleGatewayOptions } from './planetscale.ts';
-import type { RedisAddress } from './redis-connection.ts';
-import type { ReplayGuard } from './replay-guard.ts';
-import { readSentinels, tlsOf } from './sentinel.ts';
+import type { RedisAddress } from './upstash/redis-connection.ts';
+import type { ReplayGuard } from './upstash/replay-guard.ts';
+import { readSentinels, tlsOf } from './upstash/sentinel.ts';
 
 /** What `npm run gateway` is told: secrets by the environment alone, since a command line is visible to the whole machine. */
 

@@ -7,9 +7,9 @@ import {
   type PlanetscaleGateway,
   type PlanetscaleGatewayOptions,
   startPlanetscaleGateway,
-} from '../gateway/planetscale.ts';
-import type { RedisAddress, ServerAddress } from '../gateway/redis-connection.ts';
-import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash.ts';
+} from '../gateway/planetscale/gateway.ts';
+import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash/gateway.ts';
+import type { RedisAddress, ServerAddress } from '../gateway/upstash/redis-connection.ts';
 import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
 import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-environment.ts';
 import type { Keys } from './keys-file.ts';

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import type { SentinelAddress } from '../gateway/sentinel.ts';
+import type { SentinelAddress } from '../gateway/upstash/sentinel.ts';
 import {
   type MysqlServer,
   type RedisServer,

@@ -92,7 +92,7 @@ function engineError(error: unknown): EngineError {
 
 /**
  * A Lua script whose keys are all declared. The first line keeps Upstash from locking the whole database for it; a
- * plain Redis does not know that flag, so gateway/upstash.ts strips it.
+ * plain Redis does not know that flag, so gateway/upstash/gateway.ts strips it.
  */
 export class Script {
   readonly text: string;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash.ts';
+import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash/gateway.ts';
 import { freshRedis } from './engines.ts';
 
 export interface AdmissionWorld {

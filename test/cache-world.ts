@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { Redis as RedisClient } from 'ioredis';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
-import { startUpstashGateway } from '../gateway/upstash.ts';
+import { startUpstashGateway } from '../gateway/upstash/gateway.ts';
 import type { CachePolicy, Load } from '../shared/cache/cache.ts';
 import { decodeValue } from '../shared/cache/value.ts';
 import { keyFamily } from '../shared/keys.ts';

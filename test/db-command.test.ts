@@ -7,7 +7,7 @@ import { executeOverHttp } from '../db/execute.ts';
 import { migrate, migrationStatus } from '../db/migrate.ts';
 import { readMigrations } from '../db/migration-files.ts';
 import type { Fault } from '../gateway/faults.ts';
-import { type PlanetscaleGateway, startPlanetscaleGateway } from '../gateway/planetscale.ts';
+import { type PlanetscaleGateway, startPlanetscaleGateway } from '../gateway/planetscale/gateway.ts';
 import { freshDatabase, temporaryFolder } from './engines.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));

@@ -2,7 +2,7 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 import { Client, type Connection, connect } from '@planetscale/database';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Fault } from '../gateway/faults.ts';
-import { startPlanetscaleGateway } from '../gateway/planetscale.ts';
+import { startPlanetscaleGateway } from '../gateway/planetscale/gateway.ts';
 import { freshDatabase } from './engines.ts';
 import {
   failureOf,

@@ -1,7 +1,7 @@
 import { connect } from '@planetscale/database';
 import { createConnection } from 'mysql2/promise';
 import { expect, test } from 'vitest';
-import { startPlanetscaleGateway } from '../gateway/planetscale.ts';
+import { startPlanetscaleGateway } from '../gateway/planetscale/gateway.ts';
 import { freshDatabase } from './engines.ts';
 import { failureOf, gatewayOverFreshDatabase, password, username } from './planetscale-gateway.ts';
 

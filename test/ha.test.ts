@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { beforeAll, expect, test, vi } from 'vitest';
-import { startUpstashGateway } from '../gateway/upstash.ts';
+import { startUpstashGateway } from '../gateway/upstash/gateway.ts';
 import type { RedisMember } from '../local/high-availability.ts';
 import { openShop, type Shop, type Shopper } from './recharge-fixture.ts';
 

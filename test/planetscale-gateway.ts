@@ -3,7 +3,7 @@ import {
   type PlanetscaleGateway,
   type PlanetscaleGatewayOptions,
   startPlanetscaleGateway,
-} from '../gateway/planetscale.ts';
+} from '../gateway/planetscale/gateway.ts';
 import { freshDatabase } from './engines.ts';
 
 export interface GatewayOverDatabase extends PlanetscaleGateway {

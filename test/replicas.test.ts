@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@planetscale/database';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startPlanetscaleGateway } from '../gateway/planetscale.ts';
+import { startPlanetscaleGateway } from '../gateway/planetscale/gateway.ts';
 import { resourceNamed } from '../shared/data/resources.ts';
 import { deleteResource, putResource } from '../shared/data/write.ts';
 import { seededRandom } from './seeded.ts';

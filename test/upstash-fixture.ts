@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Fault } from '../gateway/faults.ts';
-import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash.ts';
+import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash/gateway.ts';
 import { freshRedis } from './engines.ts';
 
 export interface RestFixture {

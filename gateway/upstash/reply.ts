@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { Answer } from './faults.ts';
+import type { Answer } from '../faults.ts';
 import type { Reply } from './redis-connection.ts';
-import { BadRequest } from './rest-request.ts';
+import { BadRequest } from './request.ts';
 
 /** What one command came to: Redis' reply, or the text of its refusal. */
 export type Outcome = { reply: Reply } | { error: string };

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { Answer } from './faults.ts';
+import type { Answer } from '../faults.ts';
 import { keyLockingScripts, type PreparedCommand } from './lua-keys.ts';
 import { type CommandTable, isAvailable, isHarmlessRead, keysOf, readCommandTable } from './redis-commands.ts';
 import {
@@ -15,8 +15,8 @@ import {
   untilReady,
 } from './redis-connection.ts';
 import { guardReplays, type ReplayGuard } from './replay-guard.ts';
-import { batchAnswer, errorAnswer, type Outcome, type ReplyFormat, singleAnswer } from './rest-reply.ts';
-import type { CommandCall } from './rest-request.ts';
+import { batchAnswer, errorAnswer, type Outcome, type ReplyFormat, singleAnswer } from './reply.ts';
+import type { CommandCall } from './request.ts';
 
 const MAX_KEY_BYTES = 32_768;
 const FIRST_CONNECT_MS = 5_000;

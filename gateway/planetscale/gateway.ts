@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Answer, type Fault, underFault } from './faults.ts';
-import { BodyTooLarge, isLoopback, listen, prometheus, readBody, send } from './http.ts';
-import { credentials, type Principal, principal } from './planetscale/credentials.ts';
-import { Unreachable } from './planetscale/errors.ts';
-import { Executor } from './planetscale/execute.ts';
-import type { MysqlServer } from './planetscale/link.ts';
-import type { ReplicaState } from './planetscale/replica-watch.ts';
-import { openSession, SessionSignatureError, signSession } from './planetscale/session.ts';
+import { type Answer, type Fault, underFault } from '../faults.ts';
+import { BodyTooLarge, isLoopback, listen, prometheus, readBody, send } from '../http.ts';
+import { credentials, type Principal, principal } from './credentials.ts';
+import { Unreachable } from './errors.ts';
+import { Executor } from './execute.ts';
+import type { MysqlServer } from './link.ts';
+import type { ReplicaState } from './replica-watch.ts';
+import { openSession, SessionSignatureError, signSession } from './session.ts';
 
 export interface PlanetscaleGatewayOptions {
   primary: MysqlServer;

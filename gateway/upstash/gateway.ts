@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Answer, type Fault, underFault } from './faults.ts';
-import { BodyTooLarge, isLoopback, listen, prometheus, readBody, secretMatcher, send } from './http.ts';
+import { type Answer, type Fault, underFault } from '../faults.ts';
+import { BodyTooLarge, isLoopback, listen, prometheus, readBody, secretMatcher, send } from '../http.ts';
+import { noPermission, openDatabase } from './database.ts';
 import { type RedisAddress, RedisRefusal, RedisUnreachable } from './redis-connection.ts';
 import type { ReplayGuard } from './replay-guard.ts';
-import { noPermission, openDatabase } from './rest-database.ts';
-import { errorAnswer, readFormat } from './rest-reply.ts';
-import { BadRequest, presentedToken, readCall, readPayload, readTarget } from './rest-request.ts';
+import { errorAnswer, readFormat } from './reply.ts';
+import { BadRequest, presentedToken, readCall, readPayload, readTarget } from './request.ts';
 import { streamMessages } from './subscription.ts';
 
 export interface UpstashGateway {
