@@ -1,4 +1,4 @@
-import { SIGNATURE_METHODS } from '../shared/app/access-token.ts';
+import { SIGNATURE_METHODS } from '../../shared/app/access-token.ts';
 import {
   createApp,
   disableApp,
@@ -8,12 +8,12 @@ import {
   NEW_SCOPES,
   setUserFields,
   showApp,
-} from '../shared/app/admin.ts';
-import { SCOPES } from '../shared/app/app.ts';
-import { revokeKey, rotateKey } from '../shared/app/keys.ts';
-import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
-import { idForm, jsonForm, nameForm, textOfFile } from './forms.ts';
-import { fields, table } from './table.ts';
+} from '../../shared/app/admin.ts';
+import { SCOPES } from '../../shared/app/app.ts';
+import { revokeKey, rotateKey } from '../../shared/app/keys.ts';
+import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
+import { idForm, jsonForm, nameForm, textOfFile } from '../forms.ts';
+import { fields, table } from '../table.ts';
 
 const APP = required('ID', 'the AppID');
 

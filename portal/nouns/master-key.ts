@@ -1,6 +1,6 @@
-import { resealAll } from '../shared/upkeep/reseal.ts';
-import type { Given, Noun, Printed } from './command.ts';
-import { table } from './table.ts';
+import { resealAll } from '../../shared/upkeep/reseal.ts';
+import type { Given, Noun, Printed } from '../command.ts';
+import { table } from '../table.ts';
 
 async function reseal(given: Given): Promise<Printed> {
   const report = await resealAll(given.actor);

@@ -1,9 +1,9 @@
-import { findUser } from '../shared/account/admin.ts';
-import { setUserDisabled } from '../shared/account/change.ts';
-import { recordDeed } from '../shared/audit.ts';
-import { AppError } from '../shared/errors.ts';
-import { type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
-import { fields } from './table.ts';
+import { findUser } from '../../shared/account/admin.ts';
+import { setUserDisabled } from '../../shared/account/change.ts';
+import { recordDeed } from '../../shared/audit.ts';
+import { AppError } from '../../shared/errors.ts';
+import { type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
+import { fields } from '../table.ts';
 
 const USER = required('ID', 'the userId');
 

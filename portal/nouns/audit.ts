@@ -1,6 +1,6 @@
-import { listDeeds } from '../shared/audit.ts';
-import { type Given, type Noun, optional, type Printed } from './command.ts';
-import { table } from './table.ts';
+import { listDeeds } from '../../shared/audit.ts';
+import { type Given, type Noun, optional, type Printed } from '../command.ts';
+import { table } from '../table.ts';
 
 async function list(given: Given): Promise<Printed> {
   const limit = given.optional('limit') === undefined ? 50 : given.integer('limit', { min: 1, max: 1_000 });

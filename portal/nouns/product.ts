@@ -1,8 +1,8 @@
-import { recordDeed } from '../shared/audit.ts';
-import { listProducts, putProduct } from '../shared/recharge/catalogue.ts';
-import { flag, type Given, type Noun, type Printed, required } from './command.ts';
-import { idForm, nameForm } from './forms.ts';
-import { table } from './table.ts';
+import { recordDeed } from '../../shared/audit.ts';
+import { listProducts, putProduct } from '../../shared/recharge/catalogue.ts';
+import { flag, type Given, type Noun, type Printed, required } from '../command.ts';
+import { idForm, nameForm } from '../forms.ts';
+import { table } from '../table.ts';
 
 const MOST = { min: 1, max: 1_000_000_000 };
 

@@ -1,8 +1,14 @@
-import { recordDeed } from '../shared/audit.ts';
-import { listPlugins, movePlugin, registerPlugin, removePlugin, rotatePluginSecret } from '../shared/plugin/admin.ts';
-import { type Given, type Noun, type Printed, required } from './command.ts';
-import { idForm } from './forms.ts';
-import { fields, table } from './table.ts';
+import { recordDeed } from '../../shared/audit.ts';
+import {
+  listPlugins,
+  movePlugin,
+  registerPlugin,
+  removePlugin,
+  rotatePluginSecret,
+} from '../../shared/plugin/admin.ts';
+import { type Given, type Noun, type Printed, required } from '../command.ts';
+import { idForm } from '../forms.ts';
+import { fields, table } from '../table.ts';
 
 const ID = required('X', 'the plugin');
 const SERVER = required('URL', 'where its server takes pushes');

@@ -1,11 +1,11 @@
-import { ipIdentity } from '../shared/ip-identity.ts';
-import { blockTarget, clearTarget, listPolicies, RULE_IDENTITIES, setRule } from '../shared/lock/admin.ts';
-import type { Identities } from '../shared/lock/api-lock.ts';
-import { peekTarget, type RuleState } from '../shared/lock/peek.ts';
-import { type Given, type Noun, optional, type Printed, required } from './command.ts';
-import { idForm, ipForm } from './forms.ts';
-import { declaredRules, targetForm } from './lock-targets.ts';
-import { table } from './table.ts';
+import { ipIdentity } from '../../shared/ip-identity.ts';
+import { blockTarget, clearTarget, listPolicies, RULE_IDENTITIES, setRule } from '../../shared/lock/admin.ts';
+import type { Identities } from '../../shared/lock/api-lock.ts';
+import { peekTarget, type RuleState } from '../../shared/lock/peek.ts';
+import { type Given, type Noun, optional, type Printed, required } from '../command.ts';
+import { idForm, ipForm } from '../forms.ts';
+import { declaredRules, targetForm } from '../lock-targets.ts';
+import { table } from '../table.ts';
 
 const TARGET = required('T', 'data:<resource>, or a route such as "POST /login"');
 const MAX_SECONDS = 30 * 86_400;

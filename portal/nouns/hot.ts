@@ -1,6 +1,6 @@
-import { HOT_SAMPLE, readHotKeys } from '../shared/cache/hot-keys.ts';
-import { type Given, type Noun, optional, type Printed } from './command.ts';
-import { table } from './table.ts';
+import { HOT_SAMPLE, readHotKeys } from '../../shared/cache/hot-keys.ts';
+import { type Given, type Noun, optional, type Printed } from '../command.ts';
+import { table } from '../table.ts';
 
 async function show(given: Given): Promise<Printed> {
   const limit = given.optional('limit') === undefined ? 20 : given.integer('limit', { min: 1, max: 1_000 });

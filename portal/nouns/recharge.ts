@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { recordDeed } from '../shared/audit.ts';
-import { AppError } from '../shared/errors.ts';
-import type { BillLine } from '../shared/recharge/bill.ts';
-import { findOrder, type Order, ordersOfUser, shownOrder } from '../shared/recharge/order.ts';
-import { findProvider } from '../shared/recharge/providers.ts';
-import { billingDay, reconcile, reconcileSandbox } from '../shared/recharge/reconcile.ts';
-import { refundsOf, requestRefund } from '../shared/recharge/refund.ts';
-import { payAtSandbox } from '../shared/recharge/sandbox/pay.ts';
-import { syncOrder } from '../shared/recharge/sync.ts';
-import { rechargeTimeline } from '../shared/recharge/timeline.ts';
-import { parseTradeBill } from '../shared/recharge/wechatpay/bill.ts';
-import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from './command.ts';
-import type { Engines } from './environment.ts';
-import { textOfFile } from './forms.ts';
-import { fields, table } from './table.ts';
+import { recordDeed } from '../../shared/audit.ts';
+import { AppError } from '../../shared/errors.ts';
+import type { BillLine } from '../../shared/recharge/bill.ts';
+import { findOrder, type Order, ordersOfUser, shownOrder } from '../../shared/recharge/order.ts';
+import { findProvider } from '../../shared/recharge/providers.ts';
+import { billingDay, reconcile, reconcileSandbox } from '../../shared/recharge/reconcile.ts';
+import { refundsOf, requestRefund } from '../../shared/recharge/refund.ts';
+import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
+import { syncOrder } from '../../shared/recharge/sync.ts';
+import { rechargeTimeline } from '../../shared/recharge/timeline.ts';
+import { parseTradeBill } from '../../shared/recharge/wechatpay/bill.ts';
+import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
+import type { Engines } from '../environment.ts';
+import { textOfFile } from '../forms.ts';
+import { fields, table } from '../table.ts';
 
 const ORDER = required('NO', 'the orderNo');
 

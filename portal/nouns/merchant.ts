@@ -1,9 +1,9 @@
-import { recordDeed } from '../shared/audit.ts';
-import { AppError } from '../shared/errors.ts';
-import { listMerchants, removeMerchant, setMerchant } from '../shared/recharge/merchant.ts';
-import { type Given, type Noun, type Printed, required } from './command.ts';
-import { jsonForm, textOfFile } from './forms.ts';
-import { table } from './table.ts';
+import { recordDeed } from '../../shared/audit.ts';
+import { AppError } from '../../shared/errors.ts';
+import { listMerchants, removeMerchant, setMerchant } from '../../shared/recharge/merchant.ts';
+import { type Given, type Noun, type Printed, required } from '../command.ts';
+import { jsonForm, textOfFile } from '../forms.ts';
+import { table } from '../table.ts';
 
 const PROVIDER = required('P', 'the payment provider, such as wechatpay');
 

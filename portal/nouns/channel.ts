@@ -1,7 +1,7 @@
-import { listChannels, putChannel, type RegisteredChannel, removeChannel } from '../shared/channel/admin.ts';
-import { type Given, type Noun, type Printed, required, UsageError } from './command.ts';
-import { addressForm, idForm, urlForm } from './forms.ts';
-import { table } from './table.ts';
+import { listChannels, putChannel, type RegisteredChannel, removeChannel } from '../../shared/channel/admin.ts';
+import { type Given, type Noun, type Printed, required, UsageError } from '../command.ts';
+import { addressForm, idForm, urlForm } from '../forms.ts';
+import { table } from '../table.ts';
 
 const ID = required('X', 'the channel');
 

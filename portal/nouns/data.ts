@@ -1,9 +1,9 @@
-import { recordDeed } from '../shared/audit.ts';
-import { allResources, checkId, type Resource, resourceNamed } from '../shared/data/resources.ts';
-import { deleteResource, invalidateResource, putResource } from '../shared/data/write.ts';
-import { type Given, type Noun, type Printed, required, UsageError } from './command.ts';
-import { jsonForm } from './forms.ts';
-import { nearest } from './nearest.ts';
+import { recordDeed } from '../../shared/audit.ts';
+import { allResources, checkId, type Resource, resourceNamed } from '../../shared/data/resources.ts';
+import { deleteResource, invalidateResource, putResource } from '../../shared/data/write.ts';
+import { type Given, type Noun, type Printed, required, UsageError } from '../command.ts';
+import { jsonForm } from '../forms.ts';
+import { nearest } from '../nearest.ts';
 
 async function put(given: Given): Promise<Printed> {
   const [resource, id] = one(given);
