@@ -20,7 +20,7 @@ function demo(...argv: string[]): Promise<{ code: number; stdout: string; stderr
     const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1' };
     execFile(
       process.execPath,
-      ['--import', 'tsx', 'local/demo.ts', ...argv],
+      ['--import', 'tsx', 'demo/main.ts', ...argv],
       { cwd: checkout, env, maxBuffer: 16 * 1024 * 1024 },
       (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );

@@ -1,4 +1,4 @@
-import { runPortal } from '../../portal/run.ts';
+import { runPortal } from '../portal/run.ts';
 import { brief, type Tape } from './tape.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each step says what it expects of the answer

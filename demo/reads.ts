@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
-import { resourceKey, resourceNamed } from '../../shared/data/resources.ts';
+import { resourceKey, resourceNamed } from '../shared/data/resources.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 
@@ -68,7 +68,7 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
     'A10',
     'and written to the cache ahead of time, by a schedule: its next reader finds it there',
     async () => {
-      const { handler } = await import('../../functions/cache-warm.ts');
+      const { handler } = await import('../functions/cache-warm.ts');
       await portal('data', 'invalidate', 'notice', id);
       const context = { awsRequestId: randomUUID(), getRemainingTimeInMillis: () => 50_000 } as Context;
       tape.note('the schedule cache-warm', JSON.stringify(await handler({ kind: 'cache-warm' }, context)));

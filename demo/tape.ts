@@ -1,4 +1,4 @@
-import { fetchTransport, type Transport } from '../../client/miniapp-client.ts';
+import { fetchTransport, type Transport } from '../client/miniapp-client.ts';
 
 /** One question and its answer, as the story shows it. */
 export interface Exchange {

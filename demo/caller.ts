@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { createClient, signV1, signV2 } from '../../client/miniapp-client.ts';
-import { bodySha256 } from '../../client/sign.ts';
+import { createClient, signV1, signV2 } from '../client/miniapp-client.ts';
+import { bodySha256 } from '../client/sign.ts';
 import type { HttpAnswer, Tape } from './tape.ts';
 
 /** What the portal gave a caller (row A2). */

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readRunningStack } from '../data-folder.ts';
-import { UsageError } from '../dev-options.ts';
-import { takeEnvironment } from '../function-environment.ts';
-import { build } from '../rebuild.ts';
-import { startStack } from '../stack.ts';
-import { startTogether } from '../started.ts';
+import { readRunningStack } from '../local/data-folder.ts';
+import { UsageError } from '../local/dev-options.ts';
+import { takeEnvironment } from '../local/function-environment.ts';
+import { build } from '../local/rebuild.ts';
+import { startStack } from '../local/stack.ts';
+import { startTogether } from '../local/started.ts';
 
 /** The server the story is played on. */
 export interface Stage {

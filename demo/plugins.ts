@@ -1,5 +1,5 @@
-import { freePort } from '../process.ts';
-import { type PluginServerSimulator, startPluginServer } from '../simulators/plugin-server.ts';
+import { freePort } from '../local/process.ts';
+import { type PluginServerSimulator, startPluginServer } from '../local/simulators/plugin-server.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 import { DEMO } from './users.ts';

@@ -1,22 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { defaultDataFolder } from './data-folder.ts';
-import { apiLocks } from './demo/api-locks.ts';
-import { newCaller } from './demo/caller.ts';
-import { channelLogin } from './demo/channels.ts';
-import { openMeter } from './demo/meter.ts';
-import { pluginTokens } from './demo/plugins.ts';
-import { newPortal } from './demo/portal.ts';
-import { cachedReads } from './demo/reads.ts';
-import { recharges } from './demo/recharges.ts';
-import type { Scene } from './demo/scene.ts';
-import { signedCalls } from './demo/signed-calls.ts';
-import { openStage, type Stage } from './demo/stage.ts';
-import { newStory, type Told } from './demo/story.ts';
-import { newTape } from './demo/tape.ts';
-import { usersAndSessions } from './demo/users.ts';
-import { UsageError } from './dev-options.ts';
+import { defaultDataFolder } from '../local/data-folder.ts';
+import { apiLocks } from './api-locks.ts';
+import { newCaller } from './caller.ts';
+import { channelLogin } from './channels.ts';
+import { openMeter } from './meter.ts';
+import { pluginTokens } from './plugins.ts';
+import { newPortal } from './portal.ts';
+import { cachedReads } from './reads.ts';
+import { recharges } from './recharges.ts';
+import type { Scene } from './scene.ts';
+import { signedCalls } from './signed-calls.ts';
+import { openStage, type Stage } from './stage.ts';
+import { newStory, type Told } from './story.ts';
+import { newTape } from './tape.ts';
+import { usersAndSessions } from './users.ts';
+import { UsageError } from '../local/dev-options.ts';
 
 const HELP = `npm run demo -- [options]   shows every requirement on a real server, step by step
 

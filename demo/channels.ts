@@ -1,4 +1,4 @@
-import { channelDigest } from '../../client/channel-digest.ts';
+import { channelDigest } from '../client/channel-digest.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 
