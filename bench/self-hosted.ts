@@ -10,7 +10,7 @@ import { functionEnvironment, takeEnvironment } from '../local/function-environm
 import { type Keys, newKeys } from '../local/keys-file.ts';
 import { type BoundChild, freePort, spawnBound } from '../local/process.ts';
 import { type StackEngines, startStackEngines } from '../local/stack-engines.ts';
-import { startTogether } from '../local/started.ts';
+import { startTogether } from '../serve/lifecycle/started.ts';
 
 /** A deployment of one's own, as docs/self-hosting.md describes it: engines, `npm run gateway`, `npm run serve`. */
 export interface SelfHosted {

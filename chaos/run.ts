@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startSelfHosted } from '../bench/self-hosted.ts';
 import { type Customer, settleSchedules, startTraffic, type Traffic } from '../bench/traffic.ts';
-import { startTogether } from '../local/started.ts';
+import { startTogether } from '../serve/lifecycle/started.ts';
 import { resourceNamed } from '../shared/data/resources.ts';
 import { putResource } from '../shared/data/write.ts';
 import { EngineError } from '../shared/errors.ts';

@@ -7,7 +7,7 @@ import { UsageError } from '../local/dev-options.ts';
 import { takeEnvironment } from '../local/function-environment.ts';
 import { build } from '../local/rebuild.ts';
 import { startStack } from '../local/stack.ts';
-import { startTogether } from '../local/started.ts';
+import { startTogether } from '../serve/lifecycle/started.ts';
 
 /** The server the story is played on. */
 export interface Stage {

@@ -10,11 +10,11 @@ import {
 } from '../gateway/planetscale/gateway.ts';
 import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash/gateway.ts';
 import type { RedisAddress, ServerAddress } from '../gateway/upstash/redis-connection.ts';
+import { startTogether } from '../serve/lifecycle/started.ts';
 import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
 import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-environment.ts';
 import type { Keys } from './keys-file.ts';
 import { startWechatSimulator, type WechatSimulator } from './simulators/wechat.ts';
-import { startTogether } from './started.ts';
 
 export interface MysqlLogin {
   host: string;

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { startTogether } from '../serve/lifecycle/started.ts';
+import { serveUntilSignal } from '../serve/lifecycle/until-signal.ts';
 import { assertPortIsFree, commandOptions, type DevOptions } from './dev-options.ts';
 import { build, rebuildOnChange } from './rebuild.ts';
 import { startSamples } from './samples.ts';
 import { type Stack, startStack } from './stack.ts';
-import { startTogether } from './started.ts';
-import { serveUntilSignal } from './until-signal.ts';
 
 const log = (line: string) => console.log(line);
 

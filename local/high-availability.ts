@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import type { SentinelAddress } from '../gateway/upstash/sentinel.ts';
+import { startTogether } from '../serve/lifecycle/started.ts';
 import {
   type MysqlServer,
   type RedisServer,
@@ -10,7 +11,6 @@ import {
   startRedis,
   startSentinels,
 } from './engines.ts';
-import { startTogether } from './started.ts';
 
 /** Rows A8 and A9 on one machine: a Redis master, two replicas and three sentinels; a MySQL primary and a replica. */
 export interface HighAvailability {

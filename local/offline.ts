@@ -1,17 +1,17 @@
 /**
  * The same bundles behind serverless-offline, which differs from the real gateway (a throwing handler answers 200, no
- * source address, its own 401, 403 and 404 bodies): for a smoke test and for those used to it. local/http-api.ts is the
+ * source address, its own 401, 403 and 404 bodies): for a smoke test and for those used to it. serve/http-api/http-api.ts is the
  * faithful one.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { startTogether } from '../serve/lifecycle/started.ts';
+import { serveUntilSignal } from '../serve/lifecycle/until-signal.ts';
 import { assertPortIsFree, commandOptions, type DevOptions } from './dev-options.ts';
 import { type BoundChild, freePort, spawnBound, startOnPort } from './process.ts';
 import { build } from './rebuild.ts';
 import { isStartedAs } from './simulators/loopback-server.ts';
 import { startStack } from './stack.ts';
-import { startTogether } from './started.ts';
-import { serveUntilSignal } from './until-signal.ts';
 
 export interface Offline {
   url: string;

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { createClient, fetchTransport } from '../client/miniapp-client.ts';
 import { pointSamplesAt, registerSamples, SAMPLE_CHANNEL } from '../portal/samples.ts';
+import { startTogether } from '../serve/lifecycle/started.ts';
 import { type ChannelSimulator, startChannelSimulator } from './simulators/channel.ts';
 import { type PluginServerSimulator, startPluginServer } from './simulators/plugin-server.ts';
 import { type MockWechatPay, startMockWechatPay } from './simulators/wechatpay.ts';
 import { keptIdentity } from './simulators/wechatpay-identity.ts';
 import type { Stack } from './stack.ts';
-import { startTogether } from './started.ts';
 
 /** Those that a mini-program's backend talks to, in small: they make every story playable on one machine. */
 export interface Samples {

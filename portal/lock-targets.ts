@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Route, readServerlessFile } from '../local/serverless-file.ts';
+import { type Route, readServerlessFile } from '../serve/http-api/serverless-file.ts';
 import { allResources, resourceNamed } from '../shared/data/resources.ts';
 import type { Route as Handler } from '../shared/http/lambda.ts';
 import type { LockRule } from '../shared/lock/api-lock.ts';

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startHttpApi } from '../local/http-api.ts';
-import { startTogether } from '../local/started.ts';
+import { startHttpApi } from './http-api/http-api.ts';
+import { startTogether } from './lifecycle/started.ts';
 import { frontMetrics } from './metrics.ts';
 import { type ServeSettings, SettingsError } from './settings.ts';
 

@@ -1,5 +1,5 @@
-import { serveUntilSignal } from '../local/until-signal.ts';
 import { startFront } from './front.ts';
+import { serveUntilSignal } from './lifecycle/until-signal.ts';
 import { help, readServeSettings } from './settings.ts';
 
 const log = (line: string) => console.error(line);

@@ -1,4 +1,4 @@
-import { readServerlessFile } from '../local/serverless-file.ts';
+import { readServerlessFile } from '../serve/http-api/serverless-file.ts';
 import type { Scope } from '../shared/app/app.ts';
 
 /** All routes as a caller must know them. A route of serverless.yml without a row here fails the tests that go over all. */

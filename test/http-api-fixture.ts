@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { type HttpApi, type HttpApiOptions, startHttpApi } from '../local/http-api.ts';
+import { type HttpApi, type HttpApiOptions, startHttpApi } from '../serve/http-api/http-api.ts';
 
 const folder = fileURLToPath(new URL('./fixtures/http-api/', import.meta.url));
 

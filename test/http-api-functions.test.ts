@@ -2,8 +2,8 @@ import { copyFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { rateMilliseconds } from '../local/api-schedules.ts';
-import { startHttpApi } from '../local/http-api.ts';
+import { startHttpApi } from '../serve/http-api/http-api.ts';
+import { rateMilliseconds } from '../serve/http-api/schedules.ts';
 import { fixtureApi, fixtureFiles } from './http-api-fixture.ts';
 
 interface PatientAnswer {

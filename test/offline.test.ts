@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { type Offline, startOffline } from '../local/offline.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
-// What serverless-offline does otherwise than the real gateway is not held here: local/http-api.ts is the faithful one.
+// What serverless-offline does otherwise than the real gateway is not held here: serve/http-api/http-api.ts is the faithful one.
 let stack: TestStack;
 let offline: Offline;
 let app: TestApp;

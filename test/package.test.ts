@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readServerlessFile } from '../local/serverless-file.ts';
+import { readServerlessFile } from '../serve/http-api/serverless-file.ts';
 import { type Packaged, packageTemplate, projectFolder, type Resource } from './package-template.ts';
 
 const serverlessFile = readServerlessFile(join(projectFolder, 'serverless.yml'));

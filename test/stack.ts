@@ -9,10 +9,10 @@ import type { PlanetscaleGatewayOptions } from '../gateway/planetscale/gateway.t
 import type { startUpstashGateway } from '../gateway/upstash/gateway.ts';
 import { type BackendOptions, startBackend } from '../local/backend.ts';
 import { type HighAvailability, startHighAvailability } from '../local/high-availability.ts';
-import { type HttpApi, startHttpApi } from '../local/http-api.ts';
 import { newKeys } from '../local/keys-file.ts';
 import type { WechatSimulator } from '../local/simulators/wechat.ts';
-import { startTogether } from '../local/started.ts';
+import { type HttpApi, startHttpApi } from '../serve/http-api/http-api.ts';
+import { startTogether } from '../serve/lifecycle/started.ts';
 import type { SignatureMethod } from '../shared/app/access-token.ts';
 import { SCOPES, type Scope, sealContext } from '../shared/app/app.ts';
 import { mintAppId, seal } from '../shared/master-key.ts';

@@ -7,13 +7,13 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { type Answer, gatewayAnswer } from './api-answers.ts';
-import { preflightAnswer, withCors } from './api-cors.ts';
-import { gatewayRequest } from './api-events.ts';
-import { startGateway } from './api-gateway.ts';
-import { startSchedules } from './api-schedules.ts';
+import { type Answer, gatewayAnswer } from './answers.ts';
+import { preflightAnswer, withCors } from './cors.ts';
 import { withDeadline } from './deadline.ts';
+import { gatewayRequest } from './events.ts';
+import { startGateway } from './gateway.ts';
 import { startLambda } from './lambda.ts';
+import { startSchedules } from './schedules.ts';
 import { readServerlessFile } from './serverless-file.ts';
 
 export interface HttpApiOptions {

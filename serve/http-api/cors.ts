@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Answer } from './api-answers.ts';
+import type { Answer } from './answers.ts';
 import type { CorsRules } from './serverless-file.ts';
 
 /** The gateway answers every preflight itself, also of paths that have no route; a stranger's gets no permission. */

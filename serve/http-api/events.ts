@@ -1,7 +1,7 @@
 /** Makes the payload-2.0 events of an HTTP API from a request: what a function sees is what AWS would show it. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { RouteMatch } from './api-routes.ts';
+import type { RouteMatch } from './routes.ts';
 import type { Authorizer } from './serverless-file.ts';
 
 /** A request as the gateway understands it, before a route is chosen. */

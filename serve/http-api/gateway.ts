@@ -1,10 +1,10 @@
-import { type Answer, authorizerDecision, functionAnswer, gatewayAnswer } from './api-answers.ts';
-import { authorizerEvent, type GatewayRequest, handlerEvent } from './api-events.ts';
-import { type RouteMatch, routeFinder } from './api-routes.ts';
-import { throttle } from './api-throttle.ts';
+import { type Answer, authorizerDecision, functionAnswer, gatewayAnswer } from './answers.ts';
 import { withDeadline } from './deadline.ts';
+import { authorizerEvent, type GatewayRequest, handlerEvent } from './events.ts';
 import type { Lambda } from './lambda.ts';
+import { type RouteMatch, routeFinder } from './routes.ts';
 import type { ServerlessFile } from './serverless-file.ts';
+import { throttle } from './throttle.ts';
 
 class IntegrationTimeout extends Error {
   override readonly name = 'IntegrationTimeout';
