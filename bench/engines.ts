@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { startRedis } from '../local/engines.ts';
+import { startRedis } from '../local/engines/engines.ts';
 
 /** The other projects, as bench/package-lock.json pins them. Not needed for anything but this. */
 export function installAnchors(): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Client } from '@planetscale/database';
 import { startBackend } from '../local/backend.ts';
-import { startMysql, startRedis } from '../local/engines.ts';
+import { startMysql, startRedis } from '../local/engines/engines.ts';
 import { newKeys } from '../local/keys-file.ts';
 import { credit, type Payment, settlePayment } from '../shared/recharge/payment.ts';
 

@@ -6,10 +6,10 @@ import { createConnection } from 'mysql2/promise';
 import { executeOverHttp } from '../db/execute.ts';
 import { migrate } from '../db/migrate.ts';
 import { seed } from '../db/seed.ts';
+import { type BoundChild, freePort, spawnBound } from '../local/engines/process.ts';
+import { type StackEngines, startStackEngines } from '../local/engines/stack-engines.ts';
 import { functionEnvironment, takeEnvironment } from '../local/function-environment.ts';
 import { type Keys, newKeys } from '../local/keys-file.ts';
-import { type BoundChild, freePort, spawnBound } from '../local/process.ts';
-import { type StackEngines, startStackEngines } from '../local/stack-engines.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
 
 /** A deployment of one's own, as docs/self-hosting.md describes it: engines, `npm run gateway`, `npm run serve`. */

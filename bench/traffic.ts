@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
-import { freePort } from '../local/process.ts';
+import { freePort } from '../local/engines/process.ts';
 import { startPluginServer } from '../local/simulators/plugin-server.ts';
 import { createApp, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
 import { write } from '../shared/db.ts';

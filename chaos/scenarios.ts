@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createConnection } from 'mysql2/promise';
 import type { SelfHosted } from '../bench/self-hosted.ts';
-import type { HighAvailability } from '../local/high-availability.ts';
+import type { HighAvailability } from '../local/engines/high-availability.ts';
 
 /** What is done to a running deployment. `heal` has ended when everything is as before. */
 export interface Scenario {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { defaultDataFolder } from '../local/data-folder.ts';
+import { UsageError } from '../local/dev-options.ts';
 import { apiLocks } from './api-locks.ts';
 import { newCaller } from './caller.ts';
 import { channelLogin } from './channels.ts';
@@ -16,7 +17,6 @@ import { openStage, type Stage } from './stage.ts';
 import { newStory, type Told } from './story.ts';
 import { newTape } from './tape.ts';
 import { usersAndSessions } from './users.ts';
-import { UsageError } from '../local/dev-options.ts';
 
 const HELP = `npm run demo -- [options]   shows every requirement on a real server, step by step
 

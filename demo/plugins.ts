@@ -1,4 +1,4 @@
-import { freePort } from '../local/process.ts';
+import { freePort } from '../local/engines/process.ts';
 import { type PluginServerSimulator, startPluginServer } from '../local/simulators/plugin-server.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';

@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { lockDirectory } from './directory-lock.ts';
+import { lockDirectory } from './engines/directory-lock.ts';
+import { processIdentity } from './engines/process.ts';
 import { type Addresses, functionEnvironment } from './function-environment.ts';
 import { type Keys, newKeys, proofOf, readKeys, writePrivately } from './keys-file.ts';
-import { processIdentity } from './process.ts';
 
 /**
  * Where `npm run dev` keeps what must outlive it: `redis/` and `mysql/`, `keys.json` with all secrets, and, only while it

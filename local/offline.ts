@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { startTogether } from '../serve/lifecycle/started.ts';
 import { serveUntilSignal } from '../serve/lifecycle/until-signal.ts';
 import { assertPortIsFree, commandOptions, type DevOptions } from './dev-options.ts';
-import { type BoundChild, freePort, spawnBound, startOnPort } from './process.ts';
+import { type BoundChild, freePort, spawnBound, startOnPort } from './engines/process.ts';
 import { build } from './rebuild.ts';
 import { isStartedAs } from './simulators/loopback-server.ts';
 import { startStack } from './stack.ts';

@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { run } from './process.ts';
+import { run } from './engines/process.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const SETTLE_MS = 150;

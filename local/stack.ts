@@ -2,8 +2,8 @@ import { type HttpApi, startHttpApi } from '../serve/http-api/http-api.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
 import { type Backend, type BackendOptions, type MysqlLogin, startBackend } from './backend.ts';
 import { openDataFolder } from './data-folder.ts';
+import { type StackEngines, startStackEngines } from './engines/stack-engines.ts';
 import { newKeys } from './keys-file.ts';
-import { type StackEngines, startStackEngines } from './stack-engines.ts';
 
 export interface StackOptions extends Pick<BackendOptions, 'sandbox' | 'seeded' | 'intercept' | 'env' | 'log'> {
   dataDirectory: string;

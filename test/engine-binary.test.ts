@@ -1,8 +1,8 @@
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Debian } from '../local/debian.ts';
-import { fetchIntoCache, findMysql, findRedis, type PackageSystem } from '../local/engine-binary.ts';
+import type { Debian } from '../local/engines/debian.ts';
+import { fetchIntoCache, findMysql, findRedis, type PackageSystem } from '../local/engines/engine-binary.ts';
 import { temporaryFolder } from './engines.ts';
 
 const quiet = () => {};

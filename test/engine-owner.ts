@@ -1,5 +1,5 @@
 // A process that owns engines and never stops them; engines.test.ts kills it. Prints their pids and the run's folders.
-import { startMysql, startRedis } from '../local/engines.ts';
+import { startMysql, startRedis } from '../local/engines/engines.ts';
 
 const directory = process.argv[2] ?? '';
 const redis = await startRedis({ directory: `${directory}/redis`, persist: true, own: true });

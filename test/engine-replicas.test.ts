@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { startMysql, startRedis } from '../local/engines.ts';
-import { startSentinels } from '../local/sentinel.ts';
+import { startMysql, startRedis } from '../local/engines/engines.ts';
+import { startSentinels } from '../local/engines/sentinel.ts';
 import { temporaryFolder } from './engines.ts';
 
 // MySQL takes ten seconds to end a primary that had replicas, MariaDB a tenth of one.

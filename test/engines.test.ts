@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type MysqlServer, startMysql, startRedis } from '../local/engines.ts';
-import { processIdentity } from '../local/process.ts';
+import { type MysqlServer, startMysql, startRedis } from '../local/engines/engines.ts';
+import { processIdentity } from '../local/engines/process.ts';
 import { freshDatabase, freshRedis, temporaryFolder } from './engines.ts';
 
 test('a fresh Redis answers and is empty', async () => {

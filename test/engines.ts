@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mysql2/promise';
 import { inject } from 'vitest';
-import { type RedisServer, startRedis } from '../local/engines.ts';
+import { type RedisServer, startRedis } from '../local/engines/engines.ts';
 
 export interface MysqlAddress {
   host: string;

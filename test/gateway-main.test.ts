@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Client } from '@planetscale/database';
 import { Redis } from '@upstash/redis';
 import { afterEach, expect, test } from 'vitest';
-import { freePort } from '../local/process.ts';
+import { freePort } from '../local/engines/process.ts';
 import { freshDatabase, freshRedis } from './engines.ts';
 
 const children: ChildProcess[] = [];

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startUpstashGateway } from '../gateway/upstash/gateway.ts';
-import { startRedis } from '../local/engines.ts';
+import { startRedis } from '../local/engines/engines.ts';
 import { freshRedis } from './engines.ts';
 import { type RestFixture, startRest, TOKEN } from './upstash-fixture.ts';
 

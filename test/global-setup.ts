@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { findRedis, startMysql } from '../local/engines.ts';
+import { findRedis, startMysql } from '../local/engines/engines.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { startUpstashGateway } from '../gateway/upstash/gateway.ts';
-import type { RedisMember } from '../local/high-availability.ts';
+import type { RedisMember } from '../local/engines/high-availability.ts';
 import { openShop, type Shop, type Shopper } from './recharge-fixture.ts';
 
 /** Usual: writable again after 3 s. */

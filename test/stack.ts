@@ -8,7 +8,7 @@ import { bodySha256 } from '../client/sign.ts';
 import type { PlanetscaleGatewayOptions } from '../gateway/planetscale/gateway.ts';
 import type { startUpstashGateway } from '../gateway/upstash/gateway.ts';
 import { type BackendOptions, startBackend } from '../local/backend.ts';
-import { type HighAvailability, startHighAvailability } from '../local/high-availability.ts';
+import { type HighAvailability, startHighAvailability } from '../local/engines/high-availability.ts';
 import { newKeys } from '../local/keys-file.ts';
 import type { WechatSimulator } from '../local/simulators/wechat.ts';
 import { type HttpApi, startHttpApi } from '../serve/http-api/http-api.ts';

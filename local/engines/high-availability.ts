@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import type { SentinelAddress } from '../gateway/upstash/sentinel.ts';
-import { startTogether } from '../serve/lifecycle/started.ts';
+import type { SentinelAddress } from '../../gateway/upstash/sentinel.ts';
+import { startTogether } from '../../serve/lifecycle/started.ts';
 import {
   type MysqlServer,
   type RedisServer,

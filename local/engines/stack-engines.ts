@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RedisAddress } from '../gateway/upstash/redis-connection.ts';
-import { startTogether } from '../serve/lifecycle/started.ts';
+import type { RedisAddress } from '../../gateway/upstash/redis-connection.ts';
+import { startTogether } from '../../serve/lifecycle/started.ts';
 import { startMysql, startRedis } from './engines.ts';
 import { type HighAvailability, REDIS_FOLDERS, startHighAvailability } from './high-availability.ts';
 
