@@ -4,8 +4,8 @@ import { pointSamplesAt, registerSamples, SAMPLE_CHANNEL } from '../portal/sampl
 import { startTogether } from '../serve/lifecycle/started.ts';
 import { type ChannelSimulator, startChannelSimulator } from './simulators/channel.ts';
 import { type PluginServerSimulator, startPluginServer } from './simulators/plugin-server.ts';
-import { type MockWechatPay, startMockWechatPay } from './simulators/wechatpay.ts';
-import { keptIdentity } from './simulators/wechatpay-identity.ts';
+import { keptIdentity } from './simulators/wechatpay/identity.ts';
+import { type MockWechatPay, startMockWechatPay } from './simulators/wechatpay/mock.ts';
 import type { Stack } from './stack.ts';
 
 /** Those that a mini-program's backend talks to, in small: they make every story playable on one machine. */

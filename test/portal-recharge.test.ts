@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startMockWechatPay } from '../local/simulators/wechatpay.ts';
+import { startMockWechatPay } from '../local/simulators/wechatpay/mock.ts';
 import { temporaryFolder } from './engines.ts';
 import { portal, portalHere, portalJson } from './portal-command.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';

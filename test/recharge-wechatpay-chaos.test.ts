@@ -1,6 +1,6 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type MockWechatPay, startMockWechatPay } from '../local/simulators/wechatpay.ts';
+import { type MockWechatPay, startMockWechatPay } from '../local/simulators/wechatpay/mock.ts';
 import { NOT_READ } from '../shared/cache/cache.ts';
 import { AppError } from '../shared/errors.ts';
 import { auditLedger } from '../shared/recharge/audit.ts';

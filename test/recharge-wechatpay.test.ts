@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type MockWechatPay, startMockWechatPay } from '../local/simulators/wechatpay.ts';
+import { type MockWechatPay, startMockWechatPay } from '../local/simulators/wechatpay/mock.ts';
 import { listMerchants, setMerchant } from '../shared/recharge/merchant.ts';
 import { findProvider } from '../shared/recharge/providers.ts';
 import { billingDay, reconcile } from '../shared/recharge/reconcile.ts';

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { selfSignedCertificate } from '../local/simulators/wechatpay-certificate.ts';
+import { selfSignedCertificate } from '../local/simulators/wechatpay/certificate.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
 let stack: TestStack;

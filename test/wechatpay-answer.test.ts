@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createSigner, newIdentity } from '../local/simulators/wechatpay-identity.ts';
+import { createSigner, newIdentity } from '../local/simulators/wechatpay/identity.ts';
 import { createWechatPay, type WechatPay } from '../shared/recharge/wechatpay/client.ts';
 import { WechatPayOutcomeUnknown, WechatPayRefused } from '../shared/recharge/wechatpay/error.ts';
 

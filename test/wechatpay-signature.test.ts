@@ -7,7 +7,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createSigner, newIdentity } from '../local/simulators/wechatpay-identity.ts';
+import { createSigner, newIdentity } from '../local/simulators/wechatpay/identity.ts';
 import { createWechatPay } from '../shared/recharge/wechatpay/client.ts';
 import { WechatPayInputError } from '../shared/recharge/wechatpay/error.ts';
 import type { Http, HttpRequest } from '../shared/recharge/wechatpay/exchange.ts';

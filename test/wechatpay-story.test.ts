@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type MockOptions, type MockWechatPay, startMockWechatPay } from '../local/simulators/wechatpay.ts';
-import { newIdentity } from '../local/simulators/wechatpay-identity.ts';
+import { newIdentity } from '../local/simulators/wechatpay/identity.ts';
+import { type MockOptions, type MockWechatPay, startMockWechatPay } from '../local/simulators/wechatpay/mock.ts';
 import { createWechatPay, type WechatPay } from '../shared/recharge/wechatpay/client.ts';
 import { WechatPayInputError, WechatPayOutcomeUnknown, WechatPayRefused } from '../shared/recharge/wechatpay/error.ts';
 import type { Notice } from '../shared/recharge/wechatpay/notice.ts';

@@ -9,7 +9,7 @@ import {
   verify,
 } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { selfSignedCertificate } from './wechatpay-certificate.ts';
+import { selfSignedCertificate } from './certificate.ts';
 
 /** `mixed`: every answer and notice is signed with one of the two at random, as while a merchant moves over. */
 export type KeyKind = 'certificate' | 'public-key';

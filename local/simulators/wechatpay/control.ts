@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { MockWechatPay } from './wechatpay.ts';
-import { readFault } from './wechatpay-fault.ts';
-import { ApiRefusal, type RefundEnd } from './wechatpay-orders.ts';
-import { cashierPage } from './wechatpay-page.ts';
-import { readAll } from './wechatpay-server.ts';
+import { readFault } from './fault.ts';
+import type { MockWechatPay } from './mock.ts';
+import { ApiRefusal, type RefundEnd } from './orders.ts';
+import { cashierPage } from './page.ts';
+import { readAll } from './server.ts';
 
 /** What a test in another language, or a person with the page, uses in place of the exported functions. */
 export async function serveControl(

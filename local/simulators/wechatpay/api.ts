@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { tradeBill } from './wechatpay-bill.ts';
-import type { ApiCall } from './wechatpay-fault.ts';
-import type { KeyMode, MockIdentity, PlatformSigner } from './wechatpay-identity.ts';
-import { ApiRefusal, type MockOrders, type MockRefund } from './wechatpay-orders.ts';
+import { tradeBill } from './bill.ts';
+import type { ApiCall } from './fault.ts';
+import type { KeyMode, MockIdentity, PlatformSigner } from './identity.ts';
+import { ApiRefusal, type MockOrders, type MockRefund } from './orders.ts';
 
 export interface ApiAnswer {
   readonly status: number;

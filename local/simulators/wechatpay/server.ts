@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ApiAnswer, type ApiContext, findRoute } from './wechatpay-api.ts';
-import type { ApiFault, Faults } from './wechatpay-fault.ts';
-import type { KeyKind } from './wechatpay-identity.ts';
-import { ApiRefusal } from './wechatpay-orders.ts';
+import { type ApiAnswer, type ApiContext, findRoute } from './api.ts';
+import type { ApiFault, Faults } from './fault.ts';
+import type { KeyKind } from './identity.ts';
+import { ApiRefusal } from './orders.ts';
 
 export interface LoggedCall {
   readonly method: string;

@@ -1,4 +1,4 @@
-import type { MockOrder, MockRefund } from './wechatpay-orders.ts';
+import type { MockOrder, MockRefund } from './orders.ts';
 
 /** Fewer columns than WeChat's, under its names: a reader goes by names. */
 const HEAD = '交易时间,公众账号ID,商户号,微信订单号,商户订单号,交易状态,货币种类,商户退款单号,申请退款金额,订单金额';

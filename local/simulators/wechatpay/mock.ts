@@ -1,15 +1,15 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
-import type { WechatPayConfig } from '../../shared/recharge/wechatpay/input.ts';
-import { manualClock, realClock } from './wechatpay-clock.ts';
-import { runMockWechatPay } from './wechatpay-command.ts';
-import { serveControl } from './wechatpay-control.ts';
-import { type Fault, Faults } from './wechatpay-fault.ts';
-import { createSigner, type KeyKind, type KeyMode, type MockIdentity, newIdentity } from './wechatpay-identity.ts';
-import { MockNotices, type NoticeRecord } from './wechatpay-notices.ts';
-import { type MockOrder, MockOrders, type MockRefund, type RefundEnd } from './wechatpay-orders.ts';
-import { type LoggedCall, serveApi } from './wechatpay-server.ts';
+import type { WechatPayConfig } from '../../../shared/recharge/wechatpay/input.ts';
+import { manualClock, realClock } from './clock.ts';
+import { serveControl } from './control.ts';
+import { type Fault, Faults } from './fault.ts';
+import { createSigner, type KeyKind, type KeyMode, type MockIdentity, newIdentity } from './identity.ts';
+import { runMockWechatPay } from './main.ts';
+import { MockNotices, type NoticeRecord } from './notices.ts';
+import { type MockOrder, MockOrders, type MockRefund, type RefundEnd } from './orders.ts';
+import { type LoggedCall, serveApi } from './server.ts';
 
 export interface MockOptions {
   /** 0 or absent: any free port of the loopback interface. */

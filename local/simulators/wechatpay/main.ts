@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import type { MockOptions, MockWechatPay } from './wechatpay.ts';
-import { keptIdentity } from './wechatpay-identity.ts';
+import { keptIdentity } from './identity.ts';
+import type { MockOptions, MockWechatPay } from './mock.ts';
 
 const help = `mock-wechatpay: WeChat Pay v3 for one merchant on this machine
 

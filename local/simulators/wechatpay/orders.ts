@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { MockIdentity } from './wechatpay-identity.ts';
+import type { MockIdentity } from './identity.ts';
 
 /** An error answer of API v3: HTTP status, code, text. */
 export class ApiRefusal extends Error {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import type { MockClock } from './wechatpay-clock.ts';
-import type { Faults, NoticeFault } from './wechatpay-fault.ts';
-import type { KeyKind, PlatformSigner } from './wechatpay-identity.ts';
+import type { MockClock } from './clock.ts';
+import type { Faults, NoticeFault } from './fault.ts';
+import type { KeyKind, PlatformSigner } from './identity.ts';
 
 /** Waits between deliveries in seconds, from WeChat's pages: 24 h 4 min in all, after which it gives up. */
 export const retrySchedule = [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600];
