@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { request } from 'node:http';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+
+const PASSWORD = 'seven-lanterns-over-water';
+
+describe('guessing passwords', { timeout: 120_000 }, () => {
+  let stack: TestStack;
+  let app: TestApp;
+  beforeAll(async () => {
+    stack = await startTestStack();
+    app = await stack.createApp();
+  });
+
+  const newAccount = async (): Promise<string> => {
+    const account = `u-${randomBytes(6).toString('hex')}`;
+    const answer = await stack.call(app, 'POST', '/accounts', { body: { account, password: PASSWORD } });
+    expect(answer.status).toBe(201);
+    return account;
+  };
+
+  /** A login as it arrives from another address: every 127.x.y.z is this machine. */
+  function logInFrom(ip: string, account: string, password: string) {
+    const body = JSON.stringify({ account, password });
+    const headers = stack.sign(app, 'POST', '/login', { body });
+    return new Promise<{ status: number; code: string; headers: NodeJS.Dict<string | string[]> }>((resolve, reject) => {
+      const outgoing = request(
+        `${stack.url}/login`,
+        { method: 'POST', headers, localAddress: ip },
+        async (incoming) => {
+          let text = '';
+          for await (const chunk of incoming) text += chunk;
+          resolve({ status: incoming.statusCode ?? 0, code: JSON.parse(text).code, headers: incoming.headers });
+        },
+      );
+      outgoing.on('error', reject);
+      outgoing.end(body);
+    });
+  }
+  const guess = (ip: string, account: string) => logInFrom(ip, account, `guess-${randomBytes(4).toString('hex')}`);
+
+  /** As if all the guesses up to this many had been made: a hash takes its time. */
+  async function raiseCount(from: number, to: number): Promise<void> {
+    const keys = await stack.redis.keys('*:lock:count:*');
+    const counts = await Promise.all(keys.map(async (key) => [key, await stack.redis.get(key)] as const));
+    const raised = counts.filter(([, value]) => value === `0;${from}`);
+    expect(raised.length).toBeGreaterThan(0);
+    for (const [key] of raised) await stack.redis.set(key, `0;${to}`, 'KEEPTTL');
+  }
+
+  test('twenty wrong passwords lock the account for that address alone', async () => {
+    const account = await newAccount();
+    for (let i = 0; i < 4; i++) await guess('127.0.1.1', account);
+    await raiseCount(4, 19);
+    expect(await guess('127.0.1.1', account)).toMatchObject({ status: 401 });
+    const locked = await logInFrom('127.0.1.1', account, PASSWORD);
+    expect(locked).toMatchObject({ status: 429, code: 'LOCKED' });
+    expect(Number(locked.headers['retry-after'])).toBeGreaterThan(0);
+    expect(locked.headers['ratelimit-policy']).toContain('failures-by-account-ip');
+    expect(await logInFrom('127.0.1.2', account, PASSWORD)).toMatchObject({ status: 200 });
+  });
+
+  test('an account that nobody has is locked like any other', async () => {
+    const account = `nobody-${randomBytes(4).toString('hex')}`;
+    const answers = [];
+    for (let i = 0; i < 21; i++) answers.push((await guess('127.0.2.1', account)).status);
+    expect(answers).toEqual([...Array(20).fill(401), 429]);
+  });
+
+  test('guesses from many addresses lock the account for strangers, not for who logged in from there before', async () => {
+    const account = await newAccount();
+    expect(await logInFrom('127.0.3.1', account, PASSWORD)).toMatchObject({ status: 200 });
+    for (let i = 0; i < 7; i++) await guess(`127.0.3.${10 + i}`, account);
+    await raiseCount(7, 100);
+    const stranger = await guess('127.0.3.99', account);
+    expect(stranger).toMatchObject({ status: 429, code: 'LOCKED' });
+    expect(stranger.headers['ratelimit-policy']).toContain('failures-by-account"');
+    for (let i = 0; i < 3; i++) {
+      expect(await logInFrom('127.0.3.1', account, PASSWORD)).toMatchObject({ status: 200 });
+      expect(await logInFrom('127.0.3.99', account, PASSWORD)).toMatchObject({ status: 429 });
+    }
+  });
+
+  test('whoever knows the password is never locked out by logging in often', async () => {
+    const account = await newAccount();
+    for (let i = 0; i < 25; i++) expect((await logInFrom('127.0.4.1', account, PASSWORD)).status).toBe(200);
+  });
+
+  test('logins of a known caller give strangers no further guesses', async () => {
+    const account = await newAccount();
+    await logInFrom('127.0.5.1', account, PASSWORD);
+    for (let i = 0; i < 5; i++) await guess(`127.0.5.${10 + i}`, account);
+    const used = async () => {
+      const keys = await stack.redis.keys('*:lock:count:*');
+      const values = await Promise.all(keys.map((key) => stack.redis.get(key)));
+      return values.sort();
+    };
+    const before = await used();
+    await logInFrom('127.0.5.1', account, PASSWORD);
+    expect(await used()).toEqual(before);
+  });
+
+  test('an unknown account takes as long as a wrong password', async () => {
+    const account = await newAccount();
+    const median = (times: number[]): number => times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+    const timed = async (ip: string, name: string): Promise<number> => {
+      const startedAt = performance.now();
+      await guess(ip, name);
+      return performance.now() - startedAt;
+    };
+    const [wrong, unknown]: [number[], number[]] = [[], []];
+    for (let i = 0; i < 18; i++) {
+      wrong.push(await timed(`127.0.6.${10 + Math.floor(i / 18)}`, account));
+      unknown.push(await timed(`127.0.6.${10 + Math.floor(i / 18)}`, `nobody-${Math.floor(i / 18)}`));
+    }
+    const ratio = median(wrong) / median(unknown);
+    console.log(`wrong password / unknown account: ${ratio.toFixed(2)}`);
+    expect(ratio).toBeGreaterThan(1 / 1.6);
+    expect(ratio).toBeLessThan(1.6);
+  });
+});

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+
+const PASSWORD = 'a-quiet-river-at-dawn';
+const freshName = (): string => `user-${randomBytes(6).toString('hex')}`;
+
+describe('logging in by account and password', () => {
+  let stack: TestStack;
+  let app: TestApp;
+  beforeAll(async () => {
+    stack = await startTestStack();
+    app = await stack.createApp();
+  });
+
+  const register = (account: string, password = PASSWORD, more = {}) =>
+    stack.call(app, 'POST', '/accounts', { body: { account, password, ...more } });
+  const logIn = (account: string, password = PASSWORD) =>
+    stack.call(app, 'POST', '/login', { body: { account, password } });
+
+  test('who registers can log in and is known by the token alone', async () => {
+    const account = freshName();
+    const created = await register(account, PASSWORD, { profile: { nickname: '小林' } });
+    expect(created).toMatchObject({ status: 201, body: { userId: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/) } });
+    const login = await logIn(account.toUpperCase());
+    const user = { userId: created.body.userId, account, profile: { nickname: '小林' } };
+    expect(login).toMatchObject({ status: 200, body: { token: expect.stringMatching(/^s1\./), user } });
+    expect(Date.parse(login.body.expiresAt)).toBeGreaterThan(Date.now() + 29 * 86_400_000);
+    const me = await stack.call(app, 'GET', '/me', { session: login.body.token });
+    expect(me).toMatchObject({ status: 200, body: user });
+    expect(Object.keys(me.body).sort()).toEqual(['account', 'profile', 'userId']);
+  });
+
+  test('a login costs two requests to Redis and two to MySQL', async () => {
+    const account = freshName();
+    await register(account);
+    await logIn(account);
+    await stack.resetCounters();
+    expect((await logIn(account)).status).toBe(200);
+    expect(await stack.counters()).toMatchObject({ redisRequests: 2, mysqlRequests: 2 });
+  });
+
+  test('a read with a session costs one request to Redis in all', async () => {
+    const account = freshName();
+    await register(account);
+    const session = (await logIn(account)).body.token;
+    await stack.call(app, 'GET', '/me', { session });
+    await stack.resetCounters();
+    expect((await stack.call(app, 'GET', '/me', { session })).status).toBe(200);
+    expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
+  });
+
+  test('one name is one account, whatever its case', async () => {
+    const account = freshName();
+    const answers = await Promise.all([account, account.toUpperCase(), account].map((name) => register(name)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
+    expect(answers.find(({ status }) => status === 409)?.body.code).toBe('ACCOUNT_EXISTS');
+  });
+
+  test('an account that nobody has and a wrong password get the same answer', async () => {
+    const account = freshName();
+    await register(account);
+    const [wrong, unknown] = [await logIn(account, 'not-the-password'), await logIn(freshName(), 'not-the-password')];
+    const shape = ({ status, body, headers }: typeof wrong) => ({
+      status,
+      body: { ...body, requestId: '' },
+      headers: [...headers.keys()].sort(),
+    });
+    expect(wrong).toMatchObject({ status: 401, body: { code: 'BAD_CREDENTIALS' } });
+    expect(shape(unknown)).toEqual(shape(wrong));
+  });
+
+  test('a login that succeeded is one, also when Redis is gone before it ends', async () => {
+    const account = freshName();
+    await register(account);
+    let requests = 0;
+    stack.faults.redis = () => (++requests > 1 ? { kind: 'drop-before' } : undefined);
+    const login = await logIn(account);
+    stack.faults.redis = undefined;
+    expect(login).toMatchObject({ status: 200, body: { user: { account } } });
+    expect(requests).toBeGreaterThan(1);
+  });
+});

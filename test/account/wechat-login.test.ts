@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+
+describe('logging in by WeChat', () => {
+  let stack: TestStack;
+  let app: TestApp;
+  beforeAll(async () => {
+    stack = await startTestStack();
+    app = await stack.createApp();
+  });
+  afterEach(() => {
+    stack.wechat.misbehave(null);
+  });
+  const logIn = (code: string) => stack.call(app, 'POST', '/login/wechat', { body: { code } });
+  const newPerson = (): string => `openid-${randomBytes(6).toString('hex')}`;
+  const BAD = { status: 401, body: { code: 'BAD_CREDENTIALS' } };
+  const AWAY = { status: 503, body: { code: 'UNAVAILABLE', retryable: true } };
+
+  test('a code becomes a session, and the same person is the same user', async () => {
+    const person = newPerson();
+    const first = await logIn(stack.wechat.issueCode(person));
+    expect(first).toMatchObject({ status: 200, body: { user: { account: null, profile: {} } } });
+    const second = await logIn(stack.wechat.issueCode(person));
+    expect(second.body.user).toEqual(first.body.user);
+    expect(second.body.token).not.toBe(first.body.token);
+    expect((await logIn(stack.wechat.issueCode(newPerson()))).body.user.userId).not.toBe(first.body.user.userId);
+  });
+
+  test('a code is good once, and one that WeChat did not issue is none', async () => {
+    const code = stack.wechat.issueCode();
+    const answers = await Promise.all([1, 2, 3].map(() => logIn(code)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
+    expect(await logIn(code)).toMatchObject(BAD);
+    expect(await logIn('made-up-code')).toMatchObject(BAD);
+  });
+
+  test('WeChat is not asked over and over about one code', async () => {
+    const before = stack.wechat.calls();
+    const answers: number[] = [];
+    for (let i = 0; i < 7; i++) answers.push((await logIn('one-and-the-same')).status);
+    expect(answers).toEqual([401, 401, 401, 401, 401, 429, 429]);
+    expect(stack.wechat.calls() - before).toBe(5);
+  });
+
+  test('a busy or limiting WeChat is no wrong code: the same code works afterwards', async () => {
+    const code = stack.wechat.issueCode();
+    stack.wechat.failNext(-1, 45011);
+    expect(await logIn(code)).toMatchObject(AWAY);
+    expect(await logIn(code)).toMatchObject(AWAY);
+    expect(await logIn(code)).toMatchObject({ status: 200 });
+  });
+
+  test('a user whom WeChat blocks is refused; a wrong appid or secret is nobody’s wrong code', async () => {
+    stack.wechat.failNext(40226, 40013, 40125, 99999);
+    expect(await logIn(stack.wechat.issueCode())).toMatchObject(BAD);
+    for (let i = 0; i < 3; i++) expect(await logIn(stack.wechat.issueCode())).toMatchObject(AWAY);
+  });
+
+  test('a WeChat that answers nonsense, breaks off or hangs lets nobody in', async () => {
+    const faults = [
+      { kind: 'answer', status: 200, body: '<html>' },
+      { kind: 'answer', status: 200, body: {} },
+      { kind: 'answer', status: 200, body: { openid: '../x' } },
+      { kind: 'answer', status: 200, body: { openid: ['x'] } },
+      { kind: 'answer', status: 500, body: { openid: 'somebody' } },
+      { kind: 'refuse' },
+      { kind: 'hang' },
+    ] as const;
+    for (const fault of faults) {
+      stack.wechat.misbehave(fault);
+      expect(await logIn(`code-${randomBytes(4).toString('hex')}`), JSON.stringify(fault)).toMatchObject(AWAY);
+    }
+  });
+
+  test('20 first logins of a person at once make one user', async () => {
+    const person = newPerson();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => logIn(stack.wechat.issueCode(person))));
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    expect(new Set(answers.map(({ body }) => body.user.userId)).size).toBe(1);
+  });
+
+  test('the session_key goes nowhere: not into the answer, not into an engine', async () => {
+    const sessionKey = randomBytes(16).toString('base64');
+    const person = newPerson();
+    stack.wechat.misbehave({ kind: 'answer', status: 200, body: { openid: person, session_key: sessionKey } });
+    const answer = await logIn('any-code');
+    expect(answer.status).toBe(200);
+    expect(answer.text).not.toContain(sessionKey);
+    expect(answer.text).not.toContain(person);
+    const keys = await stack.redis.keys('*');
+    const strings = await Promise.all(keys.map((key) => stack.redis.dump(key)));
+    expect(strings.join('\n')).not.toContain(sessionKey);
+    const [rows] = await stack.mysql.query('SELECT * FROM users');
+    expect(JSON.stringify(rows)).not.toContain(sessionKey);
+  });
+});
+
+describe('where WeChat is not set up', () => {
+  let stack: TestStack;
+  beforeAll(async () => {
+    stack = await startTestStack({ env: { WECHAT_APPID: '', WECHAT_SECRET: '' } });
+  });
+
+  test('its login says so, and the other ways to log in are open', async () => {
+    const app = await stack.createApp();
+    const wechat = await stack.call(app, 'POST', '/login/wechat', { body: { code: 'any-code' } });
+    expect(wechat).toMatchObject({ status: 503, body: { detail: 'WeChat login is not set up here.' } });
+    const password = await stack.call(app, 'POST', '/login', {
+      body: { account: 'nobody', password: 'whatever-it-is' },
+    });
+    expect(password).toMatchObject({ status: 401 });
+  });
+});

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Fault } from '../../gateway/faults.ts';
+import { type Found, type Load, readThrough } from '../../shared/cache/cache.ts';
+import { forget, writeStrict } from '../../shared/cache/write.ts';
+import { EngineError } from '../../shared/errors.ts';
+import { LocalCache } from '../../shared/local-cache.ts';
+import { runInvocation } from '../../shared/telemetry.ts';
+import { readKey } from '../support/admission-call.ts';
+import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-world.ts';
+import { key, POLICY, read, says, sleep } from '../support/cache-reads.ts';
+
+let world: AdmissionWorld;
+let fault: (() => Fault | undefined) | undefined;
+beforeAll(async () => {
+  world = await startAdmissionWorld(() => fault?.());
+});
+beforeEach(async () => {
+  fault = undefined;
+  await world.redis.flushall();
+});
+afterAll(() => world.stop());
+
+const requests = async (work: () => Promise<unknown>): Promise<number> => {
+  world.gateway.resetStats();
+  await work();
+  return world.gateway.stats().requests;
+};
+
+describe('reads of many', () => {
+  const keys = ['a', 'b', 'c', 'd'].map((id) => readKey(id));
+  const rows: Load<string> = async (indexes) =>
+    indexes.map((i) => ({ value: i === 3 ? null : `row ${i}`, version: 1 }));
+
+  test('cost one request when all are there, two otherwise, and absent ids become null markers', async () => {
+    expect(await requests(() => readThrough(keys, POLICY, rows))).toBe(2);
+    expect(await requests(() => readThrough(keys, POLICY, rows))).toBe(1);
+    expect((await readThrough(keys, POLICY, rows)).map(({ cache }) => cache)).toEqual(['hit', 'hit', 'hit', 'null']);
+    expect(await world.redis.get(keys[3] as string)).toMatch(/^N/);
+  });
+
+  test('with one lost lease fill the others', async () => {
+    await readThrough(keys, POLICY, async (indexes, fresh) => {
+      await forget([keys[1] as (typeof keys)[number]]);
+      return rows(indexes, fresh);
+    });
+    const stored = await world.redis.mget(...keys);
+    expect(stored.map((value) => value?.charAt(0) ?? '-')).toEqual(['J', '-', 'J', 'N']);
+  });
+});
+
+describe('inside one invocation', () => {
+  const inOne = <T>(work: () => Promise<T>): Promise<T> => runInvocation('test', 30_000, work);
+
+  test('parallel reads of one key are one, and what they share is frozen', async () => {
+    const load = says({ inner: { n: 1 } });
+    const all = await inOne(() => Promise.all(Array.from({ length: 20 }, () => read(load))));
+    expect(load.loads).toBe(1);
+    const shared = all[0]?.value as { inner: object } | undefined;
+    expect(Object.isFrozen(shared?.inner)).toBe(true);
+  });
+
+  test('a read after a write joins no read that began before it', async () => {
+    await inOne(async () => {
+      const before = read(async () => {
+        await forget([key]);
+        expect((await read(says('new'))).value).toBe('new');
+        return [{ value: 'old', version: 1 }];
+      });
+      await before;
+    });
+  });
+});
+
+describe('Redis away', () => {
+  const away = (): Fault => ({ kind: 'status', status: 502, body: '<html>no</html>' });
+
+  test('after a good load the value is returned although it cannot be stored', async () => {
+    const found = await read(async () => {
+      fault = away;
+      return [{ value: 'loaded', version: 1 }];
+    });
+    expect(found).toMatchObject({ value: 'loaded', cache: 'miss' });
+  });
+
+  test('reads go to the database, eight at once in a process and no more', async () => {
+    fault = away;
+    let now = 0;
+    let most = 0;
+    const slow: Load<unknown> = async () => {
+      most = Math.max(most, ++now);
+      await sleep(40);
+      now--;
+      return [{ value: 1, version: 1 }];
+    };
+    const all = await Promise.allSettled(Array.from({ length: 30 }, () => read(slow)));
+    expect(most).toBe(8);
+    expect(all.some(({ status }) => status === 'rejected')).toBe(true);
+  });
+
+  test('the breaker stops asking after three failures, and asks again two seconds later', async () => {
+    fault = away;
+    for (let i = 0; i < 3; i++) await read(says(1));
+    expect(await requests(() => read(says(1)))).toBe(0);
+    fault = undefined;
+    await sleep(2_100);
+    await read(says('back'));
+    expect((await read(says('x'))).value).toBe('back');
+  });
+
+  test('a strict write is refused and its statement never sent', async () => {
+    fault = away;
+    let sent = false;
+    const write = writeStrict([key], async () => {
+      sent = true;
+    });
+    await expect(write).rejects.toThrow(EngineError);
+    expect(sent).toBe(false);
+  });
+});
+
+describe('a family that this process may remember', () => {
+  test('costs no request within its age, is bounded in entries and bytes, and keeps absences too', async () => {
+    fault = undefined;
+    await sleep(2_100);
+    const local = new LocalCache<Found<unknown>>(2, 5_000, 4_000);
+    const policy = { ...POLICY, local };
+    await read(says(null), policy);
+    expect(await requests(() => read(says(1), policy))).toBe(0);
+    await readThrough([readKey('p'), readKey('q')], policy, says('v'));
+    expect(await requests(() => read(says(1), policy))).toBe(1);
+    await readThrough([readKey('big')], policy, says('x'.repeat(3_000)));
+    expect(await requests(() => readThrough([readKey('big')], policy, says(1)))).toBe(1);
+  });
+});

@@ -1,0 +1,84 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { beginWriteScript, endWriteScript, fillScript, lookupScript, sweepScript } from '../../shared/cache/scripts.ts';
+import type { Script } from '../../shared/redis.ts';
+import { type Family, runInterleaving } from '../support/cache-actors.ts';
+import { type CacheWorld, forSeeds, startCacheWorld } from '../support/cache-world.ts';
+import { mutate } from '../support/mutant.ts';
+
+/** The interleavings are worth what they find: with any of these pieces gone they must fail. */
+const MUTANTS: Array<{ what: string; family: Family; script: Script; from: string; to: string }> = [
+  {
+    what: 'the compare in the fill is removed',
+    family: 'plain',
+    script: fillScript,
+    from: 'if fit == 1 then',
+    to: 'if true then stored = stored or ""',
+  },
+  {
+    what: 'the marker is written unconditionally',
+    family: 'plain',
+    script: fillScript,
+    from: 'if fit == 1 then',
+    to: `if fit == 1 or string.sub(value, 1, 1) == 'N' then stored = stored or ""`,
+  },
+  {
+    what: 'the fill lands wherever some lease stands',
+    family: 'plain',
+    script: fillScript,
+    from: 'if owner ~= id then return 0 end',
+    to: 'if not owner then return 0 end',
+  },
+  {
+    what: 'the sweep leaves leases in flight',
+    family: 'dying',
+    script: sweepScript,
+    from: 'elseif stored then',
+    to: "elseif stored and string.sub(stored, 1, 1) ~= 'L' then",
+  },
+  {
+    what: 'the tombstone is removed',
+    family: 'strict',
+    script: beginWriteScript,
+    from: "redis.call('SET', key, 'T' .. writers, 'PX', ARGV[2])",
+    to: '',
+  },
+  {
+    what: 'the tombstone holds one writer instead of the set of them',
+    family: 'strict',
+    script: endWriteScript,
+    from: 'if writer ~= ARGV[1] then',
+    to: 'if false then',
+  },
+  {
+    what: 'readers take a lease over a tombstone',
+    family: 'strict',
+    script: lookupScript,
+    from: "if kind == 'T' then return 'bypass' end",
+    to: '',
+  },
+];
+
+describe('the interleavings find it when', () => {
+  let world: CacheWorld;
+  let undo = (): void => {};
+  beforeAll(async () => {
+    world = await startCacheWorld();
+  });
+  afterEach(() => undo());
+  afterAll(() => world.stop());
+
+  test.each(MUTANTS)(
+    '$what',
+    async ({ family, script, from, to }) => {
+      undo = mutate(script, from, to);
+      const found: string[] = [];
+      await forSeeds(1, 600, async (seed) => {
+        if (found.length > 0) return;
+        const what = await runInterleaving(world, seed, family).catch(String);
+        if (what !== '') found.push(what);
+      });
+      expect(found[0]).toMatch(/^seed \d+: (?!a key)/);
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { runInNewContext } from 'node:vm';
+import { build } from 'esbuild';
+import { describe, expect, it } from 'vitest';
+import { app } from '../support/client-server.ts';
+
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const entry = file('../../client/miniapp-client.ts');
+
+/** What a mini-program's build makes of the SDK. */
+async function bundle(minify: boolean): Promise<string> {
+  const result = await build({
+    entryPoints: [entry],
+    bundle: true,
+    platform: 'neutral',
+    target: 'es2018',
+    format: 'iife',
+    globalName: 'sdk',
+    minify,
+    write: false,
+  });
+  return result.outputFiles[0]?.text ?? '';
+}
+
+describe('the SDK in a mini-program', () => {
+  it('is below 20 KB and asks for no module', async () => {
+    const code = await bundle(true);
+    expect(code.length).toBeLessThan(20_000);
+    expect(code).not.toMatch(/node:|require\(|import\(/);
+  });
+
+  it('compiles against the library of ECMAScript 2018 alone, with no types of Node or the DOM', () => {
+    const options = ['--noEmit', '--ignoreConfig', '--strict', '--allowImportingTsExtensions', '--skipLibCheck'];
+    const platform = ['--lib', 'ES2018', '--target', 'ES2018', '--module', 'esnext', '--types', ''];
+    const tsc = file('../../node_modules/.bin/tsc');
+    const run = spawnSync(tsc, [...options, ...platform, '--moduleResolution', 'bundler', entry], { encoding: 'utf8' });
+    expect(run.stdout).toBe('');
+    expect(run.status).toBe(0);
+  }, 120_000);
+
+  it('runs where there is nothing but the language and wx', async () => {
+    const sent: { url: string; header: Record<string, string>; data?: string }[] = [];
+    const wx = {
+      getStorageSync: () => '',
+      setStorageSync: () => undefined,
+      removeStorageSync: () => undefined,
+      getRandomValues: ({ success }: { success(result: object): void }) =>
+        success({ randomValues: Uint8Array.from({ length: 16 }, (_, i) => 0xa0 + i).buffer }),
+      request: (options: { url: string; header: Record<string, string>; success(result: object): void }) => {
+        sent.push(options);
+        options.success({ statusCode: 200, data: '{"token":"s1.u.s"}', header: {} });
+      },
+    };
+    const code = `${await bundle(false)}
+      const client = sdk.createClient({ ...app, baseUrl: 'https://api.example.com/', transport: sdk.wxTransport(wx) });
+      client.login({ account: 'demo', password: '密码' });`;
+    await runInNewContext(code, { wx, app });
+    expect(sent[0]?.url).toBe('https://api.example.com/login');
+    expect(sent[0]?.data).toBe('{"account":"demo","password":"密码"}');
+    expect(sent[0]?.header['access-token']).toMatch(/^[A-Za-z0-9+/]+=*$/);
+  });
+
+  it('says so where the platform has no random source', async () => {
+    const code = `${await bundle(false)}
+      sdk.createClient({ ...app, baseUrl: 'https://api.example.com', transport: sdk.wxTransport({}) });`;
+    expect(() => runInNewContext(code, { app })).toThrow('pass `random`');
+  });
+});

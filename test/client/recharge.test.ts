@@ -1,0 +1,211 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createClient, wxPayment, wxTransport } from '../../client/miniapp-client.ts';
+import { app, problem, type ReceivedCall, type ScriptedAnswer, startServer } from '../support/client-server.ts';
+import { type WxStandIn, wxStandIn } from '../support/client-wx.ts';
+
+const input = { productId: 'coins-100', provider: 'wechatpay' };
+const lost: ScriptedAnswer = { status: 0, drop: true };
+const created = (orderNo: string): ScriptedAnswer => ({
+  status: 201,
+  body: { orderNo, status: 'pending', payment: { package: `prepay_id=${orderNo}` } },
+});
+const order = (status: string): ScriptedAnswer => ({ status: 200, body: { orderNo: 'o', status } });
+
+let server: Awaited<ReturnType<typeof startServer>>;
+let wx: WxStandIn;
+let onCreate: (call: ReceivedCall) => ScriptedAnswer;
+let onSync: ScriptedAnswer[];
+let onSpend: ScriptedAnswer[];
+let waits: number[];
+
+beforeEach(async () => {
+  wx = wxStandIn();
+  waits = [];
+  onSync = [];
+  onSpend = [];
+  server = await startServer((call) => {
+    if (call.url === '/login') return { status: 200, body: { token: `s1.${JSON.parse(call.body).account}.secret` } };
+    if (call.url === '/recharge') return onCreate(call);
+    if (call.url === '/balance/spend') return onSpend.shift() ?? lost;
+    return onSync.shift() ?? order('pending');
+  });
+});
+afterEach(() => server.close());
+
+/** A mini-program that was just opened on this phone. */
+async function open(account = 'user-1') {
+  const client = createClient({
+    ...app,
+    baseUrl: server.url,
+    transport: wxTransport(wx),
+    wait: async (milliseconds) => {
+      waits.push(milliseconds);
+    },
+  });
+  await client.login({ account, password: 'demo-password-1' });
+  return client;
+}
+const keys = (url = '/recharge') =>
+  server.calls.filter((call) => call.url === url).map((call) => call.headers['idempotency-key']);
+const syncs = () => server.calls.filter((call) => call.url.endsWith('/sync')).length;
+const sheet = (failure?: string) => {
+  const shown: unknown[] = [];
+  const requestPayment = wxPayment({
+    requestPayment: (options) => {
+      shown.push(options.package);
+      if (failure === undefined) (options.success as () => void)();
+      else (options.fail as (result: { errMsg: string }) => void)({ errMsg: failure });
+    },
+  });
+  return { shown, requestPayment };
+};
+
+describe('a recharge', () => {
+  it('after a lost answer goes out under the same key, also after a restart, and under a new one once it is known', async () => {
+    onCreate = () => lost;
+    await expect((await open()).recharge(input)).rejects.toMatchObject({ code: 'NETWORK', status: 0 });
+    onCreate = () => problem(503, 'UNAVAILABLE');
+    await expect((await open()).recharge(input)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    onCreate = () => created('o1');
+    const client = await open();
+    expect((await client.recharge(input)).orderNo).toBe('o1');
+    await client.recharge(input);
+    const [first, second, third, fourth] = keys();
+    expect(first).toMatch(/^[0-9a-f]{32}$/);
+    expect([second, third]).toEqual([first, first]);
+    expect(fourth).not.toBe(first);
+  });
+
+  it('keeps its key through refusals that do not tell what became of an earlier try', async () => {
+    const client = await open();
+    onCreate = () => lost;
+    await client.recharge(input).catch(() => undefined);
+    for (const code of ['LOCKED', 'SCOPE_DENIED', 'INTERNAL', 'BODY_HASH_MISMATCH']) {
+      onCreate = () => problem(400, code);
+      await client.recharge(input).catch(() => undefined);
+    }
+    expect(new Set(keys()).size).toBe(1);
+    onCreate = () => problem(422, 'IDEMPOTENCY_KEY_REUSED');
+    await client.recharge(input).catch(() => undefined);
+    await client.recharge(input).catch(() => undefined);
+    expect(new Set(keys()).size).toBe(2);
+  });
+
+  it("sends a login's code for virtual payment, and a new code after a lost answer is the same purchase", async () => {
+    const virtual = { productId: 'coins-100', provider: 'xpay' };
+    onCreate = () => lost;
+    const client = await open();
+    await client.recharge({ ...virtual, code: 'code-1' }).catch(() => undefined);
+    onCreate = () => created('o1');
+    await client.recharge({ ...virtual, code: 'code-2' });
+    const calls = server.calls.filter(({ url }) => url === '/recharge');
+    expect(JSON.parse(calls.at(-1)?.body ?? '')).toEqual({ ...virtual, code: 'code-2' });
+    expect(new Set(keys()).size).toBe(1);
+  });
+
+  it('another product, and another user of the same phone, has a key of its own', async () => {
+    onCreate = () => lost;
+    const client = await open('user-1');
+    await client.recharge(input).catch(() => undefined);
+    await client.recharge({ ...input, productId: 'coins-200' }).catch(() => undefined);
+    const other = await open('user-2');
+    await other.recharge(input).catch(() => undefined);
+    expect(new Set(keys()).size).toBe(3);
+    expect([...wx.stored.values()].every((value) => /^[0-9a-f]{32}$|^s1\./.test(value))).toBe(true);
+  });
+
+  it('two taps at once share one key', async () => {
+    onCreate = () => created('o1');
+    const client = await open();
+    await Promise.all([client.recharge(input), client.recharge(input)]);
+    expect(new Set(keys()).size).toBe(1);
+  });
+
+  it('is not sent when its key cannot be stored, nor without a login', async () => {
+    const client = await open();
+    wx.setStorageSync = () => {
+      throw new Error('setStorageSync:fail exceed storage max size');
+    };
+    await expect(client.recharge(input)).rejects.toThrow('exceed storage');
+    wx.stored.clear();
+    await expect(client.recharge(input)).rejects.toMatchObject({ code: 'LOGIN_REQUIRED' });
+    expect(keys()).toEqual([]);
+  });
+});
+
+describe('the pay flow', () => {
+  beforeEach(() => {
+    onCreate = (call) => created(`o-${call.headers['idempotency-key']}`);
+  });
+
+  it('shows the sheet and asks the server until the order is paid', async () => {
+    onSync = [order('pending'), problem(503, 'UNAVAILABLE', { retryable: true }), order('paid')];
+    const { shown, requestPayment } = sheet();
+    const result = await (await open()).pay(input, requestPayment);
+    expect(result).toMatchObject({ order: { status: 'paid' }, paymentFailure: null });
+    expect(shown).toEqual([`prepay_id=o-${keys()[0]}`]);
+    expect(waits).toEqual([1000, 2000]);
+    expect([...wx.stored.keys()].filter((key) => key.includes(':pay:'))).toEqual([]);
+  });
+
+  it('does not take the sheet’s word for the money', async () => {
+    const result = await (await open()).pay(input, sheet().requestPayment);
+    expect(result.order.status).toBe('pending');
+    expect(syncs()).toBe(5);
+  });
+
+  it('asks the server once after a cancel, and the next call resumes the same order', async () => {
+    const client = await open();
+    const cancelled = await client.pay(input, sheet('requestPayment:fail cancel').requestPayment);
+    expect(cancelled).toMatchObject({ order: { status: 'pending' }, paymentFailure: 'requestPayment:fail cancel' });
+    expect(syncs()).toBe(1);
+    onSync = [order('pending'), order('paid')];
+    expect((await client.pay(input, sheet().requestPayment)).order.status).toBe('paid');
+    expect(new Set(keys()).size).toBe(1);
+  });
+
+  it('does not charge again for an order that was paid while the mini-program was dead', async () => {
+    await (await open()).pay(input, sheet('killed').requestPayment);
+    onSync = [order('paid')];
+    const { shown, requestPayment } = sheet();
+    expect((await (await open()).pay(input, requestPayment)).order.status).toBe('paid');
+    expect(shown).toEqual([]);
+  });
+
+  it('starts a new order when the earlier one was closed', async () => {
+    await (await open()).pay(input, sheet('killed').requestPayment);
+    onSync = [order('closed'), order('paid')];
+    expect((await (await open()).pay(input, sheet().requestPayment)).order.status).toBe('paid');
+    expect(keys().map((key) => key === keys()[0])).toEqual([true, true, false]);
+  });
+
+  it('two taps at once are one order and one sheet', async () => {
+    onSync = [order('paid')];
+    const client = await open();
+    const { shown, requestPayment } = sheet();
+    const [a, b] = await Promise.all([client.pay(input, requestPayment), client.pay(input, requestPayment)]);
+    expect(a).toBe(b);
+    expect([shown.length, keys().length]).toEqual([1, 1]);
+  });
+});
+
+describe('spending', () => {
+  const purchase = { amount: 30, reason: 'sword' };
+  const done: ScriptedAnswer = { status: 201, body: { balance: 70, asset: 'coins', ref: 'r' } };
+
+  it('after a lost answer is the same purchase; after its outcome a new one', async () => {
+    onSpend = [lost, done, done, problem(409, 'INSUFFICIENT_BALANCE'), lost];
+    const client = await open();
+    for (let i = 0; i < 5; i++) await client.spend(purchase).catch(() => undefined);
+    const [first, second, third, fourth, fifth] = keys('/balance/spend');
+    expect(second).toBe(first);
+    expect(new Set([first, third, fourth, fifth]).size).toBe(4);
+  });
+
+  it('takes a key from outside as it is', async () => {
+    onSpend = [done];
+    await (await open()).spend(purchase, 'order-of-the-shop-0001');
+    expect(keys('/balance/spend')).toEqual(['order-of-the-shop-0001']);
+    expect(wx.stored.size).toBe(1);
+  });
+});

@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createClient, fetchTransport } from '../../client/miniapp-client.ts';
+import { type KeyValueStorage, memoryStorage } from '../../client/storage.ts';
+import { app, problem, type ReceivedCall, type ScriptedAnswer, startServer } from '../support/client-server.ts';
+
+const forbidden: ScriptedAnswer = { status: 403, body: { message: 'Forbidden' } };
+const fine: ScriptedAnswer = { status: 200, body: { ok: true } };
+const away = { ...problem(503, 'UNAVAILABLE'), headers: { 'retry-after': '2' } };
+
+let server: Awaited<ReturnType<typeof startServer>>;
+let answer: (call: ReceivedCall, index: number) => ScriptedAnswer;
+let waits: number[];
+let storage: KeyValueStorage;
+beforeEach(async () => {
+  server = await startServer((call, index) => answer(call, index));
+  waits = [];
+  storage = memoryStorage();
+});
+afterEach(() => server.close());
+
+function connect(clockErrorSeconds = 0) {
+  return createClient({
+    ...app,
+    baseUrl: server.url,
+    transport: fetchTransport(fetch),
+    storage,
+    now: () => Date.now() + clockErrorSeconds * 1000,
+    wait: async (milliseconds) => {
+      waits.push(milliseconds);
+    },
+  });
+}
+const inWindow = (call: ReceivedCall): boolean => Math.abs(Number(call.token.timeStamp) - Date.now() / 1000) <= 300;
+const methods = ['GET', 'POST', 'PUT', 'DELETE'];
+
+describe('a device whose clock is wrong', () => {
+  it.each([-86_400, -310, 310, 31_536_000])('%i s off learns the time from one refusal and keeps it', async (error) => {
+    answer = (call) => (inWindow(call) ? fine : forbidden);
+    const client = connect(error);
+    expect(await client.request('POST', '/login', { body: {} })).toEqual({ ok: true });
+    await client.request('GET', '/me');
+    expect(server.calls.map(inWindow)).toEqual([false, true, true]);
+    expect(new Set(server.calls.map((call) => call.token.nonce)).size).toBe(3);
+  });
+
+  it('is asked once more only: a refusal that the clock does not explain stays a refusal', async () => {
+    answer = () => forbidden;
+    await expect(connect(-3600).request('GET', '/me')).rejects.toMatchObject({ code: 'FORBIDDEN', status: 403 });
+    expect(server.calls).toHaveLength(2);
+  });
+
+  it('with a clock within 60 s nothing is sent again', async () => {
+    answer = () => forbidden;
+    await expect(connect(30).request('GET', '/me')).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it('a refusal by scope is not taken for a clock', async () => {
+    answer = () => problem(403, 'SCOPE_DENIED');
+    await expect(connect(-3600).request('GET', '/me')).rejects.toMatchObject({ code: 'SCOPE_DENIED' });
+    expect(server.calls).toHaveLength(1);
+  });
+});
+
+describe('after REPLAYED', () => {
+  const once = (_call: ReceivedCall, index: number): ScriptedAnswer => (index === 0 ? problem(401, 'REPLAYED') : fine);
+
+  it('a GET, a call with an idempotency key and a repeatable one are signed anew and sent once more', async () => {
+    const client = connect();
+    for (const [method, options] of [
+      ['GET', {}],
+      ['POST', { idempotencyKey: 'k'.repeat(16) }],
+      ['PUT', { repeatable: true }],
+    ] as const) {
+      server.calls.length = 0;
+      answer = once;
+      expect(await client.request(method, '/x', options)).toEqual({ ok: true });
+      expect(server.calls).toHaveLength(2);
+      expect(server.calls[0]?.token.nonce).not.toBe(server.calls[1]?.token.nonce);
+      expect(server.calls[0]?.headers['idempotency-key']).toBe(server.calls[1]?.headers['idempotency-key']);
+    }
+  });
+
+  it('the new signature carries the server’s time, for a server that asks for a younger stamp', async () => {
+    answer = once;
+    await connect(-20).request('GET', '/x');
+    const [first, second] = server.calls.map((call) => Number(call.token.timeStamp));
+    expect((second as number) - (first as number)).toBeGreaterThanOrEqual(19);
+  });
+
+  it('any other call is not sent again, since the first may have acted', async () => {
+    answer = once;
+    await expect(connect().request('POST', '/accounts', { body: {} })).rejects.toMatchObject({ code: 'REPLAYED' });
+    expect(server.calls).toHaveLength(1);
+  });
+
+  it('twice in a row is told to the caller', async () => {
+    answer = () => problem(401, 'REPLAYED');
+    await expect(connect().request('GET', '/x')).rejects.toMatchObject({ code: 'REPLAYED' });
+    expect(server.calls).toHaveLength(2);
+  });
+});
+
+describe('after 503 with Retry-After', () => {
+  it.each(methods)('%s is repeated after the wait only when it is safe', async (method) => {
+    answer = (_call, index) => (index === 0 ? away : fine);
+    const outcome = await connect()
+      .request(method, '/x')
+      .catch((error: unknown) => error);
+    if (method === 'GET') expect(outcome).toEqual({ ok: true });
+    else expect(outcome).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 2 });
+    expect(waits).toEqual(method === 'GET' ? [2000] : []);
+    expect(server.calls).toHaveLength(method === 'GET' ? 2 : 1);
+  });
+
+  it('a GET is repeated once, and not at all without the header or for a long wait', async () => {
+    const client = connect();
+    for (const [headers, calls] of [
+      [{ 'retry-after': '1' }, 2],
+      [{}, 1],
+      [{ 'retry-after': '3600' }, 1],
+    ] as const) {
+      server.calls.length = 0;
+      answer = () => ({ ...away, headers });
+      await expect(client.request('GET', '/x')).rejects.toMatchObject({ status: 503 });
+      expect(server.calls).toHaveLength(calls);
+    }
+  });
+});
+
+describe('the kept session', () => {
+  const loginAs = async (token: string) => {
+    answer = () => ({ status: 200, body: { token } });
+    const client = connect();
+    await client.login({ account: 'demo', password: 'demo-password-1' });
+    return client;
+  };
+
+  it.each(['LOGIN_EXPIRED', 'SESSION_REVOKED', 'LOGIN_REQUIRED'])('ends with %s', async (code) => {
+    const client = await loginAs('s1.u.one');
+    answer = () => problem(401, code);
+    await expect(client.me()).rejects.toMatchObject({ code });
+    expect(client.isLoggedIn()).toBe(false);
+  });
+
+  it.each([
+    problem(401, 'BAD_CREDENTIALS'),
+    problem(401, 'BODY_HASH_MISMATCH'),
+    problem(503, 'UNAVAILABLE'),
+    { status: 401, body: { message: 'Unauthorized' } },
+    { status: 0, drop: true },
+  ])('outlives other failures: %o', async (refusal) => {
+    const client = await loginAs('s1.u.one');
+    answer = () => refusal;
+    await expect(client.me()).rejects.toThrow();
+    expect(client.isLoggedIn()).toBe(true);
+  });
+
+  it('is not ended by a late refusal of the session before it', async () => {
+    const client = await loginAs('s1.u.old');
+    answer = (call) => {
+      if (call.url === '/me') storage.set(`miniapp:${app.appId}:session`, 's1.u.new');
+      return problem(401, 'SESSION_REVOKED');
+    };
+    await expect(client.me()).rejects.toMatchObject({ code: 'SESSION_REVOKED' });
+    expect(client.isLoggedIn()).toBe(true);
+  });
+
+  it('logging out of a session that the server already ended succeeds; a failed logout keeps it', async () => {
+    const client = await loginAs('s1.u.one');
+    answer = () => problem(503, 'UNAVAILABLE');
+    await expect(client.logout()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(client.isLoggedIn()).toBe(true);
+    answer = () => problem(401, 'SESSION_REVOKED');
+    await client.logout({ all: true });
+    expect(client.isLoggedIn()).toBe(false);
+  });
+});

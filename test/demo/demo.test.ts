@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { startStack } from '../../local/stack.ts';
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+/** One run takes 20 to 30 s, ten of which it waits for locks to end. */
+const PATIENCE_MS = 300_000;
+
+/** Every row of the requirements but replicas and sentinels (A8) and the web page (A12). */
+const ROWS = 'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5'.split(
+  ' ',
+);
+
+function demo(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1' };
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', 'demo/main.ts', ...argv],
+      { cwd: checkout, env, maxBuffer: 16 * 1024 * 1024 },
+      (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+async function emptyFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'miniapp-demo-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+test(
+  'the demo shows every row on a running server, again on the same one, and on a server of its own',
+  async () => {
+    const dataDirectory = await emptyFolder();
+    const stack = await startStack({ dataDirectory, kept: true, schedules: true, env: { LOG: 'off' }, log: () => {} });
+    onTestFinished(() => stack.stop());
+    await stack.announce();
+
+    const { stdout, code } = await demo('--data', dataDirectory);
+    expect(stdout.split('\n').filter((line) => line.startsWith('✗'))).toEqual([]);
+    expect(stdout).toContain(`the running server at ${stack.url}`);
+    const printed = new Set([...stdout.matchAll(/^✓ ([A-E0-9 ]+?) {2}/gm)].flatMap(([, rows]) => rows?.split(' ')));
+    expect(ROWS.filter((row) => !printed.has(row))).toEqual([]);
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^32 of 32 rows shown, (\d+) of \1 steps passed/);
+    expect(stdout).toMatch(/ms · 1 Redis, 0 MySQL/);
+    expect(code).toBe(0);
+    // Nothing it prints would open something.
+    expect(stdout).not.toMatch(/[sp]1\.[A-Za-z0-9_-]{22}\.|demo-password-1|whsec_/);
+
+    const others = [
+      demo('--url', stack.url, '--data', dataDirectory, '--json'),
+      demo('--data', await emptyFolder(), '--json'),
+    ];
+    for (const other of await Promise.all(others)) {
+      const { rows, missing, failed } = JSON.parse(other.stdout.trimEnd().split('\n').at(-1) ?? '{}');
+      expect({ code: other.code, rows, missing, failed }).toEqual({ code: 0, rows: ROWS, missing: [], failed: [] });
+    }
+  },
+  PATIENCE_MS,
+);
+
+test('a server that it knows nothing of, and an option that there is not, get a sentence', async () => {
+  const dataDirectory = await emptyFolder();
+  const unknown = await demo('--data', dataDirectory, '--url', 'http://127.0.0.1:9');
+  expect(unknown).toMatchObject({ code: 2, stdout: '' });
+  expect(unknown.stderr).toContain('name its folder with --data');
+  const wrong = await demo('--sped');
+  expect(wrong).toMatchObject({ code: 2, stdout: '' });
+  expect(wrong.stderr).toContain('See --help');
+});

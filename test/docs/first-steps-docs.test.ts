@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { allResources } from '../../shared/data/resources.ts';
+import { temporaryFolder } from '../support/engines.ts';
+import { portalJson } from '../support/portal-command.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
+
+let stack: TestStack;
+let page: string;
+beforeAll(async () => {
+  stack = await startTestStack({ seeded: true });
+  page = await readFile('docs/first-steps.md', 'utf8');
+});
+
+async function startFirstCalls(): Promise<ChildProcess> {
+  const folder = await temporaryFolder('first-calls');
+  onTestFinished(() => rm(folder.path, { recursive: true, force: true }));
+  await cp('client', join(folder.path, 'client'), { recursive: true });
+  await mkdir(join(folder.path, '.data/dev'), { recursive: true });
+  await writeFile(join(folder.path, '.data/dev/samples.json'), JSON.stringify({ app: await stack.createApp() }));
+  await writeFile(join(folder.path, 'package.json'), '{"type":"module"}');
+  const program = /```ts first-calls\.ts\n(.*?)```/s.exec(page)?.[1] ?? '';
+  await writeFile(join(folder.path, 'first-calls.ts'), program);
+  const tsx = import.meta.resolve('tsx');
+  const argv = ['--import', tsx, 'first-calls.ts', stack.url];
+  const child = spawn(process.execPath, argv, { cwd: folder.path, stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill());
+  return child;
+}
+
+test('the program of the first steps runs as printed: account, login, reads, a paid recharge, a spend', async () => {
+  const child = await startFirstCalls();
+  const ended = once(child, 'exit');
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
+    lines.push(line);
+    const [, orderNo] = /recharge pay --order (\w+)/.exec(line) ?? [];
+    if (orderNo) await portalJson(['recharge', 'pay', '--order', orderNo]);
+  }
+  expect(await ended).toEqual([0, null]);
+  const told = lines.join('\n');
+  expect(told).toContain('logged in as');
+  expect(told).toContain("paid { balance: 10, asset: 'coin' }");
+  expect(told).toContain('{ balance: 7,');
+});
+
+test('the table of the first steps, and that of every resource, has what the cache needs of it', async () => {
+  await stack.mysql.query(/```sql\n(CREATE TABLE articles .*?)```/s.exec(page)?.[1] ?? '');
+  for (const table of ['articles', ...allResources().map((resource) => resource.table)]) {
+    const [columns] = await stack.mysql.query(`SHOW COLUMNS FROM ${table}`);
+    const byName = new Map((columns as Array<{ Field: string; Extra: string }>).map((row) => [row.Field, row.Extra]));
+    expect([...byName.keys()], table).toEqual(expect.arrayContaining(['id', 'version', 'deleted_at', 'updated_at']));
+    expect(byName.get('updated_at'), table).toMatch(/on update/i);
+    const [keys] = await stack.mysql.query(`SHOW INDEX FROM ${table}`);
+    expect(keys, table).toContainEqual(expect.objectContaining({ Column_name: 'updated_at', Seq_in_index: 1 }));
+  }
+});

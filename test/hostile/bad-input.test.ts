@@ -1,0 +1,190 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { everyRoute, type RouteRow, signedRoutes } from '../support/every-route.ts';
+import { bytesOf, type HttpAnswer, type HttpCall } from '../support/http-call.ts';
+import { expectProblem, type RefusalWorld, startRefusalWorld } from '../support/refusal-world.ts';
+import { tableSums } from '../support/table-sums.ts';
+
+let world: RefusalWorld;
+let session: string;
+let sums: Record<string, string>;
+beforeAll(async () => {
+  world = await startRefusalWorld();
+  session = (await world.newUser()).session;
+  sums = await tableSums(world.stack.mysql);
+});
+afterAll(async () => {
+  expect(await tableSums(world.stack.mysql)).toEqual(sums);
+});
+
+type Sent = Parameters<RefusalWorld['callOf']>[3];
+const callOf = (row: RouteRow, body?: Uint8Array, sent?: Sent): HttpCall => world.callOf(row, session, body, sent);
+const send = (row: RouteRow, body?: Uint8Array, sent?: Sent): Promise<HttpAnswer> =>
+  world.send(callOf(row, body, sent));
+const routeOf = (key: string): RouteRow => everyRoute.find(({ route }) => route === key) as RouteRow;
+
+const NO_OBJECTS: Array<[string, Uint8Array]> = [
+  ...['{', '{"a":}', 'null', '[]', '"text"', '7', 'true', "{'a':1}", '{"a":1,}', '{}{}', '\u0000', 'undefined'].map(
+    (text): [string, Uint8Array] => [JSON.stringify(text), Buffer.from(text)],
+  ),
+  ['bytes that are no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+  ['UTF-16', Buffer.from('{}', 'utf16le')],
+  ['20 000 open brackets', Buffer.from('['.repeat(20_000))],
+  ['20 000 lists in each other', Buffer.from('['.repeat(20_000) + ']'.repeat(20_000))],
+  ['10 000 objects in each other', Buffer.from(`${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`)],
+];
+
+/** A right body with one member changed to every other type, taken away, or joined by a stranger. */
+function spoiled(body: Record<string, unknown>): Array<[string, unknown]> {
+  const others: unknown[] = [null, true, 1.5, 'text\u0000', '', [], ['x'], {}, { toString: 1 }, 2 ** 53, -1];
+  const changed = Object.keys(body).flatMap((name) =>
+    others
+      .filter((other) => typeof other !== typeof body[name] || other === null || Array.isArray(other))
+      .map((other): [string, unknown] => [`${name} = ${JSON.stringify(other)}`, { ...body, [name]: other }]),
+  );
+  return [
+    ...changed,
+    ['a stranger', { ...body, surplus: 1 }],
+    ['a stranger of JavaScript', Object.defineProperty({ ...body }, '__proto__', { value: {}, enumerable: true })],
+    ['an integer that is none', { ...body, surplus: 2 ** 60 }],
+  ];
+}
+
+/** Members whose other types are right too: their schema says so. */
+const TAKEN: Record<string, RegExp> = {
+  'PUT /me': /^profile = \{/,
+  'POST /login': /^password = ""/,
+};
+
+describe.each(signedRoutes)('$route', (row) => {
+  test('takes a JSON object in UTF-8 and nothing else', async () => {
+    for (const [name, bytes] of NO_OBJECTS) {
+      // Without a type API Gateway hands the bytes over as they are.
+      const answer = await send(row, bytes, { headers: { 'content-type': 'application/octet-stream' } });
+      expect([name, answer.status]).toEqual([name, 400]);
+      expectProblem(answer, 'INVALID_INPUT', 400);
+    }
+  });
+
+  test('names what is wrong with a body, and not what was given', async () => {
+    for (const [name, json] of spoiled(row.body ?? {})) {
+      if (TAKEN[row.route]?.test(name)) continue;
+      const answer = await send(row, bytesOf(json));
+      expect([name, answer.status]).toEqual([name, 400]);
+      expectProblem(answer, 'INVALID_INPUT', 400);
+      expect(answer.text).not.toContain(String(2 ** 60));
+    }
+    for (const name of Object.keys(row.body ?? {})) {
+      const { [name]: _, ...rest } = row.body ?? {};
+      if (row.route === 'POST /logout') continue;
+      const answer = await send(row, bytesOf(rest));
+      expectProblem(answer, 'INVALID_INPUT', 400);
+      if (row.route !== 'PUT /me') expect(answer.body.errors[0].path).toBe(name);
+    }
+  });
+
+  test('takes no query member that it does not know', async () => {
+    const right = row.body && bytesOf(row.body);
+    for (const surplus of [
+      'surplus=1',
+      'ids=1&ids=x&surplus',
+      '__proto__=1',
+      '%E4%BD%A0=1',
+      '=',
+      'limit=20&limit=20',
+    ]) {
+      const query = [row.query, surplus].filter(Boolean).join('&');
+      const answer = await send(row, right, { query });
+      expect([surplus, answer.status]).toEqual([surplus, 400]);
+      expect(['INVALID_INPUT', 'INVALID_KEY']).toContain(answer.body.code);
+    }
+  });
+});
+
+test.each<[string, string, string]>([
+  ['a number beyond 2^53', '9007199254740993', 'profile.a'],
+  ['a number that is infinite', '1e999', 'profile.a'],
+  ['half of a surrogate pair', '"\\ud800x"', 'profile.a'],
+  ['a name with half of a pair', '{"\\udc00":1}', 'profile.a'],
+  ['a reserved name', '{"__proto__":1}', 'profile'],
+  ['nine levels', '{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}', 'profile'],
+  ['more than 8 KiB', JSON.stringify('x'.repeat(8_200)), 'profile'],
+])('a profile with %s is refused, not stored as something else', async (_, json, path) => {
+  const answer = await send(routeOf('PUT /me'), Buffer.from(`{"profile":{"a":${json}}}`));
+  expectProblem(answer, 'INVALID_INPUT', 400);
+  expect(answer.body.errors[0].path).toBe(path);
+});
+
+describe('ids, keys and headers', () => {
+  test.each(['0', '01', '-1', '1.5', '1e3', '１', '12345678901234567', '__proto__', 'a:b', '*', ' 1', '1\u00a0'])(
+    'the id %j is INVALID_KEY, alone and in a list',
+    async (id) => {
+      expectProblem(
+        await send(routeOf('GET /data/{resource}/{id}'), undefined, { path: `/data/notice/${id}` }),
+        'INVALID_KEY',
+        400,
+      );
+      const query = `ids=1,${encodeURIComponent(id)}`;
+      expectProblem(await send(routeOf('GET /data/{resource}'), undefined, { query }), 'INVALID_KEY', 400);
+    },
+  );
+
+  test.each(['__proto__', 'constructor', 'toString', 'notices', 'NOTICE', 'notice ', '你'])(
+    'the resource %j is unknown',
+    async (resource) => {
+      const answer = await send(routeOf('GET /data/{resource}/{id}'), undefined, { path: `/data/${resource}/1` });
+      expectProblem(answer, 'UNKNOWN_RESOURCE', 404);
+    },
+  );
+
+  test('a list has 1 to 100 ids', async () => {
+    const list = (count: number) => ({ query: `ids=${Array.from({ length: count }, (_, i) => i + 1).join(',')}` });
+    expect((await send(routeOf('GET /data/{resource}'), undefined, list(100))).status).toBe(200);
+    expectProblem(await send(routeOf('GET /data/{resource}'), undefined, list(101)), 'INVALID_INPUT', 400);
+    expectProblem(await send(routeOf('GET /data/{resource}'), undefined, { query: 'ids=' }), 'INVALID_KEY', 400);
+  });
+
+  test.each([
+    '',
+    'short',
+    'x'.repeat(65),
+    'with a space in it',
+    'colon:colon:colon:',
+    '键键键键键键键键键键键键键键键键',
+  ])('the idempotency-key %j is none', async (key) => {
+    for (const name of ['POST /recharge', 'POST /balance/spend']) {
+      const row = routeOf(name);
+      const headers = { 'idempotency-key': Buffer.from(key).toString('latin1') };
+      expectProblem(await send(row, bytesOf(row.body), { headers }), 'MISSING_IDEMPOTENCY_KEY', 400);
+    }
+  });
+
+  test.each([
+    '',
+    'Bearer',
+    'Bearer ',
+    'Basic eA==',
+    's1.x.y',
+    'Bearer p1.a.b.c',
+    `Bearer s1.${'A'.repeat(22)}.${'A'.repeat(43)}`,
+    'Bearer a,Bearer b',
+  ])('the authorization %j is no session', async (authorization) => {
+    await world.stack.resetCounters();
+    expectProblem(await send(routeOf('GET /me'), undefined, { headers: { authorization } }), 'LOGIN_REQUIRED', 401);
+    expect(await world.stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
+  });
+});
+
+test('a refusal speaks Chinese or English, and its code never changes', async () => {
+  const row = routeOf('GET /me');
+  const answers = [];
+  for (const language of ['zh-CN,zh;q=0.9,en;q=0.8', 'en-US', 'fr', 'zh']) {
+    const headers = { authorization: '', 'accept-language': language };
+    const answer = await send(row, undefined, { headers });
+    expectProblem(answer, 'LOGIN_REQUIRED', 401);
+    answers.push(answer);
+  }
+  const [zh, en, other, short] = answers.map(({ body }) => [body.title, body.detail]);
+  expect(zh?.join()).toMatch(/^\p{Script=Han}/u);
+  expect(en?.join()).toMatch(/^[ -~]+$/);
+  expect([other, short]).toEqual([en, zh]);
+});

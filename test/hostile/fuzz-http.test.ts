@@ -1,0 +1,224 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type PluginServerSimulator, startPluginServer } from '../../local/simulators/plugin-server.ts';
+import { canonicalQuery, decodedPath } from '../../shared/app/access-token.ts';
+import { everyRoute, type RouteRow } from '../support/every-route.ts';
+import { type HttpAnswer, type HttpCall, sendCall, signedHeaders } from '../support/http-call.ts';
+import { type RefusalWorld, startRefusalWorld } from '../support/refusal-world.ts';
+import { tableSums } from '../support/table-sums.ts';
+
+/** Of the calls that are drawn; FUZZ_SEED repeats a run, FUZZ_RUNS makes it longer. */
+const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const numRuns = Number(process.env.FUZZ_RUNS ?? 250);
+
+let world: RefusalWorld;
+let server: PluginServerSimulator;
+beforeAll(async () => {
+  console.log(`fuzz seed ${seed}, ${numRuns} runs a property`);
+  world = await startRefusalWorld();
+  server = await startPluginServer({ pluginId: 'shop', pushSecrets: [world.pushSecret] });
+  await world.stack.mysql.execute('UPDATE plugins SET server_url = ?', [server.pushUrl]);
+});
+afterAll(async () => {
+  await server?.stop();
+});
+
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 40 }),
+  fc.string({ unit: 'grapheme', maxLength: 40 }),
+  fc.constantFrom(
+    '',
+    '\u0000',
+    '\ud800',
+    '\udfff\ud800',
+    '😀'.repeat(64),
+    'a'.repeat(4_000),
+    '__proto__',
+    "' OR 1=1 --",
+    '{{7*7}}',
+    '../../x',
+    '%00',
+    'İ',
+    'ﬁ',
+  ),
+);
+const json = fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' });
+const value = fc.oneof(
+  text,
+  json,
+  fc.integer(),
+  fc.double(),
+  fc.bigInt().map(Number),
+  fc.dictionary(text, json, { maxKeys: 4 }),
+);
+
+/** A body that is nearly right: some of its members are changed, one may be too many. */
+const nearlyRight = (right: Record<string, unknown>): fc.Arbitrary<string> =>
+  fc
+    .tuple(
+      ...Object.entries(right).map(([name, member]) =>
+        fc.oneof(
+          { weight: 3, arbitrary: fc.constant([name, member] as const) },
+          { weight: 2, arbitrary: (typeof member === 'string' ? text : value).map((other) => [name, other] as const) },
+          { weight: 1, arbitrary: value.map((other) => [name, other] as const) },
+        ),
+      ),
+    )
+    .chain((members) =>
+      fc
+        .option(fc.tuple(text, value), { freq: 8 })
+        .map((extra) => JSON.stringify(Object.fromEntries(extra ? [...members, extra] : members)) ?? ''),
+    );
+
+const bodyOf = (row: RouteRow): fc.Arbitrary<Uint8Array | undefined> =>
+  fc.oneof(
+    { weight: 6, arbitrary: nearlyRight(row.body ?? {}).map((body) => Buffer.from(body)) },
+    { weight: 1, arbitrary: fc.json({ stringUnit: 'binary' }).map((body) => Buffer.from(body)) },
+    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }) },
+    { weight: 2, arbitrary: fc.constant(undefined) },
+  );
+
+/** What UTF-8 can carry of it. */
+const wellFormed = (any: string): string => Buffer.from(any).toString();
+
+const segment = fc.oneof(fc.constantFrom('notice', 'voucher', 'shop', '1', '9', 'sandbox', 'demo'), text);
+/** Its path, or one whose parameters are anything. */
+const pathOf = (row: RouteRow): fc.Arbitrary<string> =>
+  fc.oneof(
+    fc.constant(row.path),
+    fc.array(segment, { minLength: 2, maxLength: 2 }).map((segments) => {
+      const [, pattern = ''] = row.route.split(' ');
+      return pattern.replace(/\{\w+\}/g, () => segments.pop() ?? '');
+    }),
+  );
+const queryOf = (row: RouteRow): fc.Arbitrary<string> => {
+  const escaped = text.map((name) => encodeURIComponent(wellFormed(name)));
+  const free = fc.array(fc.tuple(fc.oneof(escaped, fc.constantFrom('ids', 'after', 'limit')), escaped), {
+    maxLength: 3,
+  });
+  return fc.oneof(
+    fc.constant(row.query ?? ''),
+    free.map((pairs) => pairs.map((pair) => pair.join('=')).join('&')),
+    fc.stringMatching(/^[ -~]{0,30}$/).map((raw) => raw.replace(/[ #]/g, '')),
+  );
+};
+const headersOf = fc.dictionary(
+  fc.constantFrom(
+    'authorization',
+    'idempotency-key',
+    'accept-language',
+    'x-content-sha256',
+    'content-type',
+    'user-agent',
+    'x-forwarded-for',
+    'cookie',
+  ),
+  fc.stringMatching(/^[\x20-\x7e\xa0-\xff]{0,80}$/),
+  { maxKeys: 3 },
+);
+
+const anyCall = fc.constantFrom(...everyRoute).chain((row) =>
+  fc.record({
+    row: fc.constant(row),
+    path: pathOf(row),
+    query: queryOf(row),
+    body: bodyOf(row),
+    headers: fc.oneof({ weight: 3, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: headersOf }),
+    version: fc.constantFrom('v1', 'v2'),
+    type: fc.constantFrom('application/json', 'application/octet-stream'),
+  }),
+);
+type Drawn = typeof anyCall extends fc.Arbitrary<infer T> ? T : never;
+
+function callOf({ row, path, query, body, headers, version, type }: Drawn, session: string): HttpCall {
+  const well = wellFormed(path);
+  const signable =
+    decodedPath(well) !== undefined && canonicalQuery(query) !== undefined && !/\/\.{1,2}(\/|$)/.test(well);
+  const encoded = well.split('/').map(encodeURIComponent).join('/');
+  const { method } = row;
+  return {
+    ...{ method, body, target: query ? `${encoded}?${query}` : encoded },
+    headers: {
+      ...row.headers,
+      ...(row.auth === 'user' && { authorization: `Bearer ${session}` }),
+      // What v2 cannot sign is sent under a signature that binds no path.
+      ...signedHeaders(world.app, {
+        method,
+        path: well,
+        query,
+        body,
+        signature: signable && version === 'v2' ? 'v2' : 'v1',
+      }),
+      'content-type': type,
+      ...headers,
+    },
+  };
+}
+
+/** An engine is up all the while, so nothing that a caller sends is the service's fault. */
+function expectCallersFault(answer: HttpAnswer, call: HttpCall): void {
+  const told = `${call.method} ${call.target} ${JSON.stringify(call.headers)} ${Buffer.from(call.body ?? '')} -> ${answer.text}`;
+  expect(answer.status, told).toBeLessThan(500);
+  if (answer.status < 400) return;
+  // API Gateway's own refusals have one member.
+  const code: unknown = answer.body?.code ?? answer.body?.message;
+  expect(code, told).toEqual(expect.any(String));
+  expect(answer.text).not.toMatch(/errno|sqlstate|redis|mysql|node_modules|\bat \w+ \(|ECONN/i);
+}
+
+test('whatever a caller sends to any route is no fault of ours, and a refused call changes nothing', {
+  timeout: 240_000,
+}, async () => {
+  const statuses: Record<string, number> = {};
+  await fc.assert(
+    fc.asyncProperty(anyCall, async (drawn) => {
+      const { session } = await world.newUser();
+      const call = callOf(drawn, session);
+      const before = await tableSums(world.stack.mysql);
+      const answer = await sendCall(world.stack.url, call);
+      statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
+      expectCallersFault(answer, call);
+      if (answer.status >= 400) expect(await tableSums(world.stack.mysql)).toEqual(before);
+    }),
+    { seed, numRuns: 2 * numRuns, endOnFailure: false },
+  );
+  // The draw is worth something: calls were taken, and refused in several ways.
+  expect(Object.keys(statuses).length).toBeGreaterThan(4);
+  expect((statuses[200] ?? 0) + (statuses[201] ?? 0) + (statuses[204] ?? 0)).toBeGreaterThan(5);
+});
+
+test('any text as an access-token is refused, and asks no engine but for a known app, once in 5 s', async () => {
+  const members = fc.record(
+    {
+      signatureMethod: fc.oneof(fc.constantFrom('SHA1', 'MD5', 'HMAC-SHA256'), value),
+      AppID: fc.oneof(fc.constant(world.app.appId), fc.uuid(), value),
+      timeStamp: fc.oneof(fc.constant(String(Math.floor(Date.now() / 1000))), value),
+      nonce: fc.oneof(fc.stringMatching(/^[a-z]{20}$/), value),
+      signature: fc.oneof(fc.stringMatching(/^[0-9a-f]{40}$/), fc.stringMatching(/^[0-9a-f]{64}$/), value),
+    },
+    { requiredKeys: [] },
+  );
+  const tokens = fc.oneof(
+    fc.stringMatching(/^[\x21-\x7e]{1,300}$/),
+    fc.base64String({ minLength: 4, maxLength: 400 }),
+    members.map((token) => Buffer.from(JSON.stringify(token)).toString('base64')),
+  );
+  await sendCall(world.stack.url, {
+    ...{ method: 'GET', target: '/data/notice/1' },
+    headers: signedHeaders(world.app, { method: 'GET', path: '/data/notice/1' }),
+  });
+  await world.stack.resetCounters();
+  const startedAt = Date.now();
+  await fc.assert(
+    fc.asyncProperty(tokens, async (token) => {
+      const headers = { 'access-token': token };
+      const answer = await sendCall(world.stack.url, { method: 'GET', target: '/data/notice/1', headers });
+      expect([answer.status, answer.text]).toEqual([403, '{"message":"Forbidden"}']);
+    }),
+    { seed, numRuns },
+  );
+  const { redisRequests, mysqlRequests } = await world.stack.counters();
+  // A bad signature of an app that is known has its record looked up again: it may have a new key.
+  expect(redisRequests).toBeLessThanOrEqual(1 + (Date.now() - startedAt) / 5_000);
+  expect(mysqlRequests).toBe(0);
+});

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { setRule } from '../../shared/lock/admin.ts';
+import { policyKey } from '../../shared/lock/policy.ts';
+import { type startPluginWorld as Start, startPluginWorld } from '../support/plugin-world.ts';
+import type { TestAnswer } from '../support/stack.ts';
+
+type World = Awaited<ReturnType<typeof Start>>;
+
+const FAR = Date.now() + 3_600_000;
+/** What no writer of ours leaves: cut off, another codec's, rightly headed with nonsense inside, of another type. */
+const TEXTS = [
+  ...[
+    '',
+    'x',
+    'null',
+    '{',
+    'T',
+    'L',
+    'F',
+    'N',
+    'J1;',
+    '1;{',
+    '7;[]',
+    '99;{"version":1}',
+    'a;b;c',
+    '\u0000\u0001',
+    '-1;-1',
+  ],
+  ...[`J1;${FAR};1;1;;{"userId":`, `J1;${FAR};1;1;;null`, `Z1;${FAR};1;1;;!!!`, `J2;${FAR};1;1;;{}`],
+];
+type Spoil = (redis: Redis, key: string) => Promise<unknown>;
+/** The key's life stays: of a session it tells how long it rested. */
+async function put(redis: Redis, key: string, write: (at: ReturnType<Redis['multi']>) => unknown): Promise<void> {
+  const leftMs = await redis.pttl(key);
+  const all = redis.multi().del(key);
+  write(all);
+  await all.pexpire(key, leftMs > 0 ? leftMs : 60_000).exec();
+}
+const GARBAGE: Array<[string, Spoil]> = [
+  ...TEXTS.map((text): [string, Spoil] => [text, (redis, key) => put(redis, key, (at) => at.set(key, text))]),
+  ['a list', (redis, key) => put(redis, key, (at) => at.rpush(key, 'x'))],
+  ['a hash', (redis, key) => put(redis, key, (at) => at.hset(key, 'a', 'b'))],
+];
+
+describe('whatever stands in a key of Redis', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await startPluginWorld({ seeded: true });
+  });
+
+  const keysOf = (pattern: string): Promise<string[]> => world.stack.redis.keys(`mpc:*:${pattern}:*`);
+
+  /** Every key of the family is spoiled in every way; the call answers as ever, at the latest the second time. */
+  async function survives(pattern: string, call: () => Promise<TestAnswer>, expected: number[]): Promise<void> {
+    for (const [name, spoil] of GARBAGE) {
+      expect(expected).toContain((await call()).status);
+      const keys = await keysOf(pattern);
+      expect(keys.length, pattern).toBeGreaterThan(0);
+      for (const key of keys) await spoil(world.stack.redis, key);
+      const first = await call();
+      expect([...expected, 503], `${pattern} held ${name}: ${first.text}`).toContain(first.status);
+      const second = await call();
+      expect(expected, `${pattern} held ${name}, second call: ${second.text}`).toContain(second.status);
+    }
+  }
+
+  test('a session goes on', async () => {
+    const { session } = await world.newUser();
+    await survives('session:session:v1', () => world.stack.call(world.shop, 'GET', '/me', { session }), [200]);
+    await survives('session:user:v1', () => world.stack.call(world.shop, 'GET', '/sessions', { session }), [200]);
+  });
+
+  test('records are read', async () => {
+    const one = () => world.stack.call(world.shop, 'GET', '/data/service/1');
+    const many = () => world.stack.call(world.shop, 'GET', '/data/notice', { query: 'ids=1,2,3' });
+    // A record that says it is nothing reads as nothing until its end: 404.
+    await survives('cache:data:v1', one, [200, 404]);
+    await survives('cache:data:v1', many, [200]);
+    await survives('cache:user-fields:v1', async () => {
+      const { session } = await world.newUser();
+      return world.stack.call(world.shop, 'GET', '/me', { session });
+    }, [200]);
+  });
+
+  test('calls that change something are taken', async () => {
+    const { session } = await world.newUser();
+    const put = () => world.stack.call(world.shop, 'PUT', '/me', { session, body: { profile: { a: 1 } } });
+    // What began to count in the very second of a call refuses that call's token: signed anew it passes.
+    const change = async () => {
+      const answer = await put();
+      return answer.body?.code === 'REPLAYED' ? put() : answer;
+    };
+    await survives('replay:since:v1', change, [200]);
+    await survives(
+      'lock:count:v1',
+      () => world.stack.call(world.shop, 'POST', '/login/wechat', { body: { code: `c-${randomUUID()}` } }),
+      [401],
+    );
+  });
+
+  test('rules of the operator come back with the next run that writes them', async () => {
+    await setRule({ target: 'GET /sessions', by: ['ip'], limit: 100_000, windowSeconds: 1, lockSeconds: null }, 'test');
+    const { session } = await world.newUser();
+    for (const [, spoil] of GARBAGE) {
+      await spoil(world.stack.redis, policyKey('GET /sessions'));
+      expect((await world.stack.call(world.shop, 'GET', '/sessions', { session })).status).toBe(200);
+    }
+  });
+
+  test('a plugin token is alive or it is not', async () => {
+    const plugin = await world.newPlugin();
+    for (const [name, spoil] of GARBAGE) {
+      const { pluginToken } = (await world.issue(await world.newUser(), plugin.pluginId)).body;
+      for (const key of await keysOf('plugin:token:v1')) await spoil(world.stack.redis, key);
+      const answer = await world.validate(plugin, pluginToken);
+      expect(answer, name).toMatchObject({ status: 200, body: { active: false } });
+    }
+    await survives('cache:plugins:v1', async () => world.issue(await world.newUser(), plugin.pluginId), [201, 404]);
+    await survives('plugin:live:v1', async () => world.issue(await world.newUser(), plugin.pluginId), [201]);
+  });
+
+  test('no key lives for ever, whatever was called', async () => {
+    for (const key of await world.stack.redis.keys('*'))
+      expect([key, await world.stack.redis.pttl(key)]).not.toEqual([key, -1]);
+  });
+});

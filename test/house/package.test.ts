@@ -1,0 +1,223 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readServerlessFile } from '../../serve/http-api/serverless-file.ts';
+import { type Packaged, packageTemplate, projectFolder, type Resource } from '../support/package-template.ts';
+
+const serverlessFile = readServerlessFile(join(projectFolder, 'serverless.yml'));
+const functionNames = [...serverlessFile.functions.keys()];
+let packaged: Packaged;
+
+beforeAll(() => {
+  packaged = packageTemplate(functionNames);
+});
+
+function lambda(name: string): Resource['Properties'] {
+  const functions = packaged.ofType('AWS::Lambda::Function').map(({ Properties }) => Properties);
+  return functions.find(({ FunctionName }) => FunctionName === `miniapp-cloud-prod-${name}`);
+}
+
+const open = ['GET /health', 'POST /recharge/notify/{provider}', 'GET /recharge/notify/{provider}'];
+
+const routes: Record<string, string[]> = {
+  health: ['GET /health'],
+  login: [
+    'POST /accounts',
+    'POST /login',
+    'POST /login/wechat',
+    'POST /login/channel',
+    'POST /login/channel/verify',
+    'POST /login/channel/enter',
+    'GET /me',
+    'PUT /me',
+    'DELETE /me',
+    'PUT /me/password',
+    'POST /logout',
+    'GET /sessions',
+    'DELETE /sessions/{id}',
+    'DELETE /sessions',
+  ],
+  'plugin-token': ['POST /plugins/{pluginId}/token'],
+  'plugin-validation': ['POST /plugins/{pluginId}/validate'],
+  business: ['GET /data/{resource}', 'GET /data/{resource}/{id}'],
+  recharge: [
+    'GET /recharge/params',
+    'POST /recharge',
+    'GET /recharge',
+    'GET /recharge/{orderNo}',
+    'POST /recharge/{orderNo}/sync',
+    'POST /recharge/notify/{provider}',
+    'GET /recharge/notify/{provider}',
+    'GET /balance',
+    'GET /balance/entries',
+    'POST /balance/spend',
+  ],
+};
+
+describe('the packaged template', () => {
+  test('sends each route to its function, and no other route exists', () => {
+    const found = packaged.ofType('AWS::ApiGatewayV2::Route').map(({ Properties }) => {
+      const integration = Properties.Target['Fn::Join'][1][1].Ref as string;
+      const target = packaged.resources[integration]?.Properties;
+      expect(target).toMatchObject({ IntegrationType: 'AWS_PROXY', PayloadFormatVersion: '2.0' });
+      const logicalId = JSON.stringify(target.IntegrationUri).match(/(\w+)LambdaFunction/)?.[1];
+      const named = packaged.resources[`${logicalId}LambdaFunction`]?.Properties.FunctionName as string;
+      return `${named.replace('miniapp-cloud-prod-', '')}: ${Properties.RouteKey}`;
+    });
+    const expected = Object.entries(routes).flatMap(([name, keys]) => keys.map((key) => `${name}: ${key}`));
+    expect(found.sort()).toEqual(expected.sort());
+  });
+
+  test('puts the authorizer before every route but health and notices', () => {
+    for (const { Properties } of packaged.ofType('AWS::ApiGatewayV2::Route')) {
+      const guard = open.includes(Properties.RouteKey)
+        ? [undefined, undefined]
+        : ['CUSTOM', { Ref: 'HttpApiAuthorizerAccessDashtoken' }];
+      expect([Properties.RouteKey, Properties.AuthorizationType, Properties.AuthorizerId]).toEqual([
+        Properties.RouteKey,
+        ...guard,
+      ]);
+    }
+  });
+
+  test('has a REQUEST authorizer with simple answers that are never kept', () => {
+    expect(packaged.ofType('AWS::ApiGatewayV2::Authorizer').map(({ Properties }) => Properties)).toEqual([
+      expect.objectContaining({
+        AuthorizerType: 'REQUEST',
+        AuthorizerPayloadFormatVersion: '2.0',
+        EnableSimpleResponses: true,
+        AuthorizerResultTtlInSeconds: 0,
+        IdentitySource: ['$request.header.access-token'],
+      }),
+    ]);
+  });
+
+  test('runs every function on arm64 and nodejs22.x or newer, with one vCPU for password hashes', () => {
+    expect(packaged.ofType('AWS::Lambda::Function')).toHaveLength(functionNames.length);
+    for (const name of functionNames) {
+      const { Runtime, Architectures, MemorySize, Timeout } = lambda(name);
+      expect(Number(/^nodejs(\d+)\.x$/.exec(Runtime)?.[1])).toBeGreaterThanOrEqual(22);
+      expect([name, Architectures, MemorySize]).toEqual([name, ['arm64'], name === 'login' ? 1769 : 512]);
+      expect(Timeout).toBeLessThanOrEqual(routes[name] || name === 'authorizer' ? 29 : 59);
+    }
+  });
+
+  test('ships one bundle per function and nothing else', () => {
+    for (const name of functionNames) expect(packaged.zips[name]).toEqual([`dist/${name}.mjs`]);
+  });
+
+  test('runs cache-warm and recharge-sweep every minute, each never twice at once', () => {
+    const schedules = packaged
+      .ofType('AWS::Scheduler::Schedule')
+      .map(({ Properties }) => [
+        JSON.stringify(Properties.Target.Arn).match(/(\w+)LambdaFunction/)?.[1],
+        Properties.ScheduleExpression,
+        JSON.parse(Properties.Target.Input),
+      ]);
+    expect(schedules.sort()).toEqual([
+      ['CacheDashwarm', 'rate(1 minute)', { kind: 'cache-warm' }],
+      ['RechargeDashsweep', 'rate(1 minute)', { kind: 'recharge-sweep' }],
+    ]);
+    expect(lambda('cache-warm').ReservedConcurrentExecutions).toBe(1);
+    expect(lambda('recharge-sweep').ReservedConcurrentExecutions).toBe(1);
+  });
+
+  test('reserves concurrency inside what an account has, and can leave it out for a small one', () => {
+    const reserved = (from: Packaged): number[] =>
+      from.ofType('AWS::Lambda::Function').flatMap(({ Properties }) => Properties.ReservedConcurrentExecutions ?? []);
+    expect(reserved(packaged)).toHaveLength(6);
+    expect(reserved(packaged).reduce((sum, share) => sum + share, 0)).toBeLessThanOrEqual(900);
+    expect(lambda('authorizer').ReservedConcurrentExecutions).toBe(Math.max(...reserved(packaged)));
+    expect(reserved(packageTemplate(functionNames, ['--param', 'reservations=off']))).toEqual([]);
+  });
+
+  test('keeps every log group for 30 days', () => {
+    const groups = packaged.ofType('AWS::Logs::LogGroup').map(({ Properties }) => Properties);
+    expect(groups.map(({ LogGroupName }) => LogGroupName).sort()).toEqual(
+      functionNames.map((name) => `/aws/lambda/miniapp-cloud-prod-${name}`).sort(),
+    );
+    for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(30);
+  });
+
+  test('grants logs and the start of the two schedules, and no action by a wildcard', () => {
+    const roles = packaged.ofType('AWS::IAM::Role');
+    expect(roles).toHaveLength(1);
+    const statements = roles.flatMap(({ Properties }) =>
+      Properties.Policies.flatMap(({ PolicyDocument }: Resource['Properties']) => PolicyDocument.Statement),
+    );
+    const actions = statements.flatMap(({ Action }) => Action).sort();
+    expect(actions).toEqual([
+      'lambda:InvokeFunction',
+      'logs:CreateLogGroup',
+      'logs:CreateLogStream',
+      'logs:PutLogEvents',
+      'logs:TagResource',
+    ]);
+    const invokes = statements.filter(({ Action }) => Action.includes('lambda:InvokeFunction'));
+    const targets = JSON.stringify(invokes.map(({ Resource: arns }) => arns)).match(/function:[\w-]+/g);
+    expect(new Set(targets)).toEqual(
+      new Set(['function:miniapp-cloud-prod-cache-warm', 'function:miniapp-cloud-prod-recharge-sweep']),
+    );
+  });
+
+  test('throttles every route at the stage', () => {
+    expect(packaged.resources.HttpApiStage?.Properties.DefaultRouteSettings).toMatchObject({
+      ThrottlingRateLimit: expect.any(Number),
+      ThrottlingBurstLimit: expect.any(Number),
+    });
+  });
+
+  test('lets named H5 origins call, and read the clock and the limits', () => {
+    const { CorsConfiguration: cors } = packaged.resources.HttpApi?.Properties ?? {};
+    expect(cors.AllowOrigins).not.toContain('*');
+    expect(cors.AllowMethods).toEqual(['GET', 'POST', 'PUT', 'DELETE']);
+    expect(cors.ExposeHeaders).toEqual([
+      'Date',
+      'x-request-id',
+      'x-cache',
+      'retry-after',
+      'ratelimit',
+      'ratelimit-policy',
+    ]);
+    expect(cors.AllowHeaders).toEqual(
+      expect.arrayContaining([
+        'access-token',
+        'authorization',
+        'x-content-sha256',
+        'idempotency-key',
+        'accept-language',
+      ]),
+    );
+  });
+});
+
+describe('the environment of a function', () => {
+  /** Names of .env.example with whether the comment above says that they are for local use only. */
+  const known = [
+    ...readFileSync(join(projectFolder, '.env.example'), 'utf8').matchAll(/(# local only\n)?^([A-Z_]+)=/gm),
+  ].map(([, localOnly, name]) => ({ name: name ?? '', deployed: localOnly === undefined }));
+  const namesOf = (name: string): string[] => Object.keys(lambda(name).Environment.Variables);
+  const built = functionNames.filter((name) => existsSync(join(projectFolder, 'dist', `${name}.mjs`)));
+
+  test('holds names of .env.example only, and never the sandbox', () => {
+    const deployed = known.filter((entry) => entry.deployed).map(({ name }) => name);
+    expect(known).toContainEqual({ name: 'SANDBOX_KEY', deployed: false });
+    for (const name of functionNames) expect(deployed).toEqual(expect.arrayContaining(namesOf(name)));
+    expect(JSON.stringify(packaged.resources)).not.toContain('SANDBOX_KEY');
+  });
+
+  test('holds a secret only as a reference that CloudFormation resolves', () => {
+    for (const name of functionNames) {
+      for (const [variable, value] of Object.entries(lambda(name).Environment.Variables)) {
+        if (!/TOKEN|_KEY$|SECRET|DATABASE_URL/.test(variable)) continue;
+        expect(value).toBe(`{{resolve:secretsmanager:miniapp-cloud/prod:SecretString:${variable}}}`);
+      }
+    }
+  });
+
+  test.each(built)('%s has the names that its bundle reads, and no other', (name) => {
+    const bundle = readFileSync(join(projectFolder, 'dist', `${name}.mjs`), 'utf8');
+    const read = known.filter((entry) => entry.deployed && new RegExp(`["'\`]${entry.name}["'\`]`).test(bundle));
+    expect(namesOf(name).sort()).toEqual(read.map((entry) => entry.name).sort());
+  });
+});

@@ -1,0 +1,36 @@
+import { beforeAll, expect, test } from 'vitest';
+import { type Offline, startOffline } from '../../local/offline.ts';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+
+// What serverless-offline does otherwise than the real gateway is not held here: serve/http-api/http-api.ts is the faithful one.
+let stack: TestStack;
+let offline: Offline;
+let app: TestApp;
+
+beforeAll(async () => {
+  stack = await startTestStack({ seeded: true });
+  app = await stack.createApp();
+  offline = await startOffline({ env: stack.env, log: () => {} });
+  return () => offline.stop();
+}, 120_000);
+
+const get = async (path: string, headers: Record<string, string>) => fetch(offline.url + path, { headers });
+
+test('behind serverless-offline a signed read is served, and a second use of its token refused', async () => {
+  const headers = stack.sign(app, 'GET', '/data/notice/1');
+  const first = await get('/data/notice/1', headers);
+  expect(first.status).toBe(200);
+  expect(await first.json()).toMatchObject({ id: '1' });
+  const second = await get('/data/notice/1', headers);
+  expect(second.status).toBe(401);
+  expect(await second.json()).toMatchObject({ code: 'REPLAYED' });
+});
+
+test('behind serverless-offline a token for another path does not pass', async () => {
+  const answer = await get('/data/notice/2', stack.sign(app, 'GET', '/data/notice/1'));
+  expect(answer.status).toBe(403);
+});
+
+test('behind serverless-offline a call without a token does not pass', async () => {
+  expect((await get('/data/notice/1', {})).status).toBe(401);
+});

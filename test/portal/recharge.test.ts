@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
+import { temporaryFolder } from '../support/engines.ts';
+import { portal, portalHere, portalJson } from '../support/portal-command.ts';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+
+let stack: TestStack;
+let app: TestApp;
+let session: string;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+beforeAll(async () => {
+  folder = await temporaryFolder('portal-recharge');
+  stack = await startTestStack({ seeded: true });
+  app = await stack.createApp();
+  const body = { account: 'demo', password: 'demo-password-1' };
+  session = (await stack.call(app, 'POST', '/login', { body })).body.token;
+});
+afterAll(() => folder.remove());
+
+async function order(): Promise<string> {
+  const headers = { 'idempotency-key': randomBytes(16).toString('hex') };
+  const body = { productId: 'coins-100', provider: 'sandbox' };
+  const { body: placed } = await stack.call(app, 'POST', '/recharge', { session, headers, body });
+  return placed.orderNo;
+}
+const balance = async (): Promise<number> => (await stack.call(app, 'GET', '/balance', { session })).body.balance;
+
+describe('portal recharge', () => {
+  test('pay pays an order at the sandbox, and its notice credits it once', async () => {
+    const before = await balance();
+    const orderNo = await order();
+    const paid = await portal(['recharge', 'pay', '--order', orderNo, '--json']);
+    expect(paid).toMatchObject({ code: 0, json: { orderNo, noticed: true, status: 'paid' } });
+    await portalJson(['recharge', 'pay', '--order', orderNo]);
+    const { order: shown, events, agrees } = await portalJson(['recharge', 'show', '--order', orderNo]);
+    expect(await balance()).toBe(before + shown.units);
+    expect(events.map(({ what }: { what: string }) => what).sort()).toEqual(['created', 'credited', 'paid']);
+    expect(agrees).toBe(true);
+  });
+
+  test('list shows the orders of a user who knows no order number, newest first', async () => {
+    const [older, newer] = [await order(), await order()];
+    const { userId } = await portalJson(['user', 'find', '--account', 'demo']);
+    const { orders } = await portalJson(['recharge', 'list', '--user', userId, '--limit', '2']);
+    expect(orders).toMatchObject([
+      { orderNo: newer, status: 'pending', provider: 'sandbox', appId: app.appId },
+      { orderNo: older, status: 'pending' },
+    ]);
+    expect(await portalHere(['recharge', 'list', '--user', 'demo'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('user find --account'),
+    });
+  });
+
+  test('without a notice only sync finds the payment', async () => {
+    const orderNo = await order();
+    const paid = await portalJson(['recharge', 'pay', '--order', orderNo, '--no-notice']);
+    expect(paid).toEqual({ orderNo, noticed: false, status: 'pending' });
+    expect(await portalJson(['recharge', 'sync', '--order', orderNo])).toMatchObject({ order: { status: 'paid' } });
+    expect(await portal(['recharge', 'show', '--order', orderNo])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('credited'),
+    });
+  });
+
+  test('a refund with one key is made once; what is left is refunded after, and no more', async () => {
+    const orderNo = await order();
+    await portalJson(['recharge', 'pay', '--order', orderNo]);
+    const before = await balance();
+    const refund = (...more: string[]) => portalHere(['recharge', 'refund', '--order', orderNo, '--json', ...more]);
+    const first = await refund('--amount-fen', '1', '--key', 'same-key');
+    expect(first).toMatchObject({ code: 0, json: { amountFen: 1, status: 'success' } });
+    expect((await refund('--amount-fen', '1', '--key', 'same-key')).json).toEqual(first.json);
+    const rest = await refund('--reason', 'returned');
+    const { order: shown } = await portalJson(['recharge', 'show', '--order', orderNo]);
+    expect(shown.status).toBe('refunded');
+    expect(rest.json.amountFen).toBe(shown.amountFen - 1);
+    expect(before - (await balance())).toBe(shown.units);
+    expect(await refund()).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing is left') });
+  });
+
+  test('reconcile finds a payment that nobody credited, until sync has credited it', async () => {
+    const orderNo = await order();
+    const chinaDay = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
+    const reconcile = () => portalHere(['recharge', 'reconcile', '--day', chinaDay, '--json']);
+    expect(await reconcile()).toMatchObject({ code: 0, json: { differences: [] } });
+    await portalJson(['recharge', 'pay', '--order', orderNo, '--no-notice']);
+    const differences = [{ what: 'paid, not credited', orderNo }];
+    expect(await reconcile()).toMatchObject({ code: 1, json: { differences } });
+    await portalJson(['recharge', 'sync', '--order', orderNo]);
+    expect(await reconcile()).toMatchObject({ code: 0, json: { differences: [] } });
+    const wrongDay = await portalHere(['recharge', 'reconcile', '--day', '2026-02-30']);
+    expect(wrongDay).toMatchObject({ code: 2, stderr: expect.stringContaining('--day takes a day') });
+    const noMerchant = await portalHere(['recharge', 'reconcile', '--day', chinaDay, '--provider', 'wechatpay']);
+    expect(noMerchant).toMatchObject({ code: 1, stderr: expect.stringContaining('No merchant is set') });
+    const noDay = await portalHere(['recharge', 'reconcile', '--provider', 'wechatpay', '--bill', 'bill.csv']);
+    expect(noDay).toMatchObject({ code: 2, stderr: expect.stringContaining('--day') });
+  });
+
+  test('sandbox-key prints the key that notices are signed with', async () => {
+    expect(await portalJson(['recharge', 'sandbox-key'])).toEqual({ key: stack.env.SANDBOX_KEY });
+  });
+
+  test('an order that is not there is a sentence', async () => {
+    for (const verb of ['pay', 'show', 'sync', 'refund']) {
+      const run = await portalHere(['recharge', verb, '--order', 'R0']);
+      expect(run, verb).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no order R0') });
+    }
+  });
+});
+
+describe('portal product', () => {
+  test('a product that is put on sale is offered at its price, and taken off again', async () => {
+    const offered = async (): Promise<Array<{ productId: string }>> =>
+      (await stack.call(app, 'GET', '/recharge/params', { session })).body.products;
+    const put = ['product', 'put', '--id', 'coins-5', '--title', '五枚', '--amount-fen', '50', '--units', '5'];
+    await offered();
+    await portalJson(put);
+    expect(await offered()).toContainEqual(expect.objectContaining({ productId: 'coins-5', amountFen: 50, units: 5 }));
+    await portalJson([...put, '--off']);
+    expect((await offered()).map(({ productId }) => productId)).not.toContain('coins-5');
+    const { products } = await portalJson(['product', 'list']);
+    expect(products).toContainEqual(expect.objectContaining({ productId: 'coins-5', active: false }));
+    const free = await portalHere(['product', 'put', '--id', 'x', '--title', 'x', '--amount-fen', '0', '--units', '1']);
+    expect(free).toMatchObject({ code: 2 });
+  });
+});
+
+describe('portal merchant', () => {
+  test('settings of a provider are sealed, listed without secrets, resealed and removed', async () => {
+    const wechatpay = await startMockWechatPay({ notifyUrl: `${stack.url}/recharge/notify/wechatpay` });
+    try {
+      const file = join(folder.path, 'wechatpay.json');
+      writeFileSync(file, JSON.stringify(wechatpay.config));
+      const set = await portal(['merchant', 'set', '--provider', 'wechatpay', '--json-config', file, '--json']);
+      expect(set).toMatchObject({ code: 0, json: { provider: 'wechatpay', merchantId: wechatpay.config.mchId } });
+      const listed = await portalHere(['merchant', 'list', '--json']);
+      expect(listed.json.merchants).toMatchObject([{ provider: 'wechatpay', usable: true }]);
+      const [rows] = await stack.mysql.query('SELECT sealed_config FROM merchants');
+      const { entries } = await portalJson(['audit', 'list', '--subject', 'wechatpay']);
+      for (const said of [listed.stdout, JSON.stringify(rows), JSON.stringify(entries)]) {
+        expect(said).not.toContain(wechatpay.config.apiV3Key);
+      }
+      const former = process.env.MASTER_KEY ?? '';
+      process.env.MASTER_KEY = randomBytes(32).toString('hex');
+      process.env.MASTER_KEY_OLD = former;
+      const report = await portalJson(['master-key', 'reseal']);
+      expect(report).toMatchObject({ resealed: { 'merchants.sealed_config': 1 }, unreadable: [] });
+      expect((await portalJson(['merchant', 'list'])).merchants).toMatchObject([{ usable: true }]);
+      await portalJson(['merchant', 'remove', '--provider', 'wechatpay']);
+      expect(await portalJson(['merchant', 'list'])).toEqual({ merchants: [] });
+    } finally {
+      await wechatpay.stop();
+    }
+  });
+});

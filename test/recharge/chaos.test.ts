@@ -1,0 +1,37 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { auditLedger } from '../../shared/recharge/audit.ts';
+import { creditThenMark, markThenCredit, runChaos } from '../support/recharge-chaos.ts';
+import { openShop, type Shop } from '../support/recharge-fixture.ts';
+
+/** CHAOS_SEEDS=2000 runs more; CHAOS_FIRST=17 CHAOS_SEEDS=1 runs one again. */
+const FIRST = Number(process.env.CHAOS_FIRST ?? 1);
+const SEEDS = Number(process.env.CHAOS_SEEDS ?? 200);
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop();
+});
+
+describe('seeded chaos', () => {
+  test(
+    `loses no money and makes none, in ${SEEDS} seeds`,
+    async () => {
+      for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+        expect(await runChaos({ stack: shop.stack, seed }), `seed ${seed}`).toEqual([]);
+      }
+      expect((await auditLedger()).findings).toEqual([]);
+    },
+    600_000 + SEEDS * 3_000,
+  );
+
+  test.each([
+    ['marks the order and then credits', markThenCredit],
+    ['credits and then marks the order', creditThenMark],
+  ])('finds a recharge that %s', { timeout: 300_000 }, async (_, settle) => {
+    let wrong: string[] = [];
+    for (let seed = 1; seed <= 100 && wrong.length === 0; seed++) {
+      wrong = await runChaos({ stack: shop.stack, seed, settle });
+    }
+    expect(wrong).not.toEqual([]);
+    expect((await auditLedger()).findings.length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,114 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eraseAccount, setUserDisabled } from '../../shared/account/change.ts';
+import { auditLedger } from '../../shared/recharge/audit.ts';
+import { settlePayment } from '../../shared/recharge/payment.ts';
+import { requestRefund } from '../../shared/recharge/refund.ts';
+import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
+import { spend } from '../../shared/recharge/spend.ts';
+import { sweepRecharge } from '../../shared/recharge/sweep.ts';
+import { openSession } from '../../shared/session/devices.ts';
+import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
+
+let shop: Shop;
+let shopper: Shopper;
+beforeAll(async () => {
+  shop = await openShop();
+});
+beforeEach(async () => {
+  shopper = await shop.shopper();
+});
+
+afterEach(() => {
+  shop.stack.faults.mysql = undefined;
+});
+
+const place = async (): Promise<string> => (await shopper.create()).body.orderNo;
+const pay = (orderNo: string) =>
+  settlePayment({
+    ...{ provider: 'sandbox', providerAppId: '', merchantId: '', orderNo, transactionId: `tx-${orderNo}` },
+    ...{ amountFen: 600, currency: 'CNY', paidAt: null },
+  });
+/** The engine finds a deadlock at the next `times` statements of this form. */
+function deadlocks(form: RegExp, times: number): void {
+  const error = { code: 'ABORTED', message: 'Deadlock found (errno 1213) (sqlstate 40001)' };
+  let left = times;
+  shop.stack.faults.mysql = ({ sql = '' }) =>
+    form.test(sql) && left-- > 0 ? { kind: 'status', status: 200, body: JSON.stringify({ error }) } : undefined;
+}
+describe('deadlocks, as many in a row as an engine under load may find', () => {
+  test('reach nobody who pays, spends or refunds', async () => {
+    const orderNo = await place();
+    deadlocks(/INTO ledger_entries/, 5);
+    expect(await pay(orderNo)).toBe('credited');
+    deadlocks(/INTO ledger_entries/, 5);
+    expect(await spend(shop.app.appId, shopper.userId, newKey(), { amount: 10 })).toMatchObject({ balance: 50 });
+    deadlocks(/INTO refunds/, 5);
+    expect(await requestRefund({ orderNo, amountFen: 100, key: 'k' })).toMatchObject({ units: 10, status: 'success' });
+    shop.stack.faults.mysql = undefined;
+    expect(await shopper.balance()).toBe(40);
+  });
+
+  test('at the repair of marks keep the sweeper from nothing else', async () => {
+    const [marked, unheard] = [await place(), await place()];
+    await pay(marked);
+    await payAtSandbox(unheard, { notice: false });
+    await shop.stack.mysql.query(
+      "UPDATE recharge_orders SET status = 'pending', next_check_at = NOW(3) - INTERVAL 1 MINUTE WHERE order_no IN (?)",
+      [[marked, unheard]],
+    );
+    deadlocks(/UPDATE recharge_orders o JOIN ledger_entries/, 1);
+    expect(await sweepRecharge({ stopAt: Date.now() + 20_000 })).toMatchObject({ repaired: 1, credited: 1, failed: 0 });
+    shop.stack.faults.mysql = undefined;
+  });
+});
+
+test('a sweeper that dies in its last look at an order leaves no credit unmarked', async () => {
+  const orderNo = await place();
+  await payAtSandbox(orderNo, { notice: false });
+  await shop.stack.mysql.query(
+    `UPDATE recharge_orders SET status = 'closed', expires_at = NOW(3) - INTERVAL 4 DAY,
+            next_check_at = NOW(3) - INTERVAL 1 MINUTE WHERE order_no = ?`,
+    [orderNo],
+  );
+  shop.stack.faults.mysql = ({ sql = '' }) =>
+    /SET status = 'paid'/.test(sql) ? { kind: 'status', status: 401, body: '{}' } : undefined;
+  expect(await sweepRecharge({ stopAt: Date.now() + 20_000 })).toMatchObject({ failed: 1 });
+  shop.stack.faults.mysql = undefined;
+  await shop.stack.mysql.query(
+    'UPDATE recharge_orders SET next_check_at = NOW(3) - INTERVAL 1 MINUTE WHERE next_check_at IS NOT NULL',
+  );
+  expect(await sweepRecharge({ stopAt: Date.now() + 20_000 })).toMatchObject({ repaired: 1 });
+  expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('paid');
+  expect((await auditLedger()).findings).toEqual([]);
+});
+
+test('logins, profile changes, disabling and erasing work on the row that money locks: neither stops the other', {
+  timeout: 60_000,
+}, async () => {
+  const { userId, session } = shopper;
+  const orders = await Promise.all(Array.from({ length: 12 }, place));
+  const others = Array.from({ length: 6 }, (_, i) => [
+    () => openSession(shop.app.appId, { userId, version: 1 }, `device ${i}`, []),
+    () => shop.stack.call(shop.app, 'PUT', '/me', { session, body: { profile: { nickname: `n${i}` } } }),
+    () => setUserDisabled(userId, false),
+  ]).flat();
+  const answers = await Promise.all([
+    ...orders.flatMap((orderNo) => [shop.notify({ orderNo }), shop.notify({ orderNo })]),
+    ...others.map((work) => work()),
+  ]);
+  for (const answer of answers) if (answer && 'status' in answer) expect(answer.status).toBeLessThan(300);
+  expect(await shopper.balance()).toBe(12 * 60);
+
+  const more = await Promise.all(Array.from({ length: 6 }, place));
+  const user = { userId, sessionId: session.split('.')[2] ?? '' };
+  const [erased, ...notices] = await Promise.all([
+    eraseAccount(shop.app.appId, user as Parameters<typeof eraseAccount>[1]),
+    ...more.map((orderNo) => shop.notify({ orderNo })),
+  ]);
+  expect(erased).toBeUndefined();
+  expect(notices.map(({ status }) => status)).toEqual(new Array(6).fill(204));
+  const sql = "SELECT SUM(delta) AS units FROM ledger_entries WHERE user_id = ? AND kind = 'recharge'";
+  const [rows] = await shop.stack.mysql.query(sql, [userId]);
+  expect(Number((rows as Array<{ units: string }>)[0]?.units)).toBe(18 * 60);
+  expect((await auditLedger()).findings).toEqual([]);
+});

@@ -1,0 +1,199 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { auditLedger } from '../../shared/recharge/audit.ts';
+import { isLocking, useLocking } from '../../shared/recharge/ledger.ts';
+import { type Payment, settlePayment } from '../../shared/recharge/payment.ts';
+import { requestRefund } from '../../shared/recharge/refund.ts';
+import { spend } from '../../shared/recharge/spend.ts';
+import { seeded } from '../support/recharge-chaos.ts';
+import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
+
+let shop: Shop;
+let shopper: Shopper;
+beforeAll(async () => {
+  shop = await openShop();
+});
+beforeEach(async () => {
+  shopper = await shop.shopper();
+});
+
+const place = async (by = shopper): Promise<string> => (await by.create()).body.orderNo;
+const paymentOf = (orderNo: string): Payment => ({
+  ...{ provider: 'sandbox', providerAppId: '', merchantId: '', orderNo, transactionId: `tx-${orderNo}` },
+  ...{ amountFen: 600, currency: 'CNY', paidAt: null },
+});
+/** The caller dies before its n-th request to MySQL; answers how many it got to. */
+async function dieBefore(n: number, work: () => Promise<unknown>): Promise<number> {
+  let requests = 0;
+  shop.stack.faults.mysql = () => (++requests === n ? { kind: 'status', status: 401, body: '{}' } : undefined);
+  await work().catch(() => {});
+  shop.stack.faults.mysql = undefined;
+  return requests;
+}
+
+describe('whoever dies between two steps', () => {
+  test('of a notice loses nothing: the notice comes again, one credit, order paid', async () => {
+    for (let n = 1, requests = n; requests >= n; n++) {
+      const orderNo = await place();
+      const before = await shopper.balance();
+      requests = await dieBefore(n, async () => shop.notify({ orderNo }));
+      expect(await shop.notify({ orderNo })).toMatchObject({ status: 204 });
+      expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('paid');
+      expect(await shopper.balance()).toBe(before + 60);
+    }
+  });
+
+  test('of a refund leaves it to whoever comes next, units and money agree', async () => {
+    for (let n = 1, requests = n; requests >= n; n++) {
+      const orderNo = await place();
+      await shop.notify({ orderNo });
+      const before = await shopper.balance();
+      const refund = { orderNo, amountFen: 600, key: 'k' };
+      requests = await dieBefore(n, () => requestRefund(refund));
+      expect(await requestRefund(refund)).toMatchObject({ status: 'success', units: 60 });
+      expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('refunded');
+      expect(await shopper.balance()).toBe(before - 60);
+    }
+  });
+
+  test('of a spend or a creation is answered by the same key as if nothing had been', async () => {
+    await shop.notify({ orderNo: await place() });
+    for (let n = 1, requests = n; requests >= n; n++) {
+      const key = newKey();
+      requests = await dieBefore(n, async () => [await shopper.spend(1, key), await shopper.create(key)]);
+      expect((await shopper.spend(1, key)).status).toBe(201);
+      expect((await shopper.create(key)).status).toBe(201);
+      expect(await shopper.balance()).toBe(60 - n);
+    }
+  });
+});
+
+test('answers that are lost, one in three, change nothing', async () => {
+  const draw = seeded(7);
+  const key = newKey();
+  shop.stack.faults.mysql = () => (draw() < 0.33 ? { kind: 'drop-after' } : undefined);
+  for (let i = 0; i < 3; i++) await shopper.create(key);
+  shop.stack.faults.mysql = undefined;
+  await expect.poll(async () => (await shopper.create(key)).status, { timeout: 15_000 }).toBe(201);
+  const { orderNo } = (await shopper.create(key)).body;
+  shop.stack.faults.mysql = () => (draw() < 0.33 ? { kind: 'drop-after' } : undefined);
+  for (let i = 0; i < 3; i++) await shop.notify({ orderNo });
+  shop.stack.faults.mysql = undefined;
+  // After failures in a row calls are refused for two seconds without a try.
+  await expect.poll(async () => (await shop.notify({ orderNo })).status, { timeout: 15_000 }).toBe(204);
+  expect(await shopper.balance()).toBe(60);
+});
+
+describe('many at once', () => {
+  async function mixed(operations: number, people: number): Promise<void> {
+    const draw = seeded(3);
+    const shoppers = await Promise.all(Array.from({ length: people }, () => shop.shopper()));
+    const orders = await Promise.all(
+      shoppers.flatMap((by) => [0, 1, 2].map(async () => ({ by, orderNo: await place(by) }))),
+    );
+    let left = operations;
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) {
+        const { by, orderNo } = orders[Math.floor(draw() * orders.length)] as (typeof orders)[0];
+        const dice = draw();
+        if (dice < 0.45) await settlePayment(paymentOf(orderNo));
+        else if (dice < 0.9) await refusable(spend(shop.app.appId, by.userId, newKey(), { amount: 1 + (left % 5) }));
+        else await refusable(requestRefund({ orderNo, amountFen: 50, key: newKey() }));
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, worker));
+  }
+  /** INSUFFICIENT_BALANCE and a refund beyond the payment are answers; a deadlock would be none. */
+  const refusable = (work: Promise<unknown>) =>
+    work.catch((error: Error & { code?: string }) => {
+      if (error.code !== 'INSUFFICIENT_BALANCE' && error.code !== 'INVALID_INPUT') throw error;
+    });
+
+  test('2 000 credits, spends and refunds over 20 users: no error reaches a caller, the books agree', {
+    timeout: 120_000,
+  }, async () => {
+    await mixed(2_000, 20);
+    expect((await auditLedger()).findings).toEqual([]);
+  });
+
+  test('an engine that refuses STRAIGHT_JOIN and FOR UPDATE gets the plain statements, and the books agree', {
+    timeout: 120_000,
+  }, async () => {
+    const error = { code: 'UNKNOWN', message: 'syntax error (errno 1064) (sqlstate 42000)' };
+    shop.stack.faults.mysql = ({ sql = '' }) =>
+      /STRAIGHT_JOIN/.test(sql) ? { kind: 'status', status: 200, body: JSON.stringify({ error }) } : undefined;
+    try {
+      await mixed(400, 8);
+      expect(isLocking()).toBe(false);
+      expect((await auditLedger()).findings).toEqual([]);
+    } finally {
+      shop.stack.faults.mysql = undefined;
+      useLocking(true);
+    }
+  });
+});
+
+describe('what it costs', () => {
+  const cost = async (work: () => Promise<unknown>) => {
+    await shop.stack.resetCounters();
+    await work();
+    const { redisRequests, mysqlRequests } = await shop.stack.counters();
+    return { redis: redisRequests, mysql: mysqlRequests };
+  };
+
+  test('an order 1 request each, its notice 1 and 2, a balance 1 and 0, a spend 2 and 1', async () => {
+    await shopper.balance();
+    let orderNo = '';
+    expect(await cost(async () => (orderNo = await place()))).toEqual({ redis: 1, mysql: 1 });
+    expect(await cost(() => shop.notify({ orderNo }))).toEqual({ redis: 1, mysql: 2 });
+    expect(await cost(() => shopper.balance())).toEqual({ redis: 2, mysql: 1 });
+    expect(await cost(() => shopper.balance())).toEqual({ redis: 1, mysql: 0 });
+    expect(await cost(() => shopper.spend(5))).toEqual({ redis: 2, mysql: 1 });
+    await shopper.get('/recharge/params');
+    expect(await cost(() => shopper.get('/recharge/params'))).toEqual({ redis: 1, mysql: 0 });
+    expect(await cost(() => shopper.get('/balance/entries'))).toEqual({ redis: 1, mysql: 1 });
+  });
+});
+
+describe('the cached balance', () => {
+  test('is never older than the last answer about money', async () => {
+    const orders = await Promise.all(Array.from({ length: 6 }, () => place()));
+    let known = 0;
+    let reading = true;
+    const reader = (async () => {
+      while (reading) {
+        const atLeast = known;
+        expect(await shopper.balance()).toBeGreaterThanOrEqual(atLeast);
+      }
+    })();
+    for (const orderNo of orders) {
+      await shop.notify({ orderNo });
+      known += 60;
+    }
+    reading = false;
+    await reader;
+    expect(await shopper.balance()).toBe(360);
+  });
+
+  test('does not stop a credit when Redis is away, and what it shows then ends within 30 s', async () => {
+    expect(await shopper.balance()).toBe(0);
+    const orderNo = await place();
+    shop.stack.faults.redis = () => ({ kind: 'drop-before' });
+    expect((await shop.notify({ orderNo })).status).toBe(204);
+    shop.stack.faults.redis = undefined;
+    const keys = await shop.stack.redis.keys('*:cache:balance:*');
+    for (const key of keys) expect(await shop.stack.redis.pttl(key)).toBeLessThanOrEqual(30_000);
+    await shop.stack.redis.del(...keys);
+    await expect.poll(() => shopper.balance(), { timeout: 15_000 }).toBe(60);
+  });
+});
+
+test('a payment of a user whose row some other tool deleted is credited all the same', async () => {
+  const orderNo = await place();
+  await shop.stack.mysql.execute('DELETE FROM users WHERE user_id = ?', [shopper.userId]);
+  expect((await shop.notify({ orderNo })).status).toBe(204);
+  await shop.stack.mysql.execute('DELETE FROM users WHERE user_id = ?', [shopper.userId]);
+  expect((await shop.notify({ orderNo })).status).toBe(204);
+  expect((await shop.notify({ orderNo, amountFen: 1 })).status).toBe(409);
+  expect((await shop.notify({ orderNo, transactionId: 'another' })).status).toBe(409);
+  expect((await auditLedger()).findings).toEqual([]);
+});

@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type MockWechatPay, startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
+import { listMerchants, setMerchant } from '../../shared/recharge/merchant.ts';
+import { findProvider } from '../../shared/recharge/providers.ts';
+import { billingDay, reconcile } from '../../shared/recharge/reconcile.ts';
+import { requestRefund } from '../../shared/recharge/refund.ts';
+import { sweepRecharge } from '../../shared/recharge/sweep.ts';
+import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
+
+let shop: Shop;
+let shopper: Shopper;
+let mock: MockWechatPay;
+const wechatpay = { productId: 'coins-60', provider: 'wechatpay' };
+
+beforeAll(async () => {
+  shop = await openShop();
+  mock = await startMockWechatPay({ notifyUrl: `${shop.stack.url}/recharge/notify/wechatpay`, speed: 100 });
+  afterAll(() => mock.stop());
+  await setMerchant('wechatpay', mock.config);
+  shopper = await shop.shopper('openid-of-a-payer');
+});
+
+const status = async (orderNo: string): Promise<string> => (await shopper.get(`/recharge/${orderNo}`)).body.status;
+const place = async (): Promise<string> => (await shopper.create(newKey(), wechatpay)).body.orderNo;
+/** The sweeper's clock is the database's: makes everything due. */
+const makeDue = (table: string) =>
+  shop.stack.mysql.query(
+    `UPDATE ${table} SET next_check_at = NOW(3) - INTERVAL 1 SECOND WHERE next_check_at IS NOT NULL`,
+  );
+const sweep = () => sweepRecharge({ stopAt: Date.now() + 30_000 });
+
+describe('WeChat Pay, end to end', () => {
+  test('the merchant is set, and its secrets are stored sealed', async () => {
+    const { appId, mchId, apiV3Key } = mock.config;
+    expect(await listMerchants()).toEqual([{ provider: 'wechatpay', appId, merchantId: mchId, usable: true }]);
+    const [rows] = await shop.stack.mysql.query('SELECT sealed_config FROM merchants');
+    expect(JSON.stringify(rows)).not.toContain(apiV3Key);
+    expect((await shopper.get('/recharge/params')).body.providers).toEqual(['sandbox', 'wechatpay']);
+  });
+
+  test('settings that cannot work are refused with the name of the member', async () => {
+    const refusal = setMerchant('wechatpay', { ...mock.config, apiV3Key: 'short' });
+    await expect(refusal).rejects.toMatchObject({ code: 'INVALID_INPUT', refusal: { errors: [{ path: 'apiV3Key' }] } });
+  });
+
+  test('an order is paid by the sheet, noticed, and credited', async () => {
+    const created = await shopper.create(newKey(), wechatpay);
+    expect(created).toMatchObject({ status: 201, body: { status: 'pending', payment: { signType: 'RSA' } } });
+    const { orderNo } = created.body;
+    await mock.pay(orderNo);
+    expect(await status(orderNo)).toBe('paid');
+    expect(await shopper.balance()).toBe(60);
+    expect(mock.notices().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
+  });
+
+  test('creating costs one request to Redis, one to MySQL and one to WeChat; its notice one and two', async () => {
+    await place();
+    await shop.stack.resetCounters();
+    const before = mock.requests().length;
+    const orderNo = await place();
+    expect(await shop.stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 1 });
+    expect(mock.requests().length - before).toBe(1);
+    await mock.pay(await place());
+    await shop.stack.resetCounters();
+    await mock.pay(orderNo);
+    expect(await shop.stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 2 });
+  });
+
+  test('a user without a WeChat login cannot pay by WeChat', async () => {
+    const other = await shop.shopper();
+    expect(await other.create(newKey(), wechatpay)).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
+  });
+
+  test('wrong signatures, probes and tampered notices credit nothing; the good one that follows does', async () => {
+    for (const kind of ['wrong-signature', 'tampered', 'stale', 'unknown-serial', 'probe'] as const) {
+      const orderNo = await place();
+      mock.setFault({ on: 'notice', kind });
+      await mock.pay(orderNo);
+      await expect.poll(() => status(orderNo), { timeout: 10_000 }).toBe('paid');
+    }
+    expect(mock.notices().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
+  });
+
+  test('a lost notice is made up for by sync, and by the sweeper', async () => {
+    for (const find of [
+      (orderNo: string) => shopper.sync(orderNo),
+      async () => makeDue('recharge_orders').then(sweep),
+    ]) {
+      const orderNo = await place();
+      mock.setFault({ on: 'notice', kind: 'lose', times: 20 });
+      await mock.pay(orderNo);
+      expect(await status(orderNo)).toBe('pending');
+      await find(orderNo);
+      expect(await status(orderNo)).toBe('paid');
+      mock.clearFaults();
+    }
+  });
+
+  test('a provider that fails at the creation answers 503, and the same key then gets the payment', async () => {
+    const key = newKey();
+    mock.setFault({ on: 'prepay', kind: 'system-error' });
+    const failed = await shopper.create(key, wechatpay);
+    expect(failed).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE', retryable: true } });
+    const again = await shopper.create(key, wechatpay);
+    expect(again).toMatchObject({ status: 201, body: { payment: { signType: 'RSA' } } });
+    expect((await shopper.create(key, wechatpay)).body.orderNo).toBe(again.body.orderNo);
+  });
+
+  test('an expired order is closed at WeChat and here; paid after the close it is credited', async () => {
+    const orderNo = await place();
+    const past = 'UPDATE recharge_orders SET expires_at = NOW(3) - INTERVAL 1 MINUTE WHERE order_no = ?';
+    await shop.stack.mysql.query(past, [orderNo]);
+    await makeDue('recharge_orders');
+    const [one, two] = await Promise.all([sweep(), sweep()]);
+    expect(one.closed + two.closed).toBeGreaterThanOrEqual(1);
+    expect(await status(orderNo)).toBe('closed');
+    const before = await shopper.balance();
+    await mock.pay(orderNo, { evenIfClosed: true });
+    expect(await status(orderNo)).toBe('paid');
+    expect(await shopper.balance()).toBe(before + 60);
+  });
+});
+
+describe('refunds by WeChat Pay', () => {
+  const paid = async (): Promise<string> => {
+    const orderNo = await place();
+    await mock.pay(orderNo);
+    return orderNo;
+  };
+
+  test('take the units at once, and the order follows when the money is back', async () => {
+    const orderNo = await paid();
+    const before = await shopper.balance();
+    const refund = await requestRefund({ orderNo, amountFen: 250, key: 'k1' });
+    expect(refund).toMatchObject({ status: 'processing', units: 25 });
+    expect(await shopper.balance()).toBe(before - 25);
+    expect(await status(orderNo)).toBe('paid');
+    await mock.refundResult(refund.refundNo, 'SUCCESS');
+    expect(await status(orderNo)).toBe('partial_refund');
+    const rest = await requestRefund({ orderNo, amountFen: 350, key: 'k2' });
+    await mock.refundResult(rest.refundNo, 'SUCCESS');
+    expect(await status(orderNo)).toBe('refunded');
+    expect(await shopper.balance()).toBe(before - 60);
+  });
+
+  test('that WeChat closes give the units back', async () => {
+    const orderNo = await paid();
+    const before = await shopper.balance();
+    const refund = await requestRefund({ orderNo, amountFen: 600, key: 'k1' });
+    expect(await shopper.balance()).toBe(before - 60);
+    await mock.refundResult(refund.refundNo, 'CLOSED');
+    expect(await shopper.balance()).toBe(before);
+    expect(await status(orderNo)).toBe('paid');
+    expect(await requestRefund({ orderNo, amountFen: 600, key: 'k2' })).toMatchObject({ status: 'processing' });
+  });
+
+  test('whose outcome is not known are sent again under the same number', async () => {
+    const orderNo = await paid();
+    mock.setFault({ on: 'refund', kind: 'system-error-after' });
+    const refund = await requestRefund({ orderNo, amountFen: 100, key: 'k1' });
+    expect(refund.status).toBe('accepted');
+    await makeDue('refunds');
+    await sweep();
+    const atWechat = mock.refunds().filter(({ outTradeNo }) => outTradeNo === orderNo);
+    expect(atWechat).toHaveLength(1);
+    await mock.refundResult(refund.refundNo, 'SUCCESS');
+    expect(await status(orderNo)).toBe('partial_refund');
+  });
+
+  test('and payments stand in the bill of the day, which agrees with the ledger', async () => {
+    await paid();
+    const provider = await findProvider('wechatpay');
+    const days = [
+      ...new Set([-3_600_000, 0].map((ms) => new Date(Date.now() + 8 * 3_600_000 + ms).toISOString().slice(0, 10))),
+    ];
+    const bill = (await Promise.all(days.map((day) => provider?.bill?.(day) ?? []))).flat();
+    const period = { from: billingDay(days[0] ?? '').from, to: billingDay(days.at(-1) ?? '').to };
+    const { differences, payments } = await reconcile('wechatpay', period, bill);
+    expect(differences).toEqual([]);
+    expect(payments).toBeGreaterThan(5);
+    expect(await provider?.bill?.('2020-01-01')).toEqual([]);
+  });
+
+  test('never pass what was paid, with 30 at once', async () => {
+    const orderNo = await paid();
+    const before = await shopper.balance();
+    const asked = Array.from({ length: 30 }, (_, i) => requestRefund({ orderNo, amountFen: 100, key: `k${i % 10}` }));
+    const results = await Promise.allSettled(asked);
+    const numbers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.refundNo] : []));
+    expect(new Set(numbers).size).toBe(6);
+    for (const result of results) {
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'INVALID_INPUT' });
+    }
+    expect(await shopper.balance()).toBe(before - 60);
+  });
+
+  test('of units that were spent leave a debt, which the next recharge nets', async () => {
+    const rich = await shop.shopper('openid-of-a-spender');
+    const first = (await rich.create(newKey(), wechatpay)).body.orderNo;
+    await mock.pay(first);
+    await rich.spend(50);
+    await requestRefund({ orderNo: first, amountFen: 600, key: 'k1' });
+    expect(await rich.balance()).toBe(-50);
+    expect(await rich.spend(1)).toMatchObject({ status: 409 });
+    await mock.pay((await rich.create(newKey(), wechatpay)).body.orderNo);
+    expect(await rich.balance()).toBe(10);
+  });
+});

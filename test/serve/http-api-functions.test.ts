@@ -1,0 +1,196 @@
+import { copyFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { startHttpApi } from '../../serve/http-api/http-api.ts';
+import { rateMilliseconds } from '../../serve/http-api/schedules.ts';
+import { fixtureApi, fixtureFiles } from '../support/http-api-fixture.ts';
+
+interface PatientAnswer {
+  calls: number;
+  isMainThread: boolean;
+  threadId: number;
+  event: { milliseconds?: number };
+  environment: string | null;
+}
+
+const patientAnswer = async (answer: Response | Promise<Response>): Promise<PatientAnswer> =>
+  (await (await answer).json()) as PatientAnswer;
+
+describe('the answer of a function', () => {
+  test.each([
+    ['inferred', 200, 'application/json', '{"plain":"object"}'],
+    ['text', 200, 'application/json', 'a text'],
+    ['nothing', 200, 'application/json', 'null'],
+    ['untyped', 201, 'text/plain; charset=utf-8', 'made'],
+    ['empty', 204, null, ''],
+  ])('%s is %i', async (kind, status, contentType, body) => {
+    const { url } = await fixtureApi();
+    const answer = await fetch(`${url}/answers/${kind}`);
+    expect([answer.status, answer.headers.get('content-type'), await answer.text()]).toEqual([
+      status,
+      contentType,
+      body,
+    ]);
+    expect(answer.headers.get('date')).not.toBeNull();
+    expect(answer.headers.get('apigw-requestid')).not.toBeNull();
+  });
+
+  test('sets each cookie by a header of its own and sends base64 as bytes', async () => {
+    const { url } = await fixtureApi();
+    expect((await fetch(`${url}/answers/cookies`)).headers.getSetCookie()).toEqual(['a=1; HttpOnly', 'b=2']);
+    const binary = await fetch(`${url}/answers/binary`);
+    expect([...new Uint8Array(await binary.arrayBuffer())]).toEqual([0x00, 0xff, 0x80, 0x01]);
+    expect([binary.headers.get('content-type'), binary.headers.get('content-length')]).toEqual(['image/png', '4']);
+  });
+
+  test.each(['throws', 'stuck', 'status', 'body', 'large', 'split'])(
+    '%s is 500 without a word of why',
+    async (kind) => {
+      const { url } = await fixtureApi();
+      const answer = await fetch(`${url}/answers/${kind}`);
+      expect([answer.status, await answer.text()]).toEqual([500, '{"message":"Internal Server Error"}']);
+      expect(answer.headers.getSetCookie()).toEqual([]);
+    },
+  );
+
+  test('that comes after the limit of the gateway is 503', async () => {
+    const { url } = await fixtureApi();
+    const answer = await fetch(`${url}/patient/3000`);
+    expect([answer.status, await answer.json()]).toEqual([503, { message: 'Service Unavailable' }]);
+  });
+
+  test('names what failed in the log, and a missing bundle at the start', async () => {
+    const lines: string[] = [];
+    const { url } = await fixtureApi({ log: (line) => lines.push(line) });
+    expect(lines).toEqual(['unbuilt does not load: Error: unbuilt.mjs is not built']);
+    expect((await fetch(`${url}/unbuilt`)).status).toBe(500);
+    await fetch(`${url}/answers/stuck`);
+    expect(lines.at(-1)).toBe('answers failed: FunctionTimeout: answers timed out after 0.3 s');
+  });
+});
+
+test('a handler gets a Lambda context', async () => {
+  const { url } = await fixtureApi();
+  const { context } = (await (await fetch(`${url}/open`)).json()) as { context: Record<string, unknown> };
+  expect(context).toMatchObject({
+    awsRequestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    functionName: 'fixture-test-echo',
+    memoryLimitInMB: '256',
+    remaining: expect.any(Number),
+  });
+  expect(context.remaining).toBeGreaterThan(0);
+  expect(context.remaining).toBeLessThanOrEqual(5000);
+});
+
+describe('a function on a thread', () => {
+  test('answers as in the process, several calls at once, with the same environment', async () => {
+    process.env.FIXTURE_VARIABLE = 'seen';
+    onTestFinished(() => void delete process.env.FIXTURE_VARIABLE);
+    const { url } = await fixtureApi({ workers: ['patient'] });
+    const answers = await Promise.all(Array.from({ length: 5 }, () => patientAnswer(fetch(`${url}/patient/20`))));
+    expect(answers.map(({ calls }) => calls).sort()).toEqual([5, 5, 5, 5, 5]);
+    expect(answers[0]).toMatchObject({ isMainThread: false, environment: 'seen' });
+  });
+
+  test('keeps its new thread when the old one ends after a reload', async () => {
+    const { url, reload } = await fixtureApi({ workers: ['patient'] });
+    const old = patientAnswer(fetch(`${url}/patient/300`));
+    let asked = 0;
+    let counted = 0;
+    // Once the thread counts more calls than are asked here, it has the old one.
+    do {
+      asked += 1;
+      counted = (await patientAnswer(fetch(`${url}/patient/0`))).calls;
+    } while (counted === asked);
+    await reload();
+    const next = await patientAnswer(fetch(`${url}/patient/0`));
+    expect((await old).threadId).not.toBe(next.threadId);
+    expect(await patientAnswer(fetch(`${url}/patient/100`))).toMatchObject({ calls: 2, threadId: next.threadId });
+  });
+
+  test('that does not load is named at the start too', async () => {
+    const distDirectory = mkdtempSync(join(tmpdir(), 'http-api-'));
+    onTestFinished(() => rmSync(distDirectory, { recursive: true }));
+    writeFileSync(join(distDirectory, 'patient.mjs'), 'throw new Error("MASTER_KEY is not set");');
+    const lines: string[] = [];
+    const { url } = await fixtureApi({ distDirectory, workers: ['patient'], log: (line) => lines.push(line) });
+    expect(lines).toContain('patient does not load: Error: MASTER_KEY is not set');
+    expect((await fetch(`${url}/patient/0`)).status).toBe(500);
+  });
+
+  test('that ends answers 500, and the next call starts another', async () => {
+    const { url } = await fixtureApi({ workers: ['patient'] });
+    const first = await patientAnswer(fetch(`${url}/patient/0`));
+    expect((await fetch(`${url}/patient/die`)).status).toBe(500);
+    const second = await patientAnswer(fetch(`${url}/patient/0`));
+    expect(second.calls).toBe(1);
+    expect(second.threadId).not.toBe(first.threadId);
+  });
+});
+
+describe('a new build', () => {
+  test('is seen by reload(), by itself when asked for, and starts with fresh module state', async () => {
+    const distDirectory = mkdtempSync(join(tmpdir(), 'http-api-'));
+    onTestFinished(() => rmSync(distDirectory, { recursive: true }));
+    const bundle = join(distDirectory, 'patient.mjs');
+    copyFileSync(new URL('../support/fixtures/http-api/bundles/patient.mjs', import.meta.url), bundle);
+    const still = await fixtureApi({ distDirectory });
+    const watching = await fixtureApi({ distDirectory, reload: true });
+    const callsOf = async (url: string): Promise<number> => (await patientAnswer(fetch(`${url}/patient/0`))).calls;
+    expect([await callsOf(still.url), await callsOf(watching.url)]).toEqual([1, 1]);
+
+    rmSync(bundle);
+    expect([await callsOf(still.url), await callsOf(watching.url)]).toEqual([2, 2]);
+    writeFileSync(bundle, 'export const handler = async () => ({ calls: "new" });');
+    utimesSync(bundle, new Date(), new Date(Date.now() + 5000));
+    expect([await callsOf(still.url), await callsOf(watching.url)]).toEqual([3, 'new']);
+    await still.reload();
+    expect(await callsOf(still.url)).toBe('new');
+  });
+});
+
+describe('schedules', () => {
+  test('run at will with their own input or another', async () => {
+    const { runSchedule } = await fixtureApi();
+    expect(await runSchedule('sweep')).toMatchObject({ event: { milliseconds: 50 } });
+    expect(await runSchedule('sweep', { milliseconds: 1 })).toMatchObject({ event: { milliseconds: 1 } });
+    await expect(runSchedule('echo')).rejects.toThrow('no schedule for echo');
+  });
+
+  test('never run twice at once', async () => {
+    const { runSchedule } = await fixtureApi();
+    const results = await Promise.all([runSchedule('sweep'), runSchedule('sweep')]);
+    expect(results).toEqual([expect.objectContaining({ calls: expect.any(Number) }), undefined]);
+  });
+
+  test.each([
+    ['rate(1 minute)', 60_000],
+    ['rate(90 minutes)', 5_400_000],
+    ['rate(36 hours)', 129_600_000],
+    ['cron(0 12 * * ? *)', undefined],
+  ])('%s is every %s ms', (expression, milliseconds) => {
+    expect(rateMilliseconds(expression)).toBe(milliseconds);
+  });
+});
+
+describe('the server', () => {
+  test('says which port is in use', async () => {
+    const { port } = await fixtureApi();
+    await expect(startHttpApi({ ...fixtureFiles, port })).rejects.toThrow(
+      `port ${port} is in use: pass --port with a free one`,
+    );
+  });
+
+  test('answers what it has before it stops, and nothing after', async () => {
+    const { url, runSchedule, stop } = await fixtureApi();
+    const started = new Promise<void>((resolve) => Object.assign(globalThis, { patientStarted: resolve }));
+    const call = fetch(`${url}/patient/200`);
+    await started;
+    const schedule = runSchedule('sweep', { milliseconds: 200 });
+    await stop();
+    expect((await call).status).toBe(200);
+    expect(await schedule).toMatchObject({ event: { milliseconds: 200 } });
+    await expect(fetch(`${url}/open`)).rejects.toThrow();
+  });
+});

@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { selfSignedCertificate } from '../../local/simulators/wechatpay/certificate.ts';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+
+let stack: TestStack;
+let app: TestApp;
+beforeAll(async () => {
+  stack = await startTestStack();
+  app = await stack.createApp();
+  await stack.mysql.query("INSERT INTO notices (id, title, body, published_at) VALUES (1, 'a', 'b', NOW())");
+});
+
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+interface Served {
+  child: ChildProcess;
+  url: string;
+  admin: string;
+  output: { text: string };
+  exit: Promise<number | null>;
+}
+
+function spawnServe(argv: string[], environment: Record<string, string>) {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'serve/main.ts', ...argv], {
+    env: { PATH: process.env.PATH, ...environment },
+  });
+  children.push(child);
+  const output = { text: '' };
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output.text += chunk));
+  return { child, output, exit: new Promise<number | null>((resolve) => child.on('close', resolve)) };
+}
+
+/** `npm run serve` without npm, over the engines of this file. */
+async function serve(environment: Record<string, string> = {}): Promise<Served> {
+  const ports = ['--port', '0', '--admin-port', '0', '--no-schedules'];
+  const started = spawnServe(ports, { ...stack.env, LOG: 'off', ...environment });
+  while (!/^ready \S+$/m.test(started.output.text)) {
+    if (started.child.exitCode !== null) throw new Error(started.output.text);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const said = (name: string) => new RegExp(`^${name} (\\S+)$`, 'm').exec(started.output.text)?.[1] ?? '';
+  return { ...started, url: said('ready'), admin: said('admin') };
+}
+
+const read = (url: string, headers: Record<string, string> = {}) =>
+  fetch(`${url}/data/notice/1`, { headers: { ...stack.sign(app, 'GET', '/data/notice/1'), ...headers } });
+
+test('it serves the functions, says when it is ready and what it answered', async () => {
+  const front = await serve();
+  expect((await read(front.url)).status).toBe(200);
+  expect((await fetch(`${front.url}/metrics`)).status).toBe(404);
+  expect(await (await fetch(`${front.admin}/ready`)).json()).toEqual({ ready: true });
+  const metrics = await (await fetch(`${front.admin}/metrics`)).text();
+  expect(metrics).toContain('miniapp_http_answers_total{status="2xx"} 1');
+  expect(metrics).toMatch(/miniapp_http_seconds_bucket\{le="\+Inf"\} [12]/);
+});
+
+test('a signal lets running requests end, and no secret was printed', async () => {
+  const front = await serve({ MAX_CONCURRENT: '4' });
+  const { port } = new URL(front.url);
+  const body = JSON.stringify({ account: 'nobody', password: 'wrong-password-1' });
+  const headers = stack.sign(app, 'POST', '/login', { body: { account: 'nobody', password: 'wrong-password-1' } });
+  const answer = new Promise<string>((resolve, reject) => {
+    const socket = connect(Number(port), '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk) => (text += chunk));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(text));
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+    const head = ['POST /login HTTP/1.1', 'host: x', ...lines, `content-length: ${body.length}`].join('\r\n');
+    socket.write(`${head}\r\n\r\n${body.slice(0, 5)}`);
+    // The rest comes only once the end has begun.
+    setTimeout(() => front.child.kill('SIGTERM'), 300);
+    setTimeout(() => socket.write(body.slice(5)), 600);
+  });
+  expect(await answer).toMatch(/^HTTP\/1\.1 401 /);
+  expect(await front.exit).toBe(0);
+  for (const secret of ['MASTER_KEY', 'SERVER_KEY', 'UPSTASH_REDIS_REST_TOKEN']) {
+    expect(front.output.text).not.toContain(stack.env[secret]);
+  }
+});
+
+test('what is too large, too slow or too much at once is refused', async () => {
+  const front = await serve({ MAX_BODY_BYTES: '1000', MAX_CONCURRENT: '2', HEAD_SECONDS: '1', REQUEST_SECONDS: '2' });
+  const { port } = new URL(front.url);
+  const big = await fetch(`${front.url}/login`, { method: 'POST', body: 'x'.repeat(1_001) });
+  expect(big.status).toBe(413);
+
+  const hold = (head: string) =>
+    new Promise<{ ms: number; text: string }>((resolve, reject) => {
+      const startedAt = performance.now();
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(head));
+      let text = '';
+      socket.on('data', (chunk) => (text += chunk));
+      socket.on('error', reject);
+      socket.on('close', () => resolve({ ms: performance.now() - startedAt, text }));
+    });
+  const slowBody = 'POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{';
+  const slow = [hold(slowBody), hold(slowBody)];
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const refused = await read(front.url);
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+  for (const { ms } of await Promise.all(slow)) expect(ms).toBeLessThan(20_000);
+  expect((await hold('GET /health HTTP/1.1\r\nhost: x\r\nx-a')).text).toMatch(/^HTTP\/1\.1 40[08] /);
+  expect((await read(front.url)).status).toBe(200);
+});
+
+test('it serves HTTPS itself where it is given a certificate', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'miniapp-tls-'));
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const day = 86_400_000;
+  const serial = randomBytes(8).toString('hex').replace(/^./, '1');
+  const cert = selfSignedCertificate('localhost', serial, key, new Date(Date.now() - day), new Date(Date.now() + day));
+  writeFileSync(join(folder, 'cert.pem'), cert);
+  writeFileSync(join(folder, 'key.pem'), key);
+  const front = await serve({ TLS_CERT_FILE: join(folder, 'cert.pem'), TLS_KEY_FILE: join(folder, 'key.pem') });
+  expect(front.url).toMatch(/^https:/);
+  const status = await new Promise((resolve, reject) => {
+    const outgoing = httpsRequest(`${front.url}/health`, { rejectUnauthorized: false }, ({ statusCode }) =>
+      resolve(statusCode),
+    );
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+  expect(status).toBe(200);
+  rmSync(folder, { recursive: true });
+});
+
+test('--help needs nothing; a wrong start says everything that is wrong at once', async () => {
+  const helped = spawnServe(['--help'], {});
+  expect(await helped.exit).toBe(0);
+  expect(helped.output.text).toContain('TRUSTED_PROXIES');
+  const wrong = spawnServe(['--port', 'x'], { TRUSTED_PROXIES: '10.0.0.0/33', MAX_CONCURRENT: '0', MASTER_KEY: 'k' });
+  expect(await wrong.exit).toBe(1);
+  for (const part of ['--port', 'TRUSTED_PROXIES: 10.0.0.0/33', 'MAX_CONCURRENT', 'SERVER_KEY is not set']) {
+    expect(wrong.output.text).toContain(part);
+  }
+  expect(wrong.output.text).not.toContain('MASTER_KEY');
+});

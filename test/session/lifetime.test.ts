@@ -1,0 +1,150 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { sessionsOf } from '../support/session-engines.ts';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+
+const DAY_MS = 86_400_000;
+
+describe('how long a session lives', () => {
+  let stack: TestStack;
+  let app: TestApp;
+  let sessions: ReturnType<typeof sessionsOf>;
+  beforeAll(async () => {
+    stack = await startTestStack();
+    app = await stack.createApp();
+    sessions = sessionsOf(stack, app);
+  });
+
+  const me = (session: string) => stack.call(app, 'GET', '/me', { session });
+  const codeOf = async (session: string): Promise<string> => (await me(session)).body.code ?? 'alive';
+  const idleUntil = async (sessionId: string): Promise<number> => {
+    const [rows] = await stack.mysql.query('SELECT idle_until FROM sessions WHERE session_id = ?', [sessionId]);
+    return (rows as Array<{ idle_until: Date }>)[0]?.idle_until.getTime() ?? 0;
+  };
+
+  test('a call past half of the idle time extends it in both engines, an earlier one in none', async () => {
+    const session = await sessions.open();
+    await me(session.token);
+    await sessions.rest(session, 0.6);
+    await stack.resetCounters();
+    await me(session.token);
+    expect(await sessions.idleLeftMs(session.key)).toBeLessThan(4.3 * DAY_MS);
+    expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
+
+    await sessions.rest(session, 0.4);
+    await stack.resetCounters();
+    await me(session.token);
+    expect(await sessions.idleLeftMs(session.key)).toBeGreaterThan(6.9 * DAY_MS);
+    expect(await idleUntil(session.sessionId)).toBeGreaterThan(Date.now() + 6.9 * DAY_MS);
+    const counters = await stack.counters();
+    expect(counters).toMatchObject({ redisRequests: 1, mysqlRequests: 1 });
+    // An expiry alone: a SET could bring back what was revoked in between.
+    expect(counters.byCommand.pexpireat).toBe(1);
+  });
+
+  test('a session that rested too long has expired, in either engine', async () => {
+    const session = await sessions.open();
+    await me(session.token);
+    await sessions.rest(session, -0.001);
+    await stack.resetCounters();
+    expect(await codeOf(session.token)).toBe('LOGIN_EXPIRED');
+    expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
+    await sessions.flush();
+    expect(await codeOf(session.token)).toBe('LOGIN_EXPIRED');
+  });
+
+  test('use does not carry a session past its absolute end', async () => {
+    const session = await sessions.open();
+    await stack.mysql.query('UPDATE sessions SET ends_at = NOW(3) + INTERVAL 1 HOUR WHERE session_id = ?', [
+      session.sessionId,
+    ]);
+    await me(session.token);
+    await stack.redis.pexpire(session.key, DAY_MS + 600_000);
+    expect(await codeOf(session.token)).toBe('alive');
+    expect(await sessions.idleLeftMs(session.key)).toBeLessThanOrEqual(3_600_000);
+    const copy = (await stack.redis.get(session.key)) ?? '';
+    await stack.redis.set(session.key, copy.replace(/^J1;\d+/, `J1;${Date.now() - 1}`), 'KEEPTTL');
+    expect(await codeOf(session.token)).toBe('LOGIN_EXPIRED');
+    await stack.mysql.query('UPDATE sessions SET ends_at = NOW(3) - INTERVAL 1 SECOND WHERE session_id = ?', [
+      session.sessionId,
+    ]);
+    await sessions.flush();
+    expect(await codeOf(session.token)).toBe('LOGIN_EXPIRED');
+  });
+
+  test('rows of sessions that ended long ago are deleted, those of others stay', async () => {
+    const [old, young] = [await sessions.open(), await sessions.open()];
+    await stack.mysql.query('UPDATE sessions SET ends_at = NOW(3) - INTERVAL 3 DAY WHERE session_id = ?', [
+      old.sessionId,
+    ]);
+    expect(await stack.api.runSchedule('cache-warm')).toMatchObject({ oldSessions: 1 });
+    expect([await codeOf(old.token), await codeOf(young.token)]).toEqual(['LOGIN_EXPIRED', 'alive']);
+  });
+
+  test('a flushed Redis logs nobody out', async () => {
+    const open = await Promise.all((await sessions.newUsers(5)).map((userId) => sessions.openAt(userId)));
+    for (const { token } of open) await me(token);
+    await sessions.flush();
+    await stack.resetCounters();
+    for (const { token, userId } of open) expect((await me(token)).body.userId).toBe(userId);
+    const { redisRequests, mysqlRequests } = await stack.counters();
+    // Each user is asked of MySQL once; the app's schema of fields once for all.
+    expect({ redisRequests, mysqlRequests }).toEqual({ redisRequests: 5 * 2 + 1, mysqlRequests: 5 + 1 });
+  });
+
+  test('many calls at once after a flush ask MySQL, and all are answered', async () => {
+    const { token, userId } = await sessions.open();
+    await sessions.flush();
+    const answers = await Promise.all(Array.from({ length: 30 }, () => me(token)));
+    expect(answers.map(({ body }) => body.userId)).toEqual(Array(30).fill(userId));
+    await stack.resetCounters();
+    await me(token);
+    expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
+  });
+
+  test('Redis away: reads take the session from MySQL, the rest is 503, and nobody has to log in again', async () => {
+    const session = await sessions.open();
+    await me(session.token);
+    stack.faults.redis = () => ({ kind: 'drop-before' });
+    for (let i = 0; i < 6; i++) expect(await me(session.token)).toMatchObject({ status: 200 });
+    const list = await stack.call(app, 'GET', '/sessions', { session: session.token });
+    expect(list.body.sessions).toHaveLength(1);
+    const writes = [
+      ['PUT', '/me', { profile: {} }],
+      ['POST', '/logout', {}],
+      ['DELETE', '/sessions', undefined],
+      ['PUT', '/me/password', { oldPassword: 'what-it-was', newPassword: 'what-it-will-be' }],
+    ] as const;
+    for (const [method, path, body] of writes) {
+      const answer = await stack.call(app, method, path, { session: session.token, ...(body && { body }) });
+      expect(answer, `${method} ${path}`).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE' } });
+      expect(answer.headers.get('retry-after')).toBe('2');
+    }
+    stack.faults.redis = undefined;
+    await expect.poll(async () => (await me(session.token)).status, { timeout: 20_000 }).toBe(200);
+    await expect
+      .poll(async () => (await stack.call(app, 'POST', '/logout', { session: session.token })).status, {
+        timeout: 20_000,
+        interval: 500,
+      })
+      .toBe(204);
+    expect(await codeOf(session.token)).toBe('SESSION_REVOKED');
+  });
+
+  test('MySQL away: a session that Redis knows still reads, also when it is due for an extension', async () => {
+    const session = await sessions.open();
+    await me(session.token);
+    await sessions.rest(session, 0.4);
+    stack.faults.mysql = () => ({ kind: 'drop-before' });
+    expect(await me(session.token)).toMatchObject({ status: 200 });
+    expect(await me(session.token)).toMatchObject({ status: 200 });
+    const write = await stack.call(app, 'PUT', '/me', { session: session.token, body: { profile: {} } });
+    expect(write).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE' } });
+    stack.faults.mysql = undefined;
+    await expect
+      .poll(
+        async () => (await stack.call(app, 'PUT', '/me', { session: session.token, body: { profile: {} } })).status,
+        { timeout: 20_000, interval: 500 },
+      )
+      .toBe(200);
+  });
+});

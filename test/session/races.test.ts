@@ -1,0 +1,74 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { sessionsOf } from '../support/session-engines.ts';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+
+describe('sessions under parallel calls', { timeout: 300_000 }, () => {
+  let stack: TestStack;
+  let app: TestApp;
+  let sessions: ReturnType<typeof sessionsOf>;
+  beforeAll(async () => {
+    stack = await startTestStack();
+    app = await stack.createApp();
+    sessions = sessionsOf(stack, app);
+  });
+  const me = (session: string) => stack.call(app, 'GET', '/me', { session });
+
+  async function inParallel(width: number, count: number, work: (index: number) => Promise<void>): Promise<void> {
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < count) await work(next++);
+    };
+    await Promise.all(Array.from({ length: width }, worker));
+  }
+
+  test('of 1 000 logouts that race an extension, none leaves a session alive', async () => {
+    const users = await sessions.newUsers(40);
+    const tokens: string[] = [];
+    let passed = 0;
+    await inParallel(8, 1_000, async (index) => {
+      const session = await sessions.openAt(users[index % users.length] as string);
+      tokens.push(session.token);
+      // Every other session is not yet in Redis: its fill races instead.
+      if (index % 2 === 0) {
+        await me(session.token);
+        await stack.redis.pexpire(session.key, 86_400_000 + 100_000_000);
+      }
+      const [read, ended] = await Promise.all([
+        me(session.token),
+        stack.call(app, 'POST', '/logout', { session: session.token }),
+      ]);
+      expect(ended.status).toBe(204);
+      if (read.status === 200) passed++;
+      expect((await me(session.token)).body.code).toBe('SESSION_REVOKED');
+    });
+    // Those that came before the logout did pass, so the two did race.
+    expect(passed).toBeGreaterThan(50);
+    for (const token of tokens.filter((_, index) => index % 10 === 0)) {
+      expect((await me(token)).body.code).toBe('SESSION_REVOKED');
+    }
+  });
+
+  test('1 000 interleaved calls of 50 users never see the user of another', async () => {
+    const users = await sessions.newUsers(50);
+    const open = await Promise.all(users.map((userId) => sessions.openAt(userId)));
+    const seen = new Set<string>();
+    await inParallel(50, 1_000, async (index) => {
+      const { token, userId } = open[(index + Math.floor(index / 50)) % open.length] as (typeof open)[number];
+      // Some of the calls fail on their way: they must leave no user behind either.
+      if (index % 10 === 0) {
+        const body = { profile: { roles: ['admin'] } };
+        expect((await stack.call(app, 'PUT', '/me', { session: token, body })).status).toBe(400);
+      } else if (index % 10 === 5) {
+        const profile = { owner: userId, turn: index };
+        const changed = await stack.call(app, 'PUT', '/me', { session: token, body: { profile } });
+        expect(changed.body).toMatchObject({ userId, profile });
+      } else {
+        const { body } = await me(token);
+        expect(body.userId).toBe(userId);
+        if (body.profile.owner !== undefined) expect(body.profile.owner).toBe(userId);
+        seen.add(body.userId);
+      }
+    });
+    expect(seen.size).toBe(50);
+  });
+});

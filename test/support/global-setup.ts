@@ -1,0 +1,37 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { findRedis, startMysql } from '../../local/engines/engines.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    mysql: { host: string; port: number; user: string; password: string; flavour: 'mariadb' | 'mysql' };
+  }
+}
+
+/** One MySQL for the whole run, since it takes longest to start; each test file makes databases of its own in it. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const log = (line: string) => console.log(line);
+  const redis = await findRedis(log);
+  log(`${redis.product} ${redis.version} from ${redis.source}, one per test file`);
+  await sweep();
+  const directory = await mkdtemp(join(tmpdir(), 'miniapp-test-mysql-'));
+  const mysql = await startMysql({ directory, log });
+  const { host, port, user, password, flavour } = mysql;
+  project.provide('mysql', { host, port, user, password, flavour });
+  return async () => {
+    await mysql.stop();
+    await rm(directory, { recursive: true, force: true });
+  };
+}
+
+/** Folders of runs that were killed. No run lasts a day. */
+async function sweep(): Promise<void> {
+  for (const entry of await readdir(tmpdir())) {
+    if (!entry.startsWith('miniapp-test-')) continue;
+    const path = join(tmpdir(), entry);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
+    if (Date.now() - mtimeMs > 86_400_000) await rm(path, { recursive: true, force: true }).catch(() => {});
+  }
+}

@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { type HttpApi, type HttpApiOptions, startHttpApi } from '../../serve/http-api/http-api.ts';
+
+const folder = fileURLToPath(new URL('./fixtures/http-api/', import.meta.url));
+
+export const fixtureFiles = { serverlessFile: `${folder}serverless.yml`, distDirectory: `${folder}bundles` };
+
+/** The fixture service on a port of its own, stopped with the test. */
+export async function fixtureApi(options: HttpApiOptions = {}): Promise<HttpApi> {
+  const api = await startHttpApi({ ...fixtureFiles, ...options });
+  onTestFinished(() => api.stop());
+  return api;
+}

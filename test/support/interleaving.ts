@@ -1,0 +1,83 @@
+import type { Fault } from '../../gateway/faults.ts';
+
+type Release = (fault?: Fault) => void;
+
+/** Small and well spread: the same seed gives the same run. */
+export function seededRandom(seed: number): () => number {
+  let state = (seed + 1) * 0x9e3779b9;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/**
+ * Runs actors so that one moves at a time, from switch point to switch point, in an order that the seed chooses. Every
+ * request to Redis is two switch points (before it is served, before its answer goes back); `turn()` makes others.
+ */
+export class Interleaving {
+  readonly random: () => number;
+  /** Share of requests that meet a lost connection, before or after they are served. */
+  faultShare = 0;
+  private readonly waiting: Array<{ release: Release; faulty: boolean }> = [];
+  private moved: () => void = () => {};
+  private free = false;
+
+  constructor(
+    seed: number,
+    private readonly ended: () => void,
+  ) {
+    this.random = seededRandom(seed);
+  }
+
+  turn(faulty = false): Promise<Fault | undefined> {
+    if (this.free) return Promise.resolve(undefined);
+    return new Promise((release) => {
+      this.waiting.push({ release, faulty });
+      this.moved();
+    });
+  }
+
+  hold(): Fault {
+    return { kind: 'hold', before: () => this.turn(true), after: async () => void (await this.turn()) };
+  }
+
+  /** Until all have finished. What an actor throws is thrown. */
+  async run(actors: ReadonlyArray<() => Promise<void>>): Promise<void> {
+    let left = actors.length;
+    const failures: unknown[] = [];
+    for (const actor of actors) {
+      await this.oneMoves(() => {
+        actor()
+          .catch((error) => failures.push(error))
+          .finally(() => {
+            left--;
+            this.moved();
+          });
+      });
+    }
+    while (left > 0) {
+      const [next] = this.waiting.splice(Math.floor(this.random() * this.waiting.length), 1);
+      if (!next) throw new Error('an actor waits for something that is no switch point');
+      await this.oneMoves(() => next.release(next.faulty ? this.drawFault() : undefined));
+    }
+    this.free = true;
+    this.ended();
+    if (failures.length > 0) throw failures[0];
+  }
+
+  private drawFault(): Fault | undefined {
+    if (this.random() >= this.faultShare) return undefined;
+    return { kind: this.random() < 0.5 ? 'drop-before' : 'drop-after' };
+  }
+
+  private async oneMoves(start: () => void): Promise<void> {
+    const moved = new Promise<void>((resolve) => {
+      this.moved = resolve;
+    });
+    start();
+    await moved;
+  }
+}

@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { runPortal } from '../../portal/run.ts';
+
+export interface PortalRun {
+  code: number;
+  stdout: string;
+  stderr: string;
+  /** The last line, where it is JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of it
+  json: any;
+}
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+
+/** `npm run -s portal -- ...`, in a process of its own, in this process's environment unless another is given. */
+export function portal(argv: readonly string[], environment: NodeJS.ProcessEnv = process.env): Promise<PortalRun> {
+  return new Promise((resolve) => {
+    const options = { cwd: checkout, env: environment };
+    execFile(process.execPath, ['--import', 'tsx', 'portal/main.ts', ...argv], options, (error, stdout, stderr) => {
+      const last = stdout.trimEnd().split('\n').at(-1) ?? '';
+      const json: unknown = last.startsWith('{') ? JSON.parse(last) : undefined;
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr, json });
+    });
+  });
+}
+
+/** The same in this process, which is faster: for what a test needs more than once. */
+export async function portalHere(argv: readonly string[]): Promise<PortalRun> {
+  const [out, err]: [string[], string[]] = [[], []];
+  const code = await runPortal(argv, { out: (line) => out.push(line), err: (line) => err.push(line) });
+  const last = out.at(-1) ?? '';
+  return {
+    code,
+    stdout: out.join('\n'),
+    stderr: err.join('\n'),
+    json: last.startsWith('{') ? JSON.parse(last) : undefined,
+  };
+}
+
+/** A command that is not done fails the test with what it said. */
+export async function portalJson(argv: readonly string[]): Promise<PortalRun['json']> {
+  const run = await portalHere([...argv, '--json']);
+  if (run.code !== 0 || run.json === undefined)
+    throw new Error(`portal ${argv.join(' ')}: ${run.stderr || run.stdout}`);
+  return run.json;
+}

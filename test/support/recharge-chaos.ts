@@ -1,0 +1,234 @@
+import type { RowDataPacket } from 'mysql2/promise';
+import { write } from '../../shared/db.ts';
+import { AppError, EngineError } from '../../shared/errors.ts';
+import { createOrder, findOrder } from '../../shared/recharge/order.ts';
+import { type Payment, settlePayment } from '../../shared/recharge/payment.ts';
+import { requestRefund } from '../../shared/recharge/refund.ts';
+import { spend } from '../../shared/recharge/spend.ts';
+import { sweepRecharge } from '../../shared/recharge/sweep.ts';
+import { syncOrder } from '../../shared/recharge/sync.ts';
+import { newUserId } from '../../shared/session/session.ts';
+import type { TestStack } from './stack.ts';
+
+/**
+ * Seeded chaos: random orders, notices that come late, twice, out of order or never, spends and refunds, while any
+ * request to an engine may be lost before or after it was carried out, and any caller may die between two of them.
+ * Everybody tries again until they were answered. Then the books are compared with what was paid.
+ */
+export interface ChaosOptions {
+  stack: TestStack;
+  seed: number;
+  /** Stands in for the notice's credit, so that the harness can be shown to notice a wrong one. */
+  settle?: (payment: Payment) => Promise<unknown>;
+}
+
+/** mulberry32: small, and the same on every machine. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/**
+ * Lost on the way there 3 %, on the way back 4 %; the caller dies before the request 4 %. Never three in a row, after
+ * which callers are refused for two seconds without a try: that takes time and shows nothing.
+ */
+export function letLoose(stack: TestStack, draw: () => number): void {
+  let lost = 0;
+  stack.faults.mysql = ({ sql }) => {
+    if (sql === undefined) return undefined;
+    const dice = draw();
+    lost = dice < 0.07 && lost < 2 ? lost + 1 : 0;
+    if (lost === 0 && dice < 0.07) return undefined;
+    if (dice < 0.03) return { kind: 'drop-before' };
+    if (dice < 0.07) return { kind: 'drop-after' };
+    // Refused credentials are nothing that anybody repeats or handles: the call ends there, as a killed Lambda does.
+    if (dice < 0.11) return { kind: 'status', status: 401, body: '{}' };
+    return undefined;
+  };
+  stack.faults.redis = () => {
+    const dice = draw();
+    return dice < 0.05 ? { kind: 'drop-before' } : dice < 0.1 ? { kind: 'drop-after' } : undefined;
+  };
+}
+
+export function calm(stack: TestStack): void {
+  stack.faults.mysql = undefined;
+  stack.faults.redis = undefined;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Again until it is answered; a refusal is an answer. */
+export async function untilAnswered<T>(work: () => Promise<T>): Promise<T | AppError> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof AppError && error.code !== 'UNAVAILABLE') return error;
+      if (!(error instanceof EngineError || error instanceof AppError)) throw error;
+      await pause(error instanceof EngineError && error.reason === 'breaker open' ? 200 : 1);
+    }
+  }
+}
+
+/** One seed; answers what is wrong afterwards. */
+export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOptions): Promise<string[]> {
+  const draw = seeded(seed);
+  const below = (n: number) => Math.floor(draw() * n);
+  const appId = `chaos-${seed}-${newUserId().slice(0, 6)}`;
+  const users = [newUserId(), newUserId()];
+  for (const userId of users)
+    await stack.mysql.execute("INSERT INTO users (user_id, profile) VALUES (?, '{}')", [userId]);
+  letLoose(stack, draw);
+
+  const key = (name: string) => `key-${name}-${seed}`.padEnd(16, '0');
+  const wallets = { provider: 'sandbox', providerAppId: '', merchantId: '' };
+  const ordered = await Promise.all(
+    Array.from({ length: 4 }, async (_, i) => {
+      const userId = users[i % users.length] as string;
+      const wanted = { appId, userId, idempotencyKey: key(`order${i}`), productId: 'coins-60', ...wallets };
+      const [first, again] = await Promise.all([
+        untilAnswered(() => createOrder(wanted)),
+        untilAnswered(() => createOrder(wanted)),
+      ]);
+      if (first instanceof AppError || again instanceof AppError) throw new Error('an order was refused');
+      if (first.orderNo !== again.orderNo) throw new Error('one key made two orders');
+      return { orderNo: first.orderNo, userId, paid: i < 3 || draw() < 0.5, notices: below(5) };
+    }),
+  );
+  for (const { orderNo, paid } of ordered) {
+    if (!paid) continue;
+    await stack.mysql.execute(
+      "INSERT INTO sandbox_payments (order_no, transaction_id, amount_fen, currency) VALUES (?, ?, 600, 'CNY')",
+      [orderNo, `t-${orderNo}`],
+    );
+  }
+
+  const acts: Array<() => Promise<unknown>> = [];
+  for (const { orderNo, userId, paid, notices } of ordered) {
+    const payment = {
+      ...wallets,
+      orderNo,
+      transactionId: `t-${orderNo}`,
+      amountFen: 600,
+      currency: 'CNY',
+      paidAt: null,
+    };
+    for (let i = 0; paid && i < notices; i++) acts.push(() => settle(payment));
+    if (draw() < 0.3 && settle === settlePayment) acts.push(async () => syncOrder((await findOrder(orderNo)) as never));
+    if (draw() < 0.5) {
+      acts.push(() => spend(appId, userId, key(`spend${orderNo}`), { amount: 1 + below(90) }));
+      acts.push(() => spend(appId, userId, key(`other${orderNo}`), { amount: 1 + below(40) }));
+    }
+    const refund = { orderNo, amountFen: 100 + below(500), key: key('refund') };
+    if (draw() < 0.4)
+      acts.push(
+        () => requestRefund(refund),
+        () => requestRefund(refund),
+      );
+    if (draw() < 0.2) acts.push(() => requestRefund({ ...refund, key: key('second') }));
+  }
+  acts.push(() => sweepRecharge({ stopAt: Date.now() + 10_000 }));
+  for (let i = acts.length - 1; i > 0; i--) {
+    const j = below(i + 1);
+    [acts[i], acts[j]] = [acts[j] as () => Promise<unknown>, acts[i] as () => Promise<unknown>];
+  }
+  await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      for (let act = acts.pop(); act; act = acts.pop()) await untilAnswered(act);
+    }),
+  );
+  calm(stack);
+  await settleDown(stack, appId);
+  // What stays unpaid is no work for the sweeper of the next seed.
+  await stack.mysql.execute('UPDATE recharge_orders SET next_check_at = NULL WHERE app_id = ?', [appId]);
+  return whatIsWrong(stack, appId, ordered);
+}
+
+/** The faults are over: the schedule runs twice with everything due. */
+export async function settleDown(stack: TestStack, appId: string): Promise<void> {
+  for (let round = 0; round < 2; round++) {
+    await stack.mysql.execute(
+      'UPDATE recharge_orders SET next_check_at = NOW(3) - INTERVAL 1 SECOND WHERE app_id = ? AND next_check_at IS NOT NULL',
+      [appId],
+    );
+    await stack.mysql.execute(
+      `UPDATE refunds SET next_check_at = NOW(3) - INTERVAL 1 SECOND WHERE next_check_at IS NOT NULL AND order_no IN
+        (SELECT order_no FROM recharge_orders WHERE app_id = ?)`,
+      [appId],
+    );
+    await untilAnswered(async () => {
+      const { failed } = await sweepRecharge({ stopAt: Date.now() + 20_000 });
+      if (failed > 0) throw new EngineError('mysql', 'breaker open', 'unknown');
+    });
+  }
+}
+
+async function whatIsWrong(
+  stack: TestStack,
+  appId: string,
+  ordered: ReadonlyArray<{ orderNo: string; paid: boolean }>,
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const rows = async (sql: string) => (await stack.mysql.query<RowDataPacket[]>(sql, [appId]))[0];
+  const entries = await rows('SELECT * FROM ledger_entries WHERE app_id = ? ORDER BY user_id, seq');
+  const orders = await rows('SELECT * FROM recharge_orders WHERE app_id = ?');
+  for (const { orderNo, paid } of ordered) {
+    const credits = entries.filter(({ kind, ref }) => kind === 'recharge' && String(ref).startsWith(orderNo));
+    if (credits.length !== (paid ? 1 : 0)) wrong.push(`${orderNo}: ${credits.length} credits, paid: ${paid}`);
+    const status = String(orders.find(({ order_no }) => order_no === orderNo)?.status);
+    if (['paid', 'partial_refund', 'refunded'].includes(status) !== paid)
+      wrong.push(`${orderNo}: ${status}, paid: ${paid}`);
+  }
+  const balances = new Map<string, { seq: number; balance: number }>();
+  for (const { user_id, seq, delta, balance_after, kind } of entries) {
+    const last = balances.get(user_id) ?? { seq: 0, balance: 0 };
+    const balance = last.balance + Number(delta);
+    if (Number(seq) !== last.seq + 1 || Number(balance_after) !== balance)
+      wrong.push(`${user_id}#${seq}: chain broken`);
+    if (kind === 'spend' && balance < 0) wrong.push(`${user_id}#${seq}: spent below zero`);
+    balances.set(user_id, { seq: Number(seq), balance });
+  }
+  return wrong;
+}
+
+/** What many a recharge does: the order is marked, then the wallet is credited. Whoever dies in between loses money. */
+export async function markThenCredit(payment: Payment): Promise<void> {
+  const { orderNo } = payment;
+  const { rowsAffected } = await write(
+    "UPDATE recharge_orders SET status = 'paid', transaction_id = ? WHERE order_no = ? AND status IN ('pending', 'closed')",
+    [payment.transactionId, orderNo],
+  );
+  if (rowsAffected === 1) await creditPlainly(payment, orderNo);
+}
+
+/** The reverse: whoever dies in between, or loses an answer, credits again. */
+export async function creditThenMark(payment: Payment): Promise<void> {
+  const { orderNo } = payment;
+  const order = await findOrder(orderNo);
+  if (order?.status !== 'pending' && order?.status !== 'closed') return;
+  await creditPlainly(payment, `${orderNo}-${newUserId()}`);
+  await write("UPDATE recharge_orders SET status = 'paid', transaction_id = ? WHERE order_no = ?", [
+    payment.transactionId,
+    orderNo,
+  ]);
+}
+
+async function creditPlainly(payment: Payment, ref: string): Promise<void> {
+  await write(
+    `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, ext_ref)
+     SELECT STRAIGHT_JOIN o.app_id, o.user_id, o.asset, COALESCE(l.seq, 0) + 1, o.units,
+            COALESCE(l.balance_after, 0) + o.units, 'recharge', ?, 'sandbox:clearing', ?
+       FROM recharge_orders o JOIN users u ON u.user_id = o.user_id
+       LEFT JOIN ledger_entries l ON l.app_id = o.app_id AND l.user_id = o.user_id AND l.asset = o.asset
+        AND l.seq = (SELECT MAX(x.seq) FROM ledger_entries x
+                      WHERE x.app_id = o.app_id AND x.user_id = o.user_id AND x.asset = o.asset)
+      WHERE o.order_no = ? FOR UPDATE`,
+    [ref, `sandbox:${ref}`, payment.orderNo],
+  );
+}

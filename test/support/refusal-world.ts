@@ -1,0 +1,153 @@
+import { expect } from 'vitest';
+import { SCOPES, type Scope } from '../../shared/app/app.ts';
+import { blockTarget } from '../../shared/lock/admin.ts';
+import { registerPlugin } from '../../shared/plugin/admin.ts';
+import { mintSession, newUserId } from '../../shared/session/session.ts';
+import { type RouteRow, signedRoutes } from './every-route.ts';
+import { bytesOf, type HttpAnswer, type HttpCall, sendCall, signedHeaders } from './http-call.ts';
+import { startTestStack, type TestApp, type TestStack } from './stack.ts';
+
+/** In how many ways a call can be wrong, in the order in which they are told. */
+export const DEFECTS = [
+  ['scope', 'SCOPE_DENIED', 403],
+  ['weak', 'SIGNATURE_TOO_WEAK', 403],
+  ['large', 'TOO_LARGE', 413],
+  ['hash', 'BODY_HASH_MISMATCH', 401],
+  ['input', 'INVALID_INPUT', 400],
+  ['resource', 'UNKNOWN_', 404],
+  ['login', 'LOGIN_REQUIRED', 401],
+  ['replay', 'REPLAYED', 401],
+  ['session', 'LOGIN_EXPIRED', 401],
+  ['locked', 'LOCKED', 429],
+] as const;
+export type Defect = (typeof DEFECTS)[number][0];
+/** From here on an engine is asked and the token is used. */
+export const FIRST_WITH_MEMORY = DEFECTS.findIndex(([name]) => name === 'replay');
+
+/** Paths on which a resource or plugin is missing. */
+const MISSING: Record<string, string> = {
+  'POST /plugins/{pluginId}/token': '/plugins/nobody/token',
+  'GET /data/{resource}': '/data/nothing',
+  'GET /data/{resource}/{id}': '/data/nothing/1',
+};
+
+export function defectsOf(row: RouteRow): Defect[] {
+  const applies = ([name]: (typeof DEFECTS)[number]): boolean => {
+    if (name === 'weak') return row.v2Only;
+    if (name === 'resource') return row.route in MISSING;
+    return row.auth === 'user' || (name !== 'login' && name !== 'session');
+  };
+  return DEFECTS.filter(applies).map(([name]) => name);
+}
+
+export interface RefusalWorld {
+  stack: TestStack;
+  /** Has every scope. */
+  app: TestApp;
+  /** Of the plugin `shop`, whose server nobody started. */
+  pushSecret: string;
+  newUser(app?: TestApp): Promise<{ userId: string; session: string }>;
+  /** A call of this route that is wrong in these ways and right in all others. */
+  callWith(row: RouteRow, defects: readonly Defect[], session: string): HttpCall;
+  send(call: HttpCall): Promise<HttpAnswer>;
+  /** A call of this route with any body, path or query, rightly signed over it. */
+  callOf(row: RouteRow, session: string, body: Uint8Array | undefined, sent?: Sent): HttpCall;
+}
+
+export interface Sent {
+  path?: string;
+  query?: string;
+  headers?: Record<string, string>;
+  signature?: 'v1' | 'v2';
+}
+
+/** The service with a plugin `shop`, and apps to be refused: without scopes, and blocked on every route. */
+export async function startRefusalWorld(): Promise<RefusalWorld> {
+  const stack = await startTestStack({ seeded: true });
+  const { pushSecret } = await registerPlugin({ pluginId: 'shop', serverUrl: 'http://127.0.0.1:1/push' });
+  const make = (scopes: readonly Scope[]) => stack.createApp({ scopes, validates: 'shop' });
+  const [app, bare, blocked, blockedBare] = await Promise.all([make(SCOPES), make([]), make(SCOPES), make([])]);
+  for (const { route } of signedRoutes) {
+    for (const { appId } of [blocked, blockedBare]) {
+      await blockTarget({ target: route, seconds: 600, app: appId, user: '', ip: '' }, 'test');
+    }
+  }
+
+  function appFor(defects: readonly Defect[]): TestApp {
+    if (defects.includes('locked')) return defects.includes('scope') ? blockedBare : blocked;
+    return defects.includes('scope') ? bare : app;
+  }
+
+  async function newUser(of = app) {
+    const userId = newUserId();
+    await stack.mysql.execute(`INSERT INTO users (user_id, profile) VALUES (?, '{}')`, [userId]);
+    const { token: session, sessionId } = mintSession(of.appId, userId);
+    await stack.mysql.execute(
+      `INSERT INTO sessions (app_id, user_id, session_id, user_version, idle_until, ends_at)
+       VALUES (?, ?, ?, 1, NOW(3) + INTERVAL 1 DAY, NOW(3) + INTERVAL 1 DAY)`,
+      [of.appId, userId, sessionId],
+    );
+    return { userId, session };
+  }
+
+  /** `session` is good for the app; a blocked app's user needs one of its own, which only lacks its row. */
+  function callWith(row: RouteRow, defects: readonly Defect[], session: string): HttpCall {
+    const has = (defect: Defect) => defects.includes(defect);
+    const caller = appFor(defects);
+    const path = (has('resource') && MISSING[row.route]) || row.path;
+    const query = [row.query, has('input') ? 'surplus=1' : undefined].filter(Boolean).join('&');
+    const right = row.body && bytesOf(row.body);
+    const body = has('large') ? Buffer.alloc(64 * 1024 + 1, ' ') : right;
+    const headers = {
+      ...row.headers,
+      ...signedHeaders(caller, {
+        ...{ method: row.method, path, query, signature: has('weak') ? 'v1' : 'v2' },
+        body: has('hash') ? '{"another":"body"}' : body,
+      }),
+      ...(row.auth === 'user' && !has('login') && { authorization: `Bearer ${session}` }),
+    };
+    return { method: row.method, target: query ? `${path}?${query}` : path, headers, body };
+  }
+
+  function callOf(row: RouteRow, session: string, body: Uint8Array | undefined, sent: Sent = {}): HttpCall {
+    const { query = row.query ?? '', path = row.path, headers = {}, signature = 'v2' } = sent;
+    const { method } = row;
+    return {
+      ...{ method, body, target: query ? `${encodeURI(path)}?${query}` : encodeURI(path) },
+      headers: {
+        ...row.headers,
+        ...signedHeaders(app, { method, path, query, body, signature }),
+        ...(row.auth === 'user' && { authorization: `Bearer ${session}` }),
+        ...headers,
+      },
+    };
+  }
+
+  return { stack, app, pushSecret, callOf, newUser, callWith, send: (call) => sendCall(stack.url, call) };
+}
+
+/** The signature of a call's access_token, which its replay record is named by. */
+export const signatureOf = (call: HttpCall): string =>
+  JSON.parse(Buffer.from(call.headers['access-token'] ?? '', 'base64').toString('utf8')).signature;
+
+const MEMBERS = ['code', 'detail', 'requestId', 'retryable', 'status', 'title', 'type'];
+
+/** Every refusal that is the service's own has this form, and tells nothing else. */
+export function expectProblem(answer: HttpAnswer, code: string, status: number): void {
+  expect([answer.status, answer.body?.code]).toEqual([status, code]);
+  const members = code === 'INVALID_INPUT' ? [...MEMBERS, 'errors'].sort() : MEMBERS;
+  expect(Object.keys(answer.body).sort()).toEqual(members);
+  const { body, headers } = answer;
+  expect(body).toMatchObject({ type: `urn:miniapp-cloud:problem:${code}`, status, requestId: headers['x-request-id'] });
+  expect([typeof body.title, typeof body.detail, typeof body.retryable]).toEqual(['string', 'string', 'boolean']);
+  if (code === 'INVALID_INPUT') {
+    expect(body.errors.length).toBeGreaterThan(0);
+    for (const error of body.errors) {
+      expect(Object.keys(error).sort()).toEqual(['message', 'path']);
+      expect([typeof error.message, typeof error.path]).toEqual(['string', 'string']);
+    }
+  }
+  expect(headers).toMatchObject({ 'content-type': expect.stringMatching(/^application\/problem\+json/) });
+  expect(headers['cache-control']).toBe('no-store');
+  expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+}

@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import { SINCE_SHARDS, sinceKey } from '../../shared/admission/replay-record.ts';
+import { openSession } from '../../shared/session/devices.ts';
+import { idleSeconds, newUserId } from '../../shared/session/session.ts';
+import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../../shared/swept-keys.ts';
+import type { TestApp, TestStack } from './stack.ts';
+
+/** Users and sessions past every login, and time that passes without waiting. */
+export function sessionsOf(stack: TestStack, app: TestApp) {
+  async function newUsers(count: number): Promise<string[]> {
+    const ids = Array.from({ length: count }, newUserId);
+    const rows = ids.map((id) => [id, `u-${randomBytes(8).toString('hex')}`, '{}']);
+    await stack.mysql.query('INSERT INTO users (user_id, account, profile) VALUES ?', [rows]);
+    return ids;
+  }
+
+  async function openAt(userId: string, appId = app.appId) {
+    const { token, sessionId } = await openSession(appId, { userId, version: 1 }, 'test', []);
+    return { userId, token, sessionId, key: sessionKey(appId, userId, sessionId) };
+  }
+  const [graceMs, idleMs] = [GRACE_SECONDS * 1000, idleSeconds() * 1000];
+
+  return {
+    newUsers,
+    openAt,
+    open: async () => openAt((await newUsers(1))[0] as string),
+    /** Milliseconds until the copy in Redis says that the session was idle for too long. */
+    idleLeftMs: async (key: string): Promise<number> => (await stack.redis.pttl(key)) - graceMs,
+    /** As if the session had rested until only this part of its idle time was left. */
+    async rest({ key, sessionId }: { key: string; sessionId: string }, part: number): Promise<void> {
+      await stack.redis.pexpire(key, Math.round(graceMs + idleMs * part));
+      await stack.mysql.query('UPDATE sessions SET idle_until = NOW(3) + INTERVAL ? SECOND WHERE session_id = ?', [
+        Math.round((idleMs / 1000) * part),
+        sessionId,
+      ]);
+    },
+    /** Redis loses everything, in a moment at which no call was under way. */
+    async flush(): Promise<void> {
+      await stack.redis.flushall();
+      for (const shard of SINCE_SHARDS) await stack.redis.set(sinceKey(shard), '1', 'PX', 86_400_000);
+    },
+  };
+}

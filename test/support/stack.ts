@@ -1,0 +1,272 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { type Connection, createConnection } from 'mysql2/promise';
+import { afterAll } from 'vitest';
+import { createClient, fetchTransport, signV1, signV2 } from '../../client/miniapp-client.ts';
+import { bodySha256 } from '../../client/sign.ts';
+import type { PlanetscaleGatewayOptions } from '../../gateway/planetscale/gateway.ts';
+import type { startUpstashGateway } from '../../gateway/upstash/gateway.ts';
+import { type BackendOptions, startBackend } from '../../local/backend.ts';
+import { type HighAvailability, startHighAvailability } from '../../local/engines/high-availability.ts';
+import { newKeys } from '../../local/keys-file.ts';
+import type { WechatSimulator } from '../../local/simulators/wechat.ts';
+import { type HttpApi, startHttpApi } from '../../serve/http-api/http-api.ts';
+import { startTogether } from '../../serve/lifecycle/started.ts';
+import type { SignatureMethod } from '../../shared/app/access-token.ts';
+import { SCOPES, type Scope, sealContext } from '../../shared/app/app.ts';
+import { mintAppId, seal } from '../../shared/master-key.ts';
+import { freshDatabase, freshRedis, temporaryFolder } from './engines.ts';
+
+/** An app as the portal would issue it. */
+export interface TestApp {
+  appId: string;
+  privateKey: string;
+}
+
+export interface SignedRequest {
+  query?: string;
+  /** A JSON value, or the very text to send. */
+  body?: unknown;
+  signature?: 'v1' | 'v2';
+  /** Session token. */
+  session?: string;
+  headers?: Record<string, string>;
+  /** Unix seconds; now unless given. */
+  timeStamp?: number;
+  nonce?: string;
+}
+
+export interface TestAnswer {
+  status: number;
+  headers: Headers;
+  /** Parsed JSON; undefined for an empty body. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of it
+  body: any;
+  text: string;
+}
+
+type Interceptors = {
+  redis?: NonNullable<Parameters<typeof startUpstashGateway>[0]['intercept']> | undefined;
+  mysql?: NonNullable<PlanetscaleGatewayOptions['intercept']> | undefined;
+};
+
+export interface Counters {
+  /** HTTP requests to Redis. */
+  redisRequests: number;
+  /** Commands that Redis ran in them, those inside scripts counted one by one, the scripts' own calls not. */
+  redisCommands: number;
+  /** The same by name, for a message that helps. */
+  byCommand: Record<string, number>;
+  mysqlRequests: number;
+}
+
+export interface TestStack {
+  url: string;
+  api: HttpApi;
+  wechat: WechatSimulator;
+  /** What the functions see; in this process's environment as well. */
+  env: Record<string, string>;
+  /** With `ha` only. */
+  highAvailability: HighAvailability | undefined;
+  /** Set one to have a gateway misbehave from now on; it is asked for every request. */
+  faults: Interceptors;
+  /** Straight to the engines, past the gateways. */
+  redis: Redis;
+  mysql: Connection;
+  createApp(options?: {
+    scopes?: readonly Scope[];
+    methods?: readonly SignatureMethod[];
+    /** Plugins it may issue tokens for; all unless given. */
+    plugins?: readonly string[];
+    validates?: string;
+    disabled?: boolean;
+  }): Promise<TestApp>;
+  /** The SDK, acting for an app. */
+  client(app: TestApp): ReturnType<typeof createClient>;
+  /** Headers of a signed call: the same ones sent twice are a replay. */
+  sign(app: TestApp, method: string, path: string, request?: SignedRequest): Record<string, string>;
+  /** One signed call, nothing repeated. */
+  call(app: TestApp, method: string, path: string, request?: SignedRequest): Promise<TestAnswer>;
+  /** Any call, as it is given. */
+  send(method: string, path: string, headers: Record<string, string>, body?: string): Promise<TestAnswer>;
+  counters(): Promise<Counters>;
+  resetCounters(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Not what a caller asked for: the connection's own, the scripts' shells, and what the counting itself does. */
+const NOT_COUNTED = /^(eval|evalsha|script|info|config|client|hello|auth|select|ping|command|quit)\b/;
+
+/**
+ * The service over engines of this test file's own: its database, its Redis, its keys, the built bundles behind the HTTP
+ * API emulator. It sets this process's environment, so one at a time; it ends with the test file, or earlier by `stop`.
+ */
+export async function startTestStack(
+  options: {
+    /** Sample data too; off unless true, since most tests make their own. */
+    seeded?: boolean;
+    sandbox?: boolean;
+    /** Redis with replicas and sentinels, MySQL with a replica, all of this file's own. */
+    ha?: { replicaDelaySeconds?: number };
+    /** Functions on threads of their own, as in `npm run dev`. */
+    workers?: string[];
+    throttle?: boolean;
+    env?: Record<string, string>;
+    /** What functions and schedules say; silent unless given. */
+    log?: (line: string) => void;
+  } = {},
+): Promise<TestStack> {
+  const stack = await startTogether(async (onStop) => {
+    if (!existsSync('dist/authorizer.mjs')) throw new Error('no bundles in dist/: run "npm run build" first');
+    const faults: Interceptors = {};
+    const log = options.log ?? (() => {});
+    const engines = await (options.ha ? replicatedEngines(options.ha) : freshEngines());
+    onStop(() => engines.stop());
+    const { host, port, user, password, database } = engines.mysql;
+    const { upstash, planetscale, wechat, env, stop } = await startBackend({
+      redis: engines.redis,
+      mysql: { host, port, user, password, database },
+      mysqlReplicas: engines.mysqlReplicas,
+      keys: newKeys(),
+      sandbox: options.sandbox ?? true,
+      seeded: options.seeded ?? false,
+      intercept: {
+        redis: (request) => faults.redis?.(request),
+        mysql: (request) => faults.mysql?.(request),
+      },
+      env: { LOG: 'off', ...options.env },
+      log,
+    } satisfies BackendOptions);
+    onStop(stop);
+    const redis = new Redis(engines.redis);
+    redis.on('error', () => {}); // some tests kill it on purpose
+    onStop(async () => redis.disconnect());
+    // Times are UTC on every connection, as they are for the functions.
+    const mysql = await createConnection({ host, port, user, password, database, timezone: 'Z' });
+    onStop(async () => mysql.destroy());
+    const { workers = [], throttle = false } = options;
+    const api = await startHttpApi({ workers, throttle, log });
+    onStop(() => api.stop());
+
+    const send: TestStack['send'] = async (method, path, headers, body) => {
+      const response = await fetch(api.url + path, { method, headers, ...(body !== undefined && { body }) });
+      const text = await response.text();
+      const json = text !== '' && /json/.test(response.headers.get('content-type') ?? '');
+      return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
+    };
+    return {
+      ...{
+        url: api.url,
+        api,
+        wechat,
+        env,
+        highAvailability: engines.highAvailability,
+        faults,
+        redis,
+        mysql,
+        send,
+        sign: signedHeaders,
+      },
+      createApp: (app = {}) => insertApp(mysql, app),
+      client: (app) => createClient({ ...app, baseUrl: api.url, transport: fetchTransport(fetch) }),
+      call: (app, method, path, request = {}) => {
+        const target = request.query ? `${path}?${request.query}` : path;
+        return send(method, target, signedHeaders(app, method, path, request), textOf(request.body));
+      },
+      async counters() {
+        const byCommand = await commandCounts(redis);
+        return {
+          redisRequests: upstash.stats().requests,
+          redisCommands: Object.values(byCommand).reduce((sum, calls) => sum + calls, 0),
+          byCommand,
+          mysqlRequests: planetscale.stats().requests,
+        };
+      },
+      async resetCounters() {
+        await redis.config('RESETSTAT');
+        upstash.resetStats();
+        planetscale.resetStats();
+      },
+    } satisfies Omit<TestStack, 'stop'>;
+  });
+  afterAll(() => stack.stop());
+  return stack;
+}
+
+interface Engines extends Pick<BackendOptions, 'redis' | 'mysql'> {
+  mysqlReplicas: NonNullable<BackendOptions['mysqlReplicas']>;
+  highAvailability?: HighAvailability;
+  stop(): Promise<void>;
+}
+
+function freshEngines(): Promise<Engines> {
+  return startTogether(async (onStop) => {
+    const server = await freshRedis();
+    onStop(() => server.stop());
+    const { drop, host, port, user, password, database } = await freshDatabase('stack');
+    onStop(drop);
+    const redis = { host: server.host, port: server.port };
+    return { redis, mysql: { host, port, user, password, database }, mysqlReplicas: [] };
+  });
+}
+
+function replicatedEngines(options: { replicaDelaySeconds?: number }): Promise<Engines> {
+  return startTogether(async (onStop) => {
+    const folder = await temporaryFolder('ha');
+    onStop(() => folder.remove());
+    const log = () => {};
+    const highAvailability = await startHighAvailability({ ...options, directory: folder.path, kept: false, log });
+    onStop(() => highAvailability.stop());
+    const { redis, mysql, mysqlReplica } = highAvailability;
+    return { redis, mysql: { ...mysql, database: 'stack' }, mysqlReplicas: [mysqlReplica], highAvailability };
+  });
+}
+
+function signedHeaders(app: TestApp, method: string, path: string, request: SignedRequest = {}) {
+  const text = textOf(request.body);
+  const version = request.signature ?? 'v2';
+  const identity = {
+    ...app,
+    timeStamp: request.timeStamp ?? Math.floor(Date.now() / 1000),
+    nonce: request.nonce ?? `n${randomBytes(16).toString('hex')}n`,
+  };
+  const call = { httpMethod: method, path, query: request.query ?? '', body: text ?? '' };
+  return {
+    'access-token': version === 'v1' ? signV1({ ...identity, method: 'SHA1' }) : signV2({ ...identity, ...call }),
+    ...(request.session !== undefined && { authorization: `Bearer ${request.session}` }),
+    ...(text !== undefined && { 'content-type': 'application/json', 'x-content-sha256': bodySha256(text) }),
+    ...request.headers,
+  };
+}
+
+function textOf(body: unknown): string | undefined {
+  return body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+}
+
+/** Straight into the tables: tests of the functions must not lean on the portal. */
+async function insertApp(mysql: Connection, options: Parameters<TestStack['createApp']>[0] = {}): Promise<TestApp> {
+  const { scopes = SCOPES.filter((scope) => scope !== 'plugin:validate'), methods = ['HMAC-SHA256', 'SHA1'] } = options;
+  const appId = mintAppId();
+  const privateKey = randomBytes(32).toString('base64url');
+  const keyId = randomBytes(6).toString('hex');
+  await mysql.execute(
+    `INSERT INTO apps (app_id, name, methods, scopes, plugins, validates, disabled_at)
+     VALUES (?, 'test', ?, ?, ?, ?, IF(?, NOW(3), NULL))`,
+    [
+      ...[appId, methods.join(','), scopes.join(','), options.plugins?.join(',') ?? null],
+      ...[options.validates ?? null, options.disabled ?? false],
+    ],
+  );
+  const sealed = seal(privateKey, sealContext(appId, keyId));
+  await mysql.execute('INSERT INTO app_keys (app_id, key_id, sealed_key) VALUES (?, ?, ?)', [appId, keyId, sealed]);
+  return { appId, privateKey };
+}
+
+async function commandCounts(redis: Redis): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const [, name = '', calls] of (await redis.info('commandstats')).matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)) {
+    if (!NOT_COUNTED.test(name)) counts[name] = Number(calls);
+  }
+  return counts;
+}
