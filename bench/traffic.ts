@@ -7,7 +7,7 @@ import { write } from '../shared/db.ts';
 import { registerPlugin } from '../shared/plugin/admin.ts';
 import { sandboxSignature } from '../shared/recharge/sandbox/provider.ts';
 import { openSession } from '../shared/session/devices.ts';
-import { newUserId } from '../shared/session/session.ts';
+import { newUserId } from '../shared/session/token.ts';
 import { warmCache } from '../shared/upkeep/every-minute.ts';
 import type { SelfHosted } from './self-hosted.ts';
 

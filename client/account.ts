@@ -2,8 +2,8 @@
 import type { ChannelStart, ChannelVerified, Login, LoginEntry, Session, User } from './answers.ts';
 import { ApiError } from './api-error.ts';
 import { type ChannelDigestMethod, channelDigest } from './channel-digest.ts';
-import type { Empty, Json } from './miniapp-client.ts';
 import { segment } from './path-segment.ts';
+import type { Empty, Json } from './signed-call.ts';
 import type { SessionStore } from './storage.ts';
 
 export interface ChannelInput {

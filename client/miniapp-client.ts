@@ -5,9 +5,9 @@ import { ApiError } from './api-error.ts';
 import { segment } from './path-segment.ts';
 import { freshNonce, type RandomSource } from './random.ts';
 import { rechargeCalls } from './recharge.ts';
-import { type Caller, type RequestOptions, signedCall } from './signed-call.ts';
-import { type KeyValueStorage, keyHolder, memoryStorage, sessionStore } from './storage.ts';
-import type { Answer, Transport } from './transport.ts';
+import { type Caller, type Empty, type Json, type RequestOptions, signedCall } from './signed-call.ts';
+import { keyHolder, memoryStorage, sessionStore } from './storage.ts';
+import type { Answer, KeyValueStorage, Transport } from './transport.ts';
 
 export { ApiError } from './api-error.ts';
 export { type RequestPayment, wxPayment, wxVirtualPayment } from './recharge.ts';
@@ -33,11 +33,6 @@ export interface ClientOptions {
   now?: () => number;
   wait?: (milliseconds: number) => Promise<void>;
 }
-
-/** Resolves with the JSON of a success. */
-export type Json = <T>(method: string, path: string, options?: RequestOptions) => Promise<T>;
-/** For calls that answer 204. */
-export type Empty = (method: string, path: string, options: RequestOptions) => Promise<void>;
 
 export type MiniappClient<Profile = Record<string, unknown>> = ReturnType<typeof createClient<Profile>>;
 

@@ -10,8 +10,8 @@ import type {
   Spent,
 } from './answers.ts';
 import { ApiError } from './api-error.ts';
-import type { Json } from './miniapp-client.ts';
 import { segment } from './path-segment.ts';
+import type { Json } from './signed-call.ts';
 import type { HeldKey, KeyHolder } from './storage.ts';
 
 /** Shows the platform's payment sheet and resolves when it reports success. Its word is never taken for the money. */

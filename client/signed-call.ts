@@ -22,6 +22,11 @@ export interface RequestOptions {
   repeatable?: boolean;
 }
 
+/** Resolves with the JSON of a success. */
+export type Json = <T>(method: string, path: string, options?: RequestOptions) => Promise<T>;
+/** For calls that answer 204. */
+export type Empty = (method: string, path: string, options: RequestOptions) => Promise<void>;
+
 export interface Caller {
   baseUrl: string;
   appId: string;

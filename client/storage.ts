@@ -1,14 +1,7 @@
 // What outlives a call: the session token, and the keys of operations whose outcome is not known yet.
 import { ApiError } from './api-error.ts';
 import { bodySha256 } from './sign.ts';
-
-/** wx storage, localStorage or a Map; only text is kept. */
-export interface KeyValueStorage {
-  /** null when the key is absent. */
-  get(key: string): string | null;
-  set(key: string, value: string): void;
-  remove(key: string): void;
-}
+import type { KeyValueStorage } from './transport.ts';
 
 export function memoryStorage(): KeyValueStorage {
   const values = new Map<string, string>();

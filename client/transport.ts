@@ -1,6 +1,13 @@
 // How a call leaves the device: wx.request in a mini-program, fetch in H5, Node or tests. Both are handed in.
 import { platformRandom, type RandomSource } from './random.ts';
-import type { KeyValueStorage } from './storage.ts';
+
+/** wx storage, localStorage or a Map; only text is kept. */
+export interface KeyValueStorage {
+  /** null when the key is absent. */
+  get(key: string): string | null;
+  set(key: string, value: string): void;
+  remove(key: string): void;
+}
 
 export interface OutgoingCall {
   method: string;

@@ -1,11 +1,24 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient, fetchTransport } from '../client/miniapp-client.ts';
-import { pointSamplesAt, registerSamples, SAMPLE_CHANNEL } from '../portal/samples.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
+import { createApp, type IssuedApp, listApps, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
+import { recordDeed } from '../shared/audit.ts';
+import { putChannel } from '../shared/channel/admin.ts';
+import {
+  listPlugins,
+  movePlugin,
+  type RegisteredPlugin,
+  registerPlugin,
+  removePlugin,
+} from '../shared/plugin/admin.ts';
+import { setMerchant } from '../shared/recharge/merchant.ts';
+import { writePrivately } from './keys-file.ts';
 import { type ChannelSimulator, startChannelSimulator } from './simulators/channel.ts';
 import { type PluginServerSimulator, startPluginServer } from './simulators/plugin-server.ts';
+import type { MockWechatPay } from './simulators/wechatpay/control.ts';
 import { keptIdentity } from './simulators/wechatpay/identity.ts';
-import { type MockWechatPay, startMockWechatPay } from './simulators/wechatpay/mock.ts';
+import { startMockWechatPay } from './simulators/wechatpay/mock.ts';
 import type { Stack } from './stack.ts';
 
 /** Those that a mini-program's backend talks to, in small: they make every story playable on one machine. */
@@ -41,4 +54,70 @@ export function startSamples(stack: Stack, dataDirectory: string, log: (line: st
     await pointSamplesAt({ pushUrl: plugin.pushUrl, verifyUrl: channel.url, wechatpay: wechatpay.config });
     return { plugin, channel, wechatpay };
   });
+}
+
+/** What `npm run dev` registers, so that a newcomer has something to call: kept in the data folder, for its owner alone. */
+export interface SampleSecrets {
+  app: IssuedApp;
+  plugin: RegisteredPlugin;
+}
+
+export const SAMPLE_PLUGIN = 'demo-plugin';
+export const SAMPLE_CHANNEL = 'sample';
+const ACTOR = 'npm run dev';
+/** Until its server runs: the plugin's secrets come first, since the server needs them. */
+const NOWHERE = 'http://127.0.0.1:9/push';
+
+/** A sample app and a sample plugin, the same ones at every start on this folder. */
+export async function registerSamples(dataDirectory: string, log: (line: string) => void): Promise<SampleSecrets> {
+  const file = join(dataDirectory, 'samples.json');
+  const known = readSamples(file);
+  const samples = { app: await sampleApp(known?.app), plugin: await samplePlugin(known?.plugin) };
+  await writePrivately(file, samples);
+  log(`sample app ${samples.app.appId}, plugin ${samples.plugin.pluginId}: keys in ${file}`);
+  return samples;
+}
+
+/** Their addresses are new with every start; so are those of the simulated WeChat Pay, whose merchant is a sample too. */
+export async function pointSamplesAt(addresses: {
+  pushUrl: string;
+  verifyUrl: string;
+  wechatpay?: object;
+}): Promise<void> {
+  await movePlugin(SAMPLE_PLUGIN, addresses.pushUrl);
+  const channel = { channel: SAMPLE_CHANNEL, verifyUrl: addresses.verifyUrl, loginHost: '127.0.0.1', loginPort: 7000 };
+  await putChannel(channel, ACTOR);
+  if (addresses.wechatpay) await setMerchant('wechatpay', addresses.wechatpay);
+}
+
+async function sampleApp(known: IssuedApp | undefined): Promise<IssuedApp> {
+  if (known && (await listApps()).some(({ appId }) => appId === known.appId)) return known;
+  return createApp(
+    {
+      name: 'demo',
+      methods: NEW_METHODS,
+      scopes: NEW_SCOPES,
+      plugins: null,
+      validates: null,
+    },
+    ACTOR,
+  );
+}
+
+async function samplePlugin(known: RegisteredPlugin | undefined): Promise<RegisteredPlugin> {
+  const registered = (await listPlugins()).find(({ pluginId }) => pluginId === SAMPLE_PLUGIN);
+  if (known && registered?.appId === known.appId) return known;
+  if (registered) await removePlugin(SAMPLE_PLUGIN);
+  const plugin = await registerPlugin({ pluginId: SAMPLE_PLUGIN, serverUrl: NOWHERE });
+  await recordDeed({ actor: ACTOR, action: 'plugin.add', subject: SAMPLE_PLUGIN, detail: { appId: plugin.appId } });
+  return plugin;
+}
+
+/** undefined: none yet, or lost; then new ones are made. */
+function readSamples(file: string): Partial<SampleSecrets> | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<SampleSecrets>;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { recordDeed } from '../../shared/audit.ts';
 import { AppError } from '../../shared/errors.ts';
-import type { BillLine } from '../../shared/recharge/bill.ts';
 import { findOrder, type Order, ordersOfUser, shownOrder } from '../../shared/recharge/order.ts';
+import type { BillLine } from '../../shared/recharge/provider.ts';
 import { findProvider } from '../../shared/recharge/providers.ts';
 import { billingDay, reconcile, reconcileSandbox } from '../../shared/recharge/reconcile.ts';
 import { refundsOf, requestRefund } from '../../shared/recharge/refund.ts';

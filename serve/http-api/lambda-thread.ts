@@ -1,6 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { Facts, Instance } from './lambda.ts';
+
+export interface Instance {
+  invoke(event: unknown, awsRequestId: string, deadline: number): Promise<unknown>;
+  /** Lets it finish what it has. */
+  stop(): Promise<void>;
+}
+
+export interface Facts {
+  functionName: string;
+  memoryMegabytes: number;
+}
 
 const drainMilliseconds = 10_000;
 

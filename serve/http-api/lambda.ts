@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { withDeadline } from './deadline.ts';
 import { contextMaker, type LambdaContext } from './lambda-context.mjs';
-import { startThread } from './lambda-thread.ts';
+import { type Facts, type Instance, startThread } from './lambda-thread.ts';
 import type { FunctionEntry } from './serverless-file.ts';
 
 export interface Lambda {
@@ -20,12 +20,6 @@ export interface Lambda {
 
 export class FunctionTimeout extends Error {
   override readonly name = 'FunctionTimeout';
-}
-
-export interface Instance {
-  invoke(event: unknown, awsRequestId: string, deadline: number): Promise<unknown>;
-  /** Lets it finish what it has. */
-  stop(): Promise<void>;
 }
 
 interface Loaded {
@@ -117,11 +111,6 @@ function retire({ instance }: Loaded): void {
 /** While a build replaces the file it may be absent: the module in hand serves until the new one is there. */
 function modifiedAt(file: string, whenAbsent: number): number {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? whenAbsent;
-}
-
-export interface Facts {
-  functionName: string;
-  memoryMegabytes: number;
 }
 
 async function moduleInstance(url: string, facts: Facts): Promise<Instance> {

@@ -4,7 +4,8 @@ import { query, type Row, type SqlValue, writeRepeatably } from '../db.ts';
 import { AppError, EngineError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
 import { revokePluginTokens } from '../plugin/plugin.ts';
 import { type LiveSession, openSession } from '../session/devices.ts';
-import { asObject, newUserId } from '../session/session.ts';
+import { asObject } from '../session/session.ts';
+import { newUserId } from '../session/token.ts';
 
 /**
  * Accounts belong to the deployment; sessions and extra fields to (app, user). One row is one account, however its user

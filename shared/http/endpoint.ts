@@ -8,7 +8,8 @@ import { AppError } from '../errors.ts';
 import { ipIdentity } from '../ip-identity.ts';
 import type { Key } from '../keys.ts';
 import { checkRules, type Identities, type LockRule, type LockTarget } from '../lock/api-lock.ts';
-import { type CurrentUser, checkOf, presentedSession } from '../session/session.ts';
+import { type CurrentUser, checkOf } from '../session/session.ts';
+import { presentedSession } from '../session/token.ts';
 
 export { Answer } from './answer.ts';
 

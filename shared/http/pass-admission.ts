@@ -8,10 +8,10 @@ import {
   dropCopy,
   findSession,
   markEnded,
-  type PresentedSession,
   prolongSession,
   userFromCopy,
 } from '../session/session.ts';
+import type { PresentedSession } from '../session/token.ts';
 
 type Admitted = Extract<Admission, { verdict: 'admitted' }>;
 

@@ -1,7 +1,7 @@
 import { auditStatement, type Deed } from '../audit.ts';
 import { query, type Row, type Transaction, withTransaction } from '../db.ts';
 import { evaluate, Script } from '../redis.ts';
-import type { IdentityName } from './api-lock.ts';
+import type { IdentityName } from './policy.ts';
 import { encodePolicy, type LockPolicy, policyKey } from './policy.ts';
 
 /**

@@ -1,14 +1,12 @@
 import { AppError } from '../errors.ts';
 import { ipIdentity } from '../ip-identity.ts';
 import { type Key, keyFamily } from '../keys.ts';
-import { knownPolicy, type LockPolicy } from './policy.ts';
+import { type IdentityName, knownPolicy, type LockPolicy } from './policy.ts';
 
 /**
  * The API lock (rows E1-E5): a resource is locked by time, by count, or by both. One rule type covers all:
  * `limit` calls per window; past it refused until the window ends, or for lockSeconds where given.
  */
-export type IdentityName = 'app' | 'user' | 'ip' | 'resource' | 'account' | 'session';
-
 export interface LockRule {
   name: string;
   /** The identity that is counted: a tuple of these. */

@@ -1,7 +1,8 @@
 import { EngineError } from '../errors.ts';
 import { batch } from '../redis.ts';
 import { listPolicies } from './admin.ts';
-import { activeBlock, bindRules, type Identities, type IdentityName, type LockRule } from './api-lock.ts';
+import { activeBlock, bindRules, type Identities, type LockRule } from './api-lock.ts';
+import type { IdentityName } from './policy.ts';
 import { encodePolicy, learnPolicy } from './policy.ts';
 
 /** How a rule stands for one identity. Looking charges nothing. */

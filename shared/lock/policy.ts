@@ -1,5 +1,7 @@
 import { keyFamily } from '../keys.ts';
-import type { IdentityName } from './api-lock.ts';
+
+/** What a rule may count by. */
+export type IdentityName = 'app' | 'user' | 'ip' | 'resource' | 'account' | 'session';
 
 /**
  * What the operator set for a target at run time: rules and blocks. MySQL is the truth; one Redis key per target holds

@@ -1,5 +1,4 @@
 import { AppError } from '../errors.ts';
-import type { BillLine } from './bill.ts';
 import type { Payment } from './payment.ts';
 
 /** What every payment provider does for us. Amounts are fen; numbers are ours and stay the same on a retry. */
@@ -28,6 +27,11 @@ export interface Provider {
   /** The text that registers the address of notices, where the provider asks for it. Throws BAD_NOTIFY_SIGNATURE. */
   echo?(query: RawNotice['query']): string;
 }
+
+/** One line of a provider's bill (T+1): a payment, or a refund of one. */
+export type BillLine =
+  | { kind: 'payment'; orderNo: string; transactionId: string; amountFen: number }
+  | { kind: 'refund'; orderNo: string; refundNo: string; amountFen: number };
 
 export interface PayableOrder {
   orderNo: string;

@@ -1,6 +1,6 @@
 import { query, sqlTime } from '../db.ts';
-import type { BillLine } from './bill.ts';
 import { extRefOf } from './payment.ts';
+import type { BillLine } from './provider.ts';
 import { isFromSandbox, SANDBOX, sandboxBill } from './sandbox/provider.ts';
 
 export interface Difference {

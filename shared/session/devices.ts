@@ -3,7 +3,8 @@ import { query, type SqlValue, sqlTime, type Written, writeRepeatably } from '..
 import { AppError } from '../errors.ts';
 import type { Key } from '../keys.ts';
 import { sessionKey } from '../swept-keys.ts';
-import { idleSeconds, MAX_DEVICES, maxSeconds, mintSession } from './session.ts';
+import { idleSeconds, MAX_DEVICES, maxSeconds } from './session.ts';
+import { mintSession } from './token.ts';
 
 /** The sessions of a user at an app, one for each device: opened, listed, ended. */
 export interface LiveSession {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { signatureKey } from '../../shared/admission/replay-record.ts';
-import { mintSession, newUserId } from '../../shared/session/session.ts';
+import { mintSession, newUserId } from '../../shared/session/token.ts';
 import { declaredRoutes, everyRoute, type RouteRow, signedRoutes } from '../support/every-route.ts';
 import { bytesOf, sendCall, signedHeaders } from '../support/http-call.ts';
 import {

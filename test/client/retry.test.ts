@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createClient, fetchTransport } from '../../client/miniapp-client.ts';
-import { type KeyValueStorage, memoryStorage } from '../../client/storage.ts';
+import { memoryStorage } from '../../client/storage.ts';
+import type { KeyValueStorage } from '../../client/transport.ts';
 import { app, problem, type ReceivedCall, type ScriptedAnswer, startServer } from '../support/client-server.ts';
 
 const forbidden: ScriptedAnswer = { status: 403, body: { message: 'Forbidden' } };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mintSession, newUserId } from '../../shared/session/session.ts';
+import { mintSession, newUserId } from '../../shared/session/token.ts';
 import { sessionKey } from '../../shared/swept-keys.ts';
 import { startTestStack } from '../support/stack.ts';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { pointSamplesAt, registerSamples } from '../../portal/samples.ts';
+import { pointSamplesAt, registerSamples } from '../../local/samples.ts';
 import { isSealedUnderFormerKey } from '../../shared/master-key.ts';
 import { temporaryFolder } from '../support/engines.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type MockWechatPay, startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
+import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
+import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { setMerchant } from '../../shared/recharge/merchant.ts';
 import { findProvider } from '../../shared/recharge/providers.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { BillLine } from '../../shared/recharge/bill.ts';
+import type { BillLine } from '../../shared/recharge/provider.ts';
 import { billingDay, reconcile, reconcileSandbox } from '../../shared/recharge/reconcile.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';

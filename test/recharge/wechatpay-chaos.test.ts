@@ -1,6 +1,7 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type MockWechatPay, startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
+import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
+import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { NOT_READ } from '../../shared/cache/cache.ts';
 import { AppError } from '../../shared/errors.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
@@ -10,7 +11,7 @@ import { placeOrder } from '../../shared/recharge/place-order.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
-import { newUserId } from '../../shared/session/session.ts';
+import { newUserId } from '../../shared/session/token.ts';
 import { calm, letLoose, seeded, settleDown, untilAnswered } from '../support/recharge-chaos.ts';
 import { openShop, type Shop } from '../support/recharge-fixture.ts';
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type MockWechatPay, startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
+import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
+import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { listMerchants, setMerchant } from '../../shared/recharge/merchant.ts';
 import { findProvider } from '../../shared/recharge/providers.ts';
 import { billingDay, reconcile } from '../../shared/recharge/reconcile.ts';

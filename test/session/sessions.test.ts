@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { setUserDisabled } from '../../shared/account/change.ts';
-import { mintSession, newUserId } from '../../shared/session/session.ts';
+import { mintSession, newUserId } from '../../shared/session/token.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 describe('sessions of a user', () => {

@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'mock-wechatpay-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function run(...options: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'local/simulators/wechatpay/mock.ts', ...options]);
+  const child = spawn(process.execPath, ['--import', 'tsx', 'local/simulators/wechatpay/main.ts', ...options]);
   let output = '';
   const ready = new Promise<string>((resolve, reject) => {
     child.once('close', () => reject(new Error('ended before it was ready')));

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
 import { newIdentity } from '../../local/simulators/wechatpay/identity.ts';
-import { type MockOptions, type MockWechatPay, startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
+import { type MockOptions, startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { createWechatPay, type WechatPay } from '../../shared/recharge/wechatpay/client.ts';
 import {
   WechatPayInputError,

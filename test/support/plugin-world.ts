@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type PluginServerSimulator, startPluginServer } from '../../local/simulators/plugin-server.ts';
 import { type RegisteredPlugin, registerPlugin } from '../../shared/plugin/admin.ts';
-import { mintSession, newUserId } from '../../shared/session/session.ts';
+import { mintSession, newUserId } from '../../shared/session/token.ts';
 import { startTestStack, type TestApp } from './stack.ts';
 
 export interface TestUser {

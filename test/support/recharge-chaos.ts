@@ -7,7 +7,7 @@ import { requestRefund } from '../../shared/recharge/refund.ts';
 import { spend } from '../../shared/recharge/spend.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
-import { newUserId } from '../../shared/session/session.ts';
+import { newUserId } from '../../shared/session/token.ts';
 import type { TestStack } from './stack.ts';
 
 /**

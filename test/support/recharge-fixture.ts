@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sandboxSignature } from '../../shared/recharge/sandbox/provider.ts';
 import { openSession } from '../../shared/session/devices.ts';
-import { newUserId } from '../../shared/session/session.ts';
+import { newUserId } from '../../shared/session/token.ts';
 import { startTestStack, type TestAnswer, type TestApp, type TestStack } from './stack.ts';
 
 /** A logged-in user, with the calls of the recharge routes. */

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { SCOPES, type Scope } from '../../shared/app/app.ts';
 import { blockTarget } from '../../shared/lock/admin.ts';
 import { registerPlugin } from '../../shared/plugin/admin.ts';
-import { mintSession, newUserId } from '../../shared/session/session.ts';
+import { mintSession, newUserId } from '../../shared/session/token.ts';
 import { type RouteRow, signedRoutes } from './every-route.ts';
 import { bytesOf, type HttpAnswer, type HttpCall, sendCall, signedHeaders } from './http-call.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { SINCE_SHARDS, sinceKey } from '../../shared/admission/replay-record.ts';
 import { openSession } from '../../shared/session/devices.ts';
-import { idleSeconds, newUserId } from '../../shared/session/session.ts';
+import { idleSeconds } from '../../shared/session/session.ts';
+import { newUserId } from '../../shared/session/token.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../../shared/swept-keys.ts';
 import type { TestApp, TestStack } from './stack.ts';
 

@@ -1,9 +1,35 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readFault } from './fault.ts';
-import type { MockWechatPay } from './mock.ts';
-import { ApiRefusal, type RefundEnd } from './orders.ts';
+import type { WechatPayConfig } from '../../../shared/recharge/wechatpay/input.ts';
+import { type Fault, readFault } from './fault.ts';
+import type { NoticeRecord } from './notices.ts';
+import { ApiRefusal, type MockOrder, type MockRefund, type RefundEnd } from './orders.ts';
 import { cashierPage } from './page.ts';
-import { readAll } from './server.ts';
+import { type LoggedCall, readAll } from './server.ts';
+
+export interface MockWechatPay {
+  readonly url: string;
+  /** For createWechatPay, complete; set your own notifyUrl here or by the option. */
+  readonly config: WechatPayConfig;
+  readonly manual: boolean;
+  /** Unix seconds by the mock's clock: what createWechatPay and verifyNotice must go by when it is manual. */
+  now(): number;
+  /** What the payer does; resolves when the first notice was delivered, or not. */
+  pay(outTradeNo: string, how?: { evenIfClosed?: boolean }): Promise<void>;
+  refundResult(outRefundNo: string, status: RefundEnd): Promise<void>;
+  setFault(fault: Fault): void;
+  clearFaults(): void;
+  /** Notices pile up until `releaseNotices` sends them, in reverse if wanted. */
+  holdNotices(): void;
+  releaseNotices(order: 'same' | 'reverse'): Promise<void>;
+  /** false: no such notice. */
+  resendNotice(id: string): Promise<boolean>;
+  advance(milliseconds: number): Promise<void>;
+  orders(): MockOrder[];
+  refunds(): MockRefund[];
+  notices(): NoticeRecord[];
+  requests(): LoggedCall[];
+  stop(): Promise<void>;
+}
 
 /** What a test in another language, or a person with the page, uses in place of the exported functions. */
 export async function serveControl(

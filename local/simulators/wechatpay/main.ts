@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { keptIdentity } from './identity.ts';
-import type { MockOptions, MockWechatPay } from './mock.ts';
+import { type MockOptions, startMockWechatPay } from './mock.ts';
 
 const help = `mock-wechatpay: WeChat Pay v3 for one merchant on this machine
 
@@ -21,7 +21,7 @@ The page at / pays an order by one click. GET /_mock/config answers the configur
 `;
 
 /** Prints `ready <url>` when it answers; ends on SIGINT and SIGTERM. */
-export async function runMockWechatPay(argv: string[], start: (options: MockOptions) => Promise<MockWechatPay>) {
+async function main(argv: string[]): Promise<void> {
   const options = readOptions(argv);
   if (options === 'help') {
     process.stdout.write(help);
@@ -32,7 +32,7 @@ export async function runMockWechatPay(argv: string[], start: (options: MockOpti
     process.exitCode = 2;
     return;
   }
-  const mock = await start(options);
+  const mock = await startMockWechatPay(options);
   process.stdout.write(`ready ${mock.url}\n`);
   const end = () => void mock.stop().then(() => process.exit(0));
   process.once('SIGINT', end).once('SIGTERM', end);
@@ -74,3 +74,5 @@ function readOptions(argv: string[]): MockOptions | 'help' | null {
     ...(typeof values['notify-url'] === 'string' ? { notifyUrl: values['notify-url'] } : {}),
   };
 }
+
+await main(process.argv.slice(2));

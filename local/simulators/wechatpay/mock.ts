@@ -1,14 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { pathToFileURL } from 'node:url';
-import type { WechatPayConfig } from '../../../shared/recharge/wechatpay/input.ts';
 import { manualClock, realClock } from './clock.ts';
-import { serveControl } from './control.ts';
-import { type Fault, Faults } from './fault.ts';
+import { type MockWechatPay, serveControl } from './control.ts';
+import { Faults } from './fault.ts';
 import { createSigner, type KeyKind, type KeyMode, type MockIdentity, newIdentity } from './identity.ts';
-import { runMockWechatPay } from './main.ts';
-import { MockNotices, type NoticeRecord } from './notices.ts';
-import { type MockOrder, MockOrders, type MockRefund, type RefundEnd } from './orders.ts';
+import { MockNotices } from './notices.ts';
+import { MockOrders, type MockRefund, type RefundEnd } from './orders.ts';
 import { type LoggedCall, serveApi } from './server.ts';
 
 export interface MockOptions {
@@ -31,31 +28,6 @@ export interface MockOptions {
   readonly notifyUrl?: string;
   /** The same seed draws the same keys and probes. */
   readonly seed?: number;
-}
-
-export interface MockWechatPay {
-  readonly url: string;
-  /** For createWechatPay, complete; set your own notifyUrl here or by the option. */
-  readonly config: WechatPayConfig;
-  readonly manual: boolean;
-  /** Unix seconds by the mock's clock: what createWechatPay and verifyNotice must go by when it is manual. */
-  now(): number;
-  /** What the payer does; resolves when the first notice was delivered, or not. */
-  pay(outTradeNo: string, how?: { evenIfClosed?: boolean }): Promise<void>;
-  refundResult(outRefundNo: string, status: RefundEnd): Promise<void>;
-  setFault(fault: Fault): void;
-  clearFaults(): void;
-  /** Notices pile up until `releaseNotices` sends them, in reverse if wanted. */
-  holdNotices(): void;
-  releaseNotices(order: 'same' | 'reverse'): Promise<void>;
-  /** false: no such notice. */
-  resendNotice(id: string): Promise<boolean>;
-  advance(milliseconds: number): Promise<void>;
-  orders(): MockOrder[];
-  refunds(): MockRefund[];
-  notices(): NoticeRecord[];
-  requests(): LoggedCall[];
-  stop(): Promise<void>;
 }
 
 /** WeChat Pay v3 for one merchant, on the loopback interface, in memory. No money is involved and none can be. */
@@ -145,6 +117,3 @@ function seeded(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
-  await runMockWechatPay(process.argv.slice(2), startMockWechatPay);

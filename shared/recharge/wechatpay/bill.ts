@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import type { BillLine } from '../bill.ts';
+import type { BillLine } from '../provider.ts';
 
 /**
  * WeChat Pay's trade bill (type ALL), as downloaded from the merchant platform: a line of column names, then lines whose
