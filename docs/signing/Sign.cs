@@ -17,8 +17,8 @@ public static class Sign
 
     public static string V1(string method, string appId, string privateKey, string timeStamp, string nonce)
     {
-        // Lower-case hex of UTF-8 sorts as the bytes do. The default order is the culture's, which is wrong here, and
-        // a SortedSet would also lose one of two equal values.
+        // Lower-case hex of UTF-8 sorts in the order of the bytes. The default order is that of the culture, which is
+        // wrong here. A SortedSet would also drop one of two equal values.
         var parts = new[] { appId, timeStamp, nonce, privateKey }
             .OrderBy(text => Hex(Utf8(text)), StringComparer.Ordinal);
         byte[] joined = Utf8(string.Concat(parts));
@@ -54,12 +54,12 @@ public static class Sign
 
     static string Decode(string text) => Uri.UnescapeDataString(text.Replace("+", " "));
 
-    // EscapeDataString leaves exactly the unreserved characters of RFC 3986 alone.
+    // EscapeDataString encodes everything except the unreserved characters of RFC 3986.
     static string Encode(string text) => Uri.EscapeDataString(text);
 
     static string AccessToken(string method, string appId, string timeStamp, string nonce, string signature)
     {
-        // All five are of a form that needs no escaping in JSON.
+        // None of the five values needs escaping in JSON.
         string json = "{\"signatureMethod\":\"" + method + "\",\"AppID\":\"" + appId + "\",\"timeStamp\":\"" + timeStamp
             + "\",\"nonce\":\"" + nonce + "\",\"signature\":\"" + signature + "\"}";
         return Convert.ToBase64String(Utf8(json));

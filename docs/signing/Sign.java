@@ -30,7 +30,7 @@ public final class Sign {
 
   static String signV1(String method, String appId, String privateKey, String timeStamp, String nonce)
       throws Exception {
-    // String.compareTo orders UTF-16 units; the unsigned bytes of UTF-8 are what counts.
+    // The order must be that of the unsigned bytes of UTF-8; String.compareTo compares UTF-16 units.
     byte[][] parts =
         Stream.of(appId, timeStamp, nonce, privateKey)
             .map(text -> text.getBytes(StandardCharsets.UTF_8))
@@ -76,7 +76,7 @@ public final class Sign {
       String[] pair = part.split("=", 2);
       pairs.add(new String[] {encode(decode(pair[0])), encode(pair.length > 1 ? decode(pair[1]) : "")});
     }
-    // Encoded text is ASCII, so String.compareTo is the order of bytes here.
+    // Encoded text is ASCII, so String.compareTo compares bytes here.
     pairs.sort(Comparator.<String[], String>comparing(pair -> pair[0]).thenComparing(pair -> pair[1]));
     return pairs.stream().map(pair -> String.join("=", pair)).collect(Collectors.joining("&"));
   }
@@ -85,7 +85,7 @@ public final class Sign {
     return URLDecoder.decode(text, StandardCharsets.UTF_8);
   }
 
-  // URLEncoder makes forms, not RFC 3986.
+  // URLEncoder encodes for HTML forms, which differs from RFC 3986 in these three characters.
   static String encode(String text) {
     return URLEncoder.encode(text, StandardCharsets.UTF_8)
         .replace("+", "%20")
@@ -95,7 +95,7 @@ public final class Sign {
 
   static String accessToken(
       String method, String appId, String timeStamp, String nonce, String signature) {
-    // All five are of a form that needs no escaping in JSON.
+    // None of the five values needs escaping in JSON.
     String json =
         String.format(
             "{\"signatureMethod\":\"%s\",\"AppID\":\"%s\",\"timeStamp\":\"%s\",\"nonce\":\"%s\",\"signature\":\"%s\"}",

@@ -1,12 +1,12 @@
-// A WeChat mini-program that logs in, reads and buys. sdk.js is made from this project by
+// A WeChat mini-program that logs in, reads and buys. Make sdk.js from this project with this command:
 //   npx esbuild client/miniapp-client.ts --bundle --platform=neutral --target=es2018 --format=cjs --outfile=sdk.js
-// wx.request reaches only domains that are registered for the mini-program (console: request 合法域名).
+// wx.request can call only domains that are registered for the mini-program (WeChat console: request 合法域名).
 const { ApiError, createClient, wxPayment, wxTransport } = require('./sdk.js');
 const { baseUrl, appId, privateKey } = require('./config.js');
 
 const api = createClient({ baseUrl, appId, privateKey, language: 'zh', transport: wxTransport(wx) });
 
-/** A code of wx.login is good once and for five minutes, so it is asked for right before. */
+/** A code of wx.login can be used once, within five minutes. So each login asks for a new one. */
 async function logIn() {
   const code = await new Promise((resolve, reject) => {
     wx.login({ success: (result) => resolve(result.code), fail: reject });
@@ -14,7 +14,7 @@ async function logIn() {
   return (await api.loginWechat({ code })).user;
 }
 
-/** Runs `work` and, when the session has ended, once more after a new login. */
+/** Runs `work`. If the session has ended, logs in again and runs `work` once more. */
 async function loggedIn(work) {
   if (!api.isLoggedIn()) await logIn();
   try {
@@ -28,7 +28,7 @@ async function loggedIn(work) {
 
 const readNotice = (id) => api.readOne('notice', id);
 
-/** True when the units are there. A cancelled payment is resumed by the next call. */
+/** true: the order is paid and the units are in the wallet. After a cancelled payment, the next call continues it. */
 async function buy(productId) {
   const { order } = await loggedIn(() => api.pay({ productId, provider: 'wechatpay' }, wxPayment(wx)));
   return order.status === 'paid';

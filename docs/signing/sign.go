@@ -35,7 +35,7 @@ func main() {
 
 func signV1(method, appID, privateKey, timeStamp, nonce string) string {
 	parts := []string{appID, timeStamp, nonce, privateKey}
-	sort.Strings(parts) // strings are UTF-8 and compare by bytes
+	sort.Strings(parts) // Go strings are UTF-8 and are compared by bytes
 	joined := []byte(strings.Join(parts, ""))
 	var signature string
 	if method == "SHA1" {
@@ -93,7 +93,7 @@ func canonicalQuery(query string) (string, error) {
 	return strings.Join(joined, "&"), nil
 }
 
-// url.QueryEscape keeps only unreserved characters, but writes a space as a plus.
+// url.QueryEscape encodes everything except the unreserved characters, but it writes a space as a plus.
 func encode(text string) string {
 	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 }

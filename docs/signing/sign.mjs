@@ -4,7 +4,7 @@
 import { createHash, createHmac } from 'node:crypto';
 
 function signV1(method, appId, privateKey, timeStamp, nonce) {
-  // Buffer.compare is ordinal; localeCompare and Intl.Collator are not.
+  // Buffer.compare compares bytes; localeCompare and Intl.Collator do not.
   const parts = [appId, timeStamp, nonce, privateKey].map((text) => Buffer.from(text)).sort(Buffer.compare);
   const signature = createHash(method.toLowerCase()).update(Buffer.concat(parts)).digest('hex');
   return accessToken(method, appId, timeStamp, nonce, signature);
@@ -27,7 +27,7 @@ function signV2(appId, privateKey, timeStamp, nonce, method, path, query, body) 
 }
 
 function canonicalQuery(query) {
-  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0); // encoded text is ASCII, so this is the order of bytes
+  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0); // encoded text is ASCII, so this compares bytes
   return query
     .split('&')
     .filter((part) => part !== '')

@@ -7,7 +7,7 @@ declare(strict_types=1);
 function signV1(string $method, string $appId, string $privateKey, string $timeStamp, string $nonce): string
 {
     $parts = [$appId, $timeStamp, $nonce, $privateKey];
-    sort($parts, SORT_STRING); // without SORT_STRING numeric text is compared as numbers
+    sort($parts, SORT_STRING); // without SORT_STRING, PHP compares numeric texts as numbers
     return accessToken($method, $appId, $timeStamp, $nonce, hash(strtolower($method), implode('', $parts)));
 }
 
@@ -35,7 +35,7 @@ function signV2(
     return accessToken('HMAC-SHA256', $appId, $timeStamp, $nonce, hash_hmac('sha256', $toSign, $derived));
 }
 
-// Not parse_str: it renames parameters and drops repeated ones.
+// parse_str cannot be used: it renames parameters and drops repeated ones.
 function canonicalQuery(string $query): string
 {
     $pairs = [];
@@ -46,7 +46,7 @@ function canonicalQuery(string $query): string
         [$name, $value] = explode('=', $part, 2) + [1 => ''];
         $pairs[] = [rawurlencode(urldecode($name)), rawurlencode(urldecode($value))];
     }
-    // strcmp orders bytes; <=> on numeric text would order numbers.
+    // strcmp compares bytes; <=> would compare numeric texts as numbers.
     usort($pairs, static fn (array $a, array $b): int => strcmp($a[0], $b[0]) ?: strcmp($a[1], $b[1]));
     return implode('&', array_map(static fn (array $pair): string => implode('=', $pair), $pairs));
 }
