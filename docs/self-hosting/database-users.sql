@@ -1,10 +1,10 @@
--- Accounts of the MySQL primary; its replicas get them by replication. Replace the passwords and the host pattern.
--- Functions read and write rows and nothing else: the gateway (MYSQL_URL) logs in as this one.
+-- Run this on the MySQL primary; replicas get the accounts by replication. Replace the passwords and the host pattern '%'.
+-- The MySQL gateway (MYSQL_URL) logs in with this account. Functions only read and write rows.
 CREATE USER 'miniapp'@'%' IDENTIFIED BY 'replace-me-1';
 GRANT SELECT, INSERT, UPDATE, DELETE ON miniapp.* TO 'miniapp'@'%';
--- Replicas (MYSQL_REPLICA_URLS).
+-- The MySQL gateway reads from replicas (MYSQL_REPLICA_URLS) with this account.
 CREATE USER 'miniapp_reader'@'%' IDENTIFIED BY 'replace-me-2';
 GRANT SELECT ON miniapp.* TO 'miniapp_reader'@'%';
--- npm run db -- migrate, through a gateway that is started with this account for as long as it takes.
+-- For `npm run db -- migrate`: start a MySQL gateway with this account, migrate, and stop it again.
 CREATE USER 'miniapp_migrations'@'%' IDENTIFIED BY 'replace-me-3';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, REFERENCES ON miniapp.* TO 'miniapp_migrations'@'%';
