@@ -14,7 +14,9 @@ const slimLua = (lua) =>
   lua
     .replace(/^[ \t]*--(?!\[).*\n/gm, '')
     .replace(/^[ \t]+/gm, '')
-    .replace(/('[^'\n]*')|[ \t]*([=~<>]=|[=<>,])[ \t]*/g, (_, quoted, operator) => quoted ?? operator);
+    .replace(/\n+(?=\n)/g, '')
+    // Not behind a digit: `1..` would begin a number. Not around a second minus: `--` would begin a comment.
+    .replace(/[ \t]*('[^'\n]*'|[=~<>]=|(?<!\d[ \t]*)\.\.|[=<>,+*/^%(){}[\]]|-(?![ \t]*-))[ \t]*/g, '$1');
 
 /**
  * Properties that the Redis client uses within itself alone, hundreds of times: shortened they are 7 KB less of each
