@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { admit } from '../shared/admission/admission.ts';
 import { AppError } from '../shared/errors.ts';
-import type { LockRule } from '../shared/lock/api-lock.ts';
+import type { LockRule } from '../shared/lock/rule.ts';
 import { type BenchRedis, cpuMicroseconds, startBenchRedis } from './engines.ts';
 
 /** What a lock costs and whether it keeps its word, beside the two limiters of the field, on the same Redis. */

@@ -3,7 +3,7 @@ import { AppError } from '../shared/errors.ts';
 import type { CallingApp } from '../shared/http/caller.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { serve } from '../shared/http/lambda.ts';
-import type { LockRule } from '../shared/lock/api-lock.ts';
+import type { LockRule } from '../shared/lock/rule.ts';
 import { findPlugin, type Plugin } from '../shared/plugin/directory.ts';
 import { issuePluginToken } from '../shared/plugin/plugin.ts';
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type Route, readServerlessFile } from '../serve/http-api/serverless-file.ts';
 import { allResources, resourceNamed } from '../shared/data/resources.ts';
 import type { Route as Handler } from '../shared/http/lambda.ts';
-import type { LockRule } from '../shared/lock/api-lock.ts';
+import type { LockRule } from '../shared/lock/rule.ts';
 import { UsageError } from './command.ts';
 import { nearest } from './nearest.ts';
 

@@ -3,7 +3,7 @@ import { createAccount } from '../../shared/account/account.ts';
 import { hashPassword } from '../../shared/account/password.ts';
 import { profileSchema } from '../../shared/account/profile.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import type { LockRule } from '../../shared/lock/api-lock.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
 import { accountName, isOwnName, newPassword } from './credentials.ts';
 
 /** A whole campus may stand behind one address; a script behind it does not get far. */

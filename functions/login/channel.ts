@@ -9,8 +9,8 @@ import {
 } from '../../shared/channel/login.ts';
 import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import type { LockRule } from '../../shared/lock/api-lock.ts';
 import { channelRules, knownCallerMark } from '../../shared/lock/guessing.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
 
 const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
 const address = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected an account address'));

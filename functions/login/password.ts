@@ -4,8 +4,8 @@ import { changePassword } from '../../shared/account/change.ts';
 import { hashPassword, verifyPassword } from '../../shared/account/password.ts';
 import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import type { LockRule } from '../../shared/lock/api-lock.ts';
 import { knownCallerMark, passwordRules } from '../../shared/lock/guessing.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
 import { accountName, newPassword, password } from './credentials.ts';
 
 export const passwordLogin = endpoint(

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { findOrCreateAccount, logIn } from '../../shared/account/account.ts';
 import { openidOf } from '../../shared/account/wechat.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import type { LockRule } from '../../shared/lock/api-lock.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
 
 /** WeChat itself takes a code once; here it is not asked over and over about the same one. */
 const sameCode: LockRule = {

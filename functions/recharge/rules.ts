@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { AppError } from '../../shared/errors.ts';
-import type { LockRule } from '../../shared/lock/api-lock.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
 
 /** What the routes of this function share. Throws MISSING_IDEMPOTENCY_KEY. */
 export function checkedIdempotencyKey(key: string | undefined): string {

@@ -1,7 +1,8 @@
-import { ipIdentity } from '../../shared/ip-identity.ts';
-import { blockTarget, clearTarget, listPolicies, RULE_IDENTITIES, setRule } from '../../shared/lock/admin.ts';
-import type { Identities } from '../../shared/lock/api-lock.ts';
+import { blockTarget, clearTarget, RULE_IDENTITIES, setRule } from '../../shared/lock/admin.ts';
+import { ipIdentity } from '../../shared/lock/ip-identity.ts';
 import { peekTarget, type RuleState } from '../../shared/lock/peek.ts';
+import type { Identities } from '../../shared/lock/rule.ts';
+import { listPolicies } from '../../shared/lock/stored-policy.ts';
 import { type Given, type Noun, optional, type Printed, required } from '../command.ts';
 import { idForm, ipForm } from '../forms.ts';
 import { declaredRules, targetForm } from '../lock-targets.ts';

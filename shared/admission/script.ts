@@ -1,5 +1,6 @@
 import { ASK } from '../cache/existence-filter.ts';
 import { LOOK } from '../cache/scripts.ts';
+import { POLICIES, RULES } from '../lock/script.ts';
 import { Script } from '../redis.ts';
 
 /**
@@ -9,7 +10,7 @@ import { Script } from '../redis.ts';
  *
  * KEYS: the string keys, read by one MGET in the order of the sections below; then filter keys; then the keys of values
  * that are read apart; then the hot counter.
- * ARGV: number of string keys, request id, now ms, then the arguments of each section (admission.ts packs them).
+ * ARGV: number of string keys, request id, now ms, then the arguments of each section (pack.ts and the lock pack them).
  * The replay record holds `<id>;<state>`, state 0 refused, 1 admitted, 2 admitted and a charge given back: the same
  * request may come again after a lost answer; once admitted it passes and is charged nothing.
  */
@@ -23,15 +24,12 @@ local function key() at = at + 1 return KEYS[at], values[at] end
 local function take() arg = arg + 1 return ARGV[arg] end
 local function number() return tonumber(take()) end
 local function int(value) return string.format('%d', value) end
+${POLICIES}
+${RULES}
 
 -- 1. Operator policies. The process knows another version: nothing is done, the policy is returned.
-local news = {'policy'}
-for i = 1, number() do
-  local _, policy = key()
-  local known = take()
-  if policy and string.match(policy, '^(%d+);') ~= known then news[#news + 1] = int(i) news[#news + 1] = policy end
-end
-if #news > 1 then return news end
+local changed = changed_policies()
+if #changed > 0 then return {'policy', unpack(changed)} end
 
 -- 2. Replay. Of equal calls one passes; after a flush unsafe calls stamped before it are refused.
 local stamp, unsafe, recordCount = number(), take() == '1', number()
@@ -132,62 +130,17 @@ for i = 1, number() do
   reads[i] = {readKey, value, state, kind}
 end
 
--- 5. API lock. All rules are looked at before one is charged; a refusing rule charges no other.
-local refused, refusedMs, charges, trips, shadows = 0, number(), {}, {}, ''
-if refusedMs > 0 then refused = -1 end
-for i = 1, number() do
-  local counterKey, counter = key()
-  local generation, limit, windowMs, lockMs, flags = take(), number(), number(), number(), take()
-  local strikesKey, strikes, factor, maxMs, memoryMs, spared
-  if string.find(flags, 'x') then
-    strikesKey, strikes = key()
-    factor, maxMs, memoryMs = number(), number(), number()
-  end
-  if string.find(flags, 'k') then spared = select(2, key()) end
-  local charged, used = string.match(counter or '', '^(%d+);(%d+)$')
-  used = charged == generation and tonumber(used) or 0
-  local cost = string.find(flags, 'm') and misses or 1
-  if not spared and cost > 0 and not again then
-    if used + cost <= limit then
-      charges[#charges + 1] = {counterKey, generation .. ';' .. int(used + cost), used > 0, windowMs}
-    elseif string.find(flags, 's') then
-      shadows = shadows .. i .. ','
-    else
-      local ms = used > 0 and redis.call('PTTL', counterKey) or windowMs
-      local locked = used > limit
-      if ms < 0 then
-        -- It lost its end: it gets one.
-        ms = lockMs > 0 and lockMs or windowMs
-        trips[#trips + 1] = {counterKey, counter, ms}
-      end
-      if lockMs > 0 and (not locked or string.find(flags, 'e')) then
-        local lasts = lockMs
-        if strikesKey then
-          local struck, strike = string.match(strikes or '', '^(%d+);(%d+)$')
-          strike = struck == generation and tonumber(strike) or 0
-          lasts = math.min(maxMs, lockMs * factor ^ (locked and math.max(0, strike - 1) or strike))
-          if not locked then trips[#trips + 1] = {strikesKey, generation .. ';' .. int(strike + 1), memoryMs} end
-        end
-        ms = locked and math.max(ms, lasts) or lasts
-        trips[#trips + 1] = {counterKey, generation .. ';' .. int(limit + 1), ms}
-      end
-      ms = math.max(ms, 1)
-      if ms > refusedMs then refused, refusedMs = i, ms end
-    end
-  end
-end
+-- 5. API lock.
+local refused, refusedMs, counts, shadows = ask_lock(misses, again)
 if refused ~= 0 then
-  local answer = finish('0', 'locked', int(refused), int(math.max(1, refusedMs)))
-  for _, trip in ipairs(trips) do redis.call('SET', trip[1], trip[2], 'PX', int(trip[3])) end
+  local answer = finish('0', 'locked', int(refused), int(refusedMs))
+  write_counts(counts)
   return answer
 end
 
 -- 6. Admitted: now charge, extend, lease.
 local answer = finish('1', 'admitted', session, extendTo and '1' or '0', shadows)
-for _, charge in ipairs(charges) do
-  if charge[3] then redis.call('SET', charge[1], charge[2], 'KEEPTTL')
-  else redis.call('SET', charge[1], charge[2], 'PX', charge[4]) end
-end
+write_counts(counts)
 if extendTo then redis.call('PEXPIREAT', sessionKey, int(extendTo)) end
 for _, read in ipairs(reads) do
   local readKey, value, state, kind = unpack(read, 1, 4)
@@ -205,32 +158,4 @@ if counted and counted[2] and string.find(counted[2], '^[JZ]') then
   redis.pcall('PEXPIRE', KEYS[#KEYS], 86400000)
 end
 return answer
-`);
-
-/**
- * Gives back one of what an admitted call charged (count: 'failure' rules after a success); never deletes a counter,
- * so that parallel guesses cannot slip through, and gives nothing to whom a rule spared. KEYS: replay record, each
- * counter (and behind it the key that spares, flag k), then the mark to set where one is given. ARGV: id, mark life ms
- * ('' for none), then generation, limit and flag of each counter.
- */
-export const giveBackScript = new Script(`
-if redis.call('GET', KEYS[1]) == ARGV[1] .. ';1' then
-  redis.call('SET', KEYS[1], ARGV[1] .. ';2', 'KEEPTTL')
-  local at = 1
-  for i = 3, #ARGV, 3 do
-    at = at + 1
-    local counter, spared = KEYS[at], false
-    if ARGV[i + 2] == 'k' then
-      at = at + 1
-      spared = redis.call('EXISTS', KEYS[at]) == 1
-    end
-    local generation, used = string.match(redis.call('GET', counter) or '', '^(%d+);(%d+)$')
-    used = tonumber(used or '0')
-    if not spared and generation == ARGV[i] and used > 0 and used <= tonumber(ARGV[i + 1]) then
-      redis.call('SET', counter, generation .. ';' .. string.format('%d', used - 1), 'KEEPTTL')
-    end
-  end
-end
-if ARGV[2] ~= '' then redis.call('SET', KEYS[#KEYS], '1', 'PX', ARGV[2]) end
-return 1
 `);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { appOffKey } from '../admission/admission.ts';
+import { appOffKey } from '../admission/app-off.ts';
 import { auditStatement, type Deed } from '../audit.ts';
 import { ignoreEngine, writeStrict, writeThrough } from '../cache/write.ts';
 import { query, type Transaction, withTransaction } from '../db.ts';

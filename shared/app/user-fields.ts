@@ -1,4 +1,4 @@
-import type { CacheRead } from '../admission/admission.ts';
+import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, type ReadAnswer, settleReads } from '../cache/cache.ts';
 import { query } from '../db.ts';
 import { AppError, type FieldError } from '../errors.ts';

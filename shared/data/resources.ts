@@ -1,11 +1,11 @@
 import * as v from 'valibot';
-import type { CacheRead } from '../admission/admission.ts';
+import type { CacheRead } from '../admission/request.ts';
 import type { CachePolicy, Load, Loaded } from '../cache/cache.ts';
 import { filterCheck } from '../cache/existence-filter.ts';
 import { query, queryReplica, type SqlValue, sqlTime } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { type Key, keyFamily } from '../keys.ts';
-import { checkRules, type LockRule } from '../lock/api-lock.ts';
+import { checkRules, type LockRule } from '../lock/rule.ts';
 import type { CurrentUser } from '../session/session.ts';
 
 /**

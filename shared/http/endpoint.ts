@@ -1,13 +1,13 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda';
 import * as v from 'valibot';
-import { type AdmissionRequest, type CacheRead, giveBack } from '../admission/admission.ts';
+import type { AdmissionRequest, CacheRead } from '../admission/request.ts';
 import type { Scope } from '../app/app.ts';
 import type { ReadAnswer } from '../cache/cache.ts';
 import { ignoreEngine } from '../cache/write.ts';
 import { AppError } from '../errors.ts';
-import { ipIdentity } from '../ip-identity.ts';
-import type { Key } from '../keys.ts';
-import { checkRules, type Identities, type LockRule, type LockTarget } from '../lock/api-lock.ts';
+import type { CallerMark } from '../lock/give-back.ts';
+import { ipIdentity } from '../lock/ip-identity.ts';
+import { checkRules, type Identities, type LockRule, type LockTarget } from '../lock/rule.ts';
 import { type CurrentUser, checkOf } from '../session/session.ts';
 import { presentedSession } from '../session/token.ts';
 
@@ -78,7 +78,7 @@ export interface Call<P, Q, B, A> extends Input<P, Q, B> {
   ip: string;
   device: string;
   /** Gives back what `failure` rules charged, and marks the caller as known where a mark is given. */
-  succeeded(mark?: { key: Key; seconds: number }): Promise<void>;
+  succeeded(mark?: CallerMark): Promise<void>;
 }
 
 export function endpoint<
@@ -147,7 +147,7 @@ async function admitted<P, Q, B, A extends 'app' | 'user' | 'by-input'>(
     ip,
     device: (headerOf(event, 'user-agent') ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, 120),
     // What the call did stands: a charge that cannot be given back ends with its window.
-    succeeded: (mark) => giveBack(request, admission.rules, mark).catch(ignoreEngine),
+    succeeded: (mark) => admission.giveBack(mark).catch(ignoreEngine),
   };
 }
 

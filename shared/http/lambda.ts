@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { checkConfig } from '../config.ts';
-import type { LockRule } from '../lock/api-lock.ts';
+import type { LockRule } from '../lock/rule.ts';
 import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
 import { Answer } from './answer.ts';
 import { headerOf } from './input.ts';

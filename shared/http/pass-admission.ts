@@ -1,7 +1,7 @@
-import { type Admission, type AdmissionRequest, admit } from '../admission/admission.ts';
-import { type ReadAnswer, withLoadCap } from '../cache/cache.ts';
+import { type Admission, admit, admitWithoutRedis } from '../admission/admission.ts';
+import type { AdmissionRequest } from '../admission/request.ts';
+import { withLoadCap } from '../cache/cache.ts';
 import { AppError, EngineError } from '../errors.ts';
-import { applyRulesWithoutRedis } from '../lock/denial.ts';
 import {
   type CurrentUser,
   type checkOf,
@@ -13,9 +13,7 @@ import {
 } from '../session/session.ts';
 import type { PresentedSession } from '../session/token.ts';
 
-type Admitted = Extract<Admission, { verdict: 'admitted' }>;
-
-/** Admission with all that may stand in its way: a session that Redis does not know, and Redis away. */
+/** Admission, also where Redis does not know the session, and where Redis is down. */
 export async function passAdmission(request: AdmissionRequest, session: PresentedSession | undefined) {
   const { appId } = request.token;
   try {
@@ -24,7 +22,7 @@ export async function passAdmission(request: AdmissionRequest, session: Presente
       if (user && first.sessionExtended) await prolongSession(user, appId);
       return { admission: first, user };
     }
-    // Once per flush, and on a user's first call: MySQL tells, and its copy is put in place by the same admission.
+    // Once per flush, and on a user's first call: MySQL is asked, and the second admission puts its copy in place.
     const known = session as PresentedSession;
     const truth = await findSession(known, appId);
     const check = request.session as ReturnType<typeof checkOf>;
@@ -66,18 +64,16 @@ async function admitWithUser(request: AdmissionRequest): Promise<[Admission, Cur
 }
 
 /**
- * Redis away, read route: session and record from MySQL under a breaker and a cap of concurrent loads; replay cannot be
- * checked, so only safe methods pass; lock rules by their own onError. Redis away, write route: 503.
+ * Redis is down, read route: session and record from MySQL under a breaker and a cap of concurrent loads; replay cannot
+ * be checked, so only safe methods pass; lock rules by their own onError. Redis is down, write route: 503.
  */
 async function passWithoutRedis(request: AdmissionRequest, session: PresentedSession | undefined) {
-  const rules = applyRulesWithoutRedis(request.targets, request.identities);
+  const admission = admitWithoutRedis(request);
   let user: CurrentUser | undefined;
   if (session) {
     const truth = await withLoadCap(() => findSession(session, request.token.appId));
     if (!truth.alive) throw new AppError(truth.code);
     user = truth.user;
   }
-  const reads: ReadAnswer[] = request.reads.map(() => ({ state: 'away', stored: '' }));
-  const admission: Admitted = { verdict: 'admitted', session: '', sessionExtended: false, reads, rules };
   return { admission, user };
 }

@@ -1,5 +1,6 @@
 import { type Key, keyFamily } from '../keys.ts';
-import type { Identities, LockRule } from './api-lock.ts';
+import type { CallerMark } from './give-back.ts';
+import type { Identities, LockRule } from './rule.ts';
 
 /**
  * Lock rules against guessing (row E5): failures are counted, by account, by account and address, and by address. A
@@ -16,8 +17,8 @@ const KNOWN_SECONDS = 30 * 86_400;
 
 const callerKey = (account: string, ip: string): Key => knownCaller(account, ip);
 
-/** To be set after a success: whoever logged in from here in the last 30 days is not locked out by what others try. */
-export const knownCallerMark = (account: string, ip: string): { key: Key; seconds: number } => ({
+/** To be set after a success: callers who logged in from here in the last 30 days are not locked out by what others try. */
+export const knownCallerMark = (account: string, ip: string): CallerMark => ({
   key: callerKey(account, ip),
   seconds: KNOWN_SECONDS,
 });

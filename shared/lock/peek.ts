@@ -1,9 +1,9 @@
-import { EngineError } from '../errors.ts';
-import { batch } from '../redis.ts';
-import { listPolicies } from './admin.ts';
-import { activeBlock, bindRules, type Identities, type LockRule } from './api-lock.ts';
-import type { IdentityName } from './policy.ts';
+import type { Key } from '../keys.ts';
+import { evaluate, Script } from '../redis.ts';
+import { type BoundRule, bindRules, blockedSeconds } from './bind.ts';
 import { encodePolicy, learnPolicy } from './policy.ts';
+import type { Identities, IdentityName, LockRule } from './rule.ts';
+import { listPolicies } from './stored-policy.ts';
 
 /** How a rule stands for one identity. Looking charges nothing. */
 export interface RuleState {
@@ -24,46 +24,66 @@ export interface RuleState {
   spared: boolean;
 }
 
-export interface Peek {
+interface Peek {
   /** 0: no block of the operator is in force for this identity. */
   blockedForSeconds: number;
   rules: RuleState[];
 }
 
-/** `declared`: the rules that stand in the code for this target. */
-export async function peekTarget(target: string, declared: readonly LockRule[], identities: Identities): Promise<Peek> {
+/** `declared`: the rules that stand in the code for this target. `now`: Unix milliseconds. */
+export async function peekTarget(
+  target: string,
+  declared: readonly LockRule[],
+  identities: Identities,
+  now = Date.now(),
+): Promise<Peek> {
   const [policy] = await listPolicies(target);
   if (policy) learnPolicy(target, encodePolicy(policy));
-  const bound = bindRules([{ name: target, rules: declared }], identities);
-  const answers = await batch(
-    bound.flatMap(({ counter, spare }) => [
-      ['get', counter] as const,
-      ['pttl', counter] as const,
-      ['get', spare ?? counter] as const,
-    ]),
-  );
-  const failed = answers.find((answer) => answer instanceof EngineError);
-  if (failed) throw failed;
-  const rules = bound.map(({ rule, generation, spare }, index): RuleState => {
-    const [stored, ttlMs, mark] = answers.slice(3 * index);
-    const [, charged, used] = /^(\d+);(\d+)$/.exec(String(stored ?? '')) ?? [];
-    const counts = charged === String(generation) ? Number(used) : 0;
-    const spared = spare !== undefined && mark !== null;
-    return {
-      rule: rule.name,
-      setBy: index < declared.length ? 'code' : 'operator',
-      by: rule.by,
-      limit: rule.limit,
-      windowSeconds: rule.windowSeconds,
-      lockSeconds: rule.lockSeconds ?? null,
-      missing: rule.by.filter((name) => !identities[name]),
-      // A lock is kept as one more than the limit.
-      used: Math.min(counts, rule.limit),
-      left: Math.max(0, rule.limit - counts),
-      locked: !spared && counts >= rule.limit,
-      endsInSeconds: counts > 0 ? Math.ceil(Math.max(0, Number(ttlMs)) / 1000) : 0,
-      spared,
-    };
-  });
-  return { blockedForSeconds: activeBlock([{ name: target, rules: [] }], identities)?.seconds ?? 0, rules };
+  const targets = [{ name: target, rules: declared }];
+  const bound = bindRules(targets, identities);
+  const counters = await readCounters(bound);
+  const rules = bound.map((one, index) => ({
+    ...stateOf(one, counters[index] as Counter),
+    setBy: index < declared.length ? ('code' as const) : ('operator' as const),
+    missing: one.rule.by.filter((name) => !identities[name]),
+  }));
+  return { blockedForSeconds: blockedSeconds(targets, identities, now), rules };
+}
+
+type Counter = [stored: string, leftMs: number, spared: number];
+
+/** KEYS: of each rule its counter, and the key that spares or the counter again. Answer: a Counter of each. */
+const peekScript = new Script(`
+local answer = {}
+for i = 1, #KEYS, 2 do
+  local spared = KEYS[i + 1] ~= KEYS[i] and redis.call('EXISTS', KEYS[i + 1]) or 0
+  answer[#answer + 1] = {redis.call('GET', KEYS[i]) or '', redis.call('PTTL', KEYS[i]), spared}
+end
+return answer
+`);
+
+const readCounters = async (rules: readonly BoundRule[]): Promise<Counter[]> => {
+  const keys: Key[] = rules.flatMap(({ counter, spare }) => [counter, spare ?? counter]);
+  return keys.length === 0 ? [] : evaluate<Counter[]>(peekScript, keys, []);
+};
+
+function stateOf(
+  { rule, generation }: BoundRule,
+  [stored, leftMs, spared]: Counter,
+): Omit<RuleState, 'setBy' | 'missing'> {
+  const [, charged, used] = /^(\d+);(\d+)$/.exec(stored) ?? [];
+  const counts = charged === String(generation) ? Number(used) : 0;
+  return {
+    rule: rule.name,
+    by: rule.by,
+    limit: rule.limit,
+    windowSeconds: rule.windowSeconds,
+    lockSeconds: rule.lockSeconds ?? null,
+    // A lock is kept as one more than the limit.
+    used: Math.min(counts, rule.limit),
+    left: Math.max(0, rule.limit - counts),
+    locked: spared === 0 && counts >= rule.limit,
+    endsInSeconds: counts > 0 ? Math.ceil(Math.max(0, leftMs) / 1000) : 0,
+    spared: spared === 1,
+  };
 }

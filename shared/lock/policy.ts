@@ -1,7 +1,7 @@
 import { keyFamily } from '../keys.ts';
-
-/** What a rule may count by. */
-export type IdentityName = 'app' | 'user' | 'ip' | 'resource' | 'account' | 'session';
+import { evaluate, Script } from '../redis.ts';
+import { count } from '../telemetry.ts';
+import type { IdentityName, LockTarget } from './rule.ts';
 
 /**
  * What the operator set for a target at run time: rules and blocks. MySQL is the truth; one Redis key per target holds
@@ -12,10 +12,11 @@ export interface LockPolicy {
   /** Counters of another generation count as zero: that is `lock clear`. */
   generation: number;
   rules: Array<{ by: IdentityName[]; limit: number; windowSeconds: number; lockSeconds?: number }>;
+  /** `endsAt`: Unix milliseconds. */
   blocks: Array<{ app: string; user: string; ip: string; endsAt: number }>;
 }
 
-/** Written again by cache-warm each minute: a flush forgets no rule for longer. */
+/** Written again by cache-warm each minute: after a flush no rule is missing for longer. */
 export const policyKey = keyFamily<[string]>({
   area: 'lock',
   name: 'policy',
@@ -28,8 +29,28 @@ const NONE: LockPolicy = { version: 0, generation: 0, rules: [], blocks: [] };
 const MAX_TARGETS = 1_000;
 const known = new Map<string, LockPolicy>();
 
-/** What this process knows; an absent key in Redis takes nothing away from it. */
+/** What this process knows. It stays known when the key in Redis is lost. */
 export const knownPolicy = (target: string): LockPolicy => known.get(target) ?? NONE;
+
+/** KEYS: a policy. ARGV: what was read of it. It is gone, unless something else stands there by now. */
+const dropPolicyScript = new Script(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+`);
+
+/**
+ * The operator changed something: learns it. `changed`: place of a target from 1, its stored policy, and so on, as the
+ * script answered. A policy that is unreadable is removed from Redis. Throws EngineError.
+ */
+export async function learnPolicies(targets: readonly LockTarget[], changed: readonly string[]): Promise<void> {
+  for (let i = 0; i + 1 < changed.length; i += 2) {
+    const target = targets[Number(changed[i]) - 1];
+    const stored = changed[i + 1] as string;
+    if (!target || learnPolicy(target.name, stored)) continue;
+    count('lock.policy-unreadable');
+    await evaluate(dropPolicyScript, [policyKey(target.name)], [stored]);
+  }
+}
 
 /** false: it is unreadable, and what was known before is still known. */
 export function learnPolicy(target: string, stored: string): boolean {

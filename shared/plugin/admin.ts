@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { appOffKey } from '../admission/admission.ts';
+import { appOffKey } from '../admission/app-off.ts';
 import { insertApp, type NewApp } from '../app/admin.ts';
 import { writeStrict } from '../cache/write.ts';
 import { query, withTransaction, write } from '../db.ts';

@@ -1,4 +1,4 @@
-import type { CacheRead } from '../admission/admission.ts';
+import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, NOT_READ, type ReadAnswer, settleReads } from '../cache/cache.ts';
 import { forget, ignoreEngine } from '../cache/write.ts';
 import { keyFamily } from '../keys.ts';

@@ -1,4 +1,4 @@
-import type { CacheRead } from '../admission/admission.ts';
+import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, settleReads } from '../cache/cache.ts';
 import { writeThrough } from '../cache/write.ts';
 import { query, type Row, write } from '../db.ts';

@@ -1,5 +1,5 @@
 import { wechatSessionOf } from '../account/wechat.ts';
-import type { CacheRead } from '../admission/admission.ts';
+import type { CacheRead } from '../admission/request.ts';
 import type { ReadAnswer } from '../cache/cache.ts';
 import { AppError } from '../errors.ts';
 import { catalogueRead, productsFrom } from './catalogue.ts';

@@ -1,4 +1,4 @@
-import type { SessionCheck, SessionFill } from '../admission/admission.ts';
+import type { SessionCheck, SessionFill } from '../admission/request.ts';
 import { type CachePolicy, fillArguments, type Loaded } from '../cache/fill.ts';
 import { dropScript, fillScript } from '../cache/scripts.ts';
 import { decodeValue, encodeValue } from '../cache/value.ts';

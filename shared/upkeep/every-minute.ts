@@ -8,7 +8,7 @@ import { forget } from '../cache/write.ts';
 import { type FilterStep, tendFilter } from '../data/filter-builder.ts';
 import { allResources, loadResources, newestIds, type Resource, resourceKey } from '../data/resources.ts';
 import { EngineError } from '../errors.ts';
-import { rewritePolicies } from '../lock/admin.ts';
+import { rewritePolicies } from '../lock/stored-policy.ts';
 import { evaluate } from '../redis.ts';
 import { sweepEndedSessions } from '../session/ended-copies.ts';
 import { deleteOldSessions } from '../session/old-rows.ts';

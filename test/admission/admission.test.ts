@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Fault } from '../../gateway/faults.ts';
-import { type AdmissionRequest, admit } from '../../shared/admission/admission.ts';
+import { admit } from '../../shared/admission/admission.ts';
+import type { AdmissionRequest } from '../../shared/admission/request.ts';
 import { encodePolicy, type LockPolicy, policyKey } from '../../shared/lock/policy.ts';
 import { readKey, requestOf, rule, verdictOf } from '../support/admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-world.ts';

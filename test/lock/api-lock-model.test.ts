@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { LockRule } from '../../shared/lock/api-lock.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
 import { readKey, requestOf, rule, verdictOf } from '../support/admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-world.ts';
 import { LockModel } from '../support/lock-model.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { admit, giveBack } from '../../shared/admission/admission.ts';
-import { ipIdentity } from '../../shared/ip-identity.ts';
-import { type BoundRule, checkRules, type LockRule } from '../../shared/lock/api-lock.ts';
+import { type Admitted, admit } from '../../shared/admission/admission.ts';
+import { ipIdentity } from '../../shared/lock/ip-identity.ts';
 import { encodePolicy, policyKey } from '../../shared/lock/policy.ts';
+import { checkRules, type LockRule } from '../../shared/lock/rule.ts';
 import { readKey, requestOf, rule, verdictOf } from '../support/admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-world.ts';
 import { inProcesses } from '../support/processes.ts';
@@ -58,7 +58,7 @@ describe('an API lock', () => {
     expect(await verdicts(1, rules)).toEqual(['admitted']);
   });
 
-  test('that extends starts anew with each refused call', async () => {
+  test('that extends starts again with each refused call', async () => {
     const rules = [rule({ limit: 1, windowSeconds: 10, lockSeconds: 300, extend: true })];
     await verdicts(2, rules);
     await world.pass(200);
@@ -162,7 +162,7 @@ describe('an API lock', () => {
     expect(await world.redis.pttl(key)).toBeGreaterThan(0);
   });
 
-  test('whose counter holds rubbish counts anew', async () => {
+  test('whose counter holds rubbish counts from zero again', async () => {
     const rules = [rule({ limit: 2 })];
     await verdicts(1, rules);
     const [key = ''] = await world.redis.keys('*:lock:count:*');
@@ -185,7 +185,7 @@ describe('what a success gives back', () => {
   const attempt = async (rules: readonly LockRule[], success: boolean, identities = {}): Promise<string> => {
     const request = requestOf(rules, { identities: { account: 'ann', ...identities } });
     const { verdict, admission } = await verdictOf(request);
-    if (success && admission?.verdict === 'admitted') await giveBack(request, admission.rules);
+    if (success && admission?.verdict === 'admitted') await admission.giveBack();
     return verdict;
   };
 
@@ -206,28 +206,28 @@ describe('what a success gives back', () => {
 
   test('is given back once, however often it is asked for, and never below zero nor out of a lock', async () => {
     const request = requestOf([failures], { identities: { account: 'ann' } });
-    const { rules } = (await admit(request)) as { rules: BoundRule[] };
+    const admitted = (await admit(request)) as Admitted;
     await attempt([failures], false);
-    await giveBack(request, rules);
-    await giveBack(request, rules);
+    await admitted.giveBack();
+    await admitted.giveBack();
     expect(Object.values(await counters())).toEqual(['0;1']);
     const other = requestOf([failures], { identities: { account: 'ann' } });
-    const admitted = (await admit(other)) as { rules: BoundRule[] };
+    const otherAdmitted = (await admit(other)) as Admitted;
     await attempt([failures], false);
     expect(await attempt([failures], false)).toBe('LOCKED');
-    await giveBack(other, admitted.rules);
+    await otherAdmitted.giveBack();
     expect(await attempt([failures], false)).toBe('LOCKED');
   });
 
   test('lets the same caller pass again at once, though a denial was remembered', async () => {
     const session = randomUUID();
     const good = requestOf([failures], { identities: { account: 'ann', session } });
-    const { rules } = (await admit(good)) as { rules: BoundRule[] };
+    const admitted = (await admit(good)) as Admitted;
     const short = { ...failures, lockSeconds: undefined } as unknown as LockRule;
     await attempt([short], false, { session });
     await attempt([short], false, { session });
     expect(await attempt([short], false, { session })).toBe('LOCKED');
-    await giveBack(good, rules);
+    await admitted.giveBack();
     expect(await attempt([short], false, { session })).toBe('admitted');
   });
 });

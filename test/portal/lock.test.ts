@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { rewritePolicies } from '../../shared/lock/admin.ts';
+import { rewritePolicies } from '../../shared/lock/stored-policy.ts';
 import { portalHere as portal, portalJson } from '../support/portal-command.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type Admission, type AdmissionRequest, admit, type CacheRead } from '../../shared/admission/admission.ts';
+import { type Admission, admit } from '../../shared/admission/admission.ts';
+import type { AdmissionRequest, CacheRead } from '../../shared/admission/request.ts';
 import { AppError, TokenRefused } from '../../shared/errors.ts';
 import { keyFamily } from '../../shared/keys.ts';
-import type { Identities, LockRule } from '../../shared/lock/api-lock.ts';
+import type { Identities, LockRule } from '../../shared/lock/rule.ts';
 
 export const readKey = keyFamily<[string]>({
   area: 'cache',

@@ -1,4 +1,4 @@
-import type { LockRule } from '../../shared/lock/api-lock.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
 
 /** What the rules mean, in plain TypeScript over a clock of its own: the reference for the script. */
 export class LockModel {

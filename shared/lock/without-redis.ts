@@ -1,0 +1,41 @@
+import { AppError } from '../errors.ts';
+import { LocalCache } from '../local-cache.ts';
+import type { BoundRule } from './bind.ts';
+import { blockedError, lockedError } from './refusal.ts';
+
+/** What this process counts by itself while Redis is down; `endsAt`: Unix milliseconds. */
+const counts = new LocalCache<{ used: number; endsAt: number }>(10_000, 3_600_000);
+const countName = ({ counter, generation }: BoundRule): string => `${counter} ${generation}`;
+
+/**
+ * Redis is down: lock rules by their own `onError`; blocks that this process knows stand. Throws LOCKED or UNAVAILABLE.
+ * `now`: Unix milliseconds.
+ */
+export function applyRulesWithoutRedis(rules: readonly BoundRule[], blockedSeconds: number, now: number): void {
+  if (blockedSeconds > 0) throw blockedError(blockedSeconds);
+  if (rules.some(({ rule }) => rule.onError === 'closed')) {
+    throw new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
+  }
+  countHere(
+    rules.filter(({ rule }) => rule.onError === 'local' && !rule.shadow && rule.count !== 'miss'),
+    now,
+  );
+}
+
+/** As in Redis, all rules are looked at before one is charged. Throws LOCKED. */
+function countHere(rules: readonly BoundRule[], now: number): void {
+  const entries = rules.map((bound) => {
+    const { rule } = bound;
+    const name = countName(bound);
+    return { rule, name, ...(counts.get(name, now) ?? { used: 0, endsAt: now + rule.windowSeconds * 1000 }) };
+  });
+  const keep = (name: string, used: number, endsAt: number) => counts.set(name, { used, endsAt }, now, endsAt - now);
+  for (const { rule, name, used, endsAt } of entries) {
+    if (used < rule.limit) continue;
+    const trips = used === rule.limit && rule.lockSeconds !== undefined;
+    const lockedUntil = trips ? now + (rule.lockSeconds as number) * 1000 : endsAt;
+    keep(name, rule.limit + 1, lockedUntil);
+    throw lockedError(rule, Math.ceil((lockedUntil - now) / 1000));
+  }
+  for (const { name, used, endsAt } of entries) keep(name, used + 1, endsAt);
+}
