@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 // The leanest of the package's entries: the same client without Node's fetch set-up and schema builders, 3 KB less of
 // each cold start. What it sends goes through our own transport in any case.
 import type { Requester } from '@upstash/redis';
@@ -7,6 +6,7 @@ import { Breaker } from './breaker.ts';
 import { integerOr, requiredText } from './config.ts';
 import { EngineError } from './errors.ts';
 import { checkKey, type Key } from './keys.ts';
+import { Script } from './script.ts';
 import { countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
 
@@ -88,21 +88,6 @@ function engineError(error: unknown): EngineError {
     text,
   )?.[1];
   return new EngineError('redis', code ?? 'command refused', 'not-applied');
-}
-
-/**
- * A Lua script whose keys are all declared. The first line keeps Upstash from locking the whole database for it; a
- * plain Redis does not know that flag, so gateway/upstash/gateway.ts strips it.
- */
-export class Script {
-  readonly text: string;
-  readonly sha1: string;
-  /** EVAL on a process's first call, EVALSHA after: a NOSCRIPT answer costs more than sending the text once. */
-  loaded = false;
-  constructor(body: string) {
-    this.text = `#!lua flags=allow-key-locking\n${body.trim()}\n`;
-    this.sha1 = createHash('sha1').update(this.text).digest('hex');
-  }
 }
 
 type Argument = string | number;

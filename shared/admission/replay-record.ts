@@ -1,5 +1,6 @@
 import { keyFamily } from '../keys.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 
 /** Replay records: what makes an access_token good once. Their keys, and since when they are known to be whole. */
 const RECORD_SECONDS = 620;
@@ -28,7 +29,7 @@ export const sinceKey = keyFamily<[string]>({
 });
 export const SINCE_SHARDS = '0123456789abcdef';
 
-const keepScript = new Script(`
+const keepScript = new Script(lua`
 local begun = 0
 for _, key in ipairs(KEYS) do
   if redis.call('PEXPIRE', key, ARGV[2]) == 0 then

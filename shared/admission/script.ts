@@ -1,7 +1,7 @@
 import { ASK } from '../cache/existence-filter.ts';
 import { LOOK } from '../cache/scripts.ts';
 import { POLICIES, RULES } from '../lock/script.ts';
-import { Script } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 
 /**
  * Admission in one script: replay record -> session and app-off mark -> API lock -> get-or-lease of the declared cache
@@ -14,7 +14,7 @@ import { Script } from '../redis.ts';
  * The replay record holds `<id>;<state>`, state 0 refused, 1 admitted, 2 admitted and a charge given back: the same
  * request may come again after a lost answer; once admitted it passes and is charged nothing.
  */
-export const admissionScript = new Script(`
+export const admissionScript = new Script(lua`
 ${LOOK}
 ${ASK}
 local strings, id, now = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])

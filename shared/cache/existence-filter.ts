@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Key, keyFamily } from '../keys.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 
 /**
  * Existence filter against floods of random ids (row A11): one Bloom filter per resource in Redis, cut into shards by
@@ -57,8 +58,8 @@ export function filterCheck(resource: string, id: string): { key: Key; hashes: r
  * Lua: ask_filter(key, hashes) is false when the filter is whole and says "absent". One command for every size there
  * is, since the size is only known with the answer.
  */
-export const ASK = `
-local sizes = {${FILTER_SIZES.join(', ')}}
+export const ASK = lua`
+local sizes = {${FILTER_SIZES}}
 local function ask_filter(key, hashes)
   local ask, asked = {'BITFIELD_RO', key, 'GET', 'u8', 0}, 0
   for _, size in ipairs(sizes) do
@@ -78,7 +79,7 @@ local function ask_filter(key, hashes)
 end
 `;
 
-export const announceScript = new Script(`
+export const announceScript = new Script(lua`
 redis.call('SADD', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 for i = 2, #KEYS do

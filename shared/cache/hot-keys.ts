@@ -1,5 +1,6 @@
 import { type Key, keyFamily } from '../keys.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 
 /**
  * Hot keys are measured (row A10): one of 64 reads that found its value counts it, inside the request that it makes
@@ -29,7 +30,7 @@ export interface HotRecord {
   readsPerMinute: number;
 }
 
-const decayScript = new Script(`
+const decayScript = new Script(lua`
 local answer = {}
 for i, key in ipairs(KEYS) do
   answer[i] = {}
@@ -44,7 +45,7 @@ end
 return answer
 `);
 
-const readScript = new Script(`
+const readScript = new Script(lua`
 local answer = {}
 for i, key in ipairs(KEYS) do answer[i] = redis.call('ZREVRANGE', key, 0, tonumber(ARGV[1]) - 1, 'WITHSCORES') end
 return answer

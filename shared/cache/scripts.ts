@@ -1,4 +1,4 @@
-import { Script } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 
 /** The Lua side of the cache: the forms of stored values are described in cached-value.ts. */
 
@@ -7,7 +7,7 @@ import { Script } from '../redis.ts';
  * States: hit, stale (another refreshes it), refresh (this request refreshes it), lease (this request loads it),
  * wait (another loads it), bypass (a writer is at work: read the primary, fill nothing).
  */
-export const LOOK = `
+export const LOOK = lua`
 local function look(value, id, now, early, ahead)
   if not value then return 'lease' end
   local kind = string.sub(value, 1, 1)
@@ -44,7 +44,7 @@ end
 `;
 
 /** KEYS: cache keys. ARGV: id, now ms, early, lease ms. Answer: state and value of each. */
-export const lookupScript = new Script(`
+export const lookupScript = new Script(lua`
 ${LOOK}
 local id, now, early, leaseMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local values = redis.call('MGET', unpack(KEYS))
@@ -63,7 +63,7 @@ return answer
  * Warming: claims what is missing, and what goes stale within ARGV[4] ms. Null markers, tombstones and what others load
  * are left alone. KEYS; ARGV: id, now ms, lease ms, ahead ms. Answer for each: 1 claimed, 0 not.
  */
-export const claimScript = new Script(`
+export const claimScript = new Script(lua`
 ${LOOK}
 local id, now, leaseMs, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local values = redis.call('MGET', unpack(KEYS))
@@ -83,7 +83,7 @@ return answer
  * to reach. A tombstone stays, since its writers still work. KEYS; ARGV: 0, or the life ms of a floor; then a row
  * version for each key.
  */
-export const sweepScript = new Script(`
+export const sweepScript = new Script(lua`
 local floorMs = tonumber(ARGV[1])
 for i, key in ipairs(KEYS) do
   local stored = redis.pcall('GET', key)
@@ -106,7 +106,7 @@ return 1
  * 2 it came from a replica that is behind what was written. version: 'P' for what the primary gave, which always fits;
  * else of the replica's row, '' where the replica has none.
  */
-export const FITS = `
+export const FITS = lua`
 local function fits(stored, id, version)
   if not stored then return 0 end
   local owner, floor = string.match(stored, '^L([^;@]+)[^;]*;?F?(%d*)$')
@@ -123,7 +123,7 @@ end
  * KEYS: cache keys. ARGV: id, then for each key value, TTL ms and version as fits() takes it; answers of fits().
  * A null marker stays as long as the floor it replaces: a replica may still show the row that was deleted.
  */
-export const fillScript = new Script(`
+export const fillScript = new Script(lua`
 ${FITS}
 local id, answer = ARGV[1], {}
 for i, key in ipairs(KEYS) do
@@ -141,7 +141,7 @@ return answer
 `);
 
 /** The load failed. A lease is handed back; a stale value is served on for a while. KEYS; ARGV: id, now ms, pause ms. */
-export const giveUpScript = new Script(`
+export const giveUpScript = new Script(lua`
 local id = ARGV[1]
 for _, key in ipairs(KEYS) do
   local stored = redis.call('GET', key)
@@ -162,7 +162,7 @@ return 1
 `);
 
 /** A writer of a strict family begins: it joins the set of writers in each tombstone. KEYS; ARGV: writer, life ms. */
-export const beginWriteScript = new Script(`
+export const beginWriteScript = new Script(lua`
 for _, key in ipairs(KEYS) do
   local stored = redis.call('GET', key)
   local writers = stored and string.match(stored, '^T(.+)$')
@@ -174,7 +174,7 @@ return 1
 `);
 
 /** It ends: the last writer deletes the key, so that the next reader loads what was committed. KEYS; ARGV: writer. */
-export const endWriteScript = new Script(`
+export const endWriteScript = new Script(lua`
 for _, key in ipairs(KEYS) do
   local stored = redis.call('GET', key)
   local writers = stored and string.match(stored, '^T(.+)$')
@@ -189,7 +189,7 @@ return 1
 `);
 
 /** Values that nobody can read: gone, unless something else stands there by now. KEYS; ARGV: what was read of each. */
-export const dropScript = new Script(`
+export const dropScript = new Script(lua`
 for i, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[i] then redis.call('DEL', key) end
 end

@@ -1,7 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../errors.ts';
 import { keyFamily } from '../keys.ts';
-import { batch, evaluate, Script } from '../redis.ts';
+import { batch, evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import { serverMac } from '../server-key.ts';
 import type { LoginEntry } from './channel.ts';
 
@@ -44,7 +45,7 @@ const firstString = (address: string, random: string): string =>
   serverMac('first-string', address, Buffer.from(random, 'base64url')).toString('base64url');
 
 /** `<user>;<random>.<ends ms>,...`: entries that ended are dropped, of more than the most the oldest goes. */
-const addFirstScript = new Script(`
+const addFirstScript = new Script(lua`
 local random, now, life, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kept = {}
 for entry in string.gmatch(string.match(redis.call('GET', KEYS[1]) or '', ';(.*)$') or '', '[^,]+') do
@@ -58,7 +59,7 @@ return 1
 `);
 
 /** Takes one entry away. Of equal calls one gets 1. */
-const takeFirstScript = new Script(`
+const takeFirstScript = new Script(lua`
 local user, entries = string.match(redis.call('GET', KEYS[1]) or '', '^([^;]*);(.*)$')
 local kept, taken = {}, 0
 for entry in string.gmatch(entries or '', '[^,]+') do
@@ -127,7 +128,7 @@ function isDigestOf(first: string, { accountAddress, digest, timeStamp, digestMe
 }
 
 /** `<tries left>;<hash>.<ends ms>,...`: a new one starts the tries anew, since only a right digest leads here. */
-const addSecondScript = new Script(`
+const addSecondScript = new Script(lua`
 local now, life, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local kept = {}
 for entry in string.gmatch(string.match(redis.call('GET', KEYS[1]) or '', ';(.*)$') or '', '[^,]+') do
@@ -140,7 +141,7 @@ return 1
 `);
 
 /** 1: it was there and is used up. 0: it was not; the last try takes all of them away. */
-const takeSecondScript = new Script(`
+const takeSecondScript = new Script(lua`
 local tries, entries = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+);(.*)$')
 if not tries then return 0 end
 local kept, taken = {}, 0

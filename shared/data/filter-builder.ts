@@ -12,7 +12,8 @@ import {
   placeOf,
 } from '../cache/existence-filter.ts';
 import { type Key, keyFamily } from '../keys.ts';
-import { batch, evaluate, Script } from '../redis.ts';
+import { batch, evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import { countRows, idsAfter, type Resource } from './resources.ts';
 
 /**
@@ -71,11 +72,11 @@ const shards = Array.from({ length: FILTER_SHARDS }, (_, shard) => shard);
 const liveKeys = (resource: Resource): Key[] => shards.map((shard) => liveKey(resource.name, shard));
 const buildKeys = (resource: Resource): Key[] => shards.map((shard) => buildKey(resource.name, shard));
 
-const OWNED = `
+const OWNED = lua`
 local function owned(key, token) return string.match(redis.call('GET', key) or '', '^[^;]+') == token end
 `;
 
-const beginScript = new Script(`
+const beginScript = new Script(lua`
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 for i = 2, #KEYS do
   redis.call('DEL', KEYS[i])
@@ -85,7 +86,7 @@ end
 return 1
 `);
 
-const mergeScript = new Script(`
+const mergeScript = new Script(lua`
 ${OWNED}
 if not owned(KEYS[1], ARGV[1]) or redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 local byte = {}
@@ -98,7 +99,7 @@ redis.call('DEL', KEYS[3])
 return 1
 `);
 
-const progressScript = new Script(`
+const progressScript = new Script(lua`
 ${OWNED}
 if not owned(KEYS[1], ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
@@ -106,7 +107,7 @@ return 1
 `);
 
 /** KEYS: building, journal, built, build shards, live shards. */
-export const swapScript = new Script(`
+export const swapScript = new Script(lua`
 ${OWNED}
 local count, size = ${FILTER_SHARDS}, tonumber(ARGV[2])
 if not owned(KEYS[1], ARGV[1]) then return 0 end
@@ -128,7 +129,7 @@ return 1
 `);
 
 /** How many shards stand. Their lives are renewed when half of it is over: commands are paid for one by one. */
-const tendScript = new Script(`
+const tendScript = new Script(lua`
 if redis.call('PTTL', KEYS[1]) > ARGV[1] / 2 then return redis.call('EXISTS', unpack(KEYS)) end
 local alive = 0
 for _, key in ipairs(KEYS) do alive = alive + redis.call('PEXPIRE', key, ARGV[1]) end

@@ -1,5 +1,6 @@
 import type { Key } from '../keys.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import type { BoundRule } from './bind.ts';
 import { forgetDenial } from './denial.ts';
 
@@ -16,7 +17,7 @@ export interface CallerMark {
  * k), then the mark to set where one is given. ARGV: id, mark life ms ('' for none), then generation, limit and flag of
  * each counter.
  */
-const giveBackScript = new Script(`
+const giveBackScript = new Script(lua`
 if redis.call('GET', KEYS[1]) == ARGV[1] .. ';1' then
   redis.call('SET', KEYS[1], ARGV[1] .. ';2', 'KEEPTTL')
   local at = 1

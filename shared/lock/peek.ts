@@ -1,5 +1,6 @@
 import type { Key } from '../keys.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import { type BoundRule, bindRules, blockedSeconds } from './bind.ts';
 import { encodePolicy, learnPolicy } from './policy.ts';
 import type { Identities, IdentityName, LockRule } from './rule.ts';
@@ -53,7 +54,7 @@ export async function peekTarget(
 type Counter = [stored: string, leftMs: number, spared: number];
 
 /** KEYS: of each rule its counter, and the key that spares or the counter again. Answer: a Counter of each. */
-const peekScript = new Script(`
+const peekScript = new Script(lua`
 local answer = {}
 for i = 1, #KEYS, 2 do
   local spared = KEYS[i + 1] ~= KEYS[i] and redis.call('EXISTS', KEYS[i + 1]) or 0

@@ -1,5 +1,6 @@
 import { keyFamily } from '../keys.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import { count } from '../telemetry.ts';
 import type { IdentityName, LockTarget } from './rule.ts';
 
@@ -33,7 +34,7 @@ const known = new Map<string, LockPolicy>();
 export const knownPolicy = (target: string): LockPolicy => known.get(target) ?? NONE;
 
 /** KEYS: a policy. ARGV: what was read of it. It is gone, unless something else stands there by now. */
-const dropPolicyScript = new Script(`
+const dropPolicyScript = new Script(lua`
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 `);

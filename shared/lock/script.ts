@@ -1,4 +1,5 @@
 import type { Key } from '../keys.ts';
+import { lua } from '../script.ts';
 import type { BoundRule } from './bind.ts';
 import { knownPolicy, policyKey } from './policy.ts';
 import type { LockTarget } from './rule.ts';
@@ -20,7 +21,7 @@ export const packPolicies = (targets: readonly LockTarget[]): Section => ({
 });
 
 /** Lua. changed_policies(): place and text of each policy of which this process knows another version. */
-export const POLICIES = `
+export const POLICIES = lua`
 local function changed_policies()
   local changed = {}
   for i = 1, number() do
@@ -62,7 +63,7 @@ export function packRules(rules: readonly BoundRule[], blockedSeconds: number): 
  *
  * write_counts(counts): writes what ask_lock() answered. {key, value, ms}; without ms the key keeps its end.
  */
-export const RULES = `
+export const RULES = lua`
 local function count_of(stored, generation)
   local counted, count = string.match(stored or '', '^(%d+);(%d+)$')
   return counted == generation and tonumber(count) or 0

@@ -1,5 +1,6 @@
 import { query } from '../db.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import { encodePolicy, type LockPolicy, policyKey } from './policy.ts';
 import type { IdentityName } from './rule.ts';
 
@@ -67,7 +68,7 @@ export async function rewritePolicies(): Promise<number> {
 const PER_REQUEST = 100;
 
 /** An older version never lands on a newer one. KEYS: policies. ARGV: life ms, then version and policy of each. */
-const publishScript = new Script(`
+const publishScript = new Script(lua`
 for i, key in ipairs(KEYS) do
   local stored = tonumber(string.match(redis.call('GET', key) or '', '^(%d+);') or '-1')
   if stored <= tonumber(ARGV[2 * i]) then redis.call('SET', key, ARGV[2 * i + 1], 'PX', ARGV[1]) end

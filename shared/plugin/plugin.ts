@@ -1,6 +1,7 @@
 import { AppError, EngineError } from '../errors.ts';
 import { keyFamily } from '../keys.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import { type CurrentUser, findSession } from '../session/session.ts';
 import { standingOf } from '../session/standing.ts';
 import { alarm, count } from '../telemetry.ts';
@@ -27,7 +28,7 @@ const liveTokensKey = keyFamily<[string, string]>({
  * KEYS: record, session, user version, live tokens. ARGV: the record, its end and now in ms. Answers what is known of
  * the session at that moment, as two plain reads. Applied twice it stores once.
  */
-const storeScript = new Script(`
+const storeScript = new Script(lua`
 redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[3])
 redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
@@ -40,7 +41,7 @@ end
 return {plain(KEYS[2]), plain(KEYS[3])}
 `);
 
-const liveScript = new Script(`return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')`);
+const liveScript = new Script(lua`return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')`);
 
 /**
  * Order of work: push, store, answer. Only who gets the answer knows the token, so one that was pushed and whose

@@ -1,5 +1,6 @@
 import { query, sqlTime } from '../db.ts';
-import { evaluate, Script } from '../redis.ts';
+import { evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import { sessionKey } from '../swept-keys.ts';
 
 /**
@@ -11,7 +12,7 @@ const LOOK_BACK_MS = 600_000;
 const SLICE = 500;
 const MAX_ROWS = 20_000;
 
-const dropCopiesScript = new Script(`
+const dropCopiesScript = new Script(lua`
 local dropped = 0
 for i, stored in ipairs(redis.call('MGET', unpack(KEYS))) do
   local kind = stored and string.sub(stored, 1, 1)

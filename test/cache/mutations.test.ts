@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { beginWriteScript, endWriteScript, fillScript, lookupScript, sweepScript } from '../../shared/cache/scripts.ts';
-import type { Script } from '../../shared/redis.ts';
+import type { Script } from '../../shared/script.ts';
 import { type Family, runInterleaving } from '../support/cache-actors.ts';
 import { type CacheWorld, forSeeds, startCacheWorld } from '../support/cache-world.ts';
 import { mutate } from '../support/mutant.ts';

@@ -81,6 +81,7 @@ describe('the arrows of the architecture', () => {
   test('the core below the concepts does not know them', () => {
     const floor = [
       'redis',
+      'script',
       'db',
       'transport',
       'config',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Script } from '../../shared/redis.ts';
+import type { Script } from '../../shared/script.ts';
 
 /** Changes a script in this process; answers what changes it back. Throws when `from` does not stand in it. */
 export function mutate(script: Script, from: string, to: string): () => void {
