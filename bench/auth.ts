@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { bodySha256, signV1, signV2 } from '../client/sign.ts';
 import { hashPassword, verifyPassword } from '../shared/account/password.ts';
 import type { SignedRequest, SigningKey } from '../shared/app/access-token.ts';
-import { asDeployed, type Deployed, installAnchors } from './auth-anchors.ts';
+import { asDeployed, type Deployed, jwtLibraries } from './auth-anchors.ts';
 
 /**
  * What it costs to prove a call: the access_token beside jose and aws-jwt-verify, the parser under hostile input, a
@@ -86,7 +86,7 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
   const v1 = signV1({ ...identity, method: 'SHA1' });
   const anyRequest = { method: 'GET', path: '/', rawQuery: '', bodySha256: '' };
 
-  const { jose, JwtVerifier } = await installAnchors();
+  const { jose, JwtVerifier } = await jwtLibraries();
   const secret = randomBytes(32);
   const claims = { sub: appId, scope: 'login data:read recharge', jti: nonce };
   const hs256 = await new jose.SignJWT(claims)

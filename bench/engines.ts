@@ -8,7 +8,7 @@ import { startRedis } from '../local/engines/engines.ts';
 
 /** The other projects, as bench/package-lock.json pins them. Not needed for anything but this. */
 export function installAnchors(): void {
-  if (existsSync('bench/node_modules/bentocache')) return;
+  if (existsSync('bench/node_modules/jose')) return;
   console.log('installing what is measured beside ours into bench/node_modules');
   const npm = spawnSync('npm', ['ci', '--prefix', 'bench', '--no-audit', '--no-fund', '--ignore-scripts'], {
     stdio: 'inherit',

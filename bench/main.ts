@@ -1,22 +1,18 @@
-import { readdirSync } from 'node:fs';
+import { suite as auth } from './auth.ts';
+import { suite as cache } from './cache.ts';
+import { suite as load } from './load.ts';
+import { suite as lock } from './lock.ts';
+import { suite as recharge } from './recharge.ts';
+import { suite as transport } from './transport.ts';
 
-/** `npm run bench -- <suite> [--json]`: a suite is a file here that exports one. */
+/** `npm run bench -- <suite> [--json]` */
 interface Suite {
   name: string;
   about: string;
   run(): Promise<object>;
 }
 
-async function suites(): Promise<Suite[]> {
-  const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.ts') && file !== 'main.ts');
-  const found: Suite[] = [];
-  // Only files of suites are imported: a process of a suite would begin its work.
-  for (const file of files.filter((name) => !/(process|engines|anchors)\.ts$/.test(name))) {
-    const { suite } = (await import(`./${file}`)) as { suite?: Suite };
-    if (suite) found.push(suite);
-  }
-  return found;
-}
+const suites: Suite[] = [auth, cache, load, lock, recharge, transport];
 
 function print(result: object): void {
   for (const [name, value] of Object.entries(result)) {
@@ -28,11 +24,10 @@ function print(result: object): void {
 }
 
 const wanted = process.argv[2];
-const all = await suites();
-const suite = all.find(({ name }) => name === wanted);
+const suite = suites.find(({ name }) => name === wanted);
 if (!suite || wanted === '--help') {
   console.log('npm run bench -- <suite> [--json]\n');
-  for (const { name, about } of all) console.log(`  ${name.padEnd(10)} ${about}`);
+  for (const { name, about } of suites) console.log(`  ${name.padEnd(10)} ${about}`);
   process.exit(wanted === '--help' || wanted === undefined ? 0 : 2);
 }
 const result = await suite.run();

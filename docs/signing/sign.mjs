@@ -3,6 +3,7 @@
 //   node sign.mjs v2 APP_ID PRIVATE_KEY TIME_STAMP NONCE METHOD PATH QUERY BODY
 import { createHash, createHmac } from 'node:crypto';
 
+/** @type {(...parts: string[]) => string} */
 function signV1(method, appId, privateKey, timeStamp, nonce) {
   // Buffer.compare compares bytes; localeCompare and Intl.Collator do not.
   const parts = [appId, timeStamp, nonce, privateKey].map((text) => Buffer.from(text)).sort(Buffer.compare);
@@ -10,6 +11,7 @@ function signV1(method, appId, privateKey, timeStamp, nonce) {
   return accessToken(method, appId, timeStamp, nonce, signature);
 }
 
+/** @type {(...parts: string[]) => string} */
 function signV2(appId, privateKey, timeStamp, nonce, method, path, query, body) {
   const toSign = [
     'MPC2-HMAC-SHA256',
@@ -26,13 +28,15 @@ function signV2(appId, privateKey, timeStamp, nonce, method, path, query, body) 
   return accessToken('HMAC-SHA256', appId, timeStamp, nonce, signature);
 }
 
+/** @type {(text: string) => string} */
 function canonicalQuery(query) {
-  const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0); // encoded text is ASCII, so this compares bytes
+  /** @type {(a?: string, b?: string) => number} */
+  const order = (a = '', b = '') => (a < b ? -1 : a > b ? 1 : 0); // encoded text is ASCII, so this compares bytes
   return query
     .split('&')
     .filter((part) => part !== '')
     .map((part) => {
-      const [name, ...value] = part.split('=');
+      const [name = '', ...value] = part.split('=');
       return [encode(decode(name)), encode(decode(value.join('=')))];
     })
     .sort((a, b) => order(a[0], b[0]) || order(a[1], b[1]))
@@ -40,14 +44,17 @@ function canonicalQuery(query) {
     .join('&');
 }
 
+/** @type {(text: string) => string} */
 function decode(text) {
   return decodeURIComponent(text.replace(/\+/g, ' '));
 }
 
+/** @type {(text: string) => string} */
 function encode(text) {
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** @type {(...parts: string[]) => string} */
 function accessToken(signatureMethod, AppID, timeStamp, nonce, signature) {
   return Buffer.from(JSON.stringify({ signatureMethod, AppID, timeStamp, nonce, signature })).toString('base64');
 }

@@ -1,10 +1,17 @@
 // Plain JavaScript, since the worker thread that also loads it runs without a TypeScript loader.
 
+/** @import { Context } from 'aws-lambda' */
+
+/**
+ * Makes the second argument of a handler. `deadline` is in milliseconds since 1970.
+ * @param {{ functionName: string, memoryMegabytes: number }} facts
+ */
 export function contextMaker({ functionName, memoryMegabytes }) {
   const unused = () => {
     throw new Error('answer by returning or throwing: done, fail and succeed do not exist here');
   };
-  return (awsRequestId, deadline) => ({
+  /** @type {(awsRequestId: string, deadline: number) => Context} */
+  const contextFor = (awsRequestId, deadline) => ({
     awsRequestId,
     functionName,
     functionVersion: '$LATEST',
@@ -18,4 +25,5 @@ export function contextMaker({ functionName, memoryMegabytes }) {
     fail: unused,
     succeed: unused,
   });
+  return contextFor;
 }

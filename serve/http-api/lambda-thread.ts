@@ -44,16 +44,16 @@ export async function startThread(url: string, facts: Facts, onEnd: () => void):
   worker.on('error', end);
   worker.on('exit', () => end(new Error(`the thread of ${facts.functionName} ended`)));
 
-  function ask(id: string, call?: { event: unknown; deadline: number }): Promise<unknown> {
+  function ask(asked: ThreadCall): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (ended) return reject(ended);
-      waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, call });
+      waiting.set(asked.id, { resolve, reject });
+      worker.postMessage(asked);
     });
   }
 
   const instance: Instance = {
-    invoke: (event, id, deadline) => ask(id, { event, deadline }),
+    invoke: (event, id, deadline) => ask({ id, call: { event, deadline } }),
     async stop() {
       const idle = new Promise<void>((resolve) => {
         drained = resolve;
@@ -64,13 +64,19 @@ export async function startThread(url: string, facts: Facts, onEnd: () => void):
     },
   };
   try {
-    await ask('load');
+    await ask({ id: 'load' });
     worker.unref();
     return instance;
   } catch (error) {
     await worker.terminate();
     throw error;
   }
+}
+
+/** What goes to the thread. Without a call it answers once the bundle is loaded. */
+export interface ThreadCall {
+  id: string;
+  call?: { event: unknown; deadline: number };
 }
 
 interface ThreadAnswer {

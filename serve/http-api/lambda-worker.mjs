@@ -3,24 +3,32 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { contextMaker } from './lambda-context.mjs';
 
+/** @import { ThreadCall } from './lambda-thread.ts' */
+
+if (!parentPort) throw new Error('this file runs as a worker thread alone');
+const port = parentPort;
+
 // Work that is heavy enough for a thread of its own waits for everybody else's. Linux alone has threads that differ.
 if (process.platform === 'linux') setPriority(0, 10);
 
 const contextFor = contextMaker(workerData.facts);
 const loading = import(workerData.url);
-loading.catch(() => undefined); // told to whoever asks
+loading.catch(() => undefined); // each call that waits for it gets the error
 
-/** Without a call it tells whether the bundle is loaded. */
+/**
+ * Without a call it answers once the bundle is loaded.
+ * @param {ThreadCall} asked
+ */
 async function answer({ id, call }) {
   const { handler } = await loading;
   return call && handler(call.event, contextFor(id, call.deadline));
 }
 
-parentPort.on('message', async (asked) => {
+port.on('message', async (/** @type {ThreadCall} */ asked) => {
   const { id } = asked;
   try {
-    parentPort.postMessage({ id, result: await answer(asked) });
+    port.postMessage({ id, result: await answer(asked) });
   } catch (error) {
-    parentPort.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
+    port.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }
 });

@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { withDeadline } from './deadline.ts';
-import { contextMaker, type LambdaContext } from './lambda-context.mjs';
+import { contextMaker } from './lambda-context.mjs';
 import { type Facts, type Instance, startThread } from './lambda-thread.ts';
 import type { FunctionEntry } from './serverless-file.ts';
 
@@ -123,4 +123,4 @@ async function moduleInstance(url: string, facts: Facts): Promise<Instance> {
   };
 }
 
-type Handler = (event: unknown, context: LambdaContext) => unknown;
+type Handler = (event: unknown, context: ReturnType<ReturnType<typeof contextMaker>>) => unknown;

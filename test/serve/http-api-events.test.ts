@@ -103,7 +103,7 @@ test('no body is no member, whatever the type says', async () => {
 test('the authorizer sees the same request, without a body', async () => {
   const { port } = await fixtureApi();
   const events: APIGatewayRequestAuthorizerEventV2[] = [];
-  Object.assign(globalThis, { authorizerEvents: events });
+  globalThis.authorizerEvents = events;
   const lines = ['POST /guarded?x=1&x=2 HTTP/1.1', 'host: a', 'Access-Token: allow', 'content-type: application/json'];
   const seen = await eventOf(port, [...lines, 'content-length: 2'], '{}');
   expect(events[0]).toMatchObject({

@@ -184,7 +184,9 @@ describe('the server', () => {
 
   test('answers what it has before it stops, and nothing after', async () => {
     const { url, runSchedule, stop } = await fixtureApi();
-    const started = new Promise<void>((resolve) => Object.assign(globalThis, { patientStarted: resolve }));
+    const started = new Promise<void>((resolve) => {
+      globalThis.patientStarted = resolve;
+    });
     const call = fetch(`${url}/patient/200`);
     await started;
     const schedule = runSchedule('sweep', { milliseconds: 200 });

@@ -41,7 +41,7 @@ describe('the authorizer', () => {
   test('is not asked without a token or with an empty one', async () => {
     const { url } = await fixtureApi();
     const events: unknown[] = [];
-    Object.assign(globalThis, { authorizerEvents: events });
+    globalThis.authorizerEvents = events;
     expect(await refusal(await fetch(`${url}/guarded`))).toEqual([401, { message: 'Unauthorized' }]);
     const empty = await fetch(`${url}/guarded`, { headers: { 'access-token': '' } });
     expect(await refusal(empty)).toEqual([401, { message: 'Unauthorized' }]);
@@ -63,7 +63,7 @@ describe('the authorizer', () => {
   test('is asked for every call, and its context reaches the handler', async () => {
     const { url } = await fixtureApi();
     const events: unknown[] = [];
-    Object.assign(globalThis, { authorizerEvents: events });
+    globalThis.authorizerEvents = events;
     for (let call = 0; call < 3; call++) {
       const answer = await fetch(`${url}/guarded`, { headers: { 'access-token': 'allow' } });
       const { event } = (await answer.json()) as { event: { requestContext: { authorizer: unknown } } };

@@ -2,6 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { type HttpApi, type HttpApiOptions, startHttpApi } from '../../serve/http-api/http-api.ts';
 
+declare global {
+  /** What the fixture's bundles report to the test that put these here. */
+  var authorizerEvents: unknown[] | undefined;
+  var patientStarted: (() => void) | undefined;
+}
+
 const folder = fileURLToPath(new URL('./fixtures/http-api/', import.meta.url));
 
 export const fixtureFiles = { serverlessFile: `${folder}serverless.yml`, distDirectory: `${folder}bundles` };
