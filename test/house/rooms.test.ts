@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import { type Room, readPage, readRooms, withRooms } from '../../docs/draw-rooms.ts';
+import { importsOf, sourceFiles } from '../support/source-files.ts';
+
+/** docs/rooms.json is the table of who may import whom. A room stands above those that it imports. */
+const rooms = readRooms();
+const files = new Map(sourceFiles().map((file) => [file, importsOf(file)]));
+
+/** Whose dynamic import no parser can follow, and the rooms that it reaches. A bundle belongs to no room. */
+const COMPUTED: Record<string, string[]> = {
+  'bench/auth-anchors.ts': [],
+  'portal/lock-targets.ts': ['functions'],
+  'serve/http-api/lambda-worker.mjs': [],
+  'serve/http-api/lambda.ts': [],
+  'test/hostile/attacks.test.ts': [],
+};
+
+/** `serve/` is all of a folder, `shared/*.ts` the files right in it. */
+const isIn = (file: string, pattern: string): boolean =>
+  pattern.endsWith('/')
+    ? file.startsWith(pattern)
+    : new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '[^/]*')}$`).test(file);
+const roomsOf = (file: string): Room[] => rooms.filter((room) => room.files.some((pattern) => isIn(file, pattern)));
+const nameOf = (file: string): string => roomsOf(file)[0]?.room ?? `no room (${file})`;
+
+/** `<file> -> <what it imports>`, where that lies in another room. */
+const crossings = [...files].flatMap(([file, imports]) => {
+  const from = nameOf(file);
+  const reached = imports.files.map((target) => ({ to: nameOf(target), line: `${file} -> ${target}` }));
+  const computed = (COMPUTED[file] ?? []).map((to) => ({ to, line: `${file} -> ${to}, computed` }));
+  return [...reached, ...computed].filter(({ to }) => to !== from).map((crossing) => ({ from, ...crossing }));
+});
+
+/** Each circle once, as a path that ends where it began. */
+function circles(graph: Map<string, readonly string[]>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (node: string, path: string[]): void => {
+    if (path.includes(node)) found.push([...path.slice(path.indexOf(node)), node].join(' -> '));
+    else if (!done.has(node)) for (const next of graph.get(node) ?? []) visit(next, [...path, node]);
+    done.add(node);
+  };
+  for (const node of graph.keys()) visit(node, []);
+  return found;
+}
+
+describe('the rooms of docs/rooms.json', () => {
+  test('hold every source file, each in exactly one', () => {
+    expect(files.size).toBeGreaterThan(400);
+    expect([...files.keys()].filter((file) => roomsOf(file).length !== 1)).toEqual([]);
+    const patterns = rooms.flatMap((room) => room.files);
+    expect(patterns.filter((pattern) => ![...files.keys()].some((file) => isIn(file, pattern)))).toEqual([]);
+  });
+
+  test('each say in a sentence or two what they are for', () => {
+    expect(rooms.filter((room) => !/^[A-Z`].{20,220}\.$/.test(room.for)).map(({ room }) => room)).toEqual([]);
+  });
+
+  test('are imported along the arrows of the table alone', () => {
+    const allowed = new Map(rooms.map(({ room, imports }) => [room, imports]));
+    expect(crossings.filter(({ from, to }) => !allowed.get(from)?.includes(to)).map(({ line }) => line)).toEqual([]);
+  });
+
+  test('have no arrow that no import uses', () => {
+    const used = new Set(crossings.map(({ from, to }) => `${from} -> ${to}`));
+    const drawn = rooms.flatMap(({ room, imports }) => imports.map((to) => `${room} -> ${to}`));
+    expect(drawn.filter((arrow) => !used.has(arrow))).toEqual([]);
+  });
+
+  test('are in the order of the floors: none imports a room above it', () => {
+    const order = rooms.map(({ room }) => room);
+    const upwards = rooms.flatMap(({ room, imports }) =>
+      imports.filter((to) => order.indexOf(to) <= order.indexOf(room)).map((to) => `${room} -> ${to}`),
+    );
+    expect(upwards).toEqual([]);
+    expect(circles(new Map(rooms.map(({ room, imports }) => [room, imports])))).toEqual([]);
+  });
+
+  test('that run in Lambda import nothing of the rest, and production servers nothing of this machine', () => {
+    const reached = (name: string): string[] => rooms.find(({ room }) => room === name)?.imports ?? [];
+    const deployed = rooms.filter(({ room }) => room === 'functions' || room.startsWith('shared'));
+    expect(deployed.length).toBeGreaterThan(10);
+    for (const { room, imports } of deployed) {
+      expect([room, imports.filter((to) => !to.startsWith('shared'))]).toEqual([room, []]);
+    }
+    expect([...reached('serve'), ...reached('gateway')].filter((to) => !to.startsWith('shared'))).toEqual([]);
+  });
+
+  test('are drawn in docs/architecture.md', () => {
+    const page = readPage();
+    expect(withRooms(page, rooms), 'the picture is stale: run "npm run docs:rooms"').toBe(page);
+  });
+});
+
+describe('files', () => {
+  test('import each other in no circle, also not for types', () => {
+    expect(circles(new Map([...files].map(([file, imports]) => [file, imports.files])))).toEqual([]);
+  });
+
+  test('import a file that only the running program knows in few named places', () => {
+    const computing = [...files].filter(([, { computed }]) => computed.length > 0).map(([file]) => file);
+    expect(computing.sort()).toEqual(Object.keys(COMPUTED).sort());
+  });
+
+  test('are seen to import whatever the form of the import', () => {
+    const text = `import a from './a.ts'; import type { B } from './b.ts'; import { type C } from './c.ts';
+      import './d.ts'; export * from './e.ts'; export { f } from './f.ts'; export type { G } from './g.ts';
+      const h = await import('./h.ts'); let i: typeof import('./i.ts'); let j: import('./j.ts').J; import k from 'k';
+      // import './comment.ts'
+      const text = "import './text.ts'"; await import(\`./\${text}\`);`;
+    const { files: seen, packages, computed } = importsOf('x/y.ts', text);
+    expect(seen.sort()).toEqual([...'abcdefghij'].map((name) => `x/${name}.ts`));
+    expect([packages, computed.length]).toEqual([['k'], 1]);
+    const typed = "/** @import { A } from './a.ts' */ /** @param {import('./b.ts').B} b */ export const f = (b) => b;";
+    expect(importsOf('x/y.mjs', typed).files).toEqual(['x/a.ts', 'x/b.ts']);
+  });
+});
