@@ -16,7 +16,7 @@ export function installAnchors(): void {
   if (npm.status !== 0) throw new Error('npm ci in bench/ failed');
 }
 
-export interface Counted {
+interface Counted {
   /** HTTP requests; of a library that speaks TCP, the commands it sent, each of which it waited for. */
   requests: number;
   /** Commands that Redis ran, those inside scripts one by one. */

@@ -9,7 +9,7 @@ import { type CallAnswer, type Customer, settleSchedules, startTraffic, type Tra
  * The built functions under load, in the processes of a deployment of one's own: serve, gateway, Redis, MySQL. This
  * process only makes the calls; it shares the machine's cores with all of them.
  */
-export interface Phase {
+interface Phase {
   name: string;
   perSecond: number;
   p50: number;
@@ -33,7 +33,7 @@ const CUSTOMERS = 50;
 const PARALLEL = 32;
 const NOTICES = 20;
 
-export async function measureLoad({ seconds = 10 }: { seconds?: number } = {}) {
+async function measureLoad({ seconds = 10 }: { seconds?: number } = {}) {
   const served = await startSelfHosted({ ha: false, kept: false, schedules: false, log: () => {} });
   const traffic = await startTraffic(served, { customers: CUSTOMERS });
   try {

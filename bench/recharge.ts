@@ -28,7 +28,7 @@ const USERS = 20;
 const PARALLEL = 16;
 const WARM_UP = 200;
 
-export async function compareCredits({ credits = 2_000 }: { credits?: number } = {}) {
+async function compareCredits({ credits = 2_000 }: { credits?: number } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'miniapp-bench-recharge-'));
   const redis = await startRedis({ directory: join(directory, 'redis') });
   const mysql = await startMysql({ directory: join(directory, 'mysql') });

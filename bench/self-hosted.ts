@@ -24,7 +24,7 @@ export interface SelfHosted {
   stop(): Promise<void>;
 }
 
-export interface ManagedChild {
+interface ManagedChild {
   pid(): number;
   /** SIGKILL, and the same command again on the same ports. */
   restart(): Promise<void>;

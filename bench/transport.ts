@@ -9,7 +9,7 @@ import { send, TransportError } from '../shared/transport.ts';
  * Global fetch beside our transport over node:http(s) with kept sockets: CPU a call, the first call of a process, and
  * what a call meets whose kept socket died while the process was frozen.
  */
-export interface Figures {
+interface Figures {
   way: string;
   firstCallMs: number;
   cpuMicros: number;
@@ -36,7 +36,7 @@ const ways: Record<string, Call> = {
 const CALLS = 4_000;
 const PARALLEL = 8;
 
-export async function compareTransports(): Promise<Figures[]> {
+async function compareTransports(): Promise<Figures[]> {
   const figures: Figures[] = [];
   for (let round = 0; round < 3; round += 1) {
     for (const way of Object.keys(ways)) figures.push(inProcessOfItsOwn(way));

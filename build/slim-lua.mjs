@@ -33,7 +33,7 @@ const asTemplate = (text) => text.replace(/[\\`]|\$(?=\{)/g, '\\$&');
  * @param {string} path
  * @param {string} source
  */
-export function slimSource(path, source) {
+function slimSource(path, source) {
   if (!/\blua`|\bScript\(/.test(source)) return source;
   const { program, errors } = parseSync(path, source);
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`);

@@ -22,7 +22,7 @@ export interface Outcome {
   problems: string[];
 }
 
-export interface Chaos extends ChaosWorld {
+interface Chaos extends ChaosWorld {
   traffic: Traffic;
   stop(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { segment } from './path-segment.ts';
 import type { Empty, Json } from './signed-call.ts';
 import type { SessionStore } from './storage.ts';
 
-export interface ChannelInput {
+interface ChannelInput {
   channel: string;
   channelUserId: string;
   /** What the channel gave to prove it; channel `demo` needs none. */

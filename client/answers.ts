@@ -50,7 +50,7 @@ export type PluginValidation =
   | { active: true; userId: string; pluginId: string; expiresAt: string }
   | { active: false };
 
-export interface Product {
+interface Product {
   productId: string;
   title: string;
   amountFen: number;
@@ -71,7 +71,7 @@ export interface RechargeInput {
   code?: string;
 }
 
-export type OrderStatus = 'pending' | 'paid' | 'partial_refund' | 'refunded' | 'closed';
+type OrderStatus = 'pending' | 'paid' | 'partial_refund' | 'refunded' | 'closed';
 
 export interface CreatedOrder {
   orderNo: string;

@@ -17,7 +17,7 @@ import type { HeldKey, KeyHolder } from './storage.ts';
 /** Shows the platform's payment sheet and resolves when it reports success. Its word is never taken for the money. */
 export type RequestPayment = (payment: Record<string, unknown>) => Promise<void>;
 
-export interface PayResult {
+interface PayResult {
   /** As the server knows it after asking the provider: only `paid` means that the units are there. */
   order: Order;
   /** Why the payment sheet did not report success (a cancel, too), or null when it did or was not needed. */

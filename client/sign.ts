@@ -2,7 +2,7 @@
 import { base64, compareBytes, hex, utf8 } from './encoding.ts';
 import { hmacSha256, md5, sha1, sha256 } from './hash.ts';
 
-export interface Identity {
+interface Identity {
   appId: string;
   privateKey: string;
   /** Unix seconds, ten digits. */
@@ -11,7 +11,7 @@ export interface Identity {
   nonce: string;
 }
 
-export interface SignedCall {
+interface SignedCall {
   httpMethod: string;
   /** The decoded path, such as `/data/notice/1`. */
   path: string;

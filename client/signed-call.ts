@@ -5,7 +5,7 @@ import { bodySha256, canonicalPath, canonicalQuery, signV1, signV2 } from './sig
 import type { SessionStore } from './storage.ts';
 import type { Answer, Transport } from './transport.ts';
 
-export interface Query {
+interface Query {
   [name: string]: string | number | readonly (string | number)[] | undefined;
 }
 

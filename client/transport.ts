@@ -9,7 +9,7 @@ export interface KeyValueStorage {
   remove(key: string): void;
 }
 
-export interface OutgoingCall {
+interface OutgoingCall {
   method: string;
   url: string;
   headers: Record<string, string>;
@@ -47,7 +47,7 @@ export interface WxLike {
   }): unknown;
 }
 
-export interface WxRequestOptions {
+interface WxRequestOptions {
   url: string;
   method: string;
   header: Record<string, string>;
@@ -110,7 +110,7 @@ function answerOf(status: number, data: unknown, header: Record<string, unknown>
 }
 
 /** The part of `fetch` that is used. */
-export type FetchLike = (
+type FetchLike = (
   url: string,
   init: { method: string; headers: Record<string, string>; body?: string; redirect: 'error' },
 ) => Promise<{ status: number; text(): Promise<string>; headers: { get(name: string): string | null } }>;

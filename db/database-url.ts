@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DatabaseTaskError } from './execute.ts';
 
-export type Target = { databaseUrl: string; sandbox: boolean; foundIn: string };
+type Target = { databaseUrl: string; sandbox: boolean; foundIn: string };
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 

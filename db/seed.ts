@@ -5,7 +5,7 @@ import { sampleNotices } from './seed/notices.ts';
 import { sampleProducts } from './seed/products.ts';
 import { sampleServices } from './seed/services.ts';
 
-export type Seeded = {
+type Seeded = {
   services: number;
   notices: number;
   products: number;

@@ -9,7 +9,7 @@ export interface App {
   privateKey: string;
 }
 
-export interface CallOptions {
+interface CallOptions {
   query?: string;
   body?: unknown;
   /** v2 unless given. */

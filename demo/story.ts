@@ -3,7 +3,7 @@ import type { Meter, Requests } from './meter.ts';
 import type { Exchange, HttpAnswer, Tape } from './tape.ts';
 
 /** A step is not as it should be; the message says how. */
-export class NotAsItShouldBe extends Error {
+class NotAsItShouldBe extends Error {
   override readonly name = 'NotAsItShouldBe';
 }
 
@@ -33,7 +33,7 @@ export interface Told {
 }
 
 /** A number: exactly so many requests. */
-export type Price = { [engine in keyof Requests]?: number | { most: number } };
+type Price = { [engine in keyof Requests]?: number | { most: number } };
 
 export interface Story {
   chapter(title: string): void;

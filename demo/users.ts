@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { executeOverHttp } from '../db/execute.ts';
 import { deleteKeys } from '../shared/redis.ts';
-import { sessionKey } from '../shared/session/session.ts';
+import { sessionKey } from '../shared/swept-keys.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 

@@ -8,7 +8,7 @@ const DRAIN_MS = 5_000;
 /** A body this far over its limit is not even read to its end. */
 const DISCARD_FACTOR = 4;
 
-export interface Listening {
+interface Listening {
   host: string;
   port: number;
   /** Takes no new request, lets running ones finish, then closes every connection. */

@@ -18,7 +18,7 @@ export class DataFolderError extends Error {
   override readonly name = 'DataFolderError';
 }
 
-export interface DataFolder {
+interface DataFolder {
   directory: string;
   keys: Keys;
   /** Lets other commands find what runs here. */
@@ -97,7 +97,7 @@ async function keysOf(directory: string): Promise<Keys> {
   return present;
 }
 
-export interface RunningStack {
+interface RunningStack {
   url: string;
   sandbox: boolean;
   /** All that the functions see, secrets included. */

@@ -22,7 +22,7 @@ import { startMockWechatPay } from './simulators/wechatpay/mock.ts';
 import type { Stack } from './stack.ts';
 
 /** Those that a mini-program's backend talks to, in small: they make every story playable on one machine. */
-export interface Samples {
+interface Samples {
   plugin: PluginServerSimulator;
   channel: ChannelSimulator;
   wechatpay: MockWechatPay;
@@ -57,13 +57,13 @@ export function startSamples(stack: Stack, dataDirectory: string, log: (line: st
 }
 
 /** What `npm run dev` registers, so that a newcomer has something to call: kept in the data folder, for its owner alone. */
-export interface SampleSecrets {
+interface SampleSecrets {
   app: IssuedApp;
   plugin: RegisteredPlugin;
 }
 
-export const SAMPLE_PLUGIN = 'demo-plugin';
-export const SAMPLE_CHANNEL = 'sample';
+const SAMPLE_PLUGIN = 'demo-plugin';
+const SAMPLE_CHANNEL = 'sample';
 const ACTOR = 'npm run dev';
 /** Until its server runs: the plugin's secrets come first, since the server needs them. */
 const NOWHERE = 'http://127.0.0.1:9/push';

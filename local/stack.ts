@@ -5,7 +5,7 @@ import { openDataFolder } from './data-folder.ts';
 import { type StackEngines, startStackEngines } from './engines/stack-engines.ts';
 import { newKeys } from './keys-file.ts';
 
-export interface StackOptions extends Pick<BackendOptions, 'sandbox' | 'seeded' | 'intercept' | 'env' | 'log'> {
+interface StackOptions extends Pick<BackendOptions, 'sandbox' | 'seeded' | 'intercept' | 'env' | 'log'> {
   dataDirectory: string;
   /** true: a data folder whose engines write every answer to disk. false: new keys, and nothing is meant to last. */
   kept: boolean;

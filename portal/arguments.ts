@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { Given, type Option, UsageError, type Verb } from './command.ts';
 import { nearest } from './nearest.ts';
 
-export const COMMON_OPTIONS: Record<string, Option> = {
+const COMMON_OPTIONS: Record<string, Option> = {
   json: { value: null, required: false, about: '' },
   help: { value: null, required: false, about: '' },
   data: { value: 'DIR', required: false, about: '' },

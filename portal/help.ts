@@ -42,7 +42,7 @@ export function helpForVerb(name: string, verbName: string, verb: Verb): string[
   ];
 }
 
-export function usage(name: string, verbName: string, verb: Verb): string {
+function usage(name: string, verbName: string, verb: Verb): string {
   const options = Object.entries(verb.options).map(([option, declared]) =>
     declared.required ? optionUsage(option, declared) : `[${optionUsage(option, declared)}]`,
   );

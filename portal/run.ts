@@ -6,7 +6,7 @@ import { nearest } from './nearest.ts';
 import { nouns } from './nouns.ts';
 import { sentenceFor } from './sentence.ts';
 
-export interface Terminal {
+interface Terminal {
   out(line: string): void;
   err(line: string): void;
 }

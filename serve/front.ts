@@ -8,7 +8,7 @@ import { startTogether } from './lifecycle/started.ts';
 import { frontMetrics } from './metrics.ts';
 import { type ServeSettings, SettingsError } from './settings.ts';
 
-export interface Front {
+interface Front {
   url: string;
   adminUrl: string;
   /** Not ready at once, closed after the drain: what was taken is answered. */

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** Counts of what the front answered, in Prometheus' text form. */
-export interface FrontMetrics {
+interface FrontMetrics {
   count(status: number, milliseconds: number): void;
   text(): string;
   stop(): void;

@@ -21,7 +21,7 @@ export async function recordDeed(deed: Deed): Promise<void> {
   await write(...auditStatement(deed));
 }
 
-export interface RecordedDeed extends Required<Deed> {
+interface RecordedDeed extends Required<Deed> {
   /** RFC 3339. */
   at: string;
 }

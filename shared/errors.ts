@@ -32,7 +32,7 @@ export interface FieldError {
   message: string;
 }
 
-export interface Refusal {
+interface Refusal {
   retryAfterSeconds?: number;
   errors?: FieldError[];
   /** Further answer headers, such as RateLimit. */
@@ -58,7 +58,7 @@ export class TokenRefused extends Error {
 }
 
 /** `not-applied`: surely nothing happened. `unknown`: the engine may have done it, or may still do it. */
-export type Outcome = 'not-applied' | 'unknown';
+type Outcome = 'not-applied' | 'unknown';
 
 /**
  * An engine did not give an answer. The message is ours, never the engine's: those of both clients hold whole
@@ -87,8 +87,8 @@ export class SqlError extends Error {
 }
 
 export const ER_DUP_ENTRY = 1062;
-export const ER_LOCK_DEADLOCK = 1213;
-export const ER_LOCK_WAIT_TIMEOUT = 1205;
+const ER_LOCK_DEADLOCK = 1213;
+const ER_LOCK_WAIT_TIMEOUT = 1205;
 
 /** The reason of an EngineError after some repetitions of a statement that another one stood in the way of. */
 export const CONTENTION = 'contention';

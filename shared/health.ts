@@ -2,7 +2,7 @@ import { pingMysql } from './db.ts';
 import { EngineError, SqlError } from './errors.ts';
 import { pingRedis } from './redis.ts';
 
-export interface Health {
+interface Health {
   redis: 'ok' | 'away';
   mysql: 'ok' | 'away';
 }

@@ -10,7 +10,7 @@ declare const keyBrand: unique symbol;
 /** A key that the registry made. redis.ts takes nothing else. */
 export type Key = string & { readonly [keyBrand]: true };
 
-export type Area = 'cache' | 'lock' | 'replay' | 'session' | 'plugin' | 'hot' | 'filter';
+type Area = 'cache' | 'lock' | 'replay' | 'session' | 'plugin' | 'hot' | 'filter';
 
 /** How a value becomes one part of a key. `text` is hashed: what a caller typed is never seen in a key. */
 type PartKind = 'id' | 'text' | 'number';
@@ -19,7 +19,7 @@ const APP = 'mpc';
 const MAX_KEY_BYTES = 200;
 const ID = /^[A-Za-z0-9_.~-]{1,80}$/;
 
-export interface Family {
+interface Family {
   area: Area;
   name: string;
   version: number;
@@ -34,7 +34,7 @@ const hashes = new Map<string, string>();
 const MAX_HASHES = 500;
 
 /** `~` and 128 bits of SHA-256: what free text becomes in a key. Route names come with every call, so they are kept. */
-export function hashedPart(text: string): string {
+function hashedPart(text: string): string {
   const known = hashes.get(text);
   if (known) return known;
   const hash = `~${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
@@ -54,7 +54,7 @@ function encodePart(kind: PartKind, value: string | number): string {
   return value;
 }
 
-export interface KeyFamily<Parts extends Array<string | number>> {
+interface KeyFamily<Parts extends Array<string | number>> {
   (...parts: Parts): Key;
   family: Family;
 }

@@ -11,7 +11,7 @@ import { type IncomingAnswer, type OutgoingRequest, send, TransportError } from 
 
 /** `allow` for work on one machine: loopback, private addresses and plain http. */
 const privateAddresses = textOr('PLUGIN_PRIVATE_ADDRESSES', 'refuse');
-export const allowsPrivateAddresses = (): boolean => privateAddresses() === 'allow';
+const allowsPrivateAddresses = (): boolean => privateAddresses() === 'allow';
 
 /** IANA's special-purpose registries: what no public server answers at. */
 const special = new BlockList();

@@ -145,7 +145,7 @@ async function execute(pipeline: ReturnType<Redis['pipeline']>): Promise<unknown
 }
 
 type CommandName = 'get' | 'del' | 'pttl' | 'pexpire' | 'getdel' | 'psetex' | 'strlen' | 'scard';
-export type Command =
+type Command =
   | readonly [name: CommandName, key: Key, ...args: Argument[]]
   | readonly [script: Script, keys: Key[], args: Argument[]];
 

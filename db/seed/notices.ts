@@ -1,6 +1,6 @@
 import { type Language, pick, places, type Text } from './places.ts';
 
-export type Notice = { id: number; title: string; body: string; publishedAt: Date };
+type Notice = { id: number; title: string; body: string; publishedAt: Date };
 
 type Topic = { title: Text; body: Text };
 

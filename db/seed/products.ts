@@ -1,4 +1,4 @@
-export type Product = { productId: string; title: string; amountFen: number; units: number };
+type Product = { productId: string; title: string; amountFen: number; units: number };
 
 /** One coin is ten fen; the prices are the steps that players know. */
 export const sampleProducts: readonly Product[] = [

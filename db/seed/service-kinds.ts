@@ -1,6 +1,6 @@
 import type { Text } from './places.ts';
 
-export type Kind = { name: Text; about: Text; priceFen: number };
+type Kind = { name: Text; about: Text; priceFen: number };
 
 const kind = (priceFen: number, zh: string, aboutZh: string, en: string, aboutEn: string): Kind => ({
   name: { zh, en },

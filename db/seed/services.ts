@@ -1,7 +1,7 @@
 import { type Language, pick, places, type Text } from './places.ts';
 import { kinds } from './service-kinds.ts';
 
-export type Service = { id: number; name: string; description: string; priceFen: number };
+type Service = { id: number; name: string; description: string; priceFen: number };
 
 const formats = [
   { zh: '体验', en: 'taster', percent: 60, about: { zh: '适合第一次来。', en: 'Made for a first visit.' } },

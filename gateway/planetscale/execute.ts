@@ -19,7 +19,7 @@ export interface Caller {
   tablet: TabletType;
 }
 
-export type Outcome = { result: WireResult } | { error: string };
+type Outcome = { result: WireResult } | { error: string };
 
 /** Runs statements on the server that the session is aimed at, and moves the session on as Vitess would. */
 export class Executor {

@@ -20,8 +20,8 @@ export interface EngineAnswer {
   inTransaction: boolean;
 }
 
-export const MAX_ROWS = 100_000;
-export const MAX_RESULT_BYTES = 64 * 1024 * 1024;
+const MAX_ROWS = 100_000;
+const MAX_RESULT_BYTES = 64 * 1024 * 1024;
 
 const CONNECT_MS = 3_000;
 const SERVER_STATUS_IN_TRANS = 1;

@@ -23,20 +23,20 @@ export interface VitessSession {
   shardSessions?: ShardSession[];
 }
 
-export interface ShardSession {
+interface ShardSession {
   target: { keyspace: string; shard: '-'; tabletType: 'PRIMARY' | 'REPLICA' };
   transactionId: string;
   tabletAlias: { cell: string; uid: number };
 }
 
-export interface SignedSession {
+interface SignedSession {
   signature: string;
   vitessSession: VitessSession;
 }
 
 export class SessionSignatureError extends Error {}
 
-export function newSession(target: TabletType): VitessSession {
+function newSession(target: TabletType): VitessSession {
   return {
     autocommit: true,
     targetString: `@${target}`,

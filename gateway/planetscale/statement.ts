@@ -1,6 +1,6 @@
 /** What a statement is, read from its text with the values taken out, so that no value is ever mistaken for SQL. */
 
-export type StatementKind = 'read' | 'write' | 'definition' | 'set' | 'use' | 'begin' | 'commit' | 'rollback' | 'other';
+type StatementKind = 'read' | 'write' | 'definition' | 'set' | 'use' | 'begin' | 'commit' | 'rollback' | 'other';
 
 export interface Statement {
   sql: string;

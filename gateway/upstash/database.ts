@@ -26,7 +26,7 @@ const RECONNECT_MS = 150;
 const COMPATIBILITY = 'https://upstash.com/docs/redis/overall/rediscompatibility';
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
-export interface RestDatabase {
+interface RestDatabase {
   /** Rejects with RedisUnreachable; everything that Redis or the rules refuse is an answer. */
   run(call: CommandCall, caller: { readOnly: boolean; format: ReplyFormat }): Promise<Answer>;
   isReady(): boolean;

@@ -37,7 +37,7 @@ export interface PreparedCommand {
   answerSha?: string;
 }
 
-export interface KeyLockingScripts {
+interface KeyLockingScripts {
   /** `command` with the script that Redis has to run in the place of the one that was sent. */
   prepare(command: Argument[], table: CommandTable): PreparedCommand;
 }

@@ -9,9 +9,9 @@ export class BadRequest extends Error {
 export type CommandCall =
   | { kind: 'single'; command: Argument[] }
   | { kind: 'pipeline' | 'multi-exec'; commands: Argument[][] };
-export type StreamCall = { kind: 'subscribe' | 'psubscribe'; names: string[] };
+type StreamCall = { kind: 'subscribe' | 'psubscribe'; names: string[] };
 
-export interface RestTarget {
+interface RestTarget {
   /** Without the query, which may hold the token. */
   path: string;
   segments: string[];

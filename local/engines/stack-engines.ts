@@ -5,7 +5,7 @@ import { startTogether } from '../../serve/lifecycle/started.ts';
 import { startMysql, startRedis } from './engines.ts';
 import { type HighAvailability, REDIS_FOLDERS, startHighAvailability } from './high-availability.ts';
 
-export interface ServerLogin {
+interface ServerLogin {
   host: string;
   port: number;
   user: string;

@@ -28,7 +28,7 @@ export type Fault =
   | { kind: 'hang' }
   | { kind: 'lose-ack' };
 
-export interface LoopbackServer {
+interface LoopbackServer {
   url: string;
   misbehave(fault: Fault | null): void;
   stop(): Promise<void>;

@@ -26,7 +26,7 @@ export function gatewayAnswer(status: keyof typeof messages): Answer {
   return { status, headers: { 'content-type': 'application/json' }, cookies: [], body };
 }
 
-export class MalformedResult extends Error {
+class MalformedResult extends Error {
   override readonly name = 'MalformedResult';
 }
 

@@ -45,7 +45,7 @@ export interface HttpApiOptions {
 }
 
 /** Only where the door is open to the world: on a developer's machine nothing is refused that API Gateway would take. */
-export interface HttpLimits {
+interface HttpLimits {
   /** More than this at once are refused with 503, before anything is read of them. */
   concurrent?: number;
   connections?: number;

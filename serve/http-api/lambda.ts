@@ -18,7 +18,7 @@ export interface Lambda {
   stop(): Promise<void>;
 }
 
-export class FunctionTimeout extends Error {
+class FunctionTimeout extends Error {
   override readonly name = 'FunctionTimeout';
 }
 

@@ -1,7 +1,7 @@
 import type { Lambda } from './lambda.ts';
 import type { Schedule } from './serverless-file.ts';
 
-export interface Schedules {
+interface Schedules {
   /** Runs a function as its schedule would; answers its result, or undefined when a run of it is still under way. */
   run(functionName: string, input?: unknown): Promise<unknown>;
   /** No run starts any more; waits for those under way. */

@@ -24,7 +24,7 @@ export interface Authorizer {
   identitySources: IdentitySource[];
 }
 
-export interface IdentitySource {
+interface IdentitySource {
   from: 'header' | 'querystring';
   name: string;
 }

@@ -11,14 +11,14 @@ import { newUserId } from '../session/token.ts';
  * Accounts belong to the deployment; sessions and extra fields to (app, user). One row is one account, however its user
  * logs in, and unique keys alone decide who was first.
  */
-export type Identity =
+type Identity =
   | { by: 'account'; account: string }
   | { by: 'wechat'; openid: string }
   | { by: 'channel'; channel: string; channelUserId: string; address: string }
   | { by: 'address'; address: string };
 
 /** An account as a login finds it, with its live sessions at the app that asks. */
-export interface LoginAccount {
+interface LoginAccount {
   userId: string;
   /** Login name, or the address of a channel account; null when it has neither (WeChat). */
   account: string | null;

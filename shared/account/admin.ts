@@ -2,7 +2,7 @@ import { query } from '../db.ts';
 import { normalAccount } from './account.ts';
 
 /** What an operator sees of a user: no profile, no password, nothing that support does not need. */
-export interface FoundUser {
+interface FoundUser {
   userId: string;
   /** Login name, or the address of a channel account; null when it has neither. */
   account: string | null;

@@ -39,7 +39,7 @@ export async function changeUser(
 }
 
 /** Copies of a user stand in each of its sessions; after this they are taken from MySQL again. */
-export async function forgetUserCopies(userIds: readonly string[]): Promise<void> {
+async function forgetUserCopies(userIds: readonly string[]): Promise<void> {
   if (userIds.length === 0) return;
   const rows = await query(
     `SELECT app_id, user_id, session_id FROM sessions

@@ -153,7 +153,7 @@ const settleMark = (appId: string): Promise<void> =>
     await setMark(appId, await refusedOf(transaction, appId));
   });
 
-export interface ListedApp {
+interface ListedApp {
   appId: string;
   name: string;
   methods: string[];
@@ -184,7 +184,7 @@ function listedApp(row: Record<string, unknown>): ListedApp {
   };
 }
 
-export interface ShownApp extends ListedApp {
+interface ShownApp extends ListedApp {
   keys: Array<{ keyId: string; state: 'live' | 'ended' | 'revoked'; createdAt: string; endsAt: string | null }>;
   userFields: unknown;
 }

@@ -33,8 +33,6 @@ interface AppRecord extends Omit<App, 'keys'> {
 
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 30 };
 
-export { appKey };
-
 export const sealContext = (appId: string, keyId: string): string => `app:${appId}:${keyId}`;
 
 /** 60 s from the start of its load: the one L1 entry that may live so long. */

@@ -6,7 +6,7 @@ import { sealContext } from './app.ts';
 /** Keys of an app: at most two are alive, so that a client can change over without an outage. */
 const OVERLAP_SECONDS = 86_400;
 
-export interface RotatedKey {
+interface RotatedKey {
   keyId: string;
   /** Shown once. */
   privateKey: string;

@@ -8,7 +8,7 @@ import { userFieldsKey } from '../swept-keys.ts';
  * Extra user fields (row B4): an app registers a schema, and its users' fields are kept and shown by it. No other app
  * sees them. The schema is a part of JSON Schema that one look can check.
  */
-export interface FieldRule {
+interface FieldRule {
   type: 'string' | 'integer' | 'number' | 'boolean' | 'array';
   enum?: Array<string | number | boolean>;
   /** Of a string, or of each string of an array. */

@@ -37,7 +37,7 @@ export const journalKey = keyFamily<[string]>({
   ttlSeconds: JOURNAL_MS / 1000,
 });
 
-export interface FilterPlace {
+interface FilterPlace {
   shard: number;
   hashes: number[];
 }

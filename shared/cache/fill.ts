@@ -18,7 +18,7 @@ export interface CachePolicy {
 }
 
 /** How a read was answered; sent as `x-cache`. */
-export type CacheResult = 'hit' | 'miss' | 'null' | 'stale';
+type CacheResult = 'hit' | 'miss' | 'null' | 'stale';
 export interface Found<T> {
   /** null: known not to exist. */
   value: T | null;
@@ -45,7 +45,7 @@ const FAILED_REFRESH_PAUSE_MS = 30_000;
 const jittered = (seconds: number, spread: number): number =>
   Math.round(seconds * 1000 * (1 - spread + 2 * spread * Math.random()));
 
-export interface LeasedLoad<T> {
+interface LeasedLoad<T> {
   requestId: string;
   keys: readonly Key[];
   /** Indexes of the keys that this request leased. */

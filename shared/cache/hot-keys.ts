@@ -13,17 +13,17 @@ const DECAY = 0.8;
 /** Three minutes after its only sampled read a key is forgotten. */
 const FORGOTTEN_BELOW = 0.6;
 
-export const hotKey = keyFamily<[number]>({
+const hotKey = keyFamily<[number]>({
   area: 'hot',
   name: 'reads',
   version: 1,
   parts: ['number'],
   ttlSeconds: 86_400,
 });
-export const hotKeys = (): Key[] => Array.from({ length: SHARDS }, (_, shard) => hotKey(shard));
+const hotKeys = (): Key[] => Array.from({ length: SHARDS }, (_, shard) => hotKey(shard));
 export const anyHotKey = (): Key => hotKey(Math.floor(Math.random() * SHARDS));
 
-export interface HotRecord {
+interface HotRecord {
   /** As its read named it: `<resource>:<id>`. */
   name: string;
   /** Estimated from the sample. */

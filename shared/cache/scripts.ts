@@ -106,7 +106,7 @@ return 1
  * 2 it came from a replica that is behind what was written. version: 'P' for what the primary gave, which always fits;
  * else of the replica's row, '' where the replica has none.
  */
-export const FITS = lua`
+const FITS = lua`
 local function fits(stored, id, version)
   if not stored then return 0 end
   local owner, floor = string.match(stored, '^L([^;@]+)[^;]*;?F?(%d*)$')

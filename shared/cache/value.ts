@@ -24,7 +24,7 @@ export interface CachedValue {
   version: number;
 }
 
-export interface ValueHead {
+interface ValueHead {
   softAt: number;
   loadMs: number;
   version: number;

@@ -13,7 +13,7 @@ export interface LoginEntry {
   address: string;
   port: number;
 }
-export interface Channel {
+interface Channel {
   channel: string;
   /** null: no ticket is asked for (the sandbox's channel `demo`). */
   verifyUrl: string | null;

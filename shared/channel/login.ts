@@ -10,8 +10,8 @@ import type { LoginEntry } from './channel.ts';
  * The two verification strings of a channel login (rows C1-C6). Of a first string Redis holds the random bytes it is
  * made from, of a second string a hash: neither can be read out of an engine.
  */
-export const FIRST_STRING_SECONDS = 120;
-export const SECOND_STRING_SECONDS = 300;
+const FIRST_STRING_SECONDS = 120;
+const SECOND_STRING_SECONDS = 300;
 const MAX_LIVE = 8;
 const MAX_TRIES = 5;
 const WINDOW_SECONDS = 300;
@@ -32,13 +32,13 @@ const secondKey = keyFamily<[string, string]>({
 });
 
 /** Which user of which channel a login is about. */
-export interface ChannelUser {
+interface ChannelUser {
   channel: string;
   channelUserId: string;
 }
 
 /** The same before and after the account exists, and nobody can compute it for another user of the channel. */
-export const accountAddress = ({ channel, channelUserId }: ChannelUser): string =>
+const accountAddress = ({ channel, channelUserId }: ChannelUser): string =>
   `a1${serverMac('account-address', channel, channelUserId).subarray(0, 20).toString('hex')}`;
 
 const firstString = (address: string, random: string): string =>
@@ -85,7 +85,7 @@ export async function issueFirstString(appId: string, user: ChannelUser) {
   };
 }
 
-export interface PresentedDigest {
+interface PresentedDigest {
   accountAddress: string;
   digest: string;
   /** Unix seconds, exactly 10 digits. */

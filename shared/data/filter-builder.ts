@@ -26,7 +26,7 @@ import { countRows, idsAfter, type Resource } from './resources.ts';
  * The wait comes before the slices, so that the journal may be emptied: it holds no more than one build's ids.
  */
 /** 35 s that a statement may run on after its client gave up, and what the attempts before it took. */
-export const SETTLE_MS = 45_000;
+const SETTLE_MS = 45_000;
 const BUILD_MS = 3_000_000;
 const REBUILD_AFTER_MS = 3_600_000;
 const BITS_PER_ROW = 10;
@@ -144,7 +144,7 @@ export async function retireFilter(resource: string): Promise<void> {
 }
 
 /** Where the ids come from. */
-export interface IdSource {
+interface IdSource {
   countRows(resource: Resource): Promise<number>;
   idsAfter(resource: Resource, afterId: string, limit: number): Promise<string[]>;
 }

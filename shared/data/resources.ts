@@ -31,7 +31,7 @@ export interface Resource {
   warmNewest: number;
 }
 
-export type ResourceRecord = { id: string } & Record<string, unknown>;
+type ResourceRecord = { id: string } & Record<string, unknown>;
 
 const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
 const fen = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(4_294_967_295));

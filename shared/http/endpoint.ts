@@ -34,7 +34,7 @@ import type { Success } from './problem.ts';
  */
 type Output<S> = S extends ObjectSchema ? v.InferOutput<S> : Record<string, never>;
 
-export interface Declaration<P, Q, B, A extends 'app' | 'user' | 'by-input'> {
+interface Declaration<P, Q, B, A extends 'app' | 'user' | 'by-input'> {
   /** As API Gateway names it: `POST /login`. It is also the target of the route's lock rules. */
   route: string;
   auth: A;
@@ -61,7 +61,7 @@ export interface Declaration<P, Q, B, A extends 'app' | 'user' | 'by-input'> {
   reads?: (input: Input<P, Q, B>, caller: { app: CallingApp; userId: string | undefined }) => readonly CacheRead[];
 }
 
-export interface Input<P, Q, B> {
+interface Input<P, Q, B> {
   path: Output<P>;
   query: Output<Q>;
   body: Output<B>;
@@ -69,7 +69,7 @@ export interface Input<P, Q, B> {
   idempotencyKey: string | undefined;
 }
 
-export interface Call<P, Q, B, A> extends Input<P, Q, B> {
+interface Call<P, Q, B, A> extends Input<P, Q, B> {
   app: CallingApp;
   user: A extends 'user' ? CurrentUser : A extends 'by-input' ? CurrentUser | undefined : undefined;
   reads: readonly ReadAnswer[];

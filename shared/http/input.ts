@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { AppError, type FieldError } from '../errors.ts';
 
 /** What callers send, parsed once at the edge. */
-export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 
 /** The body's bytes as they were signed; API Gateway hands non-text bodies over in base64. */
 export function bodyBytes(event: APIGatewayProxyEventV2): Buffer {

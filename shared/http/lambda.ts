@@ -17,7 +17,7 @@ export interface Route {
   answer(event: APIGatewayProxyEventV2, lambda: Context, requestId: string): Promise<unknown>;
 }
 
-export type LambdaHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<HttpAnswer>;
+type LambdaHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<HttpAnswer>;
 
 /** The handler of a function that owns these routes. */
 export function serve(...routes: Route[]): LambdaHandler & { routes: readonly Route[] } {

@@ -7,7 +7,7 @@ import type { Success } from './problem.ts';
  * A route without the authorizer, for those who prove themselves in their own way: what they sent is handed on as it
  * came, and the handler checks it before it believes a byte of it.
  */
-export interface OpenCall<P extends ObjectSchema> {
+interface OpenCall<P extends ObjectSchema> {
   path: v.InferOutput<P>;
   query: Record<string, string>;
   /** By lower-case name. */

@@ -8,7 +8,7 @@ export interface HttpAnswer {
   body: string;
 }
 
-export type Language = 'zh' | 'en';
+type Language = 'zh' | 'en';
 
 /** The first of zh or en that the caller names; English otherwise. */
 export function preferredLanguage(acceptLanguage: string | undefined): Language {
@@ -174,13 +174,13 @@ function describe(code: ErrorCode): { status: number; en: [title: string, detail
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['REPLAYED', 'LOCKED', 'UNAVAILABLE', 'PLUGIN_SERVER_UNAVAILABLE']);
 
-export const baseHeaders = (requestId: string): Record<string, string> => ({
+const baseHeaders = (requestId: string): Record<string, string> => ({
   'content-type': 'application/json; charset=utf-8',
   'cache-control': 'no-store',
   'x-request-id': requestId,
 });
 
-export interface Problem {
+interface Problem {
   answer: HttpAnswer;
   code: ErrorCode;
   /** Not an error we know: to be logged. */

@@ -72,7 +72,7 @@ const existsAlready = (pluginId: string): PluginAdminError =>
   new PluginAdminError(`plugin ${pluginId} exists already: remove it first, or rotate its secret`);
 const isUnknown = (pluginId: string): PluginAdminError => new PluginAdminError(`there is no plugin ${pluginId}`);
 
-export interface ListedPlugin {
+interface ListedPlugin {
   pluginId: string;
   appId: string;
   serverUrl: string;

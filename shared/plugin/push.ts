@@ -9,7 +9,7 @@ import type { PluginToken } from './token.ts';
  * What a plugin's server is told (rows D4 and D6), signed as Standard Webhooks describe. It never sees the token itself
  * before a client presents it: a push carries the hash.
  */
-export type PushKind = 'issued' | 'revoked';
+type PushKind = 'issued' | 'revoked';
 
 const RETRY_AFTER_MS = 100;
 /** Below this no second try can be expected to get through. */

@@ -21,7 +21,7 @@ const balanceKey = keyFamily<[string]>({
 });
 const POLICY: CachePolicy = { freshSeconds: BALANCE_SECONDS, graceSeconds: 0, nullSeconds: BALANCE_SECONDS };
 
-export interface Balance {
+interface Balance {
   /** Negative: a debt, after a refund of units that were spent. */
   balance: number;
   asset: string;

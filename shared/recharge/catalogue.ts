@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts';
 import { productsKey } from '../swept-keys.ts';
 
 /** What can be bought (row C7). Prices are the server's: an order takes them from this table, never from a caller. */
-export interface Product {
+interface Product {
   productId: string;
   title: string;
   /** Integer fen, at least 1. */

@@ -8,9 +8,9 @@ import { type Page, pageOf, readCursor } from './page.ts';
  * a refund are one autocommit INSERT ... SELECT each, with its guards inside: what comes twice, out of order, or again
  * after a lost answer cannot change the sum. The unique keys (kind, ref) and ext_ref say what has happened already.
  */
-export type EntryKind = 'recharge' | 'spend' | 'refund' | 'refund_reversal' | 'grant' | 'adjust';
+type EntryKind = 'recharge' | 'spend' | 'refund' | 'refund_reversal' | 'grant' | 'adjust';
 
-export interface Entry {
+interface Entry {
   seq: number;
   delta: number;
   balanceAfter: number;
@@ -92,7 +92,7 @@ export const isLocking = (): boolean => locking;
  * `created`: by this call. `found`: it was there already, or this call's own answer was lost; `agrees`: this statement's
  * guards held, too. `refused`: they let nothing through. `foreign`: the provider's transaction is another entry's.
  */
-export type Appended =
+type Appended =
   | { outcome: 'created'; insertId: string }
   | { outcome: 'found'; entry: Entry; agrees: boolean }
   | { outcome: 'refused' }

@@ -38,7 +38,7 @@ export function shownOrder(order: Order) {
 }
 
 /** How long an order can be paid. */
-export const ORDER_SECONDS = 1_800;
+const ORDER_SECONDS = 1_800;
 /** When the sweeper first asks for an order that no notice came for. */
 const FIRST_CHECK_SECONDS = 15;
 
@@ -68,7 +68,7 @@ export const orderFromRow = (row: Row): Order => ({
   paidAt: row.paid_at as string | null,
 });
 
-export interface NewOrder {
+interface NewOrder {
   appId: string;
   userId: string;
   idempotencyKey: string;
@@ -78,7 +78,7 @@ export interface NewOrder {
   merchantId: string;
 }
 
-export interface CreatedOrder {
+interface CreatedOrder {
   orderNo: string;
   amountFen: number;
   status: OrderStatus;

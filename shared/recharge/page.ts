@@ -7,7 +7,7 @@ export interface Page {
 }
 
 /** Opaque to callers: its form is ours to change. */
-export const writeCursor = (text: string): string => Buffer.from(text).toString('base64url');
+const writeCursor = (text: string): string => Buffer.from(text).toString('base64url');
 
 /** The groups of `form`; undefined without a cursor. Throws INVALID_INPUT for one that we did not give out. */
 export function readCursor(cursor: string | undefined, form: RegExp): string[] | undefined {

@@ -10,7 +10,7 @@ import { isBoundTo, providersFrom } from './providers.ts';
 import { SANDBOX } from './sandbox/provider.ts';
 import { syncOrder } from './sync.ts';
 
-export interface PlacedOrder {
+interface PlacedOrder {
   orderNo: string;
   status: OrderStatus;
   /** What `wx.requestPayment` takes; empty when there is nothing to pay any more, and at the sandbox. */

@@ -33,7 +33,7 @@ export type BillLine =
   | { kind: 'payment'; orderNo: string; transactionId: string; amountFen: number }
   | { kind: 'refund'; orderNo: string; refundNo: string; amountFen: number };
 
-export interface PayableOrder {
+interface PayableOrder {
   orderNo: string;
   amountFen: number;
   expiresAt: string;
@@ -53,7 +53,7 @@ export interface Payer {
 /** `open`: not paid yet. `ended`: not paid, and cannot be paid any more. */
 export type Asked = { state: 'paid'; payment: Payment } | { state: 'open' | 'ended' };
 
-export interface ProviderRefund {
+interface ProviderRefund {
   refundNo: string;
   orderNo: string;
   refundFen: number;

@@ -3,7 +3,7 @@ import { extRefOf } from './payment.ts';
 import type { BillLine } from './provider.ts';
 import { isFromSandbox, SANDBOX, sandboxBill } from './sandbox/provider.ts';
 
-export interface Difference {
+interface Difference {
   what:
     | 'paid, not credited'
     | 'paid, no such order'
@@ -21,7 +21,7 @@ export interface Difference {
   ledgerFen: number | null;
 }
 
-export interface Reconciliation {
+interface Reconciliation {
   provider: string;
   from: string;
   to: string;

@@ -4,7 +4,7 @@ import { ASSET } from './catalogue.ts';
 import { appendOnce, findEntry, isLocking, joinLast } from './ledger.ts';
 import { requestHash, spendNumber, walletOf } from './numbers.ts';
 
-export interface Spent {
+interface Spent {
   /** After this spend: a repeated call gets the same. */
   balance: number;
   asset: string;

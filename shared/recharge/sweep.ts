@@ -11,7 +11,7 @@ import { advanceRefund, dueRefunds, type Refund } from './refund.ts';
  * credits what was paid after all, drives refunds on, and repairs marks. Two at once do no harm: each order is claimed
  * by moving its next check, and everything after is as repeatable as a notice.
  */
-export interface Sweep {
+interface Sweep {
   repaired: number;
   asked: number;
   credited: number;

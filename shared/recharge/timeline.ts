@@ -4,7 +4,7 @@ import { findOrder, shownOrder } from './order.ts';
 import { refundsOf } from './refund.ts';
 
 /** One thing that happened to an order, for support to read out. */
-export interface TimelineEvent {
+interface TimelineEvent {
   at: string;
   what: 'created' | 'paid' | 'credited' | 'refund asked' | 'units taken' | 'units returned' | 'expires';
   detail: Record<string, string | number>;

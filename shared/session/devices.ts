@@ -92,7 +92,7 @@ export async function endSessions(
   );
 }
 
-export interface ListedSession {
+interface ListedSession {
   id: string;
   device: string;
   createdAt: string;

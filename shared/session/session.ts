@@ -20,8 +20,6 @@ export const maxSeconds = integerOr('SESSION_MAX_SECONDS', 2_592_000);
 export const MAX_DEVICES = 10;
 const MARKER_SECONDS = 86_400;
 
-export { sessionKey, userVersionKey };
-
 /** The current user as handlers get it: frozen, typed, fetched once per request (row B4). */
 export interface CurrentUser {
   readonly userId: string;
@@ -62,7 +60,7 @@ const freezeUser = (user: CurrentUser): CurrentUser =>
   Object.freeze({ ...user, profile: Object.freeze({ ...user.profile }), fields: Object.freeze({ ...user.fields }) });
 
 /** What MySQL says of a session. */
-export type SessionTruth =
+type SessionTruth =
   | { alive: true; user: CurrentUser; fill: SessionFill }
   | { alive: false; code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED'; marker: string; markerMs: number };
 

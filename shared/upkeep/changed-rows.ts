@@ -20,7 +20,7 @@ import {
  * The outbox of the cache: every cached table has `updated_at` with an index, so whatever a delete did not reach (it
  * failed, its writer died, the row was written by another tool) is found here and its key deleted, within a minute.
  */
-export interface SweptTable {
+interface SweptTable {
   table: string;
   id: string;
   /** Rows without a version of their own say 0. */

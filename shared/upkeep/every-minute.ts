@@ -19,7 +19,7 @@ import { sweepChangedRows, sweptTables } from './changed-rows.ts';
  * The scheduled cache-warm (row A10), once a minute and once after deploy. Each step stands alone: what one engine
  * fails does not keep the others from their work. All of it is safe to run twice at once.
  */
-export interface WarmReport {
+interface WarmReport {
   /** Rows changed since the last run whose keys were deleted. */
   swept: number | 'failed';
   /** Records loaded into the cache; of `candidates`, the declared and the hot ones. */

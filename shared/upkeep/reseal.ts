@@ -47,7 +47,7 @@ const COLUMNS: readonly SealedColumn[] = [
 
 const PAGE = 200;
 
-export interface ResealReport {
+interface ResealReport {
   /** Secrets sealed anew, by table and column. */
   resealed: Record<string, number>;
   /** Secrets that no key of MASTER_KEY and MASTER_KEY_OLD opens; they are left as they are. */

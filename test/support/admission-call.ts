@@ -47,7 +47,7 @@ export function requestOf(
   };
 }
 
-export interface Verdict {
+interface Verdict {
   /** `admitted`, or the code of the refusal. */
   verdict: string;
   /** The rule that refused. */

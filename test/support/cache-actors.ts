@@ -9,7 +9,7 @@ import type { CacheWorld, Row } from './cache-world.ts';
 export type Family = 'plain' | 'strict' | 'dying';
 
 /** Who meets at a row, drawn from its seed: three readers and two or three writers, of which some die or give up. */
-export function actorsOf(row: Row, family: Family, world: CacheWorld): Array<() => Promise<void>> {
+function actorsOf(row: Row, family: Family, world: CacheWorld): Array<() => Promise<void>> {
   const { random } = row.schedule;
   const drawValue = (): number | null => (random() < 0.3 ? null : 1 + Math.floor(random() * 1_000));
   if (family === 'dying') {

@@ -10,7 +10,7 @@ import { freshDatabase, freshRedis } from './engines.ts';
 import { Interleaving } from './interleaving.ts';
 
 /** One row of MySQL behind one cache key, in as many copies as there are interleavings. */
-export const rowKey = keyFamily<[number]>({
+const rowKey = keyFamily<[number]>({
   area: 'cache',
   name: 'interleaved',
   version: 1,

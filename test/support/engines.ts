@@ -6,7 +6,7 @@ import { createConnection } from 'mysql2/promise';
 import { inject } from 'vitest';
 import { type RedisServer, startRedis } from '../../local/engines/engines.ts';
 
-export interface MysqlAddress {
+interface MysqlAddress {
   host: string;
   port: number;
   user: string;
@@ -15,7 +15,7 @@ export interface MysqlAddress {
 }
 
 /** The run's one MySQL, as its administrator. */
-export function mysqlForTests(): MysqlAddress {
+function mysqlForTests(): MysqlAddress {
   return inject('mysql');
 }
 

@@ -78,7 +78,6 @@ export const everyRoute: readonly RouteRow[] = [
 
 /** Behind the authorizer. */
 export const signedRoutes = everyRoute.filter(({ auth }) => auth === 'app' || auth === 'user');
-export const userRoutes = everyRoute.filter(({ auth }) => auth === 'user');
 
 /** Route keys of serverless.yml, with whether an authorizer stands before them. */
 export const declaredRoutes = (): Array<[route: string, guarded: boolean]> =>

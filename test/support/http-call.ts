@@ -42,7 +42,7 @@ export function sendCall(url: string, { method, target, headers, body }: HttpCal
 }
 
 /** What is signed; what is sent may then differ from it. */
-export interface Signing {
+interface Signing {
   method: string;
   path: string;
   query?: string | undefined;

@@ -3,7 +3,7 @@ import type { Fault } from '../../gateway/faults.ts';
 type Release = (fault?: Fault) => void;
 
 /** Small and well spread: the same seed gives the same run. */
-export function seededRandom(seed: number): () => number {
+function seededRandom(seed: number): () => number {
   let state = (seed + 1) * 0x9e3779b9;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

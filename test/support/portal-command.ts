@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { runPortal } from '../../portal/run.ts';
 
-export interface PortalRun {
+interface PortalRun {
   code: number;
   stdout: string;
   stderr: string;

@@ -1,7 +1,7 @@
 /** HTTP as bytes: sends what fetch would tidy up (paths, duplicate headers) and shows the answer unread. */
 import { connect } from 'node:net';
 
-export interface RawAnswer {
+interface RawAnswer {
   status: number;
   head: string;
   body: string;

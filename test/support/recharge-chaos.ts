@@ -15,7 +15,7 @@ import type { TestStack } from './stack.ts';
  * request to an engine may be lost before or after it was carried out, and any caller may die between two of them.
  * Everybody tries again until they were answered. Then the books are compared with what was paid.
  */
-export interface ChaosOptions {
+interface ChaosOptions {
   stack: TestStack;
   seed: number;
   /** Stands in for the notice's credit, so that the harness can be shown to notice a wrong one. */

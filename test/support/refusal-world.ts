@@ -54,7 +54,7 @@ export interface RefusalWorld {
   callOf(row: RouteRow, session: string, body: Uint8Array | undefined, sent?: Sent): HttpCall;
 }
 
-export interface Sent {
+interface Sent {
   path?: string;
   query?: string;
   headers?: Record<string, string>;

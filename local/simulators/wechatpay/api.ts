@@ -10,7 +10,7 @@ export interface ApiAnswer {
   readonly content: object | string | null;
 }
 
-export interface ApiRoute {
+interface ApiRoute {
   /** null: the one call that no fault is aimed at. */
   readonly call: ApiCall | null;
   run(): ApiAnswer;

@@ -1,8 +1,8 @@
 /** Things that go wrong on demand. Each fault is used up by `times` calls or notices (1 unless told). */
-export const apiCalls = ['prepay', 'query', 'close', 'refund', 'query-refund'] as const;
+const apiCalls = ['prepay', 'query', 'close', 'refund', 'query-refund'] as const;
 export type ApiCall = (typeof apiCalls)[number];
 
-export const apiFaults = [
+const apiFaults = [
   'system-error', // 500 SYSTEM_ERROR, nothing done
   'system-error-after', // the same, but the call took effect
   'bad-gateway', // 502 with HTML and no signature
@@ -16,7 +16,7 @@ export const apiFaults = [
   'unsigned', // right answer, no signature
 ] as const;
 
-export const noticeFaults = [
+const noticeFaults = [
   'lose', // not sent; the schedule goes on
   'duplicate', // sent twice at the same moment
   'delay', // sent `delayMs` later

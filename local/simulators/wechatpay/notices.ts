@@ -6,9 +6,9 @@ import type { Faults, NoticeFault } from './fault.ts';
 import type { KeyKind, PlatformSigner } from './identity.ts';
 
 /** Waits between deliveries in seconds, from WeChat's pages: 24 h 4 min in all, after which it gives up. */
-export const retrySchedule = [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600];
+const retrySchedule = [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600];
 
-export interface Attempt {
+interface Attempt {
   readonly atMs: number;
   readonly signedWith: KeyKind;
   /** What was wrong with it on purpose; null: nothing. */
@@ -36,7 +36,7 @@ export interface NoticeRecord {
   flawsAccepted: number;
 }
 
-export interface NoticeOptions {
+interface NoticeOptions {
   readonly clock: MockClock;
   readonly faults: Faults;
   readonly signer: PlatformSigner;

@@ -12,7 +12,7 @@ export interface LoggedCall {
   readonly status: number | null;
 }
 
-export interface ApiServing extends ApiContext {
+interface ApiServing extends ApiContext {
   readonly faults: Faults;
   readonly nextKey: () => KeyKind;
   readonly log: (call: LoggedCall) => void;

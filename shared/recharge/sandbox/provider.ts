@@ -94,7 +94,7 @@ async function findSandboxPayment(orderNo: string) {
 }
 
 /** A signed notice as the sandbox would send it. */
-export interface SandboxNotice {
+interface SandboxNotice {
   headers: Record<string, string>;
   body: string;
 }

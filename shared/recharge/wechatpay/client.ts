@@ -19,7 +19,7 @@ import { member, type Refund, readRefund, readTransaction, type Transaction, tex
 import { type HttpHeaders, readMerchantKey, readPlatformKeys, signRsa } from './signature.ts';
 
 /** What `wx.requestPayment` takes. */
-export interface MiniProgramPayment {
+interface MiniProgramPayment {
   readonly timeStamp: string;
   readonly nonceStr: string;
   readonly package: string;

@@ -18,7 +18,7 @@ export type Http = (
 ) => Promise<{ readonly status: number; readonly headers: HttpHeaders; readonly body: Buffer }>;
 
 /** How calls reach WeChat Pay: signed on the way there, and believed on the way back only by their signature. */
-export interface Exchange {
+interface Exchange {
   /** The answer, if it can be believed. null: 204. Throws WechatPayRefused, WechatPayOutcomeUnknown. */
   call(method: 'GET' | 'POST', target: string, content?: object): Promise<object | null>;
   /** As it came. Throws WechatPayOutcomeUnknown. */

@@ -3,7 +3,7 @@ import { WechatPayNoticeRefused } from './error.ts';
 import { member, type Refund, readJson, readRefund, readTransaction, type Transaction, text } from './record.ts';
 import { type HttpHeaders, type PlatformKeys, readBase64, signatureFault } from './signature.ts';
 
-export interface NoticeTrust {
+interface NoticeTrust {
   readonly appId: string;
   readonly mchId: string;
   readonly apiV3Key: string;

@@ -20,7 +20,7 @@ export interface PaidTransaction {
   readonly paidAt: string;
 }
 
-export interface UnpaidTransaction {
+interface UnpaidTransaction {
   readonly paid: false;
   readonly tradeState: (typeof unpaidStates)[number];
   readonly outTradeNo: string;

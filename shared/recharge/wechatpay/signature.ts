@@ -12,7 +12,7 @@ export interface PlatformKey {
 
 export type PlatformKeys = ReadonlyMap<string, KeyObject>;
 
-export const freshSeconds = 300;
+const freshSeconds = 300;
 
 /**
  * Certificate and public key stand side by side: while a merchant moves from one to the other, WeChat signs with
@@ -51,7 +51,7 @@ export function signRsa(key: KeyObject, text: string): string {
   return sign('RSA-SHA256', Buffer.from(text, 'utf8'), key).toString('base64');
 }
 
-export interface SignedRequest {
+interface SignedRequest {
   readonly mchId: string;
   readonly serial: string;
   readonly method: string;
@@ -71,7 +71,7 @@ export function authorization(request: SignedRequest, key: KeyObject): string {
   return `WECHATPAY2-SHA256-RSA2048 ${list.join(',')}`;
 }
 
-export type SignatureFault = 'MALFORMED' | 'STALE' | 'UNKNOWN_SERIAL' | 'BAD_SIGNATURE';
+type SignatureFault = 'MALFORMED' | 'STALE' | 'UNKNOWN_SERIAL' | 'BAD_SIGNATURE';
 
 /**
  * Whether WeChat signed these bytes within the last five minutes; null means it did. WeChat sends deliberately wrong

@@ -14,9 +14,9 @@ export interface PushConfig {
 }
 
 /** The query of the push, decoded. */
-export type PushQuery = Readonly<Record<string, string | undefined>>;
+type PushQuery = Readonly<Record<string, string | undefined>>;
 
-export interface DeliverNotice {
+interface DeliverNotice {
   readonly event: 'xpay_goods_deliver_notify' | 'xpay_coin_pay_notify';
   readonly openid: string;
   readonly outTradeNo: string;
@@ -34,7 +34,7 @@ export interface DeliverNotice {
 }
 
 /** Money that went back, asked for at the console, or by the payer at WeChat or Apple: nobody here was asked. */
-export interface RefundPush {
+interface RefundPush {
   readonly event: 'xpay_refund_notify';
   readonly outTradeNo: string;
   readonly wxRefundId: string;

@@ -5,14 +5,14 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
  * `wx.requestVirtualPayment`. What was bought arrives by message push (xpay-notice.ts).
  */
 
-export interface XpayConfig {
+interface XpayConfig {
   readonly offerId: string;
   /** 0 takes real money, 1 is the sandbox; each has its own appKey. */
   readonly env: 0 | 1;
   readonly appKey: string;
 }
 
-export type XpayOrder = {
+type XpayOrder = {
   /** 8 to 32 of `[0-9A-Za-z_-|*@]`, not beginning with `_`. WeChat does not promise to keep it unique: we have to. */
   readonly outTradeNo: string;
   readonly quantity: number;
@@ -21,7 +21,7 @@ export type XpayOrder = {
 } & ({ readonly kind: 'goods'; readonly productId: string; readonly priceFen: number } | { readonly kind: 'coins' });
 
 /** What `wx.requestVirtualPayment` takes. `signData` must reach it byte by byte: both signatures are over this text. */
-export interface VirtualPayment {
+interface VirtualPayment {
   readonly mode: 'short_series_goods' | 'short_series_coin';
   readonly signData: string;
   readonly paySig: string;
