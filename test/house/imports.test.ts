@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { importsOf, sourceFiles, textOf } from '../support/source-files.ts';
+import { readSource, sourceFiles, textOf } from '../support/source-files.ts';
 
 /** What is narrower than a room, among the files that run in Lambda. The rooms themselves: rooms.test.ts. */
 const functions = sourceFiles('functions');
@@ -8,7 +8,7 @@ const shared = sourceFiles('shared');
 const http = shared.filter((file) => file.startsWith('shared/http/'));
 const core = shared.filter((file) => !file.startsWith('shared/http/'));
 
-const parsed = new Map([...functions, ...shared].map((file) => [file, importsOf(file)]));
+const parsed = new Map([...functions, ...shared].map((file) => [file, readSource(file)]));
 const filesOf = (file: string): string[] => parsed.get(file)?.files ?? [];
 const packagesOf = (file: string): string[] => parsed.get(file)?.packages ?? [];
 const importers = (of: string[], isMeant: (packageName: string) => boolean): string[] =>

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { type Room, readPage, readRooms, withRooms } from '../../docs/draw-rooms.ts';
-import { importsOf, sourceFiles } from '../support/source-files.ts';
+import { readSource, sourceFiles } from '../support/source-files.ts';
 
 /** docs/rooms.json is the table of who may import whom. A room stands above those that it imports. */
 const rooms = readRooms();
-const files = new Map(sourceFiles().map((file) => [file, importsOf(file)]));
+const files = new Map(sourceFiles().map((file) => [file, readSource(file)]));
 
 /** Whose dynamic import no parser can follow, and the rooms that it reaches. A bundle belongs to no room. */
 const COMPUTED: Record<string, string[]> = {
@@ -108,10 +108,10 @@ describe('files', () => {
       const h = await import('./h.ts'); let i: typeof import('./i.ts'); let j: import('./j.ts').J; import k from 'k';
       // import './comment.ts'
       const text = "import './text.ts'"; await import(\`./\${text}\`);`;
-    const { files: seen, packages, computed } = importsOf('x/y.ts', text);
+    const { files: seen, packages, computed } = readSource('x/y.ts', text);
     expect(seen.sort()).toEqual([...'abcdefghij'].map((name) => `x/${name}.ts`));
     expect([packages, computed.length]).toEqual([['k'], 1]);
     const typed = "/** @import { A } from './a.ts' */ /** @param {import('./b.ts').B} b */ export const f = (b) => b;";
-    expect(importsOf('x/y.mjs', typed).files).toEqual(['x/a.ts', 'x/b.ts']);
+    expect(readSource('x/y.mjs', typed).files).toEqual(['x/a.ts', 'x/b.ts']);
   });
 });

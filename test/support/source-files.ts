@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parseSync, Visitor } from 'oxc-parser';
+import { parseSync, type StaticImportEntry, Visitor } from 'oxc-parser';
 
 /** Relative to the root of the project, with slashes. */
 type Path = string;
@@ -22,42 +22,72 @@ export function sourceFiles(folder: Path = ''): Path[] {
   });
 }
 
-export interface Imports {
-  /** Files of the project. */
+interface Source {
+  /** Files of the project that it imports. */
   files: Path[];
   packages: string[];
-  /** Of dynamic imports whose file only the running program knows: their text. */
+  /** Dynamic imports whose file only the running program knows: their text. */
   computed: string[];
+  /** `<file or package>#<name>` of each imported name; the name is `*` where the whole module is imported. */
+  names: string[];
+  exports: string[];
 }
 
-/** Whatever a file imports: static, dynamic, types alone, exports from, `import('...')` as a type, and those of JSDoc. */
-export function importsOf(file: Path, text: string = textOf(file)): Imports {
+/** What a file imports in whatever form (static, dynamic, types alone, in JSDoc), and what it exports. */
+export function readSource(file: Path, text: string = textOf(file)): Source {
   const { program, module, comments, errors } = parseSync(file, text);
   if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`);
-  const names = module.staticImports.map(({ moduleRequest }) => moduleRequest.value);
+  const imported: Array<{ from: string; name?: string }> = [];
   const computed: string[] = [];
-  for (const { entries } of module.staticExports) {
-    for (const { moduleRequest } of entries) if (moduleRequest) names.push(moduleRequest.value);
+  for (const { moduleRequest, entries } of module.staticImports) {
+    imported.push(
+      { from: moduleRequest.value },
+      ...entries.map((entry) => ({ from: moduleRequest.value, name: nameOf(entry) })),
+    );
+  }
+  const exported = module.staticExports.flatMap(({ entries }) => entries);
+  for (const { moduleRequest, importName } of exported) {
+    if (moduleRequest) imported.push({ from: moduleRequest.value, name: importName.name ?? '*' });
   }
   new Visitor({
     ImportExpression({ source, start, end }) {
-      if (source.type === 'Literal') names.push(String(source.value));
+      if (source.type === 'Literal') imported.push({ from: String(source.value), name: '*' });
       else computed.push(text.slice(start, end));
     },
-    TSImportType({ source }) {
-      names.push(source.value);
+    TSImportType({ source, qualifier }) {
+      imported.push({
+        from: source.value,
+        name: qualifier ? (/\w+/.exec(text.slice(qualifier.start)) ?? ['*'])[0] : '*',
+      });
     },
   }).visit(program);
-  if (/\.[mc]?js$/.test(file)) {
-    const ofComments = comments.flatMap(({ value }) => [
-      ...value.matchAll(/import\('([^']+)'\)|@import .* from '([^']+)'/g),
-    ]);
-    names.push(...ofComments.map(([, type, fixed]) => type ?? fixed ?? ''));
-  }
-  const isFile = (name: string) => name.startsWith('.');
+  if (/\.[mc]?js$/.test(file)) for (const { value } of comments) imported.push(...importsOfJsDoc(value));
+
+  const targetOf = (from: string) => (from.startsWith('.') ? join(dirname(file), from) : from);
+  const targets = (isFile: boolean) => [
+    ...new Set(imported.filter(({ from }) => from.startsWith('.') === isFile).map(({ from }) => targetOf(from))),
+  ];
   return {
-    files: [...new Set(names.filter(isFile).map((name) => join(dirname(file), name)))],
-    packages: [...new Set(names.filter((name) => !isFile(name)))],
+    files: targets(true),
+    packages: targets(false),
     computed,
+    names: imported.flatMap(({ from, name }) => (name === undefined ? [] : `${targetOf(from)}#${name}`)),
+    exports: exported.flatMap(({ exportName }) => exportName.name ?? (exportName.kind === 'Default' ? 'default' : [])),
   };
+}
+
+function nameOf({ importName }: StaticImportEntry): string {
+  if (importName.kind === 'Default') return 'default';
+  return importName.name ?? '*';
+}
+
+function importsOfJsDoc(comment: string): Array<{ from: string; name: string }> {
+  const inline = [...comment.matchAll(/\bimport\('([^']+)'\)\.(\w+)/g)].map(([, from = '', name = '']) => ({
+    from,
+    name,
+  }));
+  const tags = [...comment.matchAll(/@import \{([^}]*)\} from '([^']+)'/g)].flatMap(([, names = '', from = '']) =>
+    names.split(',').map((name) => ({ from, name: name.trim() })),
+  );
+  return [...inline, ...tags];
 }
