@@ -1,4 +1,4 @@
-/** Every refusal a caller may see. Stable, never translated; shared/http/problem.ts gives each its status. */
+/** Every refusal a caller may see. Stable, never translated; shared/http/error-table.ts gives each its status and texts. */
 export type ErrorCode =
   | 'INVALID_INPUT'
   | 'INVALID_KEY'

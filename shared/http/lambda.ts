@@ -45,7 +45,7 @@ async function answer(
     return success;
   } catch (error) {
     const problem = problemFor(error, requestId, preferredLanguage(headerOf(event, 'accept-language')));
-    if ('unknown' in problem) logUnknown(error, requestId);
+    if (!problem.expected) logUnknown(error, requestId);
     logInvocation({
       route: event.routeKey,
       status: problem.answer.statusCode,

@@ -1,0 +1,168 @@
+import type { ErrorCode } from '../errors.ts';
+
+/**
+ * Every refusal, in one table: a code without its row does not compile. Concepts throw AppError(code) and know none of
+ * this; docs/api.md shows the same codes and status numbers, and a test compares the two.
+ */
+export type Language = 'zh' | 'en';
+
+type Texts = readonly [title: string, detail: string];
+
+interface ErrorRow extends Readonly<Record<Language, Texts>> {
+  readonly status: number;
+  /** Whether the same call, signed again, may pass later. */
+  readonly retryable: boolean;
+}
+
+export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
+  INVALID_INPUT: {
+    status: 400,
+    retryable: false,
+    en: ['Invalid input', 'Some of the input is not as it should be; see errors.'],
+    zh: ['输入有误', '部分输入不符合要求，详见 errors。'],
+  },
+  INVALID_KEY: {
+    status: 400,
+    retryable: false,
+    en: ['Invalid id', 'An id is not of the form this resource has.'],
+    zh: ['标识无效', '标识的格式不符合该资源的规则。'],
+  },
+  MISSING_IDEMPOTENCY_KEY: {
+    status: 400,
+    retryable: false,
+    en: ['Idempotency key missing', 'Send the header idempotency-key: 16 to 64 of A-Z a-z 0-9 _ -.'],
+    zh: ['缺少幂等键', '请发送请求头 idempotency-key：16 至 64 个 A-Z a-z 0-9 _ - 字符。'],
+  },
+  LOGIN_REQUIRED: {
+    status: 401,
+    retryable: false,
+    en: ['Login required', 'Log in and send the session token.'],
+    zh: ['需要登录', '请先登录并携带会话令牌。'],
+  },
+  LOGIN_EXPIRED: {
+    status: 401,
+    retryable: false,
+    en: ['Login expired', 'Login expired, log in again.'],
+    zh: ['登录已过期', '登录已过期，请重新登录。'],
+  },
+  SESSION_REVOKED: {
+    status: 401,
+    retryable: false,
+    en: ['Session ended', 'This session was ended; log in again.'],
+    zh: ['会话已结束', '该会话已被注销，请重新登录。'],
+  },
+  BAD_CREDENTIALS: {
+    status: 401,
+    retryable: false,
+    en: ['Wrong credentials', 'What was given to log in is not right.'],
+    zh: ['凭证错误', '登录信息不正确。'],
+  },
+  REPLAYED: {
+    status: 401,
+    retryable: true,
+    en: ['Token already used', 'An access_token is good once; sign the call again.'],
+    zh: ['令牌已被使用', 'access_token 仅一次有效，请重新签名。'],
+  },
+  BODY_HASH_MISMATCH: {
+    status: 401,
+    retryable: false,
+    en: ['Body hash mismatch', 'The body is not the one that was signed.'],
+    zh: ['请求体摘要不符', '请求体与签名时的内容不一致。'],
+  },
+  BAD_NOTIFY_SIGNATURE: {
+    status: 401,
+    retryable: false,
+    en: ['Bad notice signature', 'The notice is not signed as its provider signs.'],
+    zh: ['通知签名错误', '该通知的签名无法通过验证。'],
+  },
+  LOGIN_INFO_MISMATCH: {
+    status: 401,
+    retryable: false,
+    en: ['Login information differs', 'The login information is not what was issued.'],
+    zh: ['登录信息不符', '登录信息与签发的不一致。'],
+  },
+  SCOPE_DENIED: {
+    status: 403,
+    retryable: false,
+    en: ['Not permitted', 'This app has no permission for this call.'],
+    zh: ['权限不足', '该应用没有此调用的权限。'],
+  },
+  SIGNATURE_TOO_WEAK: {
+    status: 403,
+    retryable: false,
+    en: ['Signature too weak', 'This call must be signed with HMAC-SHA256.'],
+    zh: ['签名强度不足', '此调用必须使用 HMAC-SHA256 签名。'],
+  },
+  NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    en: ['Not found', 'There is nothing by this id.'],
+    zh: ['未找到', '没有与该标识对应的内容。'],
+  },
+  UNKNOWN_PLUGIN: {
+    status: 404,
+    retryable: false,
+    en: ['Unknown plugin', 'There is no such plugin for this app.'],
+    zh: ['未知插件', '该应用没有此插件。'],
+  },
+  UNKNOWN_RESOURCE: {
+    status: 404,
+    retryable: false,
+    en: ['Unknown resource', 'There is no such resource.'],
+    zh: ['未知资源', '没有此类资源。'],
+  },
+  ACCOUNT_EXISTS: {
+    status: 409,
+    retryable: false,
+    en: ['Account exists', 'This account name is taken.'],
+    zh: ['账号已存在', '该账号名已被使用。'],
+  },
+  INSUFFICIENT_BALANCE: {
+    status: 409,
+    retryable: false,
+    en: ['Insufficient balance', 'The balance does not cover this.'],
+    zh: ['余额不足', '余额不足以完成此操作。'],
+  },
+  NOTICE_MISMATCH: {
+    status: 409,
+    retryable: false,
+    en: ['Notice does not match', 'The notice does not match the order.'],
+    zh: ['通知与订单不符', '该通知与订单内容不一致。'],
+  },
+  TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    en: ['Too large', 'A body may hold 64 KiB at most.'],
+    zh: ['内容过大', '请求体最多 64 KiB。'],
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    retryable: false,
+    en: ['Idempotency key reused', 'This key was used with another body.'],
+    zh: ['幂等键重复使用', '该幂等键已用于不同的请求体。'],
+  },
+  LOCKED: {
+    status: 429,
+    retryable: true,
+    en: ['Locked', 'Too many calls; try again after Retry-After.'],
+    zh: ['已被锁定', '调用过于频繁，请在 Retry-After 之后重试。'],
+  },
+  UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    en: ['Temporarily unavailable', 'Try again after Retry-After.'],
+    zh: ['暂时不可用', '请在 Retry-After 之后重试。'],
+  },
+  PLUGIN_SERVER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    en: ['Plugin server unavailable', 'The plugin server did not take the token; try again.'],
+    zh: ['插件服务器不可用', '插件服务器未能接收令牌，请重试。'],
+  },
+  INTERNAL: {
+    status: 500,
+    retryable: false,
+    en: ['Internal error', 'Something went wrong on our side.'],
+    zh: ['内部错误', '服务器内部出错。'],
+  },
+};
