@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
-import { resourceKey, resourceNamed } from '../shared/data/resources.ts';
+import { resourceKey } from '../shared/data/records.ts';
+import { resourceNamed } from '../shared/data/resources.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 

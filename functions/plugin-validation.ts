@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { endpoint } from '../shared/http/endpoint.ts';
 import { serve } from '../shared/http/lambda.ts';
-import { checkPluginToken, readsOfPluginToken } from '../shared/plugin/token.ts';
+import { checkPluginToken, parsePluginToken, readsOfPluginToken } from '../shared/plugin/token.ts';
 
 const validate = endpoint(
   {
@@ -11,11 +11,11 @@ const validate = endpoint(
     // A plugin's server is told about tokens of its own plugin alone.
     permits: ({ pluginId }, app) => pluginId !== undefined && app.validates === pluginId,
     path: v.object({ pluginId: v.string() }),
-    body: v.strictObject({ pluginToken: v.string() }),
-    reads: ({ body }) => readsOfPluginToken(body.pluginToken),
+    body: v.strictObject({ pluginToken: v.pipe(v.string(), v.transform(parsePluginToken)) }),
+    reads: ({ body: { pluginToken } }) => (pluginToken ? readsOfPluginToken(pluginToken) : []),
   },
-  async ({ path, body, reads }) => {
-    const grant = await checkPluginToken(body.pluginToken, path.pluginId, reads);
+  async ({ path, body: { pluginToken }, reads }) => {
+    const grant = pluginToken && (await checkPluginToken(pluginToken, path.pluginId, reads));
     return grant ? { active: true, ...grant, pluginId: path.pluginId } : { active: false };
   },
 );

@@ -52,6 +52,9 @@ export class AppError extends Error {
   }
 }
 
+/** INVALID_INPUT that names the members it is about. */
+export const invalidInput = (...errors: FieldError[]): AppError => new AppError('INVALID_INPUT', undefined, { errors });
+
 /** The access_token is refused after all; from outside it looks as a refusal by API Gateway's authorizer. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';

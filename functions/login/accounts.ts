@@ -1,10 +1,10 @@
 import * as v from 'valibot';
-import { createAccount } from '../../shared/account/account.ts';
+import { createAccount, normalAccount } from '../../shared/account/account.ts';
 import { hashPassword } from '../../shared/account/password.ts';
 import { profileSchema } from '../../shared/account/profile.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
-import { accountName, isOwnName, newPassword } from './credentials.ts';
+import { accountName, newPassword } from './credentials.ts';
 
 /** A whole campus may stand behind one address; a script behind it does not get far. */
 const registrations: LockRule = {
@@ -26,7 +26,7 @@ export const register = endpoint(
     body: v.pipe(
       v.strictObject({ account: accountName, password: newPassword, profile: v.optional(profileSchema, {}) }),
       v.forward(
-        v.check(({ account, password }) => !isOwnName(account, password), 'must not be the account'),
+        v.check(({ account, password }) => normalAccount(password) !== account, 'must not be the account'),
         ['password'],
       ),
     ),

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { normalAccount } from '../../shared/account/account.ts';
 import {
   hasPasswordLength,
   isGuessable,
@@ -7,12 +8,13 @@ import {
   normalPassword,
 } from '../../shared/account/password.ts';
 
-/** How account and password arrive. A password is compared in its normal form (NFKC), else exactly as given. */
+/** How account and password arrive. A login name is compared without case, a password in its normal form (NFKC). */
 export const accountName = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9_.@-]{3,64}$/, 'expected 3 to 64 of A-Z a-z 0-9 _ . @ -'),
   // Shown in the same place as a name, so nobody takes the address of a channel account for one.
   v.check((name) => !/^a1[0-9a-f]{40}$/i.test(name), 'this is the form of an account address'),
+  v.transform(normalAccount),
 );
 
 const normal = v.pipe(
@@ -32,5 +34,3 @@ export const newPassword = v.pipe(
   v.check((text) => hasPasswordLength(text), `expected ${MIN_PASSWORD} to ${MAX_PASSWORD} characters`),
   v.check((text) => !isGuessable(text), 'this password is one of those that guessers try first'),
 );
-
-export const isOwnName = (account: string, text: string): boolean => account.toLowerCase() === text.toLowerCase();

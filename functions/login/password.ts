@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { findAccount, logIn, normalAccount, renewPasswordHash } from '../../shared/account/account.ts';
+import { findAccount, logIn, renewPasswordHash } from '../../shared/account/account.ts';
 import { changePassword } from '../../shared/account/change.ts';
 import { hashPassword, verifyPassword } from '../../shared/account/password.ts';
 import { AppError } from '../../shared/errors.ts';
@@ -15,7 +15,7 @@ export const passwordLogin = endpoint(
     scope: 'login',
     body: v.strictObject({ account: accountName, password }),
     rules: passwordRules,
-    identities: ({ body }) => ({ account: normalAccount(body.account) }),
+    identities: ({ body }) => ({ account: body.account }),
   },
   async ({ app, body, device, ip, succeeded }) => {
     const account = await findAccount({ by: 'account', account: body.account }, app.appId);
@@ -26,7 +26,7 @@ export const passwordLogin = endpoint(
       await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password));
     }
     const login = await logIn(account, app.appId, device);
-    await succeeded(knownCallerMark(normalAccount(body.account), ip));
+    await succeeded(knownCallerMark(body.account, ip));
     return login;
   },
 );

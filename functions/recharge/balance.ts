@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { balanceFrom, balanceRead } from '../../shared/recharge/balance.ts';
 import { ASSET } from '../../shared/recharge/catalogue.ts';
-import { listEntries } from '../../shared/recharge/ledger.ts';
+import { listEntries, readEntryCursor } from '../../shared/recharge/ledger.ts';
 import { spend } from '../../shared/recharge/spend.ts';
-import { checkedIdempotencyKey, pageQuery, perUser } from './rules.ts';
+import { idempotencyHeader, pageQuery, perUser } from './rules.ts';
 
 export const balance = endpoint(
   {
@@ -17,7 +17,7 @@ export const balance = endpoint(
 );
 
 export const entries = endpoint(
-  { route: 'GET /balance/entries', auth: 'user', scope: 'recharge', query: pageQuery },
+  { route: 'GET /balance/entries', auth: 'user', scope: 'recharge', query: pageQuery(readEntryCursor) },
   async ({ app, user, query }) => listEntries(app.appId, user.userId, ASSET, query),
 );
 
@@ -28,13 +28,12 @@ export const spendUnits = endpoint(
     scope: 'recharge',
     v2Only: true,
     success: 'created',
+    headers: idempotencyHeader,
     body: v.strictObject({
       amount: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
       reason: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200), v.regex(/^[^\p{Cc}\p{Cs}]*$/u))),
     }),
-    precheck: ({ idempotencyKey }) => void checkedIdempotencyKey(idempotencyKey),
     rules: [perUser('spend', 1_200)],
   },
-  async ({ app, user, body, idempotencyKey }) =>
-    spend(app.appId, user.userId, checkedIdempotencyKey(idempotencyKey), body),
+  async ({ app, user, headers, body }) => spend(app.appId, user.userId, headers.idempotencyKey, body),
 );

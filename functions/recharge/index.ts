@@ -1,8 +1,9 @@
 import { serve } from '../../shared/http/lambda.ts';
 import { balance, entries, spendUnits } from './balance.ts';
 import { notify, register } from './notify.ts';
-import { create, list, read, sync } from './orders.ts';
+import { list, read, sync } from './orders.ts';
 import { params } from './params.ts';
+import { place } from './place-order.ts';
 
 /** Row C7: parameters, order, payment, record; and the balance that comes of it. */
-export const handler = serve(params, create, list, read, sync, notify, register, balance, entries, spendUnits);
+export const handler = serve(params, place, list, read, sync, notify, register, balance, entries, spendUnits);

@@ -2,23 +2,22 @@ import * as v from 'valibot';
 import { AppError } from '../../shared/errors.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 
-/** What the routes of this function share. Throws MISSING_IDEMPOTENCY_KEY. */
-export function checkedIdempotencyKey(key: string | undefined): string {
-  if (key === undefined || !/^[A-Za-z0-9_-]{16,64}$/.test(key)) throw new AppError('MISSING_IDEMPOTENCY_KEY');
-  return key;
-}
+/** What the routes of this function share. */
 
-/** Virtual payment alone takes what wx.login gave: its signature needs the session_key behind it. */
-export function checkCode({ provider, code }: { provider: string; code?: string | undefined }): void {
-  if ((provider === 'xpay') === (code !== undefined)) return;
-  const message = code === undefined ? 'expected a code of wx.login' : 'unknown member';
-  throw new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'code', message }] });
-}
+/** The header of calls that move money once per key. Throws MISSING_IDEMPOTENCY_KEY. */
+export const idempotencyHeader = v.pipe(
+  v.object({ 'idempotency-key': v.optional(v.string(), '') }),
+  v.transform(({ 'idempotency-key': idempotencyKey }) => {
+    if (!/^[A-Za-z0-9_-]{16,64}$/.test(idempotencyKey)) throw new AppError('MISSING_IDEMPOTENCY_KEY');
+    return { idempotencyKey };
+  }),
+);
 
-/** So many calls a minute of one user at one app; money routes are refused when Redis is away in any case. */
+/** So many calls a minute of one user at one app; money routes are refused when Redis is down in any case. */
 export const perUser = (name: string, limit: number): LockRule => ({
-  ...{ name, limit },
+  name,
   by: ['app', 'user'],
+  limit,
   windowSeconds: 60,
   count: 'call',
   onError: 'closed',
@@ -29,8 +28,16 @@ const limit = v.pipe(
   v.transform(Number),
 );
 
-/** `after` is the `next` of the page before. */
-export const pageQuery = v.pipe(
-  v.strictObject({ after: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,120}$/))), limit }),
-  v.transform(({ after, limit }) => ({ after, limit })),
-);
+/** `after` is the `next` of the page before; `readPlace` finds the place in the list that it stands for. */
+export const pageQuery = <Place>(readPlace: (cursor: string) => Place | null) =>
+  v.strictObject({
+    after: v.nullish(
+      v.pipe(
+        v.string(),
+        v.transform(readPlace),
+        v.check((place) => place !== null, 'expected next of an earlier page'),
+      ),
+      null,
+    ),
+    limit,
+  });

@@ -1,5 +1,5 @@
 import { recordDeed } from '../../shared/audit.ts';
-import { allResources, checkId, type Resource, resourceNamed } from '../../shared/data/resources.ts';
+import { allResources, type Resource, resourceNamed } from '../../shared/data/resources.ts';
 import { deleteResource, invalidateResource, putResource } from '../../shared/data/write.ts';
 import { type Given, type Noun, type Printed, required, UsageError } from '../command.ts';
 import { jsonForm } from '../forms.ts';
@@ -24,7 +24,7 @@ async function remove(given: Given): Promise<Printed> {
 async function invalidate(given: Given): Promise<Printed> {
   const [name = '', ...ids] = given.operands;
   const resource = known(name);
-  await invalidateResource(resource, ids.map(checkId));
+  await invalidateResource(resource, ids);
   await record(given, 'data.invalidate', `${resource.name}:${ids.join(',')}`);
   const text = [`The next read of ${resource.name} ${ids.join(', ')} asks the database.`];
   return { json: { resource: resource.name, ids, invalidated: true }, text };
@@ -34,7 +34,7 @@ const record = (given: Given, action: string, subject: string): Promise<void> =>
   recordDeed({ actor: given.actor, action, subject });
 
 function one({ operands: [name = '', id = ''] }: Given): [Resource, string] {
-  return [known(name), checkId(id)];
+  return [known(name), id];
 }
 
 function known(name: string): Resource {

@@ -12,6 +12,7 @@ import { newUserId } from '../session/token.ts';
  * logs in, and unique keys alone decide who was first.
  */
 type Identity =
+  /** The login name in its normal form. */
   | { by: 'account'; account: string }
   | { by: 'wechat'; openid: string }
   | { by: 'channel'; channel: string; channelUserId: string; address: string }
@@ -32,13 +33,13 @@ interface LoginAccount {
   live: LiveSession[];
 }
 
-/** Login names are compared without case. */
+/** The one form in which a login name is kept and compared: case does not count. */
 export const normalAccount = (account: string): string => account.toLowerCase();
 
 function whereOf(identity: Identity): [column: string, value: string] {
   switch (identity.by) {
     case 'account':
-      return ['u.account', normalAccount(identity.account)];
+      return ['u.account', identity.account];
     case 'wechat':
       return ['u.wechat_openid', identity.openid];
     case 'channel':
@@ -103,18 +104,17 @@ export async function logIn(account: LoginAccount, appId: string, device: string
   return { token, expiresAt, user: shownUser(account, account.fieldsSchema) };
 }
 
-/** Gives the new user's id. Throws ACCOUNT_EXISTS. */
+/** `account`: in its normal form. Gives the new user's id. Throws ACCOUNT_EXISTS. */
 export async function createAccount(
   account: string,
   passwordHash: string,
   profile: Record<string, unknown>,
 ): Promise<string> {
   const userId = newUserId();
-  const name = normalAccount(account);
-  const created = await insertUser(userId, ['account', 'password_hash'], [name, passwordHash], profile);
+  const created = await insertUser(userId, ['account', 'password_hash'], [account, passwordHash], profile);
   // A statement that was repeated after a lost answer meets its own row: the id tells whose it is.
   if (!created) {
-    const [row] = await query('SELECT user_id FROM users WHERE account = ?', [name]);
+    const [row] = await query('SELECT user_id FROM users WHERE account = ?', [account]);
     if (row?.user_id !== userId) throw new AppError('ACCOUNT_EXISTS');
   }
   return userId;

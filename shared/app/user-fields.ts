@@ -1,7 +1,7 @@
 import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, type ReadAnswer, settleReads } from '../cache/cache.ts';
 import { query } from '../db.ts';
-import { AppError, type FieldError } from '../errors.ts';
+import { type FieldError, invalidInput } from '../errors.ts';
 import { userFieldsKey } from '../swept-keys.ts';
 
 /**
@@ -55,7 +55,7 @@ export function checkUserFieldsSchema(schema: unknown): UserFieldsSchema {
   const errors: FieldError[] = [];
   const refuse = (path: string, message: string): void => void errors.push({ path, message });
   if (!isObject(schema) || schema.type !== 'object' || !isObject(schema.properties)) {
-    throw invalid([{ path: '', message: 'expected { "type": "object", "properties": { ... } }' }]);
+    throw invalidInput({ path: '', message: 'expected { "type": "object", "properties": { ... } }' });
   }
   for (const name of Object.keys(schema)) {
     const known = ['type', 'properties', 'required', 'additionalProperties', '$schema', 'title', 'description'];
@@ -76,7 +76,7 @@ export function checkUserFieldsSchema(schema: unknown): UserFieldsSchema {
   if (!Array.isArray(required) || required.some((name) => !names.includes(name))) {
     refuse('required', 'expected names of properties');
   }
-  if (errors.length > 0) throw invalid(errors);
+  if (errors.length > 0) throw invalidInput(...errors);
   return schema as unknown as UserFieldsSchema;
 }
 
@@ -118,7 +118,7 @@ export function checkUserFields(schema: UserFieldsSchema | null, fields: Record<
   if (Buffer.byteLength(JSON.stringify(fields)) > MAX_FIELDS_BYTES) {
     errors.push({ path: 'fields', message: `expected at most ${MAX_FIELDS_BYTES} bytes` });
   }
-  if (errors.length > 0) throw invalid(errors.slice(0, 20));
+  if (errors.length > 0) throw invalidInput(...errors.slice(0, 20));
 }
 
 function problemOfValue(rule: FieldRule, value: unknown): string | undefined {
@@ -153,8 +153,6 @@ export function shownFields(schema: UserFieldsSchema | null, fields: Readonly<Re
   if (!schema) return undefined;
   return Object.fromEntries(Object.entries(fields).filter(([name]) => Object.hasOwn(schema.properties, name)));
 }
-
-const invalid = (errors: FieldError[]): AppError => new AppError('INVALID_INPUT', undefined, { errors });
 
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 60 };
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hasReplica } from '../db.ts';
-import { AppError, EngineError } from '../errors.ts';
+import { EngineError } from '../errors.ts';
 import type { Key } from '../keys.ts';
 import { batch, evaluate } from '../redis.ts';
 import { count } from '../telemetry.ts';
@@ -180,10 +180,4 @@ async function awaitOthers<T>(
     });
     waiting = still;
   }
-}
-
-/** Throws NOT_FOUND for what is known not to exist. */
-export function present<T>(found: Found<T>): T {
-  if (found.value === null) throw new AppError('NOT_FOUND');
-  return found.value;
 }

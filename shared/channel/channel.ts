@@ -1,7 +1,7 @@
 import { type CachePolicy, readThrough } from '../cache/cache.ts';
 import { optionalText } from '../config.ts';
 import { query } from '../db.ts';
-import { AppError } from '../errors.ts';
+import { AppError, invalidInput } from '../errors.ts';
 import { LocalCache } from '../local-cache.ts';
 import { sendOutside } from '../outgoing-address.ts';
 import { channelKey } from '../swept-keys.ts';
@@ -42,13 +42,10 @@ export async function findChannel(channel: string): Promise<Channel> {
     const loginList = [{ address: String(row.login_host), port: Number(row.login_port) }];
     return [{ value: { channel, verifyUrl: String(row.verify_url), loginList }, version: Number(row.version) }];
   });
-  if (!found?.value) throw invalid('channel', 'unknown channel');
+  if (!found?.value) throw invalidInput({ path: 'channel', message: 'unknown channel' });
   warm.set(channel, found.value, startedAt);
   return found.value;
 }
-
-const invalid = (path: string, message: string): AppError =>
-  new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });
 
 const VERIFY_TIMEOUT_MS = 3_000;
 
@@ -62,7 +59,7 @@ export async function confirmTicket(
   ticket: string | undefined,
 ): Promise<void> {
   if (verifyUrl === null) return;
-  if (ticket === undefined) throw invalid('ticket', 'this channel needs a ticket');
+  if (ticket === undefined) throw invalidInput({ path: 'ticket', message: 'this channel needs a ticket' });
   const verdict = await askChannel(verifyUrl, JSON.stringify({ channel, channelUserId, ticket }));
   if (verdict === 'confirmed') return;
   if (verdict === 'refused') throw new AppError('BAD_CREDENTIALS');

@@ -1,12 +1,7 @@
 import * as v from 'valibot';
-import type { CacheRead } from '../admission/request.ts';
-import type { CachePolicy, Load, Loaded } from '../cache/cache.ts';
-import { filterCheck } from '../cache/existence-filter.ts';
-import { query, queryReplica, type SqlValue, sqlTime } from '../db.ts';
+import type { CachePolicy } from '../cache/cache.ts';
 import { AppError } from '../errors.ts';
-import { type Key, keyFamily } from '../keys.ts';
-import { checkRules, type LockRule } from '../lock/rule.ts';
-import type { CurrentUser } from '../session/session.ts';
+import { checkRules, type LockRule, type LockTarget } from '../lock/rule.ts';
 
 /**
  * Business data that is read through the cache. A resource is declared here and nowhere else: reading, writing,
@@ -30,8 +25,6 @@ export interface Resource {
   /** This many of the newest records are kept warm, whether or not anyone has asked for them yet. */
   warmNewest: number;
 }
-
-type ResourceRecord = { id: string } & Record<string, unknown>;
 
 const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
 const fen = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(4_294_967_295));
@@ -101,7 +94,9 @@ const declared: Resource[] = [
   },
 ];
 
-for (const { name, rules } of declared) checkRules(`data:${name}`, rules);
+/** What admission counts by the resource's own rules. */
+export const lockTargetOf = ({ name, rules }: Resource): LockTarget => ({ name: `data:${name}`, rules });
+for (const { name, rules } of declared.map(lockTargetOf)) checkRules(name, rules);
 
 const byName = new Map(declared.map((resource) => [resource.name, resource]));
 export const allResources = (): readonly Resource[] => declared;
@@ -111,99 +106,4 @@ export function resourceNamed(name: string): Resource {
   const resource = byName.get(name);
   if (!resource) throw new AppError('UNKNOWN_RESOURCE');
   return resource;
-}
-
-const ID = /^[1-9][0-9]{0,15}$/;
-/** Throws INVALID_KEY. */
-export function checkId(id: string): string {
-  if (!ID.test(id)) throw new AppError('INVALID_KEY');
-  return id;
-}
-
-/** 1 to 100 ids, duplicates once. Throws INVALID_INPUT, INVALID_KEY. */
-export function listedIds(text: string): string[] {
-  const ids = [...new Set(text.split(',').map(checkId))];
-  if (ids.length <= 100) return ids;
-  throw new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'query.ids', message: 'expected 1 to 100 ids' }] });
-}
-
-const recordKey = keyFamily<[string, string]>({
-  area: 'cache',
-  name: 'data',
-  version: 1,
-  parts: ['id', 'id'],
-  ttlSeconds: 1_400,
-});
-export const resourceKey = (resource: Resource, id: string): Key => recordKey(resource.name, checkId(id));
-
-export const readOf = (resource: Resource, id: string): CacheRead => ({
-  key: resourceKey(resource, id),
-  hot: `${resource.name}:${id}`,
-  ...(resource.apart && { kind: 'apart' }),
-  ...(resource.filtered && { filter: filterCheck(resource.name, id) }),
-});
-
-/** Whether this caller may see the record: of an owned resource only its owner. */
-export const isVisible = (resource: Resource, record: ResourceRecord | null, user: CurrentUser | undefined): boolean =>
-  record !== null && (resource.readers === 'app' || record.userId === user?.userId);
-
-/** Loads ids in one statement; `fresh` asks the primary. Ids that the table does not have are null. */
-export function loadResources(resource: Resource, ids: readonly string[]): Load<ResourceRecord> {
-  return async (indexes, fresh) => {
-    const wanted = indexes.map((index) => ids[index] as string);
-    const names = ['id', 'version', ...resource.columns.map(({ column }) => column)].join(', ');
-    const sql = `SELECT ${names} FROM ${resource.table} WHERE deleted_at IS NULL AND id IN (${wanted.map(() => '?').join(', ')})`;
-    const rows = fresh ? await query(sql, wanted) : await queryReplica(sql, wanted);
-    const byId = new Map(rows.map((row) => [String(row.id), row]));
-    return wanted.map((id): Loaded<ResourceRecord> => {
-      const row = byId.get(id);
-      if (!row) return { value: null, version: 0 };
-      const members = resource.columns.map(({ member, column }) => [member, row[column]]);
-      return { value: { id, ...Object.fromEntries(members) }, version: Number(row.version) };
-    });
-  };
-}
-
-/** The upsert of `data put`: validated members, a new version, and it brings a deleted row back. */
-export function putStatement(resource: Resource, id: string, members: Record<string, unknown>): [string, SqlValue[]] {
-  const columns = resource.columns.map(({ column }) => column);
-  const values = resource.columns.map(({ member, kind }): SqlValue => {
-    const value = members[member] as string | number;
-    return kind === 'time' ? sqlTime(value) : value;
-  });
-  const assignments = columns.map((column) => `${column} = VALUES(${column})`).join(', ');
-  return [
-    `INSERT INTO ${resource.table} (id, ${columns.join(', ')}) VALUES (?${', ?'.repeat(columns.length)})
-     ON DUPLICATE KEY UPDATE ${assignments}, version = version + 1, deleted_at = NULL`,
-    [checkId(id), ...values],
-  ];
-}
-
-export const deleteStatement = (resource: Resource, id: string): [string, SqlValue[]] => [
-  `UPDATE ${resource.table} SET deleted_at = NOW(3), version = version + 1 WHERE id = ? AND deleted_at IS NULL`,
-  [checkId(id)],
-];
-
-/** Ids of the newest records, for warming. */
-export async function newestIds(resource: Resource): Promise<string[]> {
-  if (resource.warmNewest === 0) return [];
-  const rows = await query(
-    `SELECT id FROM ${resource.table} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ${resource.warmNewest}`,
-  );
-  return rows.map(({ id }) => String(id));
-}
-
-/** Throws EngineError, also when a table is too big to be counted in the time a statement has. */
-export async function countRows(resource: Resource): Promise<number> {
-  const [row] = await query(`SELECT COUNT(*) AS n FROM ${resource.table}`);
-  return Number(row?.n);
-}
-
-/** The next ids in order, for the existence filter. */
-export async function idsAfter(resource: Resource, afterId: string, limit: number): Promise<string[]> {
-  const rows = await query(
-    `SELECT id FROM ${resource.table} WHERE id > ? AND deleted_at IS NULL ORDER BY id LIMIT ${limit}`,
-    [afterId],
-  );
-  return rows.map(({ id }) => String(id));
 }

@@ -1,22 +1,25 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda';
 import type { SignatureMethod } from '../app/access-token.ts';
 import type { Scope } from '../app/app.ts';
+import { AppError } from '../errors.ts';
 
 /** What the authorizer hands on. `unavailable` alone: no engine could give the app's record. */
-export type AuthorizerContext =
-  | { unavailable: true }
-  | {
-      unavailable?: never;
-      appId: string;
-      keyId: string;
-      scopes: string;
-      plugins: string;
-      validates: string;
-      signatureMethod: SignatureMethod;
-      signature: string;
-      nonce: string;
-      timeStamp: number;
-      bodySha256: string;
-    };
+export type AuthorizerContext = { unavailable: true } | ProvenContext;
+
+/** Of a call whose access_token it proved. */
+export interface ProvenContext {
+  unavailable?: never;
+  appId: string;
+  keyId: string;
+  scopes: string;
+  plugins: string;
+  validates: string;
+  signatureMethod: SignatureMethod;
+  signature: string;
+  nonce: string;
+  timeStamp: number;
+  bodySha256: string;
+}
 
 /** The app that calls, as its access_token proved it. */
 export interface CallingApp {
@@ -26,4 +29,24 @@ export interface CallingApp {
   mayIssueFor(pluginId: string): boolean;
   /** The one plugin it validates tokens of. */
   readonly validates: string | null;
+}
+
+/** Throws UNAVAILABLE when the authorizer could not load the app record. */
+export function authorizerContext(event: APIGatewayProxyEventV2): ProvenContext {
+  const { requestContext } = event as APIGatewayProxyEventV2WithLambdaAuthorizer<AuthorizerContext>;
+  const context = requestContext.authorizer?.lambda;
+  if (context?.unavailable) throw new AppError('UNAVAILABLE');
+  // Fails closed: a route wired without the authorizer serves nobody.
+  if (!context || typeof context.appId !== 'string') throw new Error('the route has no authorizer');
+  return context;
+}
+
+export function callingApp(context: ProvenContext): CallingApp {
+  const plugins = context.plugins.split(',');
+  return Object.freeze({
+    appId: context.appId,
+    scopes: Object.freeze(context.scopes.split(',') as Scope[]),
+    mayIssueFor: (pluginId: string) => context.plugins === '*' || plugins.includes(pluginId),
+    validates: context.validates === '' ? null : context.validates,
+  });
 }

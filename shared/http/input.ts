@@ -1,27 +1,45 @@
-import { createHash } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import * as v from 'valibot';
-import { AppError, type FieldError } from '../errors.ts';
+import { AppError, invalidInput } from '../errors.ts';
+import { headersByName, queryMembers } from './event.ts';
 
-/** What callers send, parsed once at the edge. */
-const MAX_BODY_BYTES = 64 * 1024;
-
-/** The body's bytes as they were signed; API Gateway hands non-text bodies over in base64. */
-export function bodyBytes(event: APIGatewayProxyEventV2): Buffer {
-  return Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
-}
-
-export const sha256Hex = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
-
-/** Throws TOO_LARGE. */
-export function limitBody(bytes: Buffer): void {
-  if (bytes.length > MAX_BODY_BYTES) throw new AppError('TOO_LARGE');
-}
-
+/** What callers send, parsed once at the edge: what a schema yields is what handlers and concepts work with. */
+/**
+ * The form of a path, a query, headers or a body. It refuses with INVALID_INPUT; a value whose refusal has a code of its
+ * own (INVALID_KEY, MISSING_IDEMPOTENCY_KEY) has a transform that throws the AppError.
+ */
 export type ObjectSchema = v.GenericSchema<Record<string, unknown>, unknown>;
 
+type Output<S> = S extends ObjectSchema ? v.InferOutput<S> : Record<string, never>;
+
+/** What the schemas made of the request: parsed once, handed on as it is. P, Q, H, B: the schemas. */
+export interface Input<P, Q, H, B> {
+  path: Output<P>;
+  query: Output<Q>;
+  /** Of those sent, by lower-case name, what the schema takes. */
+  headers: Output<H>;
+  body: Output<B>;
+}
+
+const NOTHING = v.strictObject({});
+
+/** Runs each schema once. Without one, a query or a body must be empty. Throws INVALID_INPUT, or what a schema throws. */
+export function parseInput<P, Q, H, B>(
+  schemas: { path?: P; query?: Q; headers?: H; body?: B },
+  event: APIGatewayProxyEventV2,
+  bytes: Buffer,
+): Input<P, Q, H, B> {
+  const { path, query = NOTHING, headers, body = NOTHING } = schemas as Record<string, ObjectSchema | undefined>;
+  return {
+    path: path ? parseWith(path, event.pathParameters ?? {}, 'path') : {},
+    query: parseWith(query, queryMembers(event), 'query'),
+    body: parseBody(body, bytes),
+    headers: headers ? parseWith(headers, headersByName(event), 'headers') : {},
+  } as Input<P, Q, H, B>;
+}
+
 /** A JSON object from UTF-8 bytes, checked by the schema. Throws INVALID_INPUT. */
-export function parseBody<S extends ObjectSchema>(schema: S, bytes: Buffer): v.InferOutput<S> {
+function parseBody<S extends ObjectSchema>(schema: S, bytes: Buffer): v.InferOutput<S> {
   return parseWith(schema, bytes.length === 0 ? {} : parseJson(bytes), '');
 }
 
@@ -33,7 +51,7 @@ function parseJson(bytes: Buffer): unknown {
   } catch (error) {
     if (error instanceof AppError) throw error;
   }
-  throw invalid([{ path: '', message: 'expected a JSON object in UTF-8' }]);
+  throw invalidInput({ path: '', message: 'expected a JSON object in UTF-8' });
 }
 
 /**
@@ -41,11 +59,12 @@ function parseJson(bytes: Buffer): unknown {
  * pair is no text to MySQL.
  */
 function refuseUnsafe(value: unknown, path = ''): unknown {
-  if (typeof value === 'number' && !isExact(value)) throw invalid([{ path, message: 'expected a safe integer' }]);
-  if (typeof value === 'string' && HALF_PAIR.test(value)) throw invalid([{ path, message: 'expected Unicode text' }]);
+  if (typeof value === 'number' && !isExact(value)) throw invalidInput({ path, message: 'expected a safe integer' });
+  if (typeof value === 'string' && HALF_PAIR.test(value))
+    throw invalidInput({ path, message: 'expected Unicode text' });
   if (typeof value === 'object' && value !== null) {
     for (const [name, member] of Object.entries(value)) {
-      if (HALF_PAIR.test(name)) throw invalid([{ path, message: 'expected names in Unicode' }]);
+      if (HALF_PAIR.test(name)) throw invalidInput({ path, message: 'expected names in Unicode' });
       refuseUnsafe(member, path ? `${path}.${name}` : name);
     }
   }
@@ -60,8 +79,8 @@ const HALF_PAIR = /\p{Surrogate}/u;
 export function parseWith<S extends ObjectSchema>(schema: S, value: unknown, where: string): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  throw invalid(
-    result.issues.slice(0, 20).map((issue) => ({
+  throw invalidInput(
+    ...result.issues.slice(0, 20).map((issue) => ({
       path: [where, v.getDotPath(issue) ?? ''].filter(Boolean).join('.'),
       message: messageOf(issue),
     })),
@@ -70,22 +89,7 @@ export function parseWith<S extends ObjectSchema>(schema: S, value: unknown, whe
 
 function messageOf(issue: v.BaseIssue<unknown>): string {
   if (issue.expected === 'never') return 'unknown member';
-  if (issue.kind === 'validation' && !issue.message.startsWith('Invalid')) return issue.message;
+  // A sentence that the schema brought along; valibot's own would show what was given.
+  if (!issue.message.startsWith('Invalid')) return issue.message;
   return issue.expected ? `expected ${issue.expected}` : 'not as it should be';
-}
-
-const invalid = (errors: FieldError[]): AppError => new AppError('INVALID_INPUT', undefined, { errors });
-
-/** Query members, decoded; a repeated name is refused by schemas since its values are joined by a comma. */
-export function queryMembers(event: APIGatewayProxyEventV2): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(event.queryStringParameters ?? {}).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined,
-    ),
-  );
-}
-
-/** Header names as API Gateway gives them are lower-case; serverless-offline keeps their case. */
-export function headerOf(event: APIGatewayProxyEventV2, name: string): string | undefined {
-  return event.headers[name] ?? Object.entries(event.headers).find(([key]) => key.toLowerCase() === name)?.[1];
 }

@@ -4,7 +4,7 @@ import { checkConfig } from '../config.ts';
 import type { LockRule } from '../lock/rule.ts';
 import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
 import { Answer } from './answer.ts';
-import { headerOf } from './input.ts';
+import { headerOf } from './event.ts';
 import { type HttpAnswer, preferredLanguage, problemFor, type Success, successAnswer } from './problem.ts';
 
 /** One route of a function: what it answers, or what it throws. */

@@ -1,5 +1,6 @@
 import type * as v from 'valibot';
-import { bodyBytes, limitBody, type ObjectSchema, parseWith, queryMembers } from './input.ts';
+import { bodyBytes, headersByName, limitBody, queryMembers } from './event.ts';
+import { type ObjectSchema, parseWith } from './input.ts';
 import type { Route } from './lambda.ts';
 import type { Success } from './problem.ts';
 
@@ -27,11 +28,10 @@ export function openEndpoint<P extends ObjectSchema>(
     answer: async (event, _context, requestId) => {
       const rawBody = bodyBytes(event);
       limitBody(rawBody);
-      const headers = Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value]);
       return handle({
         path: parseWith(declaration.path, event.pathParameters ?? {}, 'path'),
         query: queryMembers(event),
-        headers: Object.fromEntries(headers),
+        headers: headersByName(event),
         rawBody,
         requestId,
       });

@@ -1,5 +1,6 @@
 import { type CachePolicy, type Loaded, readThrough } from '../cache/cache.ts';
 import { query } from '../db.ts';
+import { AppError } from '../errors.ts';
 import { LocalCache } from '../local-cache.ts';
 import { unseal } from '../master-key.ts';
 import { pluginsKey } from '../swept-keys.ts';
@@ -45,6 +46,13 @@ export async function findPlugin(pluginId: string): Promise<Plugin | null> {
   if (!record) return null;
   const plugin = openRecord(record, startedAt);
   warm.set(pluginId, plugin, startedAt);
+  return plugin;
+}
+
+/** The plugin for an app that issues tokens of it. One that is not on the app's list is not known. Throws UNKNOWN_PLUGIN. */
+export async function pluginFor(app: { mayIssueFor(pluginId: string): boolean }, pluginId: string): Promise<Plugin> {
+  const plugin = app.mayIssueFor(pluginId) ? await findPlugin(pluginId) : null;
+  if (!plugin) throw new AppError('UNKNOWN_PLUGIN');
   return plugin;
 }
 

@@ -62,29 +62,27 @@ export function mintPluginToken(
   };
 }
 
-interface PresentedPluginToken {
+/** A token as a plugin's server presents it: of the right form, and not yet looked up. */
+export interface PresentedPluginToken {
   hash: string;
   appId: string;
   userId: string;
   sessionId: string;
 }
 
-/** undefined: no token of this form. */
-function presentedPluginToken(text: string): PresentedPluginToken | undefined {
+/** null: no token of this form. */
+export function parsePluginToken(text: string): PresentedPluginToken | null {
   const [, userId, sessionId, secret] = TOKEN.exec(text) ?? [];
-  if (userId === undefined || sessionId === undefined || secret === undefined) return undefined;
+  if (userId === undefined || sessionId === undefined || secret === undefined) return null;
   const bytes = Buffer.from(secret, 'base64url');
-  if (bytes.toString('base64url') !== secret) return undefined;
+  if (bytes.toString('base64url') !== secret) return null;
   const appId = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   return { hash: sha256Hex(text), appId, userId, sessionId };
 }
 
 /** What decides about a presented token, for admission to read in its own request: record, session, user version. */
-export function readsOfPluginToken(text: string): CacheRead[] {
-  const token = presentedPluginToken(text);
-  if (!token) return [];
-  return keysOf(token).map((key) => ({ key, kind: 'plain' as const }));
-}
+export const readsOfPluginToken = (presented: PresentedPluginToken): CacheRead[] =>
+  keysOf(presented).map((key) => ({ key, kind: 'plain' }));
 
 /** The keys of a token: its record, its session's copy, its user's version. */
 export const keysOf = (token: PresentedPluginToken): [Key, Key, Key] => [
@@ -98,7 +96,7 @@ export const keysOf = (token: PresentedPluginToken): [Key, Key, Key] => [
  * copy. Throws EngineError when no engine can tell.
  */
 export async function checkPluginToken(
-  text: string,
+  presented: PresentedPluginToken,
   pluginId: string,
   reads: readonly ReadAnswer[],
 ): Promise<{ userId: string; expiresAt: string } | null> {
@@ -109,7 +107,7 @@ export async function checkPluginToken(
   if (
     !token ||
     token.pluginId !== pluginId ||
-    token.hash !== sha256Hex(text) ||
+    token.hash !== presented.hash ||
     Date.parse(token.expiresAt) <= Date.now()
   ) {
     return null;
@@ -124,12 +122,12 @@ export async function checkPluginToken(
   return isAliveFor(token, standing) ? { userId: token.userId, expiresAt: token.expiresAt } : null;
 }
 
-/** undefined: it is unreadable. */
-function recordFrom(stored: string): PluginToken | undefined {
+/** null: it is unreadable. */
+function recordFrom(stored: string): PluginToken | null {
   try {
-    return (JSON.parse(stored) as PluginToken | null) ?? undefined;
+    return JSON.parse(stored) as PluginToken | null;
   } catch {
-    return undefined;
+    return null;
   }
 }
 

@@ -2,7 +2,7 @@ import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, settleReads } from '../cache/cache.ts';
 import { writeThrough } from '../cache/write.ts';
 import { query, type Row, write } from '../db.ts';
-import { AppError } from '../errors.ts';
+import { invalidInput } from '../errors.ts';
 import { productsKey } from '../swept-keys.ts';
 
 /** What can be bought (row C7). Prices are the server's: an order takes them from this table, never from a caller. */
@@ -86,5 +86,5 @@ export async function listProducts(): Promise<Array<Product & { active: boolean 
 const isCount = (value: number, max: number): boolean => Number.isSafeInteger(value) && value >= 1 && value <= max;
 
 function demand(holds: boolean, path: string, message: string): void {
-  if (!holds) throw new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });
+  if (!holds) throw invalidInput({ path, message });
 }

@@ -50,17 +50,27 @@ export async function lastEntry(appId: string, userId: string, asset: string): P
   return row ? entryFromRow(row) : null;
 }
 
+/** The `seq` that a page comes after. null: not a cursor that we gave out. */
+export function readEntryCursor(cursor: string): number | null {
+  const [seq] = readCursor(cursor, /^(\d{1,16})$/) ?? [];
+  return seq === undefined ? null : Number(seq);
+}
+
 /** Newest first, as users see them. */
-export async function listEntries(appId: string, userId: string, asset: string, page: Page) {
-  const [before] = readCursor(page.after, /^(\d{1,16})$/) ?? [];
+export async function listEntries(appId: string, userId: string, asset: string, { after, limit }: Page<number>) {
   const rows = await query(
     `SELECT ${COLUMNS} FROM ledger_entries WHERE app_id = ? AND user_id = ? AND asset = ?
-       ${before === undefined ? '' : 'AND seq < ?'} ORDER BY seq DESC LIMIT ${page.limit + 1}`,
-    [appId, userId, asset, ...(before === undefined ? [] : [Number(before)])],
+       ${after === null ? '' : 'AND seq < ?'} ORDER BY seq DESC LIMIT ${limit + 1}`,
+    after === null ? [appId, userId, asset] : [appId, userId, asset, after],
   );
-  const { items, next } = pageOf(rows.map(entryFromRow), page, ({ seq }) => String(seq));
+  const { items, next } = pageOf(rows.map(entryFromRow), limit, ({ seq }) => String(seq));
   const entries = items.map(({ seq, kind, delta, balanceAfter, ref, reason, createdAt }) => ({
-    ...{ seq, kind, delta, balanceAfter, ref, createdAt },
+    seq,
+    kind,
+    delta,
+    balanceAfter,
+    ref,
+    createdAt,
     ...(reason !== null && { reason }),
   }));
   return { entries, ...next };

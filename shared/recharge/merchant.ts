@@ -2,7 +2,7 @@ import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, readThrough, settleReads } from '../cache/cache.ts';
 import { writeThrough } from '../cache/write.ts';
 import { query, write } from '../db.ts';
-import { AppError } from '../errors.ts';
+import { invalidInput } from '../errors.ts';
 import { LocalCache } from '../local-cache.ts';
 import { seal, unseal } from '../master-key.ts';
 import { merchantsKey } from '../swept-keys.ts';
@@ -107,13 +107,14 @@ export async function setMerchant(provider: string, config: unknown): Promise<{ 
 
 function checked(provider: string, config: unknown): Provider {
   const make = MAKERS.get(provider);
-  if (!make) throw invalid('provider', `expected one of ${[...MAKERS.keys()].join(', ')}`);
-  if (typeof config !== 'object' || config === null) throw invalid('config', 'expected an object');
+  if (!make) throw invalidInput({ path: 'provider', message: `expected one of ${[...MAKERS.keys()].join(', ')}` });
+  if (typeof config !== 'object' || config === null)
+    throw invalidInput({ path: 'config', message: 'expected an object' });
   try {
     return make(config);
   } catch (error) {
     if (error instanceof WechatPayInputError || error instanceof XpayInputError) {
-      throw invalid(error.path, 'is not acceptable');
+      throw invalidInput({ path: error.path, message: 'is not acceptable' });
     }
     throw error;
   }
@@ -139,6 +140,3 @@ export async function removeMerchant(provider: string): Promise<boolean> {
   warm.clear();
   return rowsAffected > 0;
 }
-
-const invalid = (path: string, message: string): AppError =>
-  new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });

@@ -1,5 +1,5 @@
 import { query, type Row, type SqlValue, sqlTime, writeRepeatably } from '../db.ts';
-import { AppError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
+import { AppError, ER_DUP_ENTRY, invalidInput, SqlError } from '../errors.ts';
 import { orderNumber, requestHash } from './numbers.ts';
 import { type Page, pageOf, readCursor } from './page.ts';
 
@@ -118,8 +118,7 @@ export async function createOrder(wanted: NewOrder): Promise<CreatedOrder> {
   return order;
 }
 
-const unknownProduct = (): AppError =>
-  new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'productId', message: 'no such product' }] });
+const unknownProduct = (): AppError => invalidInput({ path: 'productId', message: 'no such product' });
 
 /** From the primary; null: there is none. */
 export async function findOrder(orderNo: string): Promise<Order | null> {
@@ -134,22 +133,34 @@ export async function ownOrder(appId: string, userId: string, orderNo: string): 
   return order;
 }
 
+/** Orders are listed by time, and in the same millisecond by number. */
+export interface OrderPlace {
+  /** Unix milliseconds. */
+  createdAt: number;
+  orderNo: string;
+}
+
+/** null: not a cursor that we gave out. */
+export function readOrderCursor(cursor: string): OrderPlace | null {
+  const [createdAt, orderNo] = readCursor(cursor, /^(\d{13})\.([A-Z0-9]{1,32})$/) ?? [];
+  return createdAt === undefined || orderNo === undefined ? null : { createdAt: Number(createdAt), orderNo };
+}
+
 /** Newest first. */
-export async function listOrders(appId: string, userId: string, page: Page) {
-  const [at, before] = readCursor(page.after, /^(\d{13})\.([A-Z0-9]{1,32})$/) ?? [];
+export async function listOrders(appId: string, userId: string, { after, limit }: Page<OrderPlace>) {
   const values: SqlValue[] = [appId, userId];
-  if (at !== undefined && before !== undefined) {
-    const time = sqlTime(Number(at));
-    values.push(time, time, before);
+  if (after) {
+    const time = sqlTime(after.createdAt);
+    values.push(time, time, after.orderNo);
   }
   const rows = await query(
     `SELECT ${ORDER_COLUMNS} FROM recharge_orders o WHERE o.app_id = ? AND o.user_id = ?
-       ${at === undefined ? '' : 'AND o.created_at <= ? AND (o.created_at < ? OR o.order_no < ?)'}
-      ORDER BY o.created_at DESC, o.order_no DESC LIMIT ${page.limit + 1}`,
+       ${after === null ? '' : 'AND o.created_at <= ? AND (o.created_at < ? OR o.order_no < ?)'}
+      ORDER BY o.created_at DESC, o.order_no DESC LIMIT ${limit + 1}`,
     values,
   );
   const orders = rows.map(orderFromRow);
-  const { items, next } = pageOf(orders, page, (last) => `${Date.parse(last.createdAt)}.${last.orderNo}`);
+  const { items, next } = pageOf(orders, limit, (last) => `${Date.parse(last.createdAt)}.${last.orderNo}`);
   return { orders: items.map(shownOrder), ...next };
 }
 

@@ -1,28 +1,22 @@
-import { AppError } from '../errors.ts';
-
-/** One page of a list: `after` is the `next` of the page before it. */
-export interface Page {
+/** One page of a list: what comes after a place in it. null: from its beginning. */
+export interface Page<Place> {
   limit: number;
-  after: string | undefined;
+  after: Place | null;
 }
 
 /** Opaque to callers: its form is ours to change. */
 const writeCursor = (text: string): string => Buffer.from(text).toString('base64url');
 
-/** The groups of `form`; undefined without a cursor. Throws INVALID_INPUT for one that we did not give out. */
-export function readCursor(cursor: string | undefined, form: RegExp): string[] | undefined {
-  if (cursor === undefined) return undefined;
-  const match = form.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (match) return match.slice(1);
-  throw new AppError('INVALID_INPUT', undefined, {
-    errors: [{ path: 'query.after', message: 'expected next of an earlier page' }],
-  });
+/** The groups of `form`. null: not a cursor that we gave out. */
+export function readCursor(cursor: string, form: RegExp): string[] | null {
+  const text = Buffer.from(cursor, 'base64url').toString('latin1');
+  return writeCursor(text) === cursor ? (form.exec(text)?.slice(1) ?? null) : null;
 }
 
 /** Of `limit + 1` rows the first `limit`; the one beyond only says that there is more. */
-export function pageOf<T>(rows: readonly T[], page: Page, cursorOf: (last: T) => string) {
-  const items = rows.slice(0, page.limit);
+export function pageOf<T>(rows: readonly T[], limit: number, cursorOf: (last: T) => string) {
+  const items = rows.slice(0, limit);
   const last = items.at(-1);
-  const more = rows.length > page.limit && last !== undefined;
+  const more = rows.length > limit && last !== undefined;
   return { items, next: more ? { next: writeCursor(cursorOf(last)) } : {} };
 }

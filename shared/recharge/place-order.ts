@@ -1,7 +1,7 @@
 import { wechatSessionOf } from '../account/wechat.ts';
 import type { CacheRead } from '../admission/request.ts';
 import type { ReadAnswer } from '../cache/cache.ts';
-import { AppError } from '../errors.ts';
+import { AppError, invalidInput } from '../errors.ts';
 import { catalogueRead, productsFrom } from './catalogue.ts';
 import { merchantsRead } from './merchant.ts';
 import { createOrder, findOrder, type OrderStatus } from './order.ts';
@@ -66,5 +66,4 @@ export async function placeOrder(
   return { orderNo, status: known ? (await syncOrder(known)).status : status, payment: {} };
 }
 
-const invalidProvider = (message: string): AppError =>
-  new AppError('INVALID_INPUT', undefined, { errors: [{ path: 'provider', message }] });
+const invalidProvider = (message: string): AppError => invalidInput({ path: 'provider', message });

@@ -1,5 +1,5 @@
 import { query, type Row, writeRepeatably } from '../db.ts';
-import { AppError, ER_DUP_ENTRY, isContention, SqlError } from '../errors.ts';
+import { AppError, ER_DUP_ENTRY, invalidInput, isContention, SqlError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { refundNumber } from './numbers.ts';
 import { findOrder } from './order.ts';
@@ -142,8 +142,7 @@ async function whyRefused(orderNo: string): Promise<AppError> {
   return refused('amountFen', paid ? `at most ${left} fen are left to refund` : `the order is ${order.status}`);
 }
 
-const refused = (path: string, message: string): AppError =>
-  new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });
+const refused = (path: string, message: string): AppError => invalidInput({ path, message });
 
 /**
  * The next steps of a refund; each may be repeated. A provider that does not answer leaves it for the sweeper.

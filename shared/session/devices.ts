@@ -22,6 +22,7 @@ const rankOf = ({ lastSeenAt, sessionId }: LiveSession): string => `${lastSeenAt
 export async function openSession(
   appId: string,
   user: { userId: string; version: number },
+  /** At most 120 characters. */
   device: string,
   live: readonly LiveSession[],
 ): Promise<{ token: string; expiresAt: string; sessionId: string; pushedOut: string[] }> {
@@ -29,17 +30,7 @@ export async function openSession(
   const byUse = [...live].sort((a, b) => (rankOf(a) < rankOf(b) ? 1 : -1));
   const pushedOut = byUse.slice(MAX_DEVICES - 1).map((session) => session.sessionId);
   const idle = Math.min(idleSeconds(), maxSeconds());
-  const values: SqlValue[] = [
-    appId,
-    user.userId,
-    sessionId,
-    user.version,
-    device.slice(0, 120),
-    idle,
-    maxSeconds(),
-    null,
-    null,
-  ];
+  const values: SqlValue[] = [appId, user.userId, sessionId, user.version, device, idle, maxSeconds(), null, null];
   for (const old of pushedOut)
     values.push(appId, user.userId, old, user.version, '', 0, 0, sqlTime(Date.now()), 'pushed-out');
   const tuple = '(?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';

@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { resourceKey, resourceNamed } from '../../shared/data/resources.ts';
+import { resourceKey } from '../../shared/data/records.ts';
+import { resourceNamed } from '../../shared/data/resources.ts';
 import { encodePolicy, policyKey } from '../../shared/lock/policy.ts';
 import { warmCache } from '../../shared/upkeep/every-minute.ts';
 import { sessionsOf } from '../support/session-engines.ts';

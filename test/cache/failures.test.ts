@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Fault } from '../../gateway/faults.ts';
-import { resourceKey, resourceNamed } from '../../shared/data/resources.ts';
+import { resourceKey } from '../../shared/data/records.ts';
+import { resourceNamed } from '../../shared/data/resources.ts';
 import { encodePolicy, policyKey } from '../../shared/lock/policy.ts';
 import { sessionsOf } from '../support/session-engines.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';

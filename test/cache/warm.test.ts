@@ -1,7 +1,8 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { admit } from '../../shared/admission/admission.ts';
 import { decayHotKeys, readHotKeys } from '../../shared/cache/hot-keys.ts';
-import { readOf, resourceKey, resourceNamed } from '../../shared/data/resources.ts';
+import { readOf, resourceKey } from '../../shared/data/records.ts';
+import { resourceNamed } from '../../shared/data/resources.ts';
 import { policyKey } from '../../shared/lock/policy.ts';
 import { appKey, channelKey, merchantsKey, productsKey, userFieldsKey } from '../../shared/swept-keys.ts';
 import { sweepChangedRows, sweptTables } from '../../shared/upkeep/changed-rows.ts';

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import { optionalText } from '../../config.ts';
 import { query, sqlTime, writeRepeatably } from '../../db.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, invalidInput } from '../../errors.ts';
 import type { Provider, ProviderNotice, RawNotice } from '../provider.ts';
 
 /** The provider `sandbox`: exists only where SANDBOX_KEY is set, has no default, and no money is behind it. */
@@ -74,8 +74,7 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-const malformed = (): AppError =>
-  new AppError('INVALID_INPUT', undefined, { errors: [{ path: '', message: 'expected a notice of the sandbox' }] });
+const malformed = (): AppError => invalidInput({ path: '', message: 'expected a notice of the sandbox' });
 
 async function findSandboxPayment(orderNo: string) {
   const [row] = await query(

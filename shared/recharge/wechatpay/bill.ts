@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { type AppError, invalidInput } from '../../errors.ts';
 import type { BillLine } from '../provider.ts';
 
 /**
@@ -58,5 +58,4 @@ function fenOf(yuan: string, line: number): number {
   return Number(`${match[1]}${(match[2] ?? '').padEnd(2, '0')}`);
 }
 
-const malformed = (line: number, message: string): AppError =>
-  new AppError('INVALID_INPUT', undefined, { errors: [{ path: `line ${line}`, message }] });
+const malformed = (line: number, message: string): AppError => invalidInput({ path: `line ${line}`, message });

@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { AppError, invalidInput } from '../../errors.ts';
 import { alarm, count } from '../../telemetry.ts';
 import { send } from '../../transport.ts';
 import type { Payment } from '../payment.ts';
@@ -65,8 +65,7 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
 
     async prepare({ orderNo, amountFen, expiresAt, title }, { wechatOpenid }) {
       if (wechatOpenid === null) {
-        const errors = [{ path: 'provider', message: 'expected a user who logged in by WeChat' }];
-        throw new AppError('INVALID_INPUT', undefined, { errors });
+        throw invalidInput({ path: 'provider', message: 'expected a user who logged in by WeChat' });
       }
       const expiresAtSeconds = Math.floor(Date.parse(expiresAt) / 1000);
       if (expiresAtSeconds <= now()) return null;

@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { AppError, invalidInput } from '../../errors.ts';
 import { alarm, count } from '../../telemetry.ts';
 import type { Provider, RawNotice } from '../provider.ts';
 import { deliverAnswer, openPush, type PushConfig, pushEcho, XpayNoticeRefused } from './notice.ts';
@@ -36,7 +36,7 @@ export function xpayProvider(config: unknown): Provider {
     refunds: false,
 
     async prepare({ orderNo, amountFen, productId }, { wechatSessionKey }) {
-      if (wechatSessionKey === undefined) throw invalid('code', 'expected a code of wx.login');
+      if (wechatSessionKey === undefined) throw invalidInput({ path: 'code', message: 'expected a code of wx.login' });
       const attach = orderNo;
       const order = {
         kind: 'goods',
@@ -87,9 +87,6 @@ function refusingAsOurs<T>(work: () => T): T {
     throw new AppError('BAD_NOTIFY_SIGNATURE');
   }
 }
-
-const invalid = (path: string, message: string): AppError =>
-  new AppError('INVALID_INPUT', undefined, { errors: [{ path, message }] });
 
 function demand(holds: boolean, path: string): asserts holds {
   if (!holds) throw new XpayInputError(path);

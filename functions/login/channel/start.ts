@@ -1,0 +1,32 @@
+import * as v from 'valibot';
+import { confirmTicket, findChannel } from '../../../shared/channel/channel.ts';
+import { issueFirstString } from '../../../shared/channel/login.ts';
+import { endpoint } from '../../../shared/http/endpoint.ts';
+import type { LockRule } from '../../../shared/lock/rule.ts';
+import { text } from './inputs.ts';
+
+/** By address too: nobody locks another user out by naming them. */
+const starts: LockRule[] = [
+  { name: 'starts-by-ip', by: ['ip'], limit: 600, windowSeconds: 60, count: 'call', onError: 'closed' },
+  { name: 'starts-by-user', by: ['resource', 'ip'], limit: 120, windowSeconds: 60, count: 'call', onError: 'closed' },
+];
+
+/** Row C1 (first string). */
+export const channelStart = endpoint(
+  {
+    route: 'POST /login/channel',
+    auth: 'app',
+    scope: 'login',
+    body: v.strictObject({
+      channel: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 _ -')),
+      channelUserId: v.pipe(v.string(), v.regex(/^[^\s\p{C}]{1,128}$/u, 'expected 1 to 128 visible characters')),
+      ticket: v.optional(text(4_096)),
+    }),
+    rules: starts,
+    identities: ({ body }) => ({ resource: `${body.channel}:${body.channelUserId}` }),
+  },
+  async ({ app, body: { channel, channelUserId, ticket } }) => {
+    await confirmTicket(await findChannel(channel), channelUserId, ticket);
+    return issueFirstString(app.appId, { channel, channelUserId });
+  },
+);

@@ -1,0 +1,40 @@
+import * as v from 'valibot';
+import { findOrCreateAccount } from '../../../shared/account/account.ts';
+import { findChannel } from '../../../shared/channel/channel.ts';
+import { issueSecondString, redeemFirstString } from '../../../shared/channel/login.ts';
+import { endpoint } from '../../../shared/http/endpoint.ts';
+import { channelRules, knownCallerMark } from '../../../shared/lock/guessing.ts';
+import { accountAddress, text } from './inputs.ts';
+
+/** Unix seconds as in the access_token: exactly 10 digits, a string or an integer. */
+const timeStamp = v.pipe(
+  v.union([v.string(), v.number()]),
+  v.transform(String),
+  v.regex(/^[1-9][0-9]{9}$/, 'expected 10 digits'),
+);
+
+/** Rows C2-C5 (digest, account, login list). */
+export const channelVerify = endpoint(
+  {
+    route: 'POST /login/channel/verify',
+    auth: 'app',
+    scope: 'login',
+    body: v.strictObject({
+      accountAddress,
+      digest: text(128),
+      timeStamp,
+      digestMethod: v.optional(v.picklist(['MD5', 'HMAC-SHA256']), 'MD5'),
+    }),
+    rules: channelRules,
+    identities: ({ body }) => ({ account: body.accountAddress }),
+  },
+  async ({ app, body, ip, succeeded }) => {
+    const channelUser = await redeemFirstString(app.appId, body);
+    const { loginList } = await findChannel(channelUser.channel);
+    const identity = { by: 'channel', ...channelUser, address: body.accountAddress } as const;
+    const { created } = await findOrCreateAccount(identity, app.appId);
+    const second = await issueSecondString(app.appId, body.accountAddress, loginList);
+    await succeeded(knownCallerMark(body.accountAddress, ip));
+    return { account: body.accountAddress, created, loginList, ...second };
+  },
+);

@@ -1,0 +1,39 @@
+import * as v from 'valibot';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { placeOrder, placingReads } from '../../shared/recharge/place-order.ts';
+import { idempotencyHeader, perUser } from './rules.ts';
+
+/** Virtual payment alone takes what wx.login gave: its signature needs the session_key behind it. */
+const takesCode = (provider: string): boolean => provider === 'xpay';
+
+const newOrder = v.pipe(
+  v.strictObject({
+    productId: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
+    provider: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/)),
+    code: v.optional(v.pipe(v.string(), v.regex(/^[!-~]{1,128}$/))),
+  }),
+  v.forward(
+    v.check(({ provider, code }) => code !== undefined || !takesCode(provider), 'expected a code of wx.login'),
+    ['code'],
+  ),
+  v.forward(
+    v.check(({ provider, code }) => code === undefined || takesCode(provider), 'unknown member'),
+    ['code'],
+  ),
+);
+
+export const place = endpoint(
+  {
+    route: 'POST /recharge',
+    auth: 'user',
+    scope: 'recharge',
+    v2Only: true,
+    success: 'created',
+    headers: idempotencyHeader,
+    body: newOrder,
+    rules: [perUser('recharge-create', 600)],
+    reads: ({ body }) => placingReads(body.provider),
+  },
+  async ({ app, user, headers, body, reads, requestId }) =>
+    placeOrder(app.appId, user, headers.idempotencyKey, body, { reads, requestId }),
+);

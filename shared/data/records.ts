@@ -1,0 +1,117 @@
+import type { CacheRead } from '../admission/request.ts';
+import { type Found, type Load, type Loaded, type ReadAnswer, settleReads } from '../cache/cache.ts';
+import { filterCheck } from '../cache/existence-filter.ts';
+import { query, queryReplica, type SqlValue, sqlTime } from '../db.ts';
+import { AppError } from '../errors.ts';
+import { type Key, keyFamily } from '../keys.ts';
+import type { CurrentUser } from '../session/session.ts';
+import type { Resource } from './resources.ts';
+
+/** The records of a resource: their ids, their keys in the cache, and every statement over its table. */
+export type ResourceRecord = { id: string } & Record<string, unknown>;
+
+const ID = /^[1-9][0-9]{0,15}$/;
+/** Checks an id where it comes in; what is below takes it as checked. Throws INVALID_KEY. */
+export function checkId(id: string): string {
+  if (!ID.test(id)) throw new AppError('INVALID_KEY');
+  return id;
+}
+
+const recordKey = keyFamily<[string, string]>({
+  area: 'cache',
+  name: 'data',
+  version: 1,
+  parts: ['id', 'id'],
+  ttlSeconds: 1_400,
+});
+export const resourceKey = (resource: Resource, id: string): Key => recordKey(resource.name, id);
+
+export const readOf = (resource: Resource, id: string): CacheRead => ({
+  key: resourceKey(resource, id),
+  hot: `${resource.name}:${id}`,
+  ...(resource.apart && { kind: 'apart' }),
+  ...(resource.filtered && { filter: filterCheck(resource.name, id) }),
+});
+
+/** Turns what admission read (see readOf) into the records, in the order of the ids. */
+export const recordsFrom = (
+  requestId: string,
+  resource: Resource,
+  ids: readonly string[],
+  answers: readonly ReadAnswer[],
+): Promise<Array<Found<ResourceRecord>>> =>
+  settleReads(
+    requestId,
+    ids.map((id) => resourceKey(resource, id)),
+    answers,
+    resource.cache,
+    loadResources(resource, ids),
+  );
+
+/** The record as this caller may see it. null: there is none, or it is another user's. */
+export const visibleTo = (
+  user: CurrentUser | undefined,
+  resource: Resource,
+  record: ResourceRecord | null,
+): ResourceRecord | null => (resource.readers === 'app' || record?.userId === user?.userId ? record : null);
+
+/** Loads ids in one statement; `fresh` asks the primary. Ids that the table does not have are null. */
+export function loadResources(resource: Resource, ids: readonly string[]): Load<ResourceRecord> {
+  return async (indexes, fresh) => {
+    const wanted = indexes.map((index) => ids[index] as string);
+    const names = ['id', 'version', ...resource.columns.map(({ column }) => column)].join(', ');
+    const sql = `SELECT ${names} FROM ${resource.table} WHERE deleted_at IS NULL AND id IN (${wanted.map(() => '?').join(', ')})`;
+    const rows = fresh ? await query(sql, wanted) : await queryReplica(sql, wanted);
+    const byId = new Map(rows.map((row) => [String(row.id), row]));
+    return wanted.map((id): Loaded<ResourceRecord> => {
+      const row = byId.get(id);
+      if (!row) return { value: null, version: 0 };
+      const members = resource.columns.map(({ member, column }) => [member, row[column]]);
+      return { value: { id, ...Object.fromEntries(members) }, version: Number(row.version) };
+    });
+  };
+}
+
+/** The upsert of `data put`: validated members, a new version, and it brings a deleted row back. */
+export function putStatement(resource: Resource, id: string, members: Record<string, unknown>): [string, SqlValue[]] {
+  const columns = resource.columns.map(({ column }) => column);
+  const values = resource.columns.map(({ member, kind }): SqlValue => {
+    const value = members[member] as string | number;
+    return kind === 'time' ? sqlTime(value) : value;
+  });
+  const assignments = columns.map((column) => `${column} = VALUES(${column})`).join(', ');
+  return [
+    `INSERT INTO ${resource.table} (id, ${columns.join(', ')}) VALUES (?${', ?'.repeat(columns.length)})
+     ON DUPLICATE KEY UPDATE ${assignments}, version = version + 1, deleted_at = NULL`,
+    [id, ...values],
+  ];
+}
+
+export const deleteStatement = (resource: Resource, id: string): [string, SqlValue[]] => [
+  `UPDATE ${resource.table} SET deleted_at = NOW(3), version = version + 1 WHERE id = ? AND deleted_at IS NULL`,
+  [id],
+];
+
+/** Ids of the newest records, for warming. */
+export async function newestIds(resource: Resource): Promise<string[]> {
+  if (resource.warmNewest === 0) return [];
+  const rows = await query(
+    `SELECT id FROM ${resource.table} WHERE deleted_at IS NULL ORDER BY id DESC LIMIT ${resource.warmNewest}`,
+  );
+  return rows.map(({ id }) => String(id));
+}
+
+/** Throws EngineError, also when a table is too big to be counted in the time a statement has. */
+export async function countRows(resource: Resource): Promise<number> {
+  const [row] = await query(`SELECT COUNT(*) AS n FROM ${resource.table}`);
+  return Number(row?.n);
+}
+
+/** The next ids in order, for the existence filter. */
+export async function idsAfter(resource: Resource, afterId: string, limit: number): Promise<string[]> {
+  const rows = await query(
+    `SELECT id FROM ${resource.table} WHERE id > ? AND deleted_at IS NULL ORDER BY id LIMIT ${limit}`,
+    [afterId],
+  );
+  return rows.map(({ id }) => String(id));
+}
