@@ -11,11 +11,12 @@ const validate = endpoint(
     // A plugin's server is told about tokens of its own plugin alone.
     permits: ({ pluginId }, app) => pluginId !== undefined && app.validates === pluginId,
     path: v.object({ pluginId: v.string() }),
-    body: v.strictObject({ pluginToken: v.pipe(v.string(), v.transform(parsePluginToken)) }),
-    reads: ({ body: { pluginToken } }) => (pluginToken ? readsOfPluginToken(pluginToken) : []),
+    body: v.strictObject({ pluginToken: v.string() }),
+    lookup: ({ body }) => ({ presented: parsePluginToken(body.pluginToken) }),
+    reads: ({ presented }) => (presented ? readsOfPluginToken(presented) : []),
   },
-  async ({ path, body: { pluginToken }, reads }) => {
-    const grant = pluginToken && (await checkPluginToken(pluginToken, path.pluginId, reads));
+  async ({ path, presented, reads }) => {
+    const grant = presented && (await checkPluginToken(presented, path.pluginId, reads));
     return grant ? { active: true, ...grant, pluginId: path.pluginId } : { active: false };
   },
 );

@@ -1,6 +1,6 @@
 import { DataFolderError } from '../local/data-folder.ts';
 import { ConfigError } from '../shared/config.ts';
-import { AppError, EngineError, SqlError } from '../shared/errors.ts';
+import { AppError, ContentionError, EngineError, SqlError } from '../shared/errors.ts';
 import { SealError } from '../shared/master-key.ts';
 import { PluginAdminError } from '../shared/plugin/admin.ts';
 import { UsageError } from './command.ts';
@@ -12,6 +12,7 @@ const SPOKEN = [UsageError, EnvironmentError, DataFolderError, ConfigError, Seal
 /** What an operator is told of a failure: what it was and what to do, and nothing an engine said. */
 export function sentenceFor(error: unknown): string {
   if (error instanceof AppError) return appSentence(error);
+  if (error instanceof ContentionError) return 'Another change stood in the way; nothing was changed. Try again.';
   if (error instanceof EngineError) return engineSentence(error);
   if (error instanceof SqlError) {
     return error.errno === ER_NO_SUCH_TABLE

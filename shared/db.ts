@@ -1,7 +1,9 @@
 import { Client, type Config, cast, DatabaseError, type Field } from '@planetscale/database';
 import { Breaker } from './breaker.ts';
 import { integerOr, optionalText, requiredText } from './config.ts';
-import { CONTENTION, EngineError, isContention, SqlError } from './errors.ts';
+import { repeatOnContention } from './contention.ts';
+import { EngineError } from './errors.ts';
+import { errorOfNumber } from './sql-errors.ts';
 import { count, countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
 
@@ -93,34 +95,16 @@ function clientFor(url: string): Client {
   return client;
 }
 
-/** Shutdown, killed, gone away, lost: MySQL went away under a statement that it may have carried out. */
-const CONNECTION_LOST = new Set([1053, 1927, 2006, 2013]);
-
-/**
- * Errors that tell of the server's state, not of the statement: full, read-only, shutting down, out of time. The first
- * came before anything was applied; after the others (a connection lost, Vitess's own) nobody knows.
- */
-const SERVER_REFUSES = new Set([
-  ...[1021, 1037, 1038, 1040, 1041, 1053, 1114, 1129, 1135, 1203, 1206, 1226, 1290, 1317, 1792, 1836, 1927, 1969, 3024],
-]);
-const SERVER_LOST = new Set([1105, 1158, 1159, 1160, 1161, 2006, 2013]);
-
 /** errno and sqlstate are in the message of PlanetScale's errors; its other words differ between servers. */
 function sqlError(error: unknown): Error {
   if (error instanceof EngineError) return error;
-  if (error instanceof DatabaseError) {
-    const match = /\(errno (\d+)\) \(sqlstate (\w+)\)/.exec(error.message);
-    if (match && CONNECTION_LOST.has(Number(match[1]))) return new EngineError('mysql', 'connection lost', 'unknown');
-    const errno = Number(match?.[1]);
-    if (SERVER_REFUSES.has(errno)) return new EngineError('mysql', `errno ${errno}`, 'not-applied');
-    if (SERVER_LOST.has(errno)) return new EngineError('mysql', `errno ${errno}`, 'unknown');
-    if (match) return new SqlError(errno, match[2] ?? '');
-    if (error.status === 401 || error.status === 403)
-      return new EngineError('mysql', 'credentials refused', 'not-applied');
-    return new EngineError('mysql', 'statement not answered', 'unknown');
-  }
   // What came with status 200 is no answer of the engine: a proxy's page, or one cut off.
-  return new EngineError('mysql', 'answer unreadable', 'unknown');
+  if (!(error instanceof DatabaseError)) return new EngineError('mysql', 'answer unreadable', 'unknown');
+  const [, errno, sqlState = ''] = /\(errno (\d+)\) \(sqlstate (\w+)\)/.exec(error.message) ?? [];
+  if (errno !== undefined) return errorOfNumber(Number(errno), sqlState);
+  if (error.status === 401 || error.status === 403)
+    return new EngineError('mysql', 'credentials refused', 'not-applied');
+  return new EngineError('mysql', 'statement not answered', 'unknown');
 }
 
 export interface Written {
@@ -170,20 +154,11 @@ async function execute(url: string, sql: string, values: readonly SqlValue[]) {
 }
 
 /**
- * A statement that a unique key makes safe to repeat: sent again after an unknown outcome, a deadlock or a lock wait,
- * three times in all.
+ * A statement that a unique key, or a guard of its own, makes safe to repeat: sent again after an unknown outcome, a
+ * deadlock or a lock wait, three times in all.
  */
-export async function writeRepeatably(sql: string, values: readonly SqlValue[] = []): Promise<Written> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await write(sql, values);
-    } catch (error) {
-      if (attempt === 3 && isContention(error)) throw new EngineError('mysql', CONTENTION, 'not-applied');
-      if (attempt === 3 || !isWorthRepeating(error)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, attempt * 10 * (1 + Math.random())));
-    }
-  }
-}
+export const writeRepeatably = (sql: string, values: readonly SqlValue[] = []): Promise<Written> =>
+  repeatOnContention(() => write(sql, values), { lostAnswers: true });
 
 /** The statements of one transaction. */
 export interface Transaction {
@@ -193,19 +168,11 @@ export interface Transaction {
 
 /**
  * BEGIN, the work's statements, COMMIT, each a request: for operators, whose changes span tables. What serves callers
- * is one statement. Begun anew after a deadlock or a lock wait, three times in all. Throws EngineError with outcome
+ * is one statement. Begun again after a deadlock or a lock wait, three times in all. Throws EngineError with outcome
  * `unknown` only when COMMIT was not answered: before it nothing is ever applied.
  */
-export async function withTransaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await runTransaction(work);
-    } catch (error) {
-      if (attempt === 3 || !isContention(error)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, attempt * 10 * (1 + Math.random())));
-    }
-  }
-}
+export const withTransaction = <T>(work: (transaction: Transaction) => Promise<T>): Promise<T> =>
+  repeatOnContention(() => runTransaction(work));
 
 async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const connection = clientFor(primaryUrl()).connection();
@@ -226,14 +193,12 @@ async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>)
   } catch (error) {
     // Not answered: the server rolls back what nobody commits in time.
     await run('ROLLBACK').catch(() => {});
-    throw error instanceof EngineError ? new EngineError(error.engine, error.reason, 'not-applied') : error;
+    const unknown = error instanceof EngineError && error.outcome === 'unknown';
+    throw unknown ? new EngineError(error.engine, error.reason, 'not-applied') : error;
   }
   await run('COMMIT');
   return result;
 }
-
-const isWorthRepeating = (error: unknown): boolean =>
-  isContention(error) || (error instanceof EngineError && error.outcome === 'unknown');
 
 /** Throws EngineError unless MySQL answers. */
 export async function pingMysql(): Promise<void> {

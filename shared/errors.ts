@@ -78,6 +78,13 @@ export class EngineError extends Error {
   }
 }
 
+/** Another statement stood in the way (a deadlock, a lock wait): nothing was applied, and it may pass in a moment. */
+export class ContentionError extends EngineError {
+  constructor() {
+    super('mysql', 'contention', 'not-applied');
+  }
+}
+
 /** MySQL refused a statement; nothing of it was applied. Compare `errno`, texts differ between servers. */
 export class SqlError extends Error {
   override readonly name = 'SqlError';
@@ -90,14 +97,3 @@ export class SqlError extends Error {
 }
 
 export const ER_DUP_ENTRY = 1062;
-const ER_LOCK_DEADLOCK = 1213;
-const ER_LOCK_WAIT_TIMEOUT = 1205;
-
-/** The reason of an EngineError after some repetitions of a statement that another one stood in the way of. */
-export const CONTENTION = 'contention';
-
-/** Another statement stood in the way: nothing was applied, and the same statement may pass in a moment. */
-export const isContention = (error: unknown): boolean =>
-  error instanceof SqlError
-    ? error.errno === ER_LOCK_DEADLOCK || error.errno === ER_LOCK_WAIT_TIMEOUT
-    : error instanceof EngineError && error.reason === CONTENTION;

@@ -1,26 +1,21 @@
 import * as v from 'valibot';
+import { invalidInput } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { placeOrder, placingReads } from '../../shared/recharge/place-order.ts';
 import { idempotencyHeader, perUser } from './rules.ts';
 
-/** Virtual payment alone takes what wx.login gave: its signature needs the session_key behind it. */
-const takesCode = (provider: string): boolean => provider === 'xpay';
+const newOrder = v.strictObject({
+  productId: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
+  provider: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/)),
+  code: v.optional(v.pipe(v.string(), v.regex(/^[!-~]{1,128}$/))),
+});
 
-const newOrder = v.pipe(
-  v.strictObject({
-    productId: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),
-    provider: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,32}$/)),
-    code: v.optional(v.pipe(v.string(), v.regex(/^[!-~]{1,128}$/))),
-  }),
-  v.forward(
-    v.check(({ provider, code }) => code !== undefined || !takesCode(provider), 'expected a code of wx.login'),
-    ['code'],
-  ),
-  v.forward(
-    v.check(({ provider, code }) => code === undefined || takesCode(provider), 'unknown member'),
-    ['code'],
-  ),
-);
+/** Virtual payment alone takes what wx.login gave: its signature needs the session_key behind it. */
+function checkCode(order: v.InferOutput<typeof newOrder>) {
+  if ((order.provider === 'xpay') === (order.code !== undefined)) return order;
+  const message = order.code === undefined ? 'expected a code of wx.login' : 'unknown member';
+  throw invalidInput({ path: 'code', message });
+}
 
 export const place = endpoint(
   {
@@ -30,7 +25,7 @@ export const place = endpoint(
     v2Only: true,
     success: 'created',
     headers: idempotencyHeader,
-    body: newOrder,
+    body: v.pipe(newOrder, v.transform(checkCode)),
     rules: [perUser('recharge-create', 600)],
     reads: ({ body }) => placingReads(body.provider),
   },

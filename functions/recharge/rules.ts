@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { AppError } from '../../shared/errors.ts';
+import { AppError, invalidInput } from '../../shared/errors.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 
 /** What the routes of this function share. */
@@ -31,13 +31,15 @@ const limit = v.pipe(
 /** `after` is the `next` of the page before; `readPlace` finds the place in the list that it stands for. */
 export const pageQuery = <Place>(readPlace: (cursor: string) => Place | null) =>
   v.strictObject({
-    after: v.nullish(
+    after: v.optional(
       v.pipe(
         v.string(),
-        v.transform(readPlace),
-        v.check((place) => place !== null, 'expected next of an earlier page'),
+        v.transform((cursor) => {
+          const place = readPlace(cursor);
+          if (place === null) throw invalidInput({ path: 'query.after', message: 'expected next of an earlier page' });
+          return place;
+        }),
       ),
-      null,
     ),
     limit,
   });

@@ -1,4 +1,4 @@
-import { AppError, EngineError, type ErrorCode, isContention, TokenRefused } from '../errors.ts';
+import { AppError, EngineError, type ErrorCode, TokenRefused } from '../errors.ts';
 import { PlainText } from './answer.ts';
 import { ERROR_TABLE, type Language } from './error-table.ts';
 
@@ -42,7 +42,7 @@ export function problemFor(error: unknown, requestId: string, language: Language
 /** null: not an error that we know. */
 function refusalOf(error: unknown): AppError | null {
   if (error instanceof AppError) return error;
-  return error instanceof EngineError || isContention(error) ? new AppError('UNAVAILABLE') : null;
+  return error instanceof EngineError ? new AppError('UNAVAILABLE') : null;
 }
 
 const RETRY_AFTER_SECONDS = 2;

@@ -1,5 +1,6 @@
+import { repeatOnContention } from '../contention.ts';
 import { query, type Row, type SqlValue, type Written, writeRepeatably } from '../db.ts';
-import { ER_DUP_ENTRY, isContention, SqlError } from '../errors.ts';
+import { ContentionError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
 import { alarm } from '../telemetry.ts';
 import { type Page, pageOf, readCursor } from './page.ts';
 
@@ -60,8 +61,8 @@ export function readEntryCursor(cursor: string): number | null {
 export async function listEntries(appId: string, userId: string, asset: string, { after, limit }: Page<number>) {
   const rows = await query(
     `SELECT ${COLUMNS} FROM ledger_entries WHERE app_id = ? AND user_id = ? AND asset = ?
-       ${after === null ? '' : 'AND seq < ?'} ORDER BY seq DESC LIMIT ${limit + 1}`,
-    after === null ? [appId, userId, asset] : [appId, userId, asset, after],
+       ${after === undefined ? '' : 'AND seq < ?'} ORDER BY seq DESC LIMIT ${limit + 1}`,
+    after === undefined ? [appId, userId, asset] : [appId, userId, asset, after],
   );
   const { items, next } = pageOf(rows.map(entryFromRow), limit, ({ seq }) => String(seq));
   const entries = items.map(({ seq, kind, delta, balanceAfter, ref, reason, createdAt }) => ({
@@ -108,49 +109,51 @@ type Appended =
   | { outcome: 'refused' }
   | { outcome: 'foreign' };
 
-const REPEATS = 12;
+/** What `appendOnce` is to make happen once. */
+interface Deed {
+  kind: EntryKind;
+  ref: string;
+  /** The provider's own reference, where there is one. */
+  extRef?: string;
+}
+
+const TRIES = 12;
 const ER_PARSE_ERROR = 1064;
 const ER_NOT_SUPPORTED_YET = 1235;
 
 /** Runs a statement that appends at most one entry: (kind, ref), and extRef where given, are what make it happen once. */
-export async function appendOnce(
-  { kind, ref, extRef = null }: { kind: EntryKind; ref: string; extRef?: string | null },
+export const appendOnce = (deed: Deed, sql: (form: Form) => string, values: readonly SqlValue[]): Promise<Appended> =>
+  repeatOnContention(() => append(deed, sql, values), { tries: TRIES });
+
+/** Throws ContentionError, after which the same may be done again. */
+async function append(
+  { kind, ref, extRef }: Deed,
   sql: (form: Form) => string,
   values: readonly SqlValue[],
 ): Promise<Appended> {
-  for (let attempt = 1; ; attempt++) {
-    const written = await attemptAppend(sql, values, attempt);
-    if (typeof written !== 'string' && written.rowsAffected === 1)
-      return { outcome: 'created', insertId: written.insertId };
-    if (written !== 'again') {
-      const entry = await findEntry(kind, ref);
-      if (entry) return { outcome: 'found', entry, agrees: written === 'taken' };
-      if (written !== 'taken') return { outcome: 'refused' };
-      if (extRef !== null && (await isTaken(extRef))) return { outcome: 'foreign' };
-    }
-    // In the plain form two writers may have wanted the same seq, or each other's locks.
-    await new Promise((resolve) => setTimeout(resolve, attempt * 5 * (1 + Math.random())));
-  }
+  const written = await runStatement(sql, values);
+  if (written?.rowsAffected === 1) return { outcome: 'created', insertId: written.insertId };
+  const entry = await findEntry(kind, ref);
+  if (entry) return { outcome: 'found', entry, agrees: written === null };
+  if (written !== null) return { outcome: 'refused' };
+  if (extRef !== undefined && (await isTaken(extRef))) return { outcome: 'foreign' };
+  // In the plain form two writers may have wanted the same seq.
+  throw new ContentionError();
 }
 
-async function attemptAppend(
-  sql: (form: Form) => string,
-  values: readonly SqlValue[],
-  attempt: number,
-): Promise<Written | 'taken' | 'again'> {
+/** null: one of the unique keys is taken. */
+async function runStatement(sql: (form: Form) => string, values: readonly SqlValue[]): Promise<Written | null> {
   const form: Form = locking ? { straight: 'STRAIGHT_JOIN', forUpdate: 'FOR UPDATE' } : { straight: '', forUpdate: '' };
   try {
     return await writeRepeatably(sql(form), values);
   } catch (error) {
-    if (attempt === REPEATS) throw error;
-    if (isContention(error)) return 'again';
     if (!(error instanceof SqlError)) throw error;
     const { errno } = error;
-    if (errno === ER_DUP_ENTRY) return 'taken';
+    if (errno === ER_DUP_ENTRY) return null;
     if (form.straight === '' || (errno !== ER_PARSE_ERROR && errno !== ER_NOT_SUPPORTED_YET)) throw error;
     if (locking) alarm('ledger-without-locking');
     locking = false;
-    return 'again';
+    return runStatement(sql, values);
   }
 }
 

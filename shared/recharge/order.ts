@@ -155,7 +155,7 @@ export async function listOrders(appId: string, userId: string, { after, limit }
   }
   const rows = await query(
     `SELECT ${ORDER_COLUMNS} FROM recharge_orders o WHERE o.app_id = ? AND o.user_id = ?
-       ${after === null ? '' : 'AND o.created_at <= ? AND (o.created_at < ? OR o.order_no < ?)'}
+       ${after ? 'AND o.created_at <= ? AND (o.created_at < ? OR o.order_no < ?)' : ''}
       ORDER BY o.created_at DESC, o.order_no DESC LIMIT ${limit + 1}`,
     values,
   );

@@ -1,7 +1,7 @@
-/** One page of a list: what comes after a place in it. null: from its beginning. */
+/** One page of a list: what comes after a place in it, or else from its beginning. */
 export interface Page<Place> {
   limit: number;
-  after: Place | null;
+  after?: Place | undefined;
 }
 
 /** Opaque to callers: its form is ours to change. */

@@ -1,5 +1,6 @@
+import { repeatOnContention } from '../contention.ts';
 import { query, type Row, writeRepeatably } from '../db.ts';
-import { AppError, ER_DUP_ENTRY, invalidInput, isContention, SqlError } from '../errors.ts';
+import { AppError, ER_DUP_ENTRY, invalidInput, SqlError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { refundNumber } from './numbers.ts';
 import { findOrder } from './order.ts';
@@ -109,27 +110,24 @@ const OTHERS = "FROM refunds r WHERE r.order_no = o.order_no AND r.status <> 'cl
  * the sum in proportion and are rounded down, so that refunding all takes back exactly what was credited.
  */
 async function acceptRefund(refundNo: string, orderNo: string, fen: number, reason: string | null): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await writeRepeatably(
-        `INSERT INTO refunds (refund_no, order_no, amount_fen, units, reason, next_check_at)
-         SELECT ?, o.order_no, ?,
-                GREATEST(0, (o.units * (? + (SELECT COALESCE(SUM(r.amount_fen), 0) ${OTHERS}))) DIV o.amount_fen
-                            - (SELECT COALESCE(SUM(r.units), 0) ${OTHERS})),
-                ?, NOW(3) + INTERVAL ${FIRST_CHECK_SECONDS} SECOND
-           FROM recharge_orders o
-          WHERE o.order_no = ? AND o.status IN ('paid', 'partial_refund')
-            AND ? + (SELECT COALESCE(SUM(r.amount_fen), 0) ${OTHERS}) <= o.amount_fen
-            FOR UPDATE`,
-        [refundNo, fen, fen, reason, orderNo, fen],
-      );
-      return;
-    } catch (error) {
-      if (error instanceof SqlError && error.errno === ER_DUP_ENTRY) return;
-      // Refunds of different orders may want the same gap of the index: whoever lost begins again.
-      if (attempt === 8 || !isContention(error)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, attempt * 10 * (1 + Math.random())));
-    }
+  const accept = () =>
+    writeRepeatably(
+      `INSERT INTO refunds (refund_no, order_no, amount_fen, units, reason, next_check_at)
+       SELECT ?, o.order_no, ?,
+              GREATEST(0, (o.units * (? + (SELECT COALESCE(SUM(r.amount_fen), 0) ${OTHERS}))) DIV o.amount_fen
+                          - (SELECT COALESCE(SUM(r.units), 0) ${OTHERS})),
+              ?, NOW(3) + INTERVAL ${FIRST_CHECK_SECONDS} SECOND
+         FROM recharge_orders o
+        WHERE o.order_no = ? AND o.status IN ('paid', 'partial_refund')
+          AND ? + (SELECT COALESCE(SUM(r.amount_fen), 0) ${OTHERS}) <= o.amount_fen
+          FOR UPDATE`,
+      [refundNo, fen, fen, reason, orderNo, fen],
+    );
+  try {
+    // Refunds of different orders may want the same gap of the index, so many at once meet more than three times.
+    await repeatOnContention(accept, { tries: 8 });
+  } catch (error) {
+    if (!(error instanceof SqlError && error.errno === ER_DUP_ENTRY)) throw error;
   }
 }
 

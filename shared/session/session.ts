@@ -5,7 +5,6 @@ import { decodeValue, encodeValue } from '../cache/value.ts';
 import { ignoreEngine } from '../cache/write.ts';
 import { integerOr } from '../config.ts';
 import { query, write } from '../db.ts';
-import { isContention } from '../errors.ts';
 import type { Key } from '../keys.ts';
 import { evaluate } from '../redis.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from '../swept-keys.ts';
@@ -108,18 +107,16 @@ export async function findSession(session: SessionName, appId: string): Promise<
   };
 }
 
-/** Redis or the next call makes up for a row that was not moved. */
-function ignoreRow(error: unknown): void {
-  if (!isContention(error)) ignoreEngine(error);
-}
-
-/** Logins in the same instant did not see each other: a surplus one ends when it is first used. */
+/**
+ * Logins in the same instant did not see each other: a surplus one ends when it is first used. MySQL does not write:
+ * its next use ends it.
+ */
 async function pushOut({ userId, sessionId }: SessionName, appId: string, now: number): Promise<SessionTruth> {
   await write(
     `UPDATE sessions SET ended_at = NOW(3), ended_by = 'pushed-out'
       WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
     [appId, userId, sessionId],
-  ).catch(ignoreRow);
+  ).catch(ignoreEngine);
   return ended('SESSION_REVOKED', now);
 }
 
@@ -162,5 +159,5 @@ export async function prolongSession(user: CurrentUser, appId: string): Promise<
     `UPDATE sessions SET last_seen_at = NOW(3), idle_until = LEAST(ends_at, NOW(3) + INTERVAL ? SECOND)
       WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
     [idleSeconds(), appId, user.userId, user.sessionId],
-  ).catch(ignoreRow);
+  ).catch(ignoreEngine);
 }

@@ -136,6 +136,23 @@ describe('ids, keys and headers', () => {
     },
   );
 
+  test('an id that is none is told before a resource that is none', async () => {
+    const call = { path: '/data/nothing/0' };
+    expectProblem(await send(routeOf('GET /data/{resource}/{id}'), undefined, call), 'INVALID_KEY', 400);
+    const list = { path: '/data/nothing', query: 'ids=1,x' };
+    expectProblem(await send(routeOf('GET /data/{resource}'), undefined, list), 'INVALID_KEY', 400);
+  });
+
+  test.each(['bm9uc2Vuc2U', 'MTIz!', 'MTIz=', '%00'])('the cursor %j was never given out', async (after) => {
+    await world.stack.resetCounters();
+    for (const name of ['GET /recharge', 'GET /balance/entries']) {
+      const answer = await send(routeOf(name), undefined, { query: `after=${after}` });
+      expectProblem(answer, 'INVALID_INPUT', 400);
+      expect(answer.body.errors[0].path).toBe('query.after');
+    }
+    expect(await world.stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
+  });
+
   test('a list has 1 to 100 ids', async () => {
     const list = (count: number) => ({ query: `ids=${Array.from({ length: count }, (_, i) => i + 1).join(',')}` });
     expect((await send(routeOf('GET /data/{resource}'), undefined, list(100))).status).toBe(200);

@@ -1,0 +1,23 @@
+import { ContentionError, EngineError, SqlError } from './errors.ts';
+
+/** Which error of ours an error number of MySQL stands for. */
+const LOCK_WAIT_TIMEOUT = 1205;
+const DEADLOCK = 1213;
+
+/**
+ * Errors that tell of the server's state, not of the statement. Full, read-only, out of time: it refused before anything
+ * was applied. Shut down, connection lost, Vitess's own: nobody knows whether the statement was carried out.
+ */
+const SERVER_REFUSES = new Set([
+  1021, 1037, 1038, 1040, 1041, 1114, 1129, 1135, 1203, 1206, 1226, 1290, 1317, 1792, 1836, 1969, 3024,
+]);
+const SERVER_LOST = new Set([1053, 1105, 1158, 1159, 1160, 1161, 1927, 2006, 2013]);
+
+export function errorOfNumber(errno: number, sqlState: string): EngineError | SqlError {
+  if (errno === DEADLOCK || errno === LOCK_WAIT_TIMEOUT) return new ContentionError();
+  const lost = SERVER_LOST.has(errno);
+  if (lost || SERVER_REFUSES.has(errno)) {
+    return new EngineError('mysql', `errno ${errno}`, lost ? 'unknown' : 'not-applied');
+  }
+  return new SqlError(errno, sqlState);
+}
