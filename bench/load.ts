@@ -60,7 +60,11 @@ async function measureLoad({ seconds = 10 }: { seconds?: number } = {}) {
     });
     const attack = attacker(traffic, seconds);
     const attacked = await measure(served, {
-      ...{ name: 'the same beside an attack', seconds, work: read, rate: 60, beside: attack.run },
+      name: 'the same beside an attack',
+      seconds,
+      work: read,
+      rate: 60,
+      beside: attack.run,
     });
     return {
       seconds,

@@ -75,7 +75,9 @@ export function startSelfHosted(options: {
         sandbox: true,
       }),
       // What a deployment waits for, not what a laptop is given.
-      ...{ REDIS_TIMEOUT_MS: '250', MYSQL_TIMEOUT_MS: '2000', LOG: 'off' },
+      REDIS_TIMEOUT_MS: '250',
+      MYSQL_TIMEOUT_MS: '2000',
+      LOG: 'off',
     };
     takeEnvironment(env);
     const execute = executeOverHttp(databaseUrl);
@@ -93,7 +95,10 @@ export function startSelfHosted(options: {
       url: `http://127.0.0.1:${ports.front}`,
       adminUrl: `http://127.0.0.1:${ports.admin}`,
       gatewayUrls: { redis: `http://127.0.0.1:${ports.redis}`, mysql: `http://127.0.0.1:${ports.mysql}` },
-      ...{ env, engines, gateway, front },
+      env,
+      engines,
+      gateway,
+      front,
     };
   });
 }

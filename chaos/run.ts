@@ -143,7 +143,10 @@ export async function runScenario(
   if (readShare < scenario.readsAtLeast)
     problems.push(`only ${(readShare * 100).toFixed(2)} % of the reads were served`);
   return {
-    ...{ scenario: scenario.name, seconds, ...tally, readShare },
+    scenario: scenario.name,
+    seconds,
+    ...tally,
+    readShare,
     writableAfterMs: writing.failedAt ? writing.backAfterMs : null,
     problems: [...new Set(problems)].slice(0, 20),
   };

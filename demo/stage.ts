@@ -59,7 +59,11 @@ function startStage(): Promise<Stage> {
     onStop(() => rm(dataDirectory, { recursive: true, force: true }));
     const distDirectory = join(dataDirectory, 'dist');
     const stack = await startStack({
-      ...{ dataDirectory, kept: false, distDirectory, env: { LOG: 'off' }, log: () => {} },
+      dataDirectory,
+      kept: false,
+      distDirectory,
+      env: { LOG: 'off' },
+      log: () => {},
       beforeServing: () => build(distDirectory),
     });
     onStop(() => stack.stop());

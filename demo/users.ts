@@ -52,7 +52,7 @@ export async function usersAndSessions({ story, caller, portal, app, env, run }:
     const execute = executeOverHttp(env.DATABASE_URL ?? '');
     await execute(
       'UPDATE sessions SET idle_until = NOW(3) - INTERVAL 1 SECOND WHERE app_id = ? AND user_id = ? AND session_id = ?',
-      [...[app.appId, userId, sessionId]],
+      [app.appId, userId, sessionId],
     );
     await deleteKeys([sessionKey(app.appId, userId, sessionId)]);
     const refused = await caller.call(app, 'GET', '/me', { session: token, remark: 'its seven days are over' });

@@ -114,7 +114,10 @@ function readRedis(url: string, environment: NodeJS.ProcessEnv, problems: string
   const { host, port, user, password } = server;
   const tls = url.startsWith('rediss:') ? { tls: {} } : {};
   return {
-    ...{ host, port, ...tls, ...tlsOf(environment, problems) },
+    host,
+    port,
+    ...tls,
+    ...tlsOf(environment, problems),
     ...(user ? { username: user } : {}),
     ...(password ? { password } : {}),
   };

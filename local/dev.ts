@@ -16,8 +16,15 @@ function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url
     // Bundles of its own: neither a test run nor a second dev in this checkout pulls them away.
     const distDirectory = join(dataDirectory, 'dist');
     const stack = await startStack({
-      ...{ dataDirectory, kept: true, fresh, ha, port, log },
-      ...{ distDirectory, schedules: true, beforeServing: () => build(distDirectory) },
+      dataDirectory,
+      kept: true,
+      fresh,
+      ha,
+      port,
+      log,
+      distDirectory,
+      schedules: true,
+      beforeServing: () => build(distDirectory),
     });
     onStop(() => stack.stop());
     const topology = stack.engines.highAvailability?.watch(log);

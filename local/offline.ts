@@ -82,7 +82,12 @@ function startOfflineStack({
   return startTogether(async (onStop) => {
     await assertPortIsFree(port);
     const stack = await startStack({
-      ...{ dataDirectory, kept: true, fresh, ha, log, served: false },
+      dataDirectory,
+      kept: true,
+      fresh,
+      ha,
+      log,
+      served: false,
       beforeServing: () => build('dist'),
     });
     onStop(() => stack.stop());

@@ -38,7 +38,14 @@ export function startFront(settings: ServeSettings, log: (line: string) => void)
         }),
     );
     const api = await startHttpApi({
-      ...{ host, port, schedules, sourceIp, limits, workers: OWN_THREAD, log, onAnswer: metrics.count },
+      host,
+      port,
+      schedules,
+      sourceIp,
+      limits,
+      workers: OWN_THREAD,
+      log,
+      onAnswer: metrics.count,
       ...(tls && { tls }),
     });
     onStop(() => api.stop());

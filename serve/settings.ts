@@ -58,7 +58,10 @@ export function readServeSettings(argv: string[], environment: NodeJS.ProcessEnv
     return fallback;
   };
   const settings = {
-    ...{ host: flags.host, port: flags.port, adminPort: flags.adminPort, schedules: flags.schedules },
+    host: flags.host,
+    port: flags.port,
+    adminPort: flags.adminPort,
+    schedules: flags.schedules,
     sourceIp: proxies(environment.TRUSTED_PROXIES, problems),
     ...tls(environment, problems),
     limits: {

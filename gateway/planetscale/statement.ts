@@ -74,7 +74,12 @@ const KINDS: Record<string, StatementKind> = {
   ...kinds('read', 'select show explain describe desc values table'),
   ...kinds('write', 'insert update delete replace'),
   ...kinds('definition', 'create alter drop rename truncate analyze optimize'),
-  ...{ set: 'set', use: 'use', begin: 'begin', start: 'begin', commit: 'commit', rollback: 'rollback' },
+  set: 'set',
+  use: 'use',
+  begin: 'begin',
+  start: 'begin',
+  commit: 'commit',
+  rollback: 'rollback',
 };
 
 function kinds(kind: StatementKind, verbs: string): Record<string, StatementKind> {

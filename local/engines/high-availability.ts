@@ -72,7 +72,10 @@ export function startHighAvailability(options: {
     await untilCopied(servers[0] as RedisMember);
     const [master, ...replicas] = servers as [RedisMember, ...RedisMember[]];
     const sentinels = await startSentinels({
-      ...{ directory: join(directory, 'sentinels'), count: 3, quorum: 2, log },
+      directory: join(directory, 'sentinels'),
+      count: 3,
+      quorum: 2,
+      log,
       master: { name: NAME, host: '127.0.0.1', port: master.port },
       replicas: replicas.map(({ port }) => ({ host: '127.0.0.1', port })),
     });
@@ -81,14 +84,21 @@ export function startHighAvailability(options: {
     // Of its own even where MYSQL_URL names another: a replica follows what it can log into as administrator.
     const startPrimary = (port?: number) =>
       startMysql({
-        ...{ directory: join(directory, 'mysql'), durable: kept, own: true, log },
+        directory: join(directory, 'mysql'),
+        durable: kept,
+        own: true,
+        log,
         ...(port !== undefined && { port }),
       });
     const mysql = await startPrimary();
     let primary = mysql;
     onStop(() => primary.stop());
     const mysqlReplica = await startMysql({
-      ...{ directory: join(directory, 'mysql-replica'), replicaOf: mysql, durable: kept, own: true, log },
+      directory: join(directory, 'mysql-replica'),
+      replicaOf: mysql,
+      durable: kept,
+      own: true,
+      log,
       ...(options.replicaDelaySeconds !== undefined && { replicaDelaySeconds: options.replicaDelaySeconds }),
     });
     onStop(() => mysqlReplica.stop());
@@ -104,7 +114,10 @@ export function startHighAvailability(options: {
     });
     return {
       redis: { sentinels: sentinels.addresses, name: NAME },
-      ...{ sentinels, servers, mysql, mysqlReplica },
+      sentinels,
+      servers,
+      mysql,
+      mysqlReplica,
       master: findMaster,
       mysqlPid: () => primary.pid,
       async restartMysql() {
@@ -123,7 +136,10 @@ async function startMember(
 ): Promise<RedisMember> {
   const start = (port?: number) =>
     startRedis({
-      ...{ directory: join(directory, name), persist: kept, own: true, log },
+      directory: join(directory, name),
+      persist: kept,
+      own: true,
+      log,
       // A new master has to serve its replica from memory of what it sent, or a blink would cost a full copy.
       extraArguments: [...SAFE_WRITES, '--repl-backlog-size', '16mb'],
       ...(port !== undefined && { port }),
@@ -168,8 +184,13 @@ async function masterPort(sentinels: SentinelSet): Promise<number | undefined> {
 
 async function ask<T>(host: string, port: number, question: (client: Redis) => Promise<T>): Promise<T | undefined> {
   const client = new Redis({
-    ...{ host, port, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 },
-    ...{ connectTimeout: 300, commandTimeout: 300 },
+    host,
+    port,
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: 300,
+    commandTimeout: 300,
   });
   client.on('error', () => {}); // silence is an answer here
   try {

@@ -38,7 +38,8 @@ export async function startRedis(options: {
   args.push('--repl-ping-replica-period', '1');
   if (replicaOf) args.push('--replicaof', replicaOf.host, String(replicaOf.port));
   return runRedis(binary, { name: binary.product, directory, port: options.port, log }, (port) => [
-    ...['--port', String(port)],
+    '--port',
+    String(port),
     ...args,
     ...(options.extraArguments ?? []),
   ]);

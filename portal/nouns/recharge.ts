@@ -70,7 +70,13 @@ async function list(given: Given): Promise<Printed> {
   const found = await ordersOfUser(given.text('user'), limit);
   const orders = found.map((order) => ({ ...shownOrder(order), provider: order.provider, appId: order.appId }));
   const rows = orders.map(({ orderNo, createdAt, status, productId, amountFen, provider, appId }) => [
-    ...[orderNo, createdAt, status, productId, String(amountFen), provider, appId],
+    orderNo,
+    createdAt,
+    status,
+    productId,
+    String(amountFen),
+    provider,
+    appId,
   ]);
   const head = ['order', 'at', 'status', 'product', 'fen', 'provider', 'AppID'];
   const none = 'This user has no orders: is it the userId? "user find --account NAME" tells it.';
@@ -125,8 +131,11 @@ async function compare(given: Given): Promise<Printed> {
       : await reconcile(provider, billingDay(day ?? yesterday), await billOf(provider, day ?? yesterday, file));
   const { differences, payments, refunds, billedFen, creditedFen } = report;
   const rows = differences.map(({ what, orderNo, reference, billFen, ledgerFen }) => [
-    ...[what, orderNo, reference],
-    ...[String(billFen ?? '-'), String(ledgerFen ?? '-')],
+    what,
+    orderNo,
+    reference,
+    String(billFen ?? '-'),
+    String(ledgerFen ?? '-'),
   ]);
   const sums = `bill: ${payments} payments of ${billedFen} fen, ${refunds} refunds; ledger: ${creditedFen} fen.`;
   const text =

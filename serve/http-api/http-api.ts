@@ -89,7 +89,9 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
   const { concurrent = Number.POSITIVE_INFINITY, bodyBytes = maxBodyBytes, headSeconds, requestSeconds } = limits;
   let running = 0;
   const settings = {
-    ...{ maxHeaderSize: 64 * 1024, keepAliveTimeout: 65_000, ...options.tls },
+    maxHeaderSize: 64 * 1024,
+    keepAliveTimeout: 65_000,
+    ...options.tls,
     // Node looks for late clients twice a minute unless told otherwise.
     ...(headSeconds && { headersTimeout: headSeconds * 1000, connectionsCheckingInterval: 500 }),
     ...(requestSeconds && { requestTimeout: requestSeconds * 1000 }),

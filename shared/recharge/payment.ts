@@ -43,8 +43,13 @@ export async function credit(payment: Payment): Promise<'credited' | 'known'> {
   const extRef = extRefOf(provider, transactionId);
   for (let attempt = 1; ; attempt++) {
     const appended = await appendOnce({ kind: 'recharge', ref: orderNo, extRef }, creditSql, [
-      ...[extRef, orderNo, provider, payment.amountFen, payment.currency],
-      ...[payment.providerAppId, payment.merchantId],
+      extRef,
+      orderNo,
+      provider,
+      payment.amountFen,
+      payment.currency,
+      payment.providerAppId,
+      payment.merchantId,
     ]);
     if (appended.outcome === 'created') return 'credited';
     if (appended.outcome === 'foreign') throw mismatch(payment, 'transaction-of-another-order');

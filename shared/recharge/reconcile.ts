@@ -79,7 +79,10 @@ export async function reconcile(
   }
   if (withRefunds) differences.push(...(await refundsBeyond(provider, period, refunded)));
   return {
-    ...{ provider, ...period, payments: paid.length, refunds: refunded.length },
+    provider,
+    ...period,
+    payments: paid.length,
+    refunds: refunded.length,
     billedFen: sumOf(paid),
     creditedFen: sumOf(credits),
     differences,

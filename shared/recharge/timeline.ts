@@ -54,7 +54,8 @@ export async function rechargeTimeline(orderNo: string) {
   const open = status === 'pending' || status === 'closed';
   const { appId, userId, transactionId } = order;
   return {
-    ...{ order: { ...shownOrder(order), appId, userId, provider, transactionId }, events },
+    order: { ...shownOrder(order), appId, userId, provider, transactionId },
+    events,
     /** false: paid without a credit, or the reverse; `recharge sync` mends the latter. */
     agrees: credited !== open,
   };

@@ -125,7 +125,9 @@ describe('an account', () => {
     const { account, session, userId } = await newUser({ nickname: 'erase-me' });
     const tablet = (await logIn(account)).body.token;
     await stack.mysql.query('INSERT INTO user_fields (app_id, user_id, fields) VALUES (?, ?, ?)', [
-      ...[app.appId, userId, '{"city":"erase-me"}'],
+      app.appId,
+      userId,
+      '{"city":"erase-me"}',
     ]);
     expect((await call('DELETE', '/me', session)).status).toBe(204);
     expect([await codeOf(session), await codeOf(tablet)]).toEqual(['SESSION_REVOKED', 'SESSION_REVOKED']);

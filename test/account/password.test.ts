@@ -88,8 +88,13 @@ describe('passwords', { timeout: 120_000 }, () => {
     };
     expect(await hashOf()).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     const former = await argon2.argon2id({
-      ...{ password: 'first-of-its-kind', salt: randomBytes(16), hashLength: 32, outputType: 'encoded' },
-      ...{ memorySize: 4_096, iterations: 1, parallelism: 1 },
+      password: 'first-of-its-kind',
+      salt: randomBytes(16),
+      hashLength: 32,
+      outputType: 'encoded',
+      memorySize: 4_096,
+      iterations: 1,
+      parallelism: 1,
     });
     await stack.mysql.query('UPDATE users SET password_hash = ? WHERE account = ?', [former, account]);
     expect((await logIn(account, 'not-of-its-kind')).status).toBe(401);

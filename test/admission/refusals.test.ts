@@ -153,7 +153,9 @@ test('with no engine to tell what an app may do, every route says 503 before any
     stack.faults.mysql = () => ({ kind: 'drop-before' });
     const headers = signedHeaders(unknown, { method: row.method, path: row.path, body: '{"not":"it"' });
     const answer = await sendCall(stack.url, {
-      ...{ method: row.method, target: row.path, headers },
+      method: row.method,
+      target: row.path,
+      headers,
       body: Buffer.from('{"not":"it"'),
     });
     stack.faults.redis = undefined;

@@ -110,8 +110,13 @@ test('what nobody wrote lately is read from the replica', async () => {
 test('a replica that is too far behind or has stopped takes no reads, and the primary serves them', async () => {
   const primary = { ...(stack.highAvailability?.mysql as ReturnType<typeof replicaServer>), database: 'stack' };
   const gateway = await startPlanetscaleGateway({
-    ...{ primary, username: 'app', password: 'a', replicaUsername: 'reader', replicaPassword: 'r' },
-    ...{ replicas: [replicaServer()], replicaMaxLagSeconds: 1 },
+    primary,
+    username: 'app',
+    password: 'a',
+    replicaUsername: 'reader',
+    replicaPassword: 'r',
+    replicas: [replicaServer()],
+    replicaMaxLagSeconds: 1,
   });
   const ready = async () => {
     const answer = await fetch(`${new URL(gateway.url).origin}/ready`);

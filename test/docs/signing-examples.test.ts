@@ -92,7 +92,11 @@ describe('the mini-program example', () => {
   it('logs in with a code, reads and pays, with every call signed', async () => {
     const { outputFiles } = await build({
       entryPoints: [at('../../client/miniapp-client.ts')],
-      ...{ bundle: true, platform: 'neutral', target: 'es2018', format: 'cjs', write: false },
+      bundle: true,
+      platform: 'neutral',
+      target: 'es2018',
+      format: 'cjs',
+      write: false,
     });
     const server = await startServer(({ url }) => {
       if (url === '/login/wechat') return { status: 200, body: { token: 's1.u.s', user: { userId: 'u' } } };

@@ -16,7 +16,11 @@ async function server(answer: RequestListener) {
   const ask = (path: string, options: Partial<Parameters<typeof send>[0]> = {}) =>
     send({
       url: new URL(`http://127.0.0.1:${port}${path}`),
-      ...{ method: 'POST', headers: {}, timeoutMs: 20_000, repeatable: false, ...options },
+      method: 'POST',
+      headers: {},
+      timeoutMs: 20_000,
+      repeatable: false,
+      ...options,
     });
   return { ask, connections: () => connections };
 }

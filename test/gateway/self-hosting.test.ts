@@ -44,7 +44,11 @@ test('the accounts that docs/self-hosting gives away are enough for the service,
   const login = (name: string, password: string) => ({ ...database, user: user(name), password });
   const mysqlOf = (primary: ReturnType<typeof login>) =>
     startPlanetscaleGateway({
-      ...{ primary, username: 'app', password: 'a', replicaUsername: 'reader', replicaPassword: 'r' },
+      primary,
+      username: 'app',
+      password: 'a',
+      replicaUsername: 'reader',
+      replicaPassword: 'r',
       replicas: [login('miniapp_reader', 'replace-me-2')],
       replicaMaxLagSeconds: 30,
     });

@@ -40,7 +40,11 @@ test('sentinels, a name, users, passwords and TLS are read from the environment'
 
 test('one server is named by its URL, with a user and TLS', () => {
   expect(redisOf({ REDIS_URL: 'rediss://miniapp:p%40ss@10.0.0.11:6380' })).toEqual({
-    ...{ host: '10.0.0.11', port: 6_380, username: 'miniapp', password: 'p@ss', tls: {} },
+    host: '10.0.0.11',
+    port: 6_380,
+    username: 'miniapp',
+    password: 'p@ss',
+    tls: {},
   });
 });
 

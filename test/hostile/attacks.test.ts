@@ -125,13 +125,11 @@ test('a time that is none, or a member of another type, is refused and never a f
 test('a function that is reached without the authorizer serves nobody', async () => {
   const { handler } = await import(`${process.cwd()}/dist/business.mjs`);
   const event = {
-    ...{
-      routeKey: 'GET /data/{resource}/{id}',
-      rawPath: path,
-      rawQueryString: '',
-      headers: {},
-      isBase64Encoded: false,
-    },
+    routeKey: 'GET /data/{resource}/{id}',
+    rawPath: path,
+    rawQueryString: '',
+    headers: {},
+    isBase64Encoded: false,
     pathParameters: { resource: 'notice', id: '1' },
   };
   const lambda = { awsRequestId: 'r', getRemainingTimeInMillis: () => 5_000 };

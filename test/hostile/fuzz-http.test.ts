@@ -137,7 +137,9 @@ function callOf({ row, path, query, body, headers, version, type }: Drawn, sessi
   const encoded = well.split('/').map(encodeURIComponent).join('/');
   const { method } = row;
   return {
-    ...{ method, body, target: query ? `${encoded}?${query}` : encoded },
+    method,
+    body,
+    target: query ? `${encoded}?${query}` : encoded,
     headers: {
       ...row.headers,
       ...(row.auth === 'user' && { authorization: `Bearer ${session}` }),
@@ -204,7 +206,8 @@ test('any text as an access-token is refused, and asks no engine but for a known
     members.map((token) => Buffer.from(JSON.stringify(token)).toString('base64')),
   );
   await sendCall(world.stack.url, {
-    ...{ method: 'GET', target: '/data/notice/1' },
+    method: 'GET',
+    target: '/data/notice/1',
     headers: signedHeaders(world.app, { method: 'GET', path: '/data/notice/1' }),
   });
   await world.stack.resetCounters();

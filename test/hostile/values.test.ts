@@ -11,24 +11,25 @@ type World = Awaited<ReturnType<typeof Start>>;
 const FAR = Date.now() + 3_600_000;
 /** What no writer of ours leaves: cut off, another codec's, rightly headed with nonsense inside, of another type. */
 const TEXTS = [
-  ...[
-    '',
-    'x',
-    'null',
-    '{',
-    'T',
-    'L',
-    'F',
-    'N',
-    'J1;',
-    '1;{',
-    '7;[]',
-    '99;{"version":1}',
-    'a;b;c',
-    '\u0000\u0001',
-    '-1;-1',
-  ],
-  ...[`J1;${FAR};1;1;;{"userId":`, `J1;${FAR};1;1;;null`, `Z1;${FAR};1;1;;!!!`, `J2;${FAR};1;1;;{}`],
+  '',
+  'x',
+  'null',
+  '{',
+  'T',
+  'L',
+  'F',
+  'N',
+  'J1;',
+  '1;{',
+  '7;[]',
+  '99;{"version":1}',
+  'a;b;c',
+  '\u0000\u0001',
+  '-1;-1',
+  `J1;${FAR};1;1;;{"userId":`,
+  `J1;${FAR};1;1;;null`,
+  `Z1;${FAR};1;1;;!!!`,
+  `J2;${FAR};1;1;;{}`,
 ];
 type Spoil = (redis: Redis, key: string) => Promise<unknown>;
 /** The key's life stays: of a session it tells how long it rested. */

@@ -61,15 +61,13 @@ function checkHead(answer: TestAnswer, status: number): void {
 const user = (name: unknown) => ({ userId: ID, account: name, profile: expect.any(Object) });
 const login = (name: unknown) => ({ token: expect.stringMatching(/^s1\./), expiresAt: TIME, user: user(name) });
 const order = {
-  ...{
-    orderNo: ID,
-    status: 'pending',
-    productId: ID,
-    amountFen: WHOLE,
-    currency: 'CNY',
-    units: WHOLE,
-    createdAt: TIME,
-  },
+  orderNo: ID,
+  status: 'pending',
+  productId: ID,
+  amountFen: WHOLE,
+  currency: 'CNY',
+  units: WHOLE,
+  createdAt: TIME,
 };
 
 describe('what is answered', () => {

@@ -66,7 +66,14 @@ test('no altered or invented token is active, and none costs more than one reque
   const stranger = await world.newUser();
   const last = secret.slice(-1);
   const invented = [
-    ...['', 'p1', 'p1...', token.slice(0, -1), `${token}A`, ` ${token}`, `${token}\n`, token.toUpperCase()],
+    '',
+    'p1',
+    'p1...',
+    token.slice(0, -1),
+    `${token}A`,
+    ` ${token}`,
+    `${token}\n`,
+    token.toUpperCase(),
     `p2.${userId}.${sessionId}.${secret}`,
     `p1.${stranger.userId}.${sessionId}.${secret}`,
     `p1.${userId}.${stranger.sessionId}.${secret}`,

@@ -39,7 +39,10 @@ describe('portal user', () => {
     const { user } = await login();
     const found = await portalJson(['user', 'find', '--account', 'DEMO']);
     expect(found).toEqual({
-      ...{ userId: user.userId, account: 'demo', state: 'enabled', loginBy: 'password' },
+      userId: user.userId,
+      account: 'demo',
+      state: 'enabled',
+      loginBy: 'password',
       createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
     });
     expect(await portalJson(['user', 'find', '--user', user.userId])).toEqual(found);

@@ -25,8 +25,14 @@ afterEach(() => {
 const place = async (): Promise<string> => (await shopper.create()).body.orderNo;
 const pay = (orderNo: string) =>
   settlePayment({
-    ...{ provider: 'sandbox', providerAppId: '', merchantId: '', orderNo, transactionId: `tx-${orderNo}` },
-    ...{ amountFen: 600, currency: 'CNY', paidAt: null },
+    provider: 'sandbox',
+    providerAppId: '',
+    merchantId: '',
+    orderNo,
+    transactionId: `tx-${orderNo}`,
+    amountFen: 600,
+    currency: 'CNY',
+    paidAt: null,
   });
 /** The engine finds a deadlock at the next `times` statements of this form. */
 function deadlocks(form: RegExp, times: number): void {

@@ -18,8 +18,14 @@ beforeEach(async () => {
 
 const place = async (by = shopper): Promise<string> => (await by.create()).body.orderNo;
 const paymentOf = (orderNo: string): Payment => ({
-  ...{ provider: 'sandbox', providerAppId: '', merchantId: '', orderNo, transactionId: `tx-${orderNo}` },
-  ...{ amountFen: 600, currency: 'CNY', paidAt: null },
+  provider: 'sandbox',
+  providerAppId: '',
+  merchantId: '',
+  orderNo,
+  transactionId: `tx-${orderNo}`,
+  amountFen: 600,
+  currency: 'CNY',
+  paidAt: null,
 });
 /** The caller dies before its n-th request to MySQL; answers how many it got to. */
 async function dieBefore(n: number, work: () => Promise<unknown>): Promise<number> {

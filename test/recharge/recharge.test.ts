@@ -32,7 +32,12 @@ describe('placing an order', () => {
     expect(orderNo).toMatch(/^[0-9A-Z]{32}$/);
     const read = await shopper.get(`/recharge/${orderNo}`);
     expect(read.body).toEqual({
-      ...{ orderNo, status: 'pending', productId: 'coins-60', amountFen: 600, currency: 'CNY', units: 60 },
+      orderNo,
+      status: 'pending',
+      productId: 'coins-60',
+      amountFen: 600,
+      currency: 'CNY',
+      units: 60,
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
     });
     const stranger = await shop.shopper();
@@ -214,7 +219,10 @@ describe('the lists', () => {
     }
     const { entries } = (await shopper.get('/balance/entries')).body;
     expect(entries[0]).toEqual({
-      ...{ seq: 5, kind: 'recharge', delta: 60, balanceAfter: 300 },
+      seq: 5,
+      kind: 'recharge',
+      delta: 60,
+      balanceAfter: 300,
       ref: expect.stringMatching(/^R/),
       createdAt: expect.any(String),
     });

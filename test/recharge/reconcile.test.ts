@@ -34,7 +34,10 @@ describe('reconciling a bill with the ledger', () => {
     await paid();
     await paid();
     expect(await reconcileSandbox(aroundNow())).toMatchObject({
-      ...{ payments: 2, billedFen: 1_200, creditedFen: 1_200, differences: [] },
+      payments: 2,
+      billedFen: 1_200,
+      creditedFen: 1_200,
+      differences: [],
     });
   });
 
@@ -75,7 +78,10 @@ describe('reconciling a bill with the ledger', () => {
     const other = await requestRefund({ orderNo: second, amountFen: 100, key: 'a' });
     await shop.stack.mysql.query("UPDATE refunds SET status = 'closed' WHERE refund_no = ?", [closed.refundNo]);
     const bill: BillLine[] = [closed, other].map(({ refundNo, amountFen }) => ({
-      ...{ kind: 'refund', orderNo: first, refundNo, amountFen },
+      kind: 'refund',
+      orderNo: first,
+      refundNo,
+      amountFen,
     }));
     const { differences } = await reconcile('sandbox', aroundNow(), bill);
     expect(differences.map(({ what, reference }) => [what, reference])).toEqual(

@@ -115,8 +115,12 @@ describe('an answer', () => {
     }
 
     const record = {
-      ...{ out_trade_no: 'order-0001', out_refund_no: 'r1', refund_id: '503', transaction_id: '42' },
-      ...{ status: 'PROCESSING', amount: { total: 1, refund: 1 } },
+      out_trade_no: 'order-0001',
+      out_refund_no: 'r1',
+      refund_id: '503',
+      transaction_id: '42',
+      status: 'PROCESSING',
+      amount: { total: 1, refund: 1 },
     };
     const ask = (change: object) =>
       answered({ status: 200, body: JSON.stringify({ ...record, ...change }), signed: true });

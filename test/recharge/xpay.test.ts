@@ -7,7 +7,11 @@ import type { XpayMerchant } from '../../shared/recharge/xpay/provider.ts';
 import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 
 const merchant: XpayMerchant = {
-  ...{ appId: 'wx0123456789abcdef', offerId: '1450001', env: 0, appKey: 'app-key-of-xpay', pushToken: 'pushtoken' },
+  appId: 'wx0123456789abcdef',
+  offerId: '1450001',
+  env: 0,
+  appKey: 'app-key-of-xpay',
+  pushToken: 'pushtoken',
   encodingAesKey: randomBytes(32).toString('hex').slice(0, 43),
 };
 let shop: Shop;
@@ -31,7 +35,10 @@ function signed(...more: string[]) {
 /** As WeChat pushes in its encrypted mode. */
 async function push(orderNo: string, change: Record<string, unknown> = {}, bought: Record<string, unknown> = {}) {
   const content = JSON.stringify({
-    ...{ Event: 'xpay_goods_deliver_notify', OpenId: 'o-payer', OutTradeNo: orderNo, Env: 0 },
+    Event: 'xpay_goods_deliver_notify',
+    OpenId: 'o-payer',
+    OutTradeNo: orderNo,
+    Env: 0,
     WeChatPayInfo: { TransactionId: `42-${orderNo}` },
     GoodsInfo: { ProductId: 'coins-60', Quantity: 1, ActualPrice: 600, Attach: orderNo, ...bought },
     ...change,

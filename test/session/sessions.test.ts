@@ -142,17 +142,18 @@ describe('sessions of a user', () => {
     };
     const forged = [
       ...[0, 15, 16, 23, 24, 31].map(changed),
-      ...[
-        '',
-        'Bearer',
-        `${kind}.${userId}`,
-        `${kind}.${userId}.`,
-        `${session}A`,
-        `${session} x`,
-        `p1.${userId}.${secret}`,
-      ],
-      ...[`${kind}.${newUserId()}.${secret}`, `${kind}.${userId}.${randomBytes(32).toString('base64url')}`],
-      ...[`${kind}.__proto__.${secret}`, `${kind}.${userId}.${secret.slice(0, -1)}=`, 'x'.repeat(4_000)],
+      '',
+      'Bearer',
+      `${kind}.${userId}`,
+      `${kind}.${userId}.`,
+      `${session}A`,
+      `${session} x`,
+      `p1.${userId}.${secret}`,
+      `${kind}.${newUserId()}.${secret}`,
+      `${kind}.${userId}.${randomBytes(32).toString('base64url')}`,
+      `${kind}.__proto__.${secret}`,
+      `${kind}.${userId}.${secret.slice(0, -1)}=`,
+      'x'.repeat(4_000),
     ];
     await stack.resetCounters();
     for (const token of forged) {

@@ -50,7 +50,8 @@ export const everyRoute: readonly RouteRow[] = [
   row('PUT /me', 'user', { ...login, body: { profile: { nickname: 'n' } } }),
   row('DELETE /me', 'user', { ...login, ...v2 }),
   row('PUT /me/password', 'user', {
-    ...{ ...login, ...v2 },
+    ...login,
+    ...v2,
     body: { oldPassword: 'not this one', newPassword: 'long enough 2' },
   }),
   row('POST /logout', 'user', { ...login, body: { all: false } }),
@@ -59,7 +60,9 @@ export const everyRoute: readonly RouteRow[] = [
   row('DELETE /sessions', 'user', login),
   row('POST /plugins/{pluginId}/token', 'user', { scope: 'plugin:issue', path: '/plugins/shop/token' }),
   row('POST /plugins/{pluginId}/validate', 'app', {
-    ...{ scope: 'plugin:validate', path: '/plugins/shop/validate', ownApp: true },
+    scope: 'plugin:validate',
+    path: '/plugins/shop/validate',
+    ownApp: true,
     body: { pluginToken: 'p1.none' },
   }),
   row('GET /data/{resource}', 'app', { scope: 'data:read', path: '/data/notice', query: 'ids=1,2' }),

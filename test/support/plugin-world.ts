@@ -31,7 +31,9 @@ export async function startPluginWorld(options: Parameters<typeof startTestStack
     const { pluginId, pushSecret, appId, privateKey } = registered;
     const backend = stack.client({ appId, privateKey });
     const server = await startPluginServer({
-      ...{ pluginId, pushSecrets: [pushSecret], port },
+      pluginId,
+      pushSecrets: [pushSecret],
+      port,
       ...(fallback && { validate: (token: string) => backend.validatePluginToken(pluginId, token) }),
     });
     onTestFinished(() => server.stop());

@@ -38,7 +38,9 @@ export async function openShop(options: Parameters<typeof startTestStack>[0] = {
 export async function newShopper(stack: TestStack, app: TestApp, openid?: string): Promise<Shopper> {
   const userId = newUserId();
   await stack.mysql.execute('INSERT INTO users (user_id, wechat_openid, profile) VALUES (?, ?, ?)', [
-    ...[userId, openid ?? null, '{}'],
+    userId,
+    openid ?? null,
+    '{}',
   ]);
   const { token: session } = await openSession(app.appId, { userId, version: 1 }, 'test', []);
   const call = (method: string, path: string, body?: unknown, key?: string) =>

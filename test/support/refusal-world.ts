@@ -101,7 +101,10 @@ export async function startRefusalWorld(): Promise<RefusalWorld> {
     const headers = {
       ...row.headers,
       ...signedHeaders(caller, {
-        ...{ method: row.method, path, query, signature: has('weak') ? 'v1' : 'v2' },
+        method: row.method,
+        path,
+        query,
+        signature: has('weak') ? 'v1' : 'v2',
         body: has('hash') ? '{"another":"body"}' : body,
       }),
       ...(row.auth === 'user' && !has('login') && { authorization: `Bearer ${session}` }),
@@ -113,7 +116,9 @@ export async function startRefusalWorld(): Promise<RefusalWorld> {
     const { query = row.query ?? '', path = row.path, headers = {}, signature = 'v2' } = sent;
     const { method } = row;
     return {
-      ...{ method, body, target: query ? `${encodeURI(path)}?${query}` : encodeURI(path) },
+      method,
+      body,
+      target: query ? `${encodeURI(path)}?${query}` : encodeURI(path),
       headers: {
         ...row.headers,
         ...signedHeaders(app, { method, path, query, body, signature }),

@@ -156,18 +156,16 @@ export async function startTestStack(
       return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined };
     };
     return {
-      ...{
-        url: api.url,
-        api,
-        wechat,
-        env,
-        highAvailability: engines.highAvailability,
-        faults,
-        redis,
-        mysql,
-        send,
-        sign: signedHeaders,
-      },
+      url: api.url,
+      api,
+      wechat,
+      env,
+      highAvailability: engines.highAvailability,
+      faults,
+      redis,
+      mysql,
+      send,
+      sign: signedHeaders,
       createApp: (app = {}) => insertApp(mysql, app),
       client: (app) => createClient({ ...app, baseUrl: api.url, transport: fetchTransport(fetch) }),
       call: (app, method, path, request = {}) => {
@@ -254,8 +252,12 @@ async function insertApp(mysql: Connection, options: Parameters<TestStack['creat
     `INSERT INTO apps (app_id, name, methods, scopes, plugins, validates, disabled_at)
      VALUES (?, 'test', ?, ?, ?, ?, IF(?, NOW(3), NULL))`,
     [
-      ...[appId, methods.join(','), scopes.join(','), options.plugins?.join(',') ?? null],
-      ...[options.validates ?? null, options.disabled ?? false],
+      appId,
+      methods.join(','),
+      scopes.join(','),
+      options.plugins?.join(',') ?? null,
+      options.validates ?? null,
+      options.disabled ?? false,
     ],
   );
   const sealed = seal(privateKey, sealContext(appId, keyId));

@@ -68,7 +68,12 @@ function readOptions(argv: string[]): MockOptions | 'help' | null {
   )
     return null;
   return {
-    ...{ port, speed, probeShare, seed, keys, manual: values.manual === true },
+    port,
+    speed,
+    probeShare,
+    seed,
+    keys,
+    manual: values.manual === true,
     ...(refundAfterMs === null ? {} : { refundAfterMs }),
     ...(typeof values.identity === 'string' ? { identity: keptIdentity(values.identity) } : {}),
     ...(typeof values['notify-url'] === 'string' ? { notifyUrl: values['notify-url'] } : {}),

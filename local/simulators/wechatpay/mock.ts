@@ -76,7 +76,11 @@ export async function startMockWechatPay(options: MockOptions = {}): Promise<Moc
   const mock: MockWechatPay = {
     url,
     config: {
-      ...{ appId, mchId, apiV3Key, merchantSerial, merchantPrivateKeyPem },
+      appId,
+      mchId,
+      apiV3Key,
+      merchantSerial,
+      merchantPrivateKeyPem,
       platformKeys: kinds.map((kind) => ({ id: identity.platform[kind].id, pem: identity.platform[kind].pem })),
       notifyUrl: options.notifyUrl ?? 'http://127.0.0.1/recharge/notify/wechatpay',
       baseUrl: url,
