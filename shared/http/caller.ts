@@ -27,7 +27,7 @@ export interface CallingApp {
   readonly scopes: readonly Scope[];
   /** Whether it may issue tokens for this plugin. */
   mayIssueFor(pluginId: string): boolean;
-  /** The one plugin it validates tokens of. */
+  /** The one plugin it validates tokens of; null: of none. */
   readonly validates: string | null;
 }
 

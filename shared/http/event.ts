@@ -30,7 +30,7 @@ export function queryMembers(event: APIGatewayProxyEventV2): Record<string, stri
 export const headersByName = (event: APIGatewayProxyEventV2): Record<string, string | undefined> =>
   Object.fromEntries(Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value]));
 
-/** Header names as API Gateway gives them are lower-case; serverless-offline keeps their case. */
+/** undefined: it was not sent. Names as API Gateway gives them are lower-case; serverless-offline keeps their case. */
 export function headerOf(event: APIGatewayProxyEventV2, name: string): string | undefined {
   return event.headers[name] ?? Object.entries(event.headers).find(([key]) => key.toLowerCase() === name)?.[1];
 }

@@ -17,8 +17,11 @@ interface Entry {
   balanceAfter: number;
   kind: EntryKind;
   ref: string;
+  /** `<provider>:<transaction>` of a recharge; null for all other kinds. */
   extRef: string | null;
+  /** null: none was given. */
   reason: string | null;
+  /** Of a spend's body; null for all other kinds. */
   requestHash: string | null;
   createdAt: string;
 }

@@ -23,11 +23,13 @@ export interface Order {
   units: number;
   status: OrderStatus;
   refundedFen: number;
+  /** null: not paid yet. */
   transactionId: string | null;
   checks: number;
   requestHash: string;
   createdAt: string;
   expiresAt: string;
+  /** null: not paid yet. */
   paidAt: string | null;
 }
 

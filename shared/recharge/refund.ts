@@ -19,6 +19,7 @@ export interface Refund {
   amountFen: number;
   units: number;
   status: 'accepted' | RefundState;
+  /** null: none was given. */
   reason: string | null;
   checks: number;
   createdAt: string;
