@@ -31,6 +31,5 @@ export const headersByName = (event: APIGatewayProxyEventV2): Record<string, str
   Object.fromEntries(Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value]));
 
 /** undefined: it was not sent. Names as API Gateway gives them are lower-case; serverless-offline keeps their case. */
-export function headerOf(event: APIGatewayProxyEventV2, name: string): string | undefined {
-  return event.headers[name] ?? Object.entries(event.headers).find(([key]) => key.toLowerCase() === name)?.[1];
-}
+export const headerOf = (event: APIGatewayProxyEventV2, name: string): string | undefined =>
+  event.headers[name] ?? headersByName(event)[name];

@@ -3,10 +3,10 @@ import * as v from 'valibot';
 import { AppError, invalidInput } from '../errors.ts';
 import { headersByName, queryMembers } from './event.ts';
 
-/** What callers send, parsed once at the edge: what a schema yields is what handlers and concepts work with. */
 /**
- * The form of a path, a query, headers or a body. It refuses with INVALID_INPUT; a value whose refusal has a code of its
- * own (INVALID_KEY, MISSING_IDEMPOTENCY_KEY) has a transform that throws the AppError.
+ * What callers send is parsed once, here: what a schema yields is what handlers and concepts work with. A schema is the
+ * form of a path, a query, headers or a body. It refuses with INVALID_INPUT; a value whose refusal has a code of its own
+ * (INVALID_KEY, MISSING_IDEMPOTENCY_KEY) has a transform that throws the AppError.
  */
 export type ObjectSchema = v.GenericSchema<Record<string, unknown>, unknown>;
 
@@ -31,18 +31,14 @@ export function parseInput<P, Q, H, B>(
 ): Input<P, Q, H, B> {
   const { path, query = NOTHING, headers, body = NOTHING } = schemas as Record<string, ObjectSchema | undefined>;
   return {
-    path: path ? parseWith(path, event.pathParameters ?? {}, 'path') : {},
+    path: path ? parseWith(path, event.pathParameters, 'path') : {},
     query: parseWith(query, queryMembers(event), 'query'),
-    body: parseBody(body, bytes),
+    body: parseWith(body, bytes.length === 0 ? {} : parseJson(bytes), ''),
     headers: headers ? parseWith(headers, headersByName(event), 'headers') : {},
   } as Input<P, Q, H, B>;
 }
 
-/** A JSON object from UTF-8 bytes, checked by the schema. Throws INVALID_INPUT. */
-function parseBody<S extends ObjectSchema>(schema: S, bytes: Buffer): v.InferOutput<S> {
-  return parseWith(schema, bytes.length === 0 ? {} : parseJson(bytes), '');
-}
-
+/** A JSON object from UTF-8 bytes. Throws INVALID_INPUT. */
 function parseJson(bytes: Buffer): unknown {
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
