@@ -1,8 +1,8 @@
 import { serve } from '../../shared/http/lambda.ts';
 import { register } from './accounts.ts';
-import { channelEnter } from './channel/enter.ts';
-import { channelStart } from './channel/start.ts';
-import { channelVerify } from './channel/verify.ts';
+import { channelEnter } from './channel-enter.ts';
+import { channelStart } from './channel-start.ts';
+import { channelVerify } from './channel-verify.ts';
 import { changeMe, eraseMe, readMe } from './me.ts';
 import { passwordChange, passwordLogin } from './password.ts';
 import { logout, revokeOne, revokeOthers, sessionList } from './sessions.ts';

@@ -8,7 +8,7 @@ import type { CurrentUser } from '../session/session.ts';
 import type { Resource } from './resources.ts';
 
 /** The records of a resource: their ids, their keys in the cache, and every statement over its table. */
-export type ResourceRecord = { id: string } & Record<string, unknown>;
+type ResourceRecord = { id: string } & Record<string, unknown>;
 
 const ID = /^[1-9][0-9]{0,15}$/;
 /** Checks an id where it comes in; what is below takes it as checked. Throws INVALID_KEY. */

@@ -63,7 +63,7 @@ export function mintPluginToken(
 }
 
 /** A token as a plugin's server presents it: of the right form, and not yet looked up. */
-export interface PresentedPluginToken {
+interface PresentedPluginToken {
   hash: string;
   appId: string;
   userId: string;

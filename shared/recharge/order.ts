@@ -136,7 +136,7 @@ export async function ownOrder(appId: string, userId: string, orderNo: string): 
 }
 
 /** Orders are listed by time, and in the same millisecond by number. */
-export interface OrderPlace {
+interface OrderPlace {
   /** Unix milliseconds. */
   createdAt: number;
   orderNo: string;

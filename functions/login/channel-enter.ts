@@ -1,10 +1,10 @@
 import * as v from 'valibot';
-import { findAccount, logIn } from '../../../shared/account/account.ts';
-import { redeemSecondString } from '../../../shared/channel/login.ts';
-import { AppError } from '../../../shared/errors.ts';
-import { endpoint } from '../../../shared/http/endpoint.ts';
-import { channelRules, knownCallerMark } from '../../../shared/lock/guessing.ts';
-import { accountAddress, text } from './inputs.ts';
+import { findAccount, logIn } from '../../shared/account/account.ts';
+import { redeemSecondString } from '../../shared/channel/login.ts';
+import { AppError } from '../../shared/errors.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { channelRules, knownCallerMark } from '../../shared/lock/guessing.ts';
+import { accountAddress, text } from './channel-inputs.ts';
 
 const entry = v.strictObject({ address: text(255), port: v.pipe(v.number(), v.integer()) });
 

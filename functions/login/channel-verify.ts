@@ -1,10 +1,10 @@
 import * as v from 'valibot';
-import { findOrCreateAccount } from '../../../shared/account/account.ts';
-import { findChannel } from '../../../shared/channel/channel.ts';
-import { issueSecondString, redeemFirstString } from '../../../shared/channel/login.ts';
-import { endpoint } from '../../../shared/http/endpoint.ts';
-import { channelRules, knownCallerMark } from '../../../shared/lock/guessing.ts';
-import { accountAddress, text } from './inputs.ts';
+import { findOrCreateAccount } from '../../shared/account/account.ts';
+import { findChannel } from '../../shared/channel/channel.ts';
+import { issueSecondString, redeemFirstString } from '../../shared/channel/login.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { channelRules, knownCallerMark } from '../../shared/lock/guessing.ts';
+import { accountAddress, text } from './channel-inputs.ts';
 
 /** Unix seconds as in the access_token: exactly 10 digits, a string or an integer. */
 const timeStamp = v.pipe(

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { confirmTicket, findChannel } from '../../../shared/channel/channel.ts';
-import { issueFirstString } from '../../../shared/channel/login.ts';
-import { endpoint } from '../../../shared/http/endpoint.ts';
-import type { LockRule } from '../../../shared/lock/rule.ts';
-import { text } from './inputs.ts';
+import { confirmTicket, findChannel } from '../../shared/channel/channel.ts';
+import { issueFirstString } from '../../shared/channel/login.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
+import { text } from './channel-inputs.ts';
 
 /** By address too: nobody locks another user out by naming them. */
 const starts: LockRule[] = [
