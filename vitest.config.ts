@@ -1,16 +1,29 @@
 import { defineConfig } from 'vitest/config';
+import { type Lane, testsByLane } from './test/support/lanes.ts';
 
-// A machine that runs the tests asks for a report that it need not parse.
+// CI asks for a report that needs no parsing.
 const report = process.env.TEST_REPORT;
+const tests = testsByLane(import.meta.dirname);
+const bundles = 'test/support/bundles-setup.ts';
+const engines = 'test/support/engines-setup.ts';
+
+const lane = (name: Lane, globalSetup: string[]) => ({
+  extends: true as const,
+  test: { name, include: tests[name], globalSetup },
+});
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
+    projects: [
+      lane('unit', []),
+      lane('engines', [bundles, engines]),
+      lane('drills', [bundles, engines]),
+      lane('packages', [bundles]),
+    ],
     pool: 'forks',
     maxWorkers: 2,
-    // A shared machine stalls now and then: there a test that failed is tried once more, and the report says which.
-    retry: process.env.CI ? 1 : 0,
+    // Node loads the bundles by itself: Vite would transform a megabyte of minified code for each test file.
+    server: { deps: { external: [/\/bundles\/[\w-]+\.mjs/] } },
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -8,7 +8,8 @@ import { migrate, migrationStatus } from '../../db/migrate.ts';
 import { readMigrations } from '../../db/migration-files.ts';
 import type { Fault } from '../../gateway/faults.ts';
 import { type PlanetscaleGateway, startPlanetscaleGateway } from '../../gateway/planetscale/gateway.ts';
-import { freshDatabase, temporaryFolder } from '../support/engines.ts';
+import { freshDatabase } from '../support/engines.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const password = 'pscale_pw_never_print_me';

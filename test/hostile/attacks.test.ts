@@ -4,6 +4,7 @@ import { signV1 } from '../../client/sign.ts';
 import { createApp, disableApp, enableApp, NEW_METHODS, NEW_SCOPES } from '../../shared/app/admin.ts';
 import { revokeKey, rotateKey } from '../../shared/app/keys.ts';
 import { mintAppId } from '../../shared/master-key.ts';
+import { bundleFolder } from '../support/bundles.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 const FORBIDDEN = [403, '{"message":"Forbidden"}'];
@@ -123,7 +124,7 @@ test('a time that is none, or a member of another type, is refused and never a f
 });
 
 test('a function that is reached without the authorizer serves nobody', async () => {
-  const { handler } = await import(`${process.cwd()}/dist/business.mjs`);
+  const { handler } = await import(`${bundleFolder()}/business.mjs`);
   const event = {
     routeKey: 'GET /data/{resource}/{id}',
     rawPath: path,

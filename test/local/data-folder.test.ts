@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { environmentOf, openDataFolder, readRunningStack } from '../../local/data-folder.ts';
-import { temporaryFolder } from '../support/engines.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let folder: string;
 let remove: () => Promise<void>;

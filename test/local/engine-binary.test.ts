@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Debian } from '../../local/engines/debian.ts';
 import { fetchIntoCache, findMysql, findRedis, type PackageSystem } from '../../local/engines/engine-binary.ts';
-import { temporaryFolder } from '../support/engines.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const quiet = () => {};
 const system: Debian = { codename: 'test', architecture: 'any', aptGet: '', aptCache: '', dpkgDeb: '' };

@@ -4,7 +4,7 @@ import { startTestStack, type TestStack } from '../support/stack.ts';
 describe('the service over real engines', () => {
   let stack: TestStack;
   beforeAll(async () => {
-    stack = await startTestStack();
+    stack = await startTestStack({ emptyDatabase: true });
   });
 
   test('an app that is in the tables gets past the authorizer', async () => {

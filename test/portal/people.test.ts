@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pointSamplesAt, registerSamples } from '../../local/samples.ts';
 import { isSealedUnderFormerKey } from '../../shared/master-key.ts';
-import { temporaryFolder } from '../support/engines.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let stack: TestStack;
 let app: TestApp;

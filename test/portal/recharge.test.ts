@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
-import { temporaryFolder } from '../support/engines.ts';
 import { portal, portalHere, portalJson } from '../support/portal-command.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let stack: TestStack;
 let app: TestApp;

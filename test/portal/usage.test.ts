@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nouns } from '../../portal/nouns.ts';
-import { temporaryFolder } from '../support/engines.ts';
 import { portal, portalHere } from '../support/portal-command.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const STAGE = [
   'DATABASE_URL',

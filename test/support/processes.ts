@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { temporaryFolder } from './engines.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /**
  * Runs `file` in `count` processes at once, each with its number as the only argument, and answers what each printed as

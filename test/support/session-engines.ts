@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { SINCE_SHARDS, sinceKey } from '../../shared/admission/replay-record.ts';
 import { openSession } from '../../shared/session/devices.ts';
 import { idleSeconds } from '../../shared/session/session.ts';
 import { newUserId } from '../../shared/session/token.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../../shared/swept-keys.ts';
-import type { TestApp, TestStack } from './stack.ts';
+import { openReplayRecords, type TestApp, type TestStack } from './stack.ts';
 
 /** Users and sessions past every login, and time that passes without waiting. */
 export function sessionsOf(stack: TestStack, app: TestApp) {
@@ -38,7 +37,7 @@ export function sessionsOf(stack: TestStack, app: TestApp) {
     /** Redis loses everything, in a moment at which no call was under way. */
     async flush(): Promise<void> {
       await stack.redis.flushall();
-      for (const shard of SINCE_SHARDS) await stack.redis.set(sinceKey(shard), '1', 'PX', 86_400_000);
+      await openReplayRecords(stack.redis);
     },
   };
 }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll } from 'vitest';
@@ -13,10 +12,13 @@ import { newKeys } from '../../local/keys-file.ts';
 import type { WechatSimulator } from '../../local/simulators/wechat.ts';
 import { type HttpApi, startHttpApi } from '../../serve/http-api/http-api.ts';
 import { startTogether } from '../../serve/lifecycle/started.ts';
+import { SINCE_SHARDS, sinceKey } from '../../shared/admission/replay-record.ts';
 import type { SignatureMethod } from '../../shared/app/access-token.ts';
 import { SCOPES, type Scope, sealContext } from '../../shared/app/app.ts';
 import { mintAppId, seal } from '../../shared/master-key.ts';
-import { freshDatabase, freshRedis, temporaryFolder } from './engines.ts';
+import { bundleFolder } from './bundles.ts';
+import { freshDatabase, freshRedis } from './engines.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** An app as the portal would issue it. */
 export interface TestApp {
@@ -98,30 +100,32 @@ export interface TestStack {
 /** Not what a caller asked for: the connection's own, the scripts' shells, and what the counting itself does. */
 const NOT_COUNTED = /^(eval|evalsha|script|info|config|client|hello|auth|select|ping|command|quit)\b/;
 
+interface StackOptions {
+  /** Sample data too; off unless true, since most tests make their own. */
+  seeded?: boolean;
+  sandbox?: boolean;
+  /** Starts on a database without tables, as `npm run dev` does the first time; else on a copy of the run's templates. */
+  emptyDatabase?: boolean;
+  /** Redis with replicas and sentinels, MySQL with a replica, all of this file's own. */
+  ha?: { replicaDelaySeconds?: number };
+  /** Functions on threads of their own, as in `npm run dev`. */
+  workers?: string[];
+  throttle?: boolean;
+  env?: Record<string, string>;
+  /** What functions and schedules say; silent unless given. */
+  log?: (line: string) => void;
+}
+
 /**
  * The service over engines of this test file's own: its database, its Redis, its keys, the built bundles behind the HTTP
  * API emulator. It sets this process's environment, so one at a time; it ends with the test file, or earlier by `stop`.
  */
-export async function startTestStack(
-  options: {
-    /** Sample data too; off unless true, since most tests make their own. */
-    seeded?: boolean;
-    sandbox?: boolean;
-    /** Redis with replicas and sentinels, MySQL with a replica, all of this file's own. */
-    ha?: { replicaDelaySeconds?: number };
-    /** Functions on threads of their own, as in `npm run dev`. */
-    workers?: string[];
-    throttle?: boolean;
-    env?: Record<string, string>;
-    /** What functions and schedules say; silent unless given. */
-    log?: (line: string) => void;
-  } = {},
-): Promise<TestStack> {
+export async function startTestStack(options: StackOptions = {}): Promise<TestStack> {
   const stack = await startTogether(async (onStop) => {
-    if (!existsSync('dist/authorizer.mjs')) throw new Error('no bundles in dist/: run "npm run build" first');
     const faults: Interceptors = {};
     const log = options.log ?? (() => {});
-    const engines = await (options.ha ? replicatedEngines(options.ha) : freshEngines());
+    const template = templateFor(options);
+    const engines = await (options.ha ? replicatedEngines(options.ha) : freshEngines(template));
     onStop(() => engines.stop());
     const { host, port, user, password, database } = engines.mysql;
     const { upstash, planetscale, wechat, env, stop } = await startBackend({
@@ -130,7 +134,7 @@ export async function startTestStack(
       mysqlReplicas: engines.mysqlReplicas,
       keys: newKeys(),
       sandbox: options.sandbox ?? true,
-      seeded: options.seeded ?? false,
+      seeded: template !== 'seeded' && (options.seeded ?? false),
       intercept: {
         redis: (request) => faults.redis?.(request),
         mysql: (request) => faults.mysql?.(request),
@@ -142,11 +146,12 @@ export async function startTestStack(
     const redis = new Redis(engines.redis);
     redis.on('error', () => {}); // some tests kill it on purpose
     onStop(async () => redis.disconnect());
+    if (template) await openReplayRecords(redis);
     // Times are UTC on every connection, as they are for the functions.
     const mysql = await createConnection({ host, port, user, password, database, timezone: 'Z' });
     onStop(async () => mysql.destroy());
     const { workers = [], throttle = false } = options;
-    const api = await startHttpApi({ workers, throttle, log });
+    const api = await startHttpApi({ distDirectory: bundleFolder(), workers, throttle, log });
     onStop(() => api.stop());
 
     const send: TestStack['send'] = async (method, path, headers, body) => {
@@ -198,11 +203,22 @@ interface Engines extends Pick<BackendOptions, 'redis' | 'mysql'> {
   stop(): Promise<void>;
 }
 
-function freshEngines(): Promise<Engines> {
+/** undefined: the backend makes tables and sample data by itself. */
+function templateFor({ seeded = false, sandbox = true, emptyDatabase, ha }: StackOptions) {
+  if (emptyDatabase || ha) return undefined;
+  return seeded && sandbox ? 'seeded' : 'migrated';
+}
+
+/** Redis knows of every call that was made, since there was none: what the backend does on an empty database. */
+export async function openReplayRecords(redis: Redis): Promise<void> {
+  for (const shard of SINCE_SHARDS) await redis.set(sinceKey(shard), '1', 'PX', 86_400_000);
+}
+
+function freshEngines(template: 'migrated' | 'seeded' | undefined): Promise<Engines> {
   return startTogether(async (onStop) => {
     const server = await freshRedis();
     onStop(() => server.stop());
-    const { drop, host, port, user, password, database } = await freshDatabase('stack');
+    const { drop, host, port, user, password, database } = await freshDatabase('stack', template);
     onStop(drop);
     const redis = { host: server.host, port: server.port };
     return { redis, mysql: { host, port, user, password, database }, mysqlReplicas: [] };

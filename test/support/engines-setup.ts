@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { findRedis, startMysql } from '../../local/engines/engines.ts';
+import { type DatabaseTemplates, makeTemplates } from './database-templates.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     mysql: { host: string; port: number; user: string; password: string; flavour: 'mariadb' | 'mysql' };
+    templates: DatabaseTemplates;
   }
 }
 
@@ -19,8 +21,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const directory = await mkdtemp(join(tmpdir(), 'miniapp-test-mysql-'));
   const mysql = await startMysql({ directory, log });
   const { host, port, user, password, flavour } = mysql;
+  const { drop, ...templates } = await makeTemplates(mysql);
   project.provide('mysql', { host, port, user, password, flavour });
+  project.provide('templates', templates);
   return async () => {
+    await drop();
     await mysql.stop();
     await rm(directory, { recursive: true, force: true });
   };

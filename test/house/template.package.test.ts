@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readServerlessFile } from '../../serve/http-api/serverless-file.ts';
+import { bundleFolder } from '../support/bundles.ts';
 import { type Packaged, packageTemplate, projectFolder, type Resource } from '../support/package-template.ts';
 
 const serverlessFile = readServerlessFile(join(projectFolder, 'serverless.yml'));
@@ -197,7 +198,7 @@ describe('the environment of a function', () => {
     ...readFileSync(join(projectFolder, '.env.example'), 'utf8').matchAll(/(# local only\n)?^([A-Z_]+)=/gm),
   ].map(([, localOnly, name]) => ({ name: name ?? '', deployed: localOnly === undefined }));
   const namesOf = (name: string): string[] => Object.keys(lambda(name).Environment.Variables);
-  const built = functionNames.filter((name) => existsSync(join(projectFolder, 'dist', `${name}.mjs`)));
+  const built = functionNames.filter((name) => existsSync(join(bundleFolder(), `${name}.mjs`)));
 
   test('holds names of .env.example only, and never the sandbox', () => {
     const deployed = known.filter((entry) => entry.deployed).map(({ name }) => name);
@@ -216,7 +217,7 @@ describe('the environment of a function', () => {
   });
 
   test.each(built)('%s has the names that its bundle reads, and no other', (name) => {
-    const bundle = readFileSync(join(projectFolder, 'dist', `${name}.mjs`), 'utf8');
+    const bundle = readFileSync(join(bundleFolder(), `${name}.mjs`), 'utf8');
     const read = known.filter((entry) => entry.deployed && new RegExp(`["'\`]${entry.name}["'\`]`).test(bundle));
     expect(namesOf(name).sort()).toEqual(read.map((entry) => entry.name).sort());
   });

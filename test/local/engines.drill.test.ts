@@ -8,7 +8,8 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type MysqlServer, startMysql, startRedis } from '../../local/engines/engines.ts';
 import { processIdentity } from '../../local/engines/process.ts';
-import { freshDatabase, freshRedis, temporaryFolder } from '../support/engines.ts';
+import { freshDatabase, freshRedis } from '../support/engines.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 test('a fresh Redis answers and is empty', async () => {
   const server = await freshRedis();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { startStack } from '../../local/stack.ts';
+import { bundleFolder } from '../support/bundles.ts';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 /** One run takes 20 to 30 s, ten of which it waits for locks to end. */
@@ -37,7 +38,10 @@ test(
   'the demo shows every row on a running server, again on the same one, and on a server of its own',
   async () => {
     const dataDirectory = await emptyFolder();
-    const stack = await startStack({ dataDirectory, kept: true, schedules: true, env: { LOG: 'off' }, log: () => {} });
+    const stack = await startStack({
+      ...{ dataDirectory, distDirectory: bundleFolder(), kept: true, schedules: true },
+      ...{ env: { LOG: 'off' }, log: () => {} },
+    });
     onTestFinished(() => stack.stop());
     await stack.announce();
 

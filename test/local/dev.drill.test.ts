@@ -8,7 +8,7 @@ import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { executeOverHttp } from '../../db/execute.ts';
 import { readRunningStack } from '../../local/data-folder.ts';
 import { rebuildOnChange } from '../../local/rebuild.ts';
-import { temporaryFolder } from '../support/engines.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const children: ChildProcess[] = [];
 afterEach(() => {

@@ -3,7 +3,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { startMysql, startRedis } from '../../local/engines/engines.ts';
 import { startSentinels } from '../../local/engines/sentinel.ts';
-import { temporaryFolder } from '../support/engines.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 // MySQL takes ten seconds to end a primary that had replicas, MariaDB a tenth of one.
 vi.setConfig({ testTimeout: 150_000 });

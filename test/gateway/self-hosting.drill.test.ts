@@ -14,6 +14,7 @@ import { createApp, NEW_METHODS, NEW_SCOPES } from '../../shared/app/admin.ts';
 import { resourceNamed } from '../../shared/data/resources.ts';
 import { putResource } from '../../shared/data/write.ts';
 import { warmCache } from '../../shared/upkeep/every-minute.ts';
+import { bundleFolder } from '../support/bundles.ts';
 import { freshDatabase, freshRedis } from '../support/engines.ts';
 
 const example = (name: string) => readFileSync(`docs/self-hosting/${name}`, 'utf8');
@@ -67,7 +68,7 @@ test('the accounts that docs/self-hosting gives away are enough for the service,
   const keys = { ...newKeys(), redisToken: 'token' };
   const addresses = { databaseUrl: mysql.url, redisUrl: upstash.url, wechatUrl: 'http://127.0.0.1:9', sandbox: false };
   takeEnvironment({ ...functionEnvironment(keys, addresses), LOG: 'off' });
-  const api = await startHttpApi();
+  const api = await startHttpApi({ distDirectory: bundleFolder() });
   onTestFinished(() => api.stop());
   expect(await (await fetch(`${api.url}/health`)).json()).toMatchObject({ status: 'ok' });
   const app = { name: 'a', methods: NEW_METHODS, scopes: NEW_SCOPES, plugins: null, validates: null };

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CLIENT_PROPERTIES } from '../../build/bundles.mjs';
+import { bundleFolder } from '../support/bundles.ts';
 
-/** What is deployed: `npm run build` makes it. */
-const bundles = readdirSync('dist')
+/** What is deployed, as `npm run build` makes it. */
+const bundles = readdirSync(bundleFolder())
   .filter((name) => name.endsWith('.mjs'))
-  .map((name): [string, string] => [name, readFileSync(`dist/${name}`, 'utf8')]);
+  .map((name): [string, string] => [name, readFileSync(`${bundleFolder()}/${name}`, 'utf8')]);
 
 describe('a bundle', () => {
   test('of the authorizer is at most 105 KB with both clients in it', () => {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { allResources } from '../../shared/data/resources.ts';
-import { temporaryFolder } from '../support/engines.ts';
 import { portalJson } from '../support/portal-command.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let stack: TestStack;
 let page: string;
