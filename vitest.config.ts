@@ -21,6 +21,8 @@ export default defineConfig({
       lane('packages', [bundles]),
     ],
     pool: 'forks',
+    isolate: false,
+    setupFiles: ['test/support/fresh-file.ts'],
     maxWorkers: 2,
     // Node loads the bundles by itself: Vite would transform a megabyte of minified code for each test file.
     server: { deps: { external: [/\/bundles\/[\w-]+\.mjs/] } },

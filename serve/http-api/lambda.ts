@@ -27,9 +27,6 @@ interface Loaded {
   instance: Promise<Instance>;
 }
 
-/** Of the whole process, since its modules are shared by all that is started in it. */
-let generation = 0;
-
 export function startLambda(options: {
   service: string;
   stage: string;
@@ -57,7 +54,7 @@ export function startLambda(options: {
     if (present) retire(present);
     if (!existsSync(fileOf(entry))) return Promise.reject(new Error(`${entry.bundle}.mjs is not built`));
     // The query makes Node import the file again instead of handing out the module it has.
-    const url = `${pathToFileURL(fileOf(entry)).href}?generation=${++generation}`;
+    const url = `${pathToFileURL(fileOf(entry)).href}?loaded=${randomUUID()}`;
     const functionName = `${options.service}-${options.stage}-${entry.name}`;
     const facts = { functionName, memoryMegabytes: entry.memoryMegabytes };
     const entered: Loaded = {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { setUserFields } from '../../shared/app/admin.ts';
+import { openSession } from '../../shared/session/devices.ts';
+import { insertAccount, makeHashQuick, KNOWN_PASSWORD as PASSWORD } from '../support/known-accounts.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
-const PASSWORD = 'nine-herons-on-the-bank';
 const NEXT = 'ten-herons-in-the-reeds';
 
 describe('an account', () => {
@@ -26,10 +27,12 @@ describe('an account', () => {
   const logIn = (account: string, password = PASSWORD, at = app) =>
     call('POST', '/login', undefined, { account, password }, at);
   async function newUser(profile = {}) {
-    const account = newName();
-    const { body } = await call('POST', '/accounts', undefined, { account, password: PASSWORD, profile });
-    return { account, userId: String(body.userId), session: String((await logIn(account)).body.token) };
+    const user = await insertAccount(stack.mysql, { profile });
+    return { ...user, session: await newSession(user.userId) };
   }
+  /** As a login with the password would open it, without the hash. */
+  const newSession = async (userId: string, at = app): Promise<string> =>
+    (await openSession(at.appId, { userId, version: 1 }, 'test', [])).token;
   const codeOf = async (session: string, at = app): Promise<string> =>
     (await call('GET', '/me', session, undefined, at)).body.code ?? 'alive';
 
@@ -45,8 +48,8 @@ describe('an account', () => {
   });
 
   test('changes of a profile are seen by all devices with the next request', async () => {
-    const { account, session } = await newUser({ nickname: 'before' });
-    const tablet = (await logIn(account)).body.token;
+    const { account, userId, session } = await newUser({ nickname: 'before' });
+    const tablet = await newSession(userId);
     await call('GET', '/me', tablet);
     const profile = { nickname: '小林', tags: ['a', { deep: true }], n: 1.5 };
     const changed = await call('PUT', '/me', session, { profile });
@@ -83,9 +86,9 @@ describe('an account', () => {
   });
 
   test('a new password ends all other sessions everywhere, and the one at hand goes on', async () => {
-    const { account, session } = await newUser();
+    const { account, userId, session } = await newUser();
     const other = await stack.createApp();
-    const [tablet, elsewhere] = [(await logIn(account)).body.token, (await logIn(account, PASSWORD, other)).body.token];
+    const [tablet, elsewhere] = [await newSession(userId), await newSession(userId, other)];
     await call('GET', '/me', tablet);
     const wrong = await call('PUT', '/me/password', session, { oldPassword: 'not-it-at-all', newPassword: NEXT });
     expect(wrong).toMatchObject({ status: 401, body: { code: 'BAD_CREDENTIALS' } });
@@ -114,7 +117,8 @@ describe('an account', () => {
   });
 
   test('guesses at the old password lock the change, not the session', async () => {
-    const { session } = await newUser();
+    const { account, session } = await newUser();
+    await makeHashQuick(stack.mysql, account);
     const change = (oldPassword: string) => call('PUT', '/me/password', session, { oldPassword, newPassword: NEXT });
     for (let i = 0; i < 10; i++) expect((await change(`guess-number-${i}`)).status).toBe(401);
     expect(await change(PASSWORD)).toMatchObject({ status: 429, body: { code: 'LOCKED' } });
@@ -123,7 +127,7 @@ describe('an account', () => {
 
   test('that is erased leaves nothing that tells who it was, and its name is free again', async () => {
     const { account, session, userId } = await newUser({ nickname: 'erase-me' });
-    const tablet = (await logIn(account)).body.token;
+    const tablet = await newSession(userId);
     await stack.mysql.query('INSERT INTO user_fields (app_id, user_id, fields) VALUES (?, ?, ?)', [
       app.appId,
       userId,
@@ -159,13 +163,13 @@ describe('an account', () => {
 
   test('fields that an app registered are kept by its schema, and no other app sees them', async () => {
     const [shop, other] = [await stack.createApp(), await stack.createApp()];
-    const { account } = await newUser();
+    const { account, userId } = await newUser();
     const schema = {
       type: 'object',
       properties: { city: { type: 'string', maxLength: 20 }, level: { type: 'integer' } },
     };
     await setUserFields(shop.appId, schema, 'test');
-    const session = (await logIn(account, PASSWORD, shop)).body.token;
+    const session = await newSession(userId, shop);
     expect((await call('GET', '/me', session, undefined, shop)).body.fields).toEqual({});
     const fields = { city: '杭州', level: 3 };
     const changed = await call('PUT', '/me', session, { fields }, shop);
@@ -177,7 +181,7 @@ describe('an account', () => {
       const answer = await call('PUT', '/me', session, { fields: wrong }, shop);
       expect(answer, JSON.stringify(wrong)).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
     }
-    const none = (await logIn(account)).body.token;
+    const none = await newSession(userId);
     expect((await call('PUT', '/me', none, { fields })).status).toBe(400);
   });
 

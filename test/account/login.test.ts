@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { insertAccount, KNOWN_PASSWORD as PASSWORD } from '../support/known-accounts.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
-const PASSWORD = 'a-quiet-river-at-dawn';
 const freshName = (): string => `user-${randomBytes(6).toString('hex')}`;
 
 describe('logging in by account and password', () => {
@@ -32,8 +32,7 @@ describe('logging in by account and password', () => {
   });
 
   test('a login costs two requests to Redis and two to MySQL', async () => {
-    const account = freshName();
-    await register(account);
+    const { account } = await insertAccount(stack.mysql);
     await logIn(account);
     await stack.resetCounters();
     expect((await logIn(account)).status).toBe(200);
@@ -41,8 +40,7 @@ describe('logging in by account and password', () => {
   });
 
   test('a read with a session costs one request to Redis in all', async () => {
-    const account = freshName();
-    await register(account);
+    const { account } = await insertAccount(stack.mysql);
     const session = (await logIn(account)).body.token;
     await stack.call(app, 'GET', '/me', { session });
     await stack.resetCounters();
@@ -58,8 +56,7 @@ describe('logging in by account and password', () => {
   });
 
   test('an account that nobody has and a wrong password get the same answer', async () => {
-    const account = freshName();
-    await register(account);
+    const { account } = await insertAccount(stack.mysql);
     const [wrong, unknown] = [await logIn(account, 'not-the-password'), await logIn(freshName(), 'not-the-password')];
     const shape = ({ status, body, headers }: typeof wrong) => ({
       status,
@@ -71,8 +68,7 @@ describe('logging in by account and password', () => {
   });
 
   test('a login that succeeded is one, also when Redis is gone before it ends', async () => {
-    const account = freshName();
-    await register(account);
+    const { account } = await insertAccount(stack.mysql);
     let requests = 0;
     stack.faults.redis = () => (++requests > 1 ? { kind: 'drop-before' } : undefined);
     const login = await logIn(account);

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { runDatabaseCommand } from '../../db/command.ts';
 import { executeOverHttp } from '../../db/execute.ts';
 import { migrate, migrationStatus } from '../../db/migrate.ts';
 import { readMigrations } from '../../db/migration-files.ts';
@@ -40,12 +41,23 @@ afterEach(async () => {
 
 type Run = { code: number; stdout: string; stderr: string };
 
-function db(argv: string[], environment: Record<string, string> = {}): Promise<Run> {
-  const { DATABASE_URL: _url, SANDBOX_KEY: _key, ...inherited } = process.env;
-  const options = { cwd: checkout, env: { ...inherited, ...environment } };
+const noSecretIn = (run: Run): Run => {
+  expect(run.stdout + run.stderr, 'a terminal keeps no secret').not.toContain(password);
+  return run;
+};
+
+/** `npm run db -- ...` without its process, which takes a second. */
+async function db(argv: string[], environment: Record<string, string> = {}): Promise<Run> {
+  const [out, err]: [string[], string[]] = [[], []];
+  const terminal = { out: (line: string) => out.push(line), err: (line: string) => err.push(line) };
+  const code = await runDatabaseCommand(argv, terminal, environment);
+  return noSecretIn({ code, stdout: out.join('\n'), stderr: err.join('\n') });
+}
+
+function dbInTerminal(argv: string[], environment: Record<string, string>): Promise<Run> {
+  const options = { cwd: checkout, env: { PATH: process.env.PATH, ...environment } };
   return new Promise((resolve) => {
     execFile(process.execPath, ['--import', 'tsx', 'db/main.ts', ...argv], options, (error, stdout, stderr) => {
-      expect(stdout + stderr, 'a terminal keeps no secret').not.toContain(password);
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
@@ -69,6 +81,13 @@ test('migrates, shows and seeds the database that the environment names', async 
   expect(seeded.code).toBe(0);
   const rows = await executeOverHttp(gateway.url)('SELECT name FROM services WHERE id = 1');
   expect(rows).toEqual([{ name: '江畔·上门保洁（体验）' }]);
+});
+
+test('a command typed in a terminal prints its answer and ends with its code', async () => {
+  const status = noSecretIn(await dbInTerminal(['status', '--json'], { DATABASE_URL: gateway.url }));
+  expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/^database: .* \(DATABASE_URL\)$/m) });
+  expect(lastLine(status)).toMatchObject({ migrations: readMigrations().map(({ name }) => ({ name })) });
+  expect(await dbInTerminal(['mirgate'], {})).toMatchObject({ code: 2, stdout: '' });
 });
 
 test('without an environment it works on the running dev server, sandbox included', async () => {

@@ -1,20 +1,23 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { startTestStack, type TestStack } from '../support/stack.ts';
 
 const away = () => ({ kind: 'status', status: 500, body: '' }) as const;
-const ask = (stack: TestStack) => stack.send('GET', '/health', {});
+const ask = () => stack.send('GET', '/health', {});
 
-/** What is known is kept for 5 s, so each test brings its own. */
-async function freshStack(): Promise<TestStack> {
-  const stack = await startTestStack();
-  onTestFinished(() => stack.stop());
-  return stack;
-}
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await startTestStack();
+});
+/** What is known is kept for 5 s: each test begins with functions that know nothing. */
+beforeEach(async () => {
+  stack.faults.redis = undefined;
+  stack.faults.mysql = undefined;
+  await stack.api.reload();
+});
 
 test('anybody may ask, and however many do, the engines are asked once', async () => {
-  const stack = await freshStack();
   await stack.resetCounters();
-  const answers = await Promise.all(Array.from({ length: 50 }, () => ask(stack)));
+  const answers = await Promise.all(Array.from({ length: 50 }, () => ask()));
   for (const { status, body } of answers) {
     expect([status, body]).toEqual([200, { status: 'ok', engines: { redis: 'ok', mysql: 'ok' } }]);
   }
@@ -24,18 +27,16 @@ test('anybody may ask, and however many do, the engines are asked once', async (
 test.each(['redis', 'mysql'] as const)(
   'with %s away the service is degraded, and says which engine it is',
   async (engine) => {
-    const stack = await freshStack();
     stack.faults[engine] = away;
-    const { status, body } = await ask(stack);
+    const { status, body } = await ask();
     const engines = { redis: 'ok', mysql: 'ok', [engine]: 'away' };
     expect([status, body]).toEqual([200, { status: 'degraded', engines }]);
   },
 );
 
 test('with both engines away nothing can be served: 503, and no word of why', async () => {
-  const stack = await freshStack();
   stack.faults.redis = away;
   stack.faults.mysql = away;
-  const { status, headers, body } = await ask(stack);
+  const { status, headers, body } = await ask();
   expect([status, body.code, headers.get('retry-after')]).toEqual([503, 'UNAVAILABLE', '5']);
 });

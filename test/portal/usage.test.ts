@@ -84,26 +84,26 @@ test('docs/operations.md tells of every command', async () => {
 
 describe('where it works', () => {
   test('nothing runs on the folder: a sentence says what to start', async () => {
-    const run = await portal(['app', 'list', '--json', '--data', join(folder.path, 'nowhere')], outside());
+    const run = await portalHere(['app', 'list', '--json', '--data', join(folder.path, 'nowhere')], outside());
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('start "npm run dev"') });
     expect(run.json).toMatchObject({ error: expect.stringContaining('Nothing runs on') });
   });
 
   test('a deployed stage that the environment names by half is not guessed at', async () => {
-    const run = await portal(['app', 'list'], outside({ DATABASE_URL: stack.env.DATABASE_URL ?? '' }));
+    const run = await portalHere(['app', 'list'], outside({ DATABASE_URL: stack.env.DATABASE_URL ?? '' }));
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('UPSTASH_REDIS_REST_URL') });
   });
 
   test('a key that a command needs and nobody set is named', async () => {
     const { DATABASE_URL = '', UPSTASH_REDIS_REST_URL = '', UPSTASH_REDIS_REST_TOKEN = '' } = stack.env;
     const stage = { DATABASE_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
-    const run = await portal(['app', 'create', '--name', 'x'], outside(stage));
+    const run = await portalHere(['app', 'create', '--name', 'x'], outside(stage));
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('MASTER_KEY is not set') });
   });
 
   test('an engine that is away is a sentence, and nothing it said is printed', async () => {
     stack.faults.mysql = () => ({ kind: 'status', status: 500, body: 'SECRET ENGINE TEXT' });
-    const run = await portal(['app', 'list']);
+    const run = await portalHere(['app', 'list']);
     stack.faults.mysql = undefined;
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('The database did not do it') });
     expect(run.stdout + run.stderr).not.toContain('SECRET');
@@ -112,16 +112,24 @@ describe('where it works', () => {
   test('a disable that Redis cannot enforce is refused, and the app goes on', async () => {
     const app = await stack.createApp();
     stack.faults.redis = () => ({ kind: 'status', status: 500, body: '' });
-    const run = await portal(['app', 'disable', '--app', app.appId]);
+    const run = await portalHere(['app', 'disable', '--app', app.appId]);
     stack.faults.redis = undefined;
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('Redis did not do it') });
-    expect(await portal(['app', 'show', '--app', app.appId, '--json'])).toMatchObject({ json: { disabled: false } });
+    expect(await portalHere(['app', 'show', '--app', app.appId, '--json'])).toMatchObject({
+      json: { disabled: false },
+    });
   });
+});
+
+test('a command typed in a terminal prints its answer, and where it works, and ends with its code', async () => {
+  const listed = await portal(['app', 'list']);
+  expect(listed).toMatchObject({ code: 0, stderr: expect.stringMatching(/^on stage dev, database 127\.0\.0\.1:\d+ /) });
+  expect(await portal(['app', 'creat'])).toMatchObject({ code: 2, stderr: expect.stringContaining('app create') });
 });
 
 test('each command is done as it is typed, and prints something for a person', async () => {
   const run = async (...argv: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await portal(argv);
+    const { code, stdout, stderr } = await portalHere(argv);
     expect(code, `${argv.join(' ')}: ${stderr}`).toBe(0);
     expect(stderr).toMatch(/^on stage dev, database 127\.0\.0\.1:\d+ \(environment\)$/m);
     return stdout;
@@ -155,4 +163,4 @@ test('each command is done as it is typed, and prints something for a person', a
   await run('hot');
   await run('master-key', 'reseal');
   expect(await run('audit', 'list')).toContain('master-key.reseal');
-}, 120_000);
+});

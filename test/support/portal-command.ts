@@ -25,10 +25,15 @@ export function portal(argv: readonly string[], environment: NodeJS.ProcessEnv =
   });
 }
 
-/** The same in this process, which is faster: for what a test needs more than once. */
-export async function portalHere(argv: readonly string[]): Promise<PortalRun> {
+/** The same in this process: a process of its own takes a second, and only tests of `portal/main.ts` need one. */
+export async function portalHere(
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<PortalRun> {
   const [out, err]: [string[], string[]] = [[], []];
-  const code = await runPortal(argv, { out: (line) => out.push(line), err: (line) => err.push(line) });
+  const code = await withEnvironment(environment, () =>
+    runPortal(argv, { out: (line) => out.push(line), err: (line) => err.push(line) }),
+  );
   const last = out.at(-1) ?? '';
   return {
     code,
@@ -36,6 +41,17 @@ export async function portalHere(argv: readonly string[]): Promise<PortalRun> {
     stderr: err.join('\n'),
     json: last.startsWith('{') ? JSON.parse(last) : undefined,
   };
+}
+
+/** A command changes its environment for itself alone, as it would in a process of its own. */
+async function withEnvironment<T>(environment: NodeJS.ProcessEnv, work: () => Promise<T>): Promise<T> {
+  const before = process.env;
+  process.env = { ...environment };
+  try {
+    return await work();
+  } finally {
+    process.env = before;
+  }
 }
 
 /** A command that is not done fails the test with what it said. */
