@@ -45,20 +45,19 @@ const justRead = new LocalCache<true>(1_000, 5_000);
  * The app by its id; null: there is none, which an AppID that does not prove itself says alone. From the process, else
  * Redis, else MySQL (0, 1 or 2 requests to Redis). Throws EngineError when no engine can tell.
  */
-export const findApp = async (appId: string): Promise<App | null> =>
-  warm.get(appId) ?? (provesItself(appId) ? readApp(appId) : null);
+export const findApp = async (appId: string, now = Date.now()): Promise<App | null> =>
+  warm.get(appId, now) ?? (provesItself(appId) ? readApp(appId, now) : null);
 
 /** The app as it is now, where what the process knows of it is older than 5 s; undefined: it is not. */
-export const findFresherApp = async (appId: string): Promise<App | null | undefined> =>
-  justRead.get(appId) ? undefined : readApp(appId);
+export const findFresherApp = async (appId: string, now = Date.now()): Promise<App | null | undefined> =>
+  justRead.get(appId, now) ? undefined : readApp(appId, now);
 
-async function readApp(appId: string): Promise<App | null> {
-  const startedAt = Date.now();
+async function readApp(appId: string, now: number): Promise<App | null> {
   const [found] = await readThrough<AppRecord>([appKey(appId)], POLICY, async () => [await loadApp(appId)]);
   if (!found?.value) return null;
-  const app = openRecord(found.value, startedAt);
-  warm.set(appId, app, startedAt);
-  justRead.set(appId, true, startedAt);
+  const app = openRecord(found.value, now);
+  warm.set(appId, app, now);
+  justRead.set(appId, true, now);
   return app;
 }
 

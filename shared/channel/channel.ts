@@ -28,11 +28,10 @@ const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds:
 const warm = new LocalCache<Channel>(200, 5_000);
 
 /** Throws INVALID_INPUT for a channel that is not registered. */
-export async function findChannel(channel: string): Promise<Channel> {
+export async function findChannel(channel: string, now = Date.now()): Promise<Channel> {
   if (channel === DEMO.channel && sandboxKey()) return DEMO;
-  const known = warm.get(channel);
+  const known = warm.get(channel, now);
   if (known) return known;
-  const startedAt = Date.now();
   const [found] = await readThrough<Channel>([channelKey(channel)], POLICY, async () => {
     const [row] = await query(
       'SELECT verify_url, login_host, login_port, version FROM channels WHERE channel = ? AND removed_at IS NULL',
@@ -43,7 +42,7 @@ export async function findChannel(channel: string): Promise<Channel> {
     return [{ value: { channel, verifyUrl: String(row.verify_url), loginList }, version: Number(row.version) }];
   });
   if (!found?.value) throw invalidInput({ path: 'channel', message: 'unknown channel' });
-  warm.set(channel, found.value, startedAt);
+  warm.set(channel, found.value, now);
   return found.value;
 }
 

@@ -71,10 +71,9 @@ else redis.call('SET', KEYS[1], user .. ';' .. table.concat(kept, ','), 'KEEPTTL
 return 1
 `);
 
-export async function issueFirstString(appId: string, user: ChannelUser) {
+export async function issueFirstString(appId: string, user: ChannelUser, now = Date.now()) {
   const address = accountAddress(user);
   const random = randomBytes(16).toString('base64url');
-  const now = Date.now();
   const lifeMs = FIRST_STRING_SECONDS * 1000;
   const owner = Buffer.from(JSON.stringify([user.channel, user.channelUserId])).toString('base64url');
   await evaluate(addFirstScript, [firstKey(appId, address)], [random, now, lifeMs, MAX_LIVE, owner]);
@@ -99,8 +98,11 @@ const mismatch = (): AppError => new AppError('LOGIN_INFO_MISMATCH');
  * Finds the live first string that the digest was made with and uses it up; a wrong digest uses up none. The digest is
  * recomputed from what the server issued, never from what the client says was issued. Throws LOGIN_INFO_MISMATCH.
  */
-export async function redeemFirstString(appId: string, presented: PresentedDigest): Promise<ChannelUser> {
-  const now = Date.now();
+export async function redeemFirstString(
+  appId: string,
+  presented: PresentedDigest,
+  now = Date.now(),
+): Promise<ChannelUser> {
   if (Math.abs(now / 1000 - Number(presented.timeStamp)) > WINDOW_SECONDS) throw mismatch();
   const key = firstKey(appId, presented.accountAddress);
   const [stored] = await batch([['get', key]]);
@@ -159,9 +161,13 @@ const boundHash = (secondString: string, { address, port }: LoginEntry): string 
   createHash('sha256').update(`${secondString}\n${address}\n${port}`).digest('hex');
 
 /** Bound to account, app and entry: what is kept is a hash for each entry of the login list. */
-export async function issueSecondString(appId: string, address: string, loginList: readonly LoginEntry[]) {
+export async function issueSecondString(
+  appId: string,
+  address: string,
+  loginList: readonly LoginEntry[],
+  now = Date.now(),
+) {
   const secondString = randomBytes(32).toString('base64url');
-  const now = Date.now();
   const lifeMs = SECOND_STRING_SECONDS * 1000;
   const hashes = loginList.map((entry) => boundHash(secondString, entry));
   await evaluate(addSecondScript, [secondKey(appId, address)], [now, lifeMs, MAX_LIVE, MAX_TRIES, ...hashes]);
@@ -169,7 +175,13 @@ export async function issueSecondString(appId: string, address: string, loginLis
 }
 
 /** Row C6. Throws LOGIN_INFO_MISMATCH for a wrong string, a wrong entry, a used or an old one. */
-export async function redeemSecondString(appId: string, address: string, secondString: string, entry: LoginEntry) {
-  const args = [boundHash(secondString, entry), Date.now()];
+export async function redeemSecondString(
+  appId: string,
+  address: string,
+  secondString: string,
+  entry: LoginEntry,
+  now = Date.now(),
+) {
+  const args = [boundHash(secondString, entry), now];
   if ((await evaluate<number>(takeSecondScript, [secondKey(appId, address)], args)) !== 1) throw mismatch();
 }

@@ -23,11 +23,18 @@ const EMPTY_SHA256 = createHash('sha256').digest('hex');
 /** An unknown or disabled app costs the same path as a live one. */
 const DUMMY_KEY: AppKey = { keyId: '', ...signingKey('', createHash('sha256').update('no such app').digest('hex')) };
 
-/** Proves signature and time from the token alone. It never sees a body: v2 signs the hash that the caller declares. */
-export async function authorizeCall(event: APIGatewayRequestAuthorizerEventV2, lambda: Context): Promise<Decision> {
+/**
+ * Proves signature and time from the token alone. It never sees a body: v2 signs the hash that the caller declares.
+ * `now`: Unix milliseconds, of which the token's window is.
+ */
+export async function authorizeCall(
+  event: APIGatewayRequestAuthorizerEventV2,
+  lambda: Context,
+  now = Date.now(),
+): Promise<Decision> {
   const startedAt = Date.now();
   return runInvocation(lambda.awsRequestId, lambda.getRemainingTimeInMillis(), async () => {
-    const decision = await decide(event);
+    const decision = await decide(event, now);
     const refusal = typeof decision === 'string' ? decision : undefined;
     if (refusal) count(`access-token.${refusal}`);
     logInvocation({
@@ -40,17 +47,20 @@ export async function authorizeCall(event: APIGatewayRequestAuthorizerEventV2, l
   });
 }
 
-async function decide(event: APIGatewayRequestAuthorizerEventV2): Promise<AuthorizerContext | TokenRefusal> {
+async function decide(
+  event: APIGatewayRequestAuthorizerEventV2,
+  now: number,
+): Promise<AuthorizerContext | TokenRefusal> {
   const token = parseAccessToken(event.identitySource?.[0] ?? '');
   if (typeof token === 'string') return token;
   const request = signedRequest(event);
   if (!request) return 'path';
   try {
-    const known = await findApp(token.appId);
-    const verdict = judge(token, request, known);
+    const known = await findApp(token.appId, now);
+    const verdict = judge(token, request, known, now);
     if (typeof verdict !== 'string' || !known || !MAY_HAVE_CHANGED.has(verdict)) return allowed(verdict, token, event);
-    const fresher = await findFresherApp(token.appId);
-    return allowed(fresher === undefined ? verdict : judge(token, request, fresher), token, event);
+    const fresher = await findFresherApp(token.appId, now);
+    return allowed(fresher === undefined ? verdict : judge(token, request, fresher, now), token, event);
   } catch (error) {
     // App record not to be had: allowed with `unavailable`, and endpoint() answers 503.
     if (error instanceof EngineError) return { unavailable: true };
@@ -65,12 +75,13 @@ function judge(
   token: AccessToken,
   request: SignedRequest,
   app: App | null,
+  now: number,
 ): { app: App; signer: AppKey } | TokenRefusal {
   const signer = findSigner(token, app?.keys ?? [], request);
   if (!app) return 'unknown-app';
   if (app.disabled) return 'app-disabled';
   if (!app.methods.includes(token.signatureMethod)) return 'method';
-  if (!isInWindow(token, Date.now() / 1000)) return 'window';
+  if (!isInWindow(token, now / 1000)) return 'window';
   return signer ? { app, signer } : 'signature';
 }
 

@@ -36,16 +36,15 @@ const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds:
 const warm = new LocalCache<Plugin>(1_000, 5_000);
 
 /** null: there is none. From the process, else Redis, else MySQL (0, 1 or 2 requests to Redis). Throws EngineError. */
-export async function findPlugin(pluginId: string): Promise<Plugin | null> {
+export async function findPlugin(pluginId: string, now = Date.now()): Promise<Plugin | null> {
   if (!PLUGIN_ID.test(pluginId)) return null;
-  const known = warm.get(pluginId);
+  const known = warm.get(pluginId, now);
   if (known) return known;
-  const startedAt = Date.now();
   const [found] = await readThrough<PluginRecord[]>([pluginsKey()], POLICY, async () => [await loadPlugins()]);
   const record = found?.value?.find((candidate) => candidate.pluginId === pluginId);
   if (!record) return null;
-  const plugin = openRecord(record, startedAt);
-  warm.set(pluginId, plugin, startedAt);
+  const plugin = openRecord(record, now);
+  warm.set(pluginId, plugin, now);
   return plugin;
 }
 

@@ -52,8 +52,9 @@ export async function issuePluginToken(
   plugin: Plugin,
   appId: string,
   user: CurrentUser,
+  now = Date.now(),
 ): Promise<{ pluginToken: string; expiresAt: string; server: string }> {
-  const { pluginToken, record } = mintPluginToken(plugin.pluginId, appId, user);
+  const { pluginToken, record } = mintPluginToken(plugin.pluginId, appId, user, now);
   if (!(await pushed(plugin, 'issued', record, Date.now() + PUSH_MS))) {
     throw new AppError('PLUGIN_SERVER_UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
   }

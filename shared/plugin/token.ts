@@ -99,6 +99,7 @@ export async function checkPluginToken(
   presented: PresentedPluginToken,
   pluginId: string,
   reads: readonly ReadAnswer[],
+  now = Date.now(),
 ): Promise<{ userId: string; expiresAt: string } | null> {
   const [record = '', copy = '', version = ''] = reads.map(({ stored }) => stored);
   const stored = decodePlain(record);
@@ -108,13 +109,13 @@ export async function checkPluginToken(
     !token ||
     token.pluginId !== pluginId ||
     token.hash !== presented.hash ||
-    Date.parse(token.expiresAt) <= Date.now()
+    Date.parse(token.expiresAt) <= now
   ) {
     return null;
   }
-  let standing = standingOf(copy, version);
+  let standing = standingOf(copy, version, now);
   if (standing === 'unknown') {
-    const truth = await findSession(token, token.appId);
+    const truth = await findSession(token, token.appId, now);
     standing = truth.alive ? { alive: true, version: truth.user.version } : truth;
     // Dead once is dead for good: without its record the next question costs MySQL nothing.
     if (!isAliveFor(token, standing)) await deleteKeys([pluginTokenKey(token.hash)]).catch(ignoreEngine);

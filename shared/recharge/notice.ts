@@ -9,12 +9,16 @@ import { findRefund, recordMadeRefund, recordRefund } from './refund.ts';
  * Takes a provider's notice; when it returns, what it tells is durable. undefined: nothing is to be said in the answer.
  * Throws NOT_FOUND (no such provider or order), BAD_NOTIFY_SIGNATURE, INVALID_INPUT, NOTICE_MISMATCH, EngineError.
  */
-export async function receiveNotice(providerName: string, raw: RawNotice): Promise<object | undefined> {
+export async function receiveNotice(
+  providerName: string,
+  raw: RawNotice,
+  now = Date.now(),
+): Promise<object | undefined> {
   const provider = await findProvider(providerName);
   if (!provider) throw new AppError('NOT_FOUND');
   let notice: ProviderNotice;
   try {
-    notice = provider.readNotice(raw);
+    notice = provider.readNotice(raw, Math.floor(now / 1000));
   } catch (error) {
     if (error instanceof AppError && error.code === 'BAD_NOTIFY_SIGNATURE') {
       count(`recharge.notice-refused.${provider.name}`);
@@ -28,10 +32,14 @@ export async function receiveNotice(providerName: string, raw: RawNotice): Promi
 }
 
 /** Answers the question by which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */
-export async function answerRegistration(providerName: string, query: RawNotice['query']): Promise<string> {
+export async function answerRegistration(
+  providerName: string,
+  query: RawNotice['query'],
+  now = Date.now(),
+): Promise<string> {
   const provider = await findProvider(providerName);
   if (!provider?.echo) throw new AppError('NOT_FOUND');
-  return provider.echo(query);
+  return provider.echo(query, Math.floor(now / 1000));
 }
 
 async function receiveRefund(notice: Extract<ProviderNotice, { kind: 'refund' }>): Promise<void> {

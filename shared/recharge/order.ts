@@ -93,11 +93,11 @@ interface CreatedOrder {
  * One statement, and one more for a repeated call. The price is read from the catalogue by the statement itself; the
  * order number is the idempotency key. Throws INVALID_INPUT (no such product), IDEMPOTENCY_KEY_REUSED (another body).
  */
-export async function createOrder(wanted: NewOrder): Promise<CreatedOrder> {
+export async function createOrder(wanted: NewOrder, now = Date.now()): Promise<CreatedOrder> {
   const { appId, userId, productId, provider, providerAppId, merchantId } = wanted;
   const orderNo = orderNumber(appId, userId, wanted.idempotencyKey);
   const hash = requestHash({ productId, provider });
-  const expiresAt = new Date(Date.now() + ORDER_SECONDS * 1000).toISOString();
+  const expiresAt = new Date(now + ORDER_SECONDS * 1000).toISOString();
   try {
     // LAST_INSERT_ID(n) comes back as insertId: the price without a second statement.
     const { rowsAffected, insertId } = await writeRepeatably(

@@ -22,10 +22,10 @@ export interface Provider {
   refund(refund: ProviderRefund): Promise<RefundState>;
   /** What it billed on a day of China, where it can be asked. Throws UNAVAILABLE. */
   bill?(day: string): Promise<BillLine[]>;
-  /** Reads a notice over its raw bytes. Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT. */
-  readNotice(notice: RawNotice): ProviderNotice;
+  /** Reads a notice over its raw bytes; `nowSeconds` decides whether its signature is young enough. Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT. */
+  readNotice(notice: RawNotice, nowSeconds: number): ProviderNotice;
   /** The text that registers the address of notices, where the provider asks for it. Throws BAD_NOTIFY_SIGNATURE. */
-  echo?(query: RawNotice['query']): string;
+  echo?(query: RawNotice['query'], nowSeconds: number): string;
 }
 
 /** One line of a provider's bill (T+1): a payment, or a refund of one. */

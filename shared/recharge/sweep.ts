@@ -22,18 +22,24 @@ interface Sweep {
 
 const BATCH = 50;
 
-/** Works until nothing is due or `stopAt` (Unix milliseconds) has come. */
-export async function sweepRecharge({ stopAt }: { stopAt: number }): Promise<Sweep> {
+/** Works until nothing is due or `stopAt` has come by the clock `now` (both Unix milliseconds). */
+export async function sweepRecharge({
+  stopAt,
+  now = Date.now,
+}: {
+  stopAt: number;
+  now?: () => number;
+}): Promise<Sweep> {
   const sweep: Sweep = { repaired: 0, asked: 0, credited: 0, closed: 0, refunds: 0, failed: 0 };
   await attempt(sweep, async () => {
     sweep.repaired = await repairMarks();
   });
-  for (let more = true; more && Date.now() < stopAt; ) {
+  for (let more = true; more && now() < stopAt; ) {
     const orders = await dueOrders();
     const refunds = await dueRefunds(BATCH);
     more = orders.length === BATCH || refunds.length === BATCH;
-    for (const order of orders) if (Date.now() < stopAt) await attempt(sweep, () => sweepOrder(order, sweep));
-    for (const refund of refunds) if (Date.now() < stopAt) await attempt(sweep, () => sweepRefund(refund, sweep));
+    for (const order of orders) if (now() < stopAt) await attempt(sweep, () => sweepOrder(order, sweep, now()));
+    for (const refund of refunds) if (now() < stopAt) await attempt(sweep, () => sweepRefund(refund, sweep));
   }
   for (const [name, number] of Object.entries(sweep)) if (number > 0) count(`recharge.sweep.${name}`, number);
   return sweep;
@@ -58,8 +64,8 @@ async function dueOrders(): Promise<Order[]> {
   return rows.map(orderFromRow);
 }
 
-async function sweepOrder(order: Order, sweep: Sweep): Promise<void> {
-  const next = nextOrderCheck(order);
+async function sweepOrder(order: Order, sweep: Sweep, now: number): Promise<void> {
+  const next = nextOrderCheck(order, now);
   // The last check is claimed like any other: whoever dies in it leaves it to the next day.
   if (!(await claim('recharge_orders', 'order_no', order.orderNo, order.checks, next ?? 24 * HOUR))) return;
   const provider = await providerOf(order);
@@ -69,7 +75,7 @@ async function sweepOrder(order: Order, sweep: Sweep): Promise<void> {
   }
   sweep.asked++;
   let asked = await provider.ask(order.orderNo);
-  if (asked.state === 'open' && Date.parse(order.expiresAt) <= Date.now()) {
+  if (asked.state === 'open' && Date.parse(order.expiresAt) <= now) {
     // Who pays between the question and the close is credited all the same.
     asked = (await provider.close(order.orderNo)) === 'paid' ? await provider.ask(order.orderNo) : { state: 'ended' };
   }

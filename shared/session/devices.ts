@@ -25,6 +25,7 @@ export async function openSession(
   /** At most 120 characters. */
   device: string,
   live: readonly LiveSession[],
+  now = Date.now(),
 ): Promise<{ token: string; expiresAt: string; sessionId: string; pushedOut: string[] }> {
   const { token, sessionId } = mintSession(appId, user.userId);
   const byUse = [...live].sort((a, b) => (rankOf(a) < rankOf(b) ? 1 : -1));
@@ -32,7 +33,7 @@ export async function openSession(
   const idle = Math.min(idleSeconds(), maxSeconds());
   const values: SqlValue[] = [appId, user.userId, sessionId, user.version, device, idle, maxSeconds(), null, null];
   for (const old of pushedOut)
-    values.push(appId, user.userId, old, user.version, '', 0, 0, sqlTime(Date.now()), 'pushed-out');
+    values.push(appId, user.userId, old, user.version, '', 0, 0, sqlTime(now), 'pushed-out');
   const tuple = '(?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
   // The session's id is a unique key: repeated after a lost answer it opens nothing twice.
   const open = (): Promise<Written> =>
@@ -42,7 +43,7 @@ export async function openSession(
        ON DUPLICATE KEY UPDATE ended_at = COALESCE(ended_at, VALUES(ended_at)), ended_by = COALESCE(ended_by, VALUES(ended_by))`,
       values,
     );
-  const expiresAt = new Date(Date.now() + maxSeconds() * 1000).toISOString();
+  const expiresAt = new Date(now + maxSeconds() * 1000).toISOString();
   if (pushedOut.length === 0) await open();
   else
     await writeStrict(

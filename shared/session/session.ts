@@ -66,7 +66,7 @@ type SessionTruth =
 const MARKER_POLICY: CachePolicy = { freshSeconds: 1, graceSeconds: 0, nullSeconds: MARKER_SECONDS };
 
 /** Asks MySQL, in one statement. Throws EngineError. */
-export async function findSession(session: SessionName, appId: string): Promise<SessionTruth> {
+export async function findSession(session: SessionName, appId: string, now = Date.now()): Promise<SessionTruth> {
   const [row] = await query(
     `SELECT s.user_version, s.ended_at, s.ends_at,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
@@ -83,7 +83,6 @@ export async function findSession(session: SessionName, appId: string): Promise<
       WHERE s.app_id = ? AND s.user_id = ? AND s.session_id = ?`,
     [appId, session.userId, session.sessionId],
   );
-  const now = Date.now();
   if (!row) return ended('LOGIN_EXPIRED', now);
   const revoked =
     row.ended_at !== null || row.disabled_at !== null || row.erased_at !== null || row.user_version !== row.version;

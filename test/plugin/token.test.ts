@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { rotatePluginSecret } from '../../shared/plugin/admin.ts';
+import { atTime } from '../support/clock.ts';
 import { startPluginWorld } from '../support/plugin-world.ts';
 
 let world: Awaited<ReturnType<typeof startPluginWorld>>;
@@ -58,6 +59,15 @@ describe('a plugin token', () => {
       expect(await world.isServed(plugin, body.pluginToken)).toBe(true);
       expect((await world.validate(plugin, body.pluginToken)).body.active).toBe(true);
     }
+  });
+
+  test('is alive until the millisecond that it names, and not from then on', async () => {
+    const plugin = await world.newPlugin();
+    const { body } = await world.issue(await world.newUser(), plugin.pluginId);
+    const endsAt = Date.parse(body.expiresAt);
+    const isActiveAt = async (now: number): Promise<boolean> =>
+      (await atTime(now, () => world.validate(plugin, body.pluginToken))).body.active;
+    expect([await isActiveAt(endsAt - 1), await isActiveAt(endsAt)]).toEqual([true, false]);
   });
 
   test('never ends after the session it was made from', async () => {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { atTime, wholeSecond } from '../support/clock.ts';
 import { newKey, newShopper, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 
 let shop: Shop;
@@ -148,14 +149,16 @@ describe('a notice of the sandbox', () => {
 
   test('with a wrong, missing, old or early signature is refused', async () => {
     const orderNo = await placed();
-    const now = Math.floor(Date.now() / 1000);
+    const at = wholeSecond();
+    const notifyAt = (timestamp: number) => atTime(at, () => shop.notify({ orderNo }, { timestamp }));
     const refused = { status: 401, body: { code: 'BAD_NOTIFY_SIGNATURE' } };
     expect(await shop.notify({ orderNo }, { signature: 'f'.repeat(64) })).toMatchObject(refused);
     expect(await shop.notify({ orderNo }, { signature: '' })).toMatchObject(refused);
-    expect(await shop.notify({ orderNo }, { timestamp: now - 330 })).toMatchObject(refused);
-    expect(await shop.notify({ orderNo }, { timestamp: now + 330 })).toMatchObject(refused);
+    expect(await notifyAt(at / 1000 - 301)).toMatchObject(refused);
+    expect(await notifyAt(at / 1000 + 301)).toMatchObject(refused);
     expect(await shop.stack.send('POST', '/recharge/notify/sandbox', {}, '{}')).toMatchObject(refused);
-    expect((await shop.notify({ orderNo }, { timestamp: now - 250 })).status).toBe(204);
+    expect((await notifyAt(at / 1000 - 300)).status).toBe(204);
+    expect((await notifyAt(at / 1000 + 300)).status).toBe(204);
   });
 
   test('beyond 64 KiB is too large, and what is no notice is invalid input', async () => {

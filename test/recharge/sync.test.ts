@@ -81,6 +81,20 @@ describe('the sweeper', () => {
     expect((await auditLedger()).findings).toEqual([]);
   });
 
+  test('closes an unpaid order in the millisecond in which it expires, and not before', async () => {
+    await place();
+    const [[order]] = (await shop.stack.mysql.query('SELECT expires_at FROM recharge_orders WHERE order_no = ?', [
+      orderNo,
+    ])) as unknown as [[{ expires_at: Date }]];
+    const sweepAt = async (now: number): Promise<string> => {
+      await makeDue();
+      await sweepRecharge({ stopAt: now + 20_000, now: () => now });
+      return (await shopper.get(`/recharge/${orderNo}`)).body.status;
+    };
+    const endsAt = order.expires_at.getTime();
+    expect([await sweepAt(endsAt - 1), await sweepAt(endsAt)]).toEqual(['pending', 'closed']);
+  });
+
   test('runs as a function on its schedule', async () => {
     await place();
     await makeDue();

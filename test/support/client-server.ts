@@ -37,8 +37,11 @@ export const problem = (status: number, code: string, more: object = {}): Script
   headers: { 'content-type': 'application/problem+json' },
 });
 
-/** `answer` decides by the call and by how many came before it. */
-export async function startServer(answer: (call: ReceivedCall, index: number) => ScriptedAnswer) {
+/** `answer` decides by the call and by how many came before it; `now` is the time that answers tell. */
+export async function startServer(
+  answer: (call: ReceivedCall, index: number) => ScriptedAnswer,
+  now: () => number = Date.now,
+) {
   const calls: ReceivedCall[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -47,12 +50,13 @@ export async function startServer(answer: (call: ReceivedCall, index: number) =>
       const raw = Buffer.concat(chunks);
       const encoded = String(request.headers['access-token'] ?? '');
       const token = JSON.parse(Buffer.from(encoded, 'base64').toString('utf8')) as ReceivedCall['token'];
-      const [method, url, headers] = [request.method ?? '', request.url ?? '', request.headers];
+      const [method, url, received] = [request.method ?? '', request.url ?? '', request.headers];
       const verified = token.signatureMethod === 'HMAC-SHA256' ? verifyV2(method, url, raw, token) : null;
-      const call = { method, url, headers, body: raw.toString('utf8'), token, verified };
+      const call = { method, url, headers: received, body: raw.toString('utf8'), token, verified };
       const scripted = answer(call, calls.push(call) - 1);
       if (scripted.drop === true) return request.socket.destroy();
-      response.writeHead(scripted.status, { 'content-type': 'application/json', ...scripted.headers });
+      const headers = { 'content-type': 'application/json', date: new Date(now()).toUTCString() };
+      response.writeHead(scripted.status, { ...headers, ...scripted.headers });
       if (scripted.body === undefined) return response.end();
       response.end(typeof scripted.body === 'string' ? scripted.body : JSON.stringify(scripted.body));
     });

@@ -89,7 +89,7 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
   const key = (name: string) => `key-${name}-${seed}`.padEnd(16, '0');
   const wallets = { provider: 'sandbox', providerAppId: '', merchantId: '' };
   const ordered = await Promise.all(
-    Array.from({ length: 4 }, async (_, i) => {
+    Array.from({ length: 5 }, async (_, i) => {
       const userId = users[i % users.length] as string;
       const wanted = { appId, userId, idempotencyKey: key(`order${i}`), productId: 'coins-60', ...wallets };
       const [first, again] = await Promise.all([

@@ -30,7 +30,7 @@ export function sandboxProvider(): Provider | undefined {
     close: async (orderNo) => ((await findSandboxPayment(orderNo)) ? 'paid' : 'closed'),
     refunds: true,
     refund: async () => 'success',
-    readNotice: (notice) => readNotice(notice, key),
+    readNotice: (notice, nowSeconds) => readNotice(notice, key, nowSeconds),
   };
 }
 
@@ -45,13 +45,13 @@ const paidForm = v.object({
 });
 
 /** The contract's notice: signed over the raw bytes, unknown members allowed. */
-function readNotice({ headers, body }: RawNotice, key: string): ProviderNotice {
+function readNotice({ headers, body }: RawNotice, key: string, nowSeconds: number): ProviderNotice {
   const timestamp = headers['sandbox-timestamp'] ?? '';
   const signature = headers['sandbox-signature'] ?? '';
   const expected = Buffer.from(sandboxSignature(key, timestamp, body));
   const given = Buffer.from(signature.toLowerCase());
   const signed = given.length === expected.length && timingSafeEqual(given, expected);
-  const fresh = /^[1-9]\d{9}$/.test(timestamp) && Math.abs(Date.now() / 1000 - Number(timestamp)) <= WINDOW_SECONDS;
+  const fresh = /^[1-9]\d{9}$/.test(timestamp) && Math.abs(nowSeconds - Number(timestamp)) <= WINDOW_SECONDS;
   if (!signed || !fresh) throw new AppError('BAD_NOTIFY_SIGNATURE');
 
   const json = parseJson(body);

@@ -109,9 +109,9 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       }
     },
 
-    readNotice({ headers, body }) {
+    readNotice({ headers, body }, receivedSeconds) {
       try {
-        const notice = pay.verifyNotice(headers, body, now());
+        const notice = pay.verifyNotice(headers, body, receivedSeconds);
         if (notice.kind === 'refund') {
           const { outRefundNo: refundNo, outTradeNo: orderNo, refundFen } = notice.refund;
           return { kind: 'refund', refundNo, orderNo, refundFen, state: stateOf(notice.refund) };

@@ -53,16 +53,14 @@ export function xpayProvider(config: unknown): Provider {
     close: async () => 'closed',
     // There is a refund here only once WeChat has told that the money went back.
     refund: async () => 'success',
-    readNotice: (notice) => refusingAsOurs(() => readPush(notice, push, offerId)),
-    echo: (query) => refusingAsOurs(() => pushEcho(query, pushToken, now())),
+    readNotice: (notice, nowSeconds) => refusingAsOurs(() => readPush(notice, push, offerId, nowSeconds)),
+    echo: (query, nowSeconds) => refusingAsOurs(() => pushEcho(query, pushToken, nowSeconds)),
   };
 }
 
-const now = (): number => Math.floor(Date.now() / 1000);
-
-function readPush({ query, body }: RawNotice, push: PushConfig, offerId: string) {
+function readPush({ query, body }: RawNotice, push: PushConfig, offerId: string, nowSeconds: number) {
   const answer = JSON.parse(deliverAnswer) as object;
-  const delivery = openPush(query, body, push, now());
+  const delivery = openPush(query, body, push, nowSeconds);
   if (!delivery || delivery.trial) return { kind: 'nothing', answer } as const;
   if (delivery.event === 'xpay_refund_notify') {
     const { outTradeNo: orderNo, wxRefundId: reference, refundFen, succeeded } = delivery;
