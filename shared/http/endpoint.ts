@@ -28,6 +28,7 @@ export function endpoint<
   return {
     route: declaration.route,
     success: declaration.success ?? 'ok',
+    demands: declaration,
     ...(declaration.rules && { rules: checkRules(declaration.route, declaration.rules) }),
     answer: async (event, _context, requestId) => handle(await admitted(declaration, event, requestId)),
   };

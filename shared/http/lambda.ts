@@ -4,7 +4,9 @@ import { checkConfig } from '../config.ts';
 import type { LockRule } from '../lock/rule.ts';
 import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
 import { Answer } from './answer.ts';
+import type { Auth, Permission } from './declaration.ts';
 import { headerOf } from './event.ts';
+import type { ObjectSchema } from './input.ts';
 import { type HttpAnswer, preferredLanguage, problemFor, type Success, successAnswer } from './problem.ts';
 
 /** One route of a function: what it answers, or what it throws. */
@@ -14,7 +16,19 @@ export interface Route {
   success: Success;
   /** Lock rules declared on the route itself, for the operator who looks at its counts. */
   rules?: readonly LockRule[];
+  /** What a caller must bring, for tools and tests that go over all routes. undefined: no authorizer stands before it. */
+  demands?: Demands;
   answer(event: APIGatewayProxyEventV2, lambda: Context, requestId: string): Promise<unknown>;
+}
+
+/** Its functions take what the schemas of the route yield. */
+interface Demands extends Permission {
+  auth: Auth;
+  lookup?: (input: never, app: never) => unknown;
+  needsUser?: (input: never) => boolean;
+  query?: ObjectSchema | undefined;
+  headers?: ObjectSchema | undefined;
+  body?: ObjectSchema | undefined;
 }
 
 type LambdaHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<HttpAnswer>;

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { signatureKey } from '../../shared/admission/replay-record.ts';
 import { mintSession, newUserId } from '../../shared/session/token.ts';
-import { declaredRoutes, everyRoute, type RouteRow, signedRoutes } from '../support/every-route.ts';
+import { declaredRoutes, everyRoute, type RouteRow, routesOf, signedRoutes } from '../support/every-route.ts';
 import { bytesOf, sendCall, signedHeaders } from '../support/http-call.ts';
 import {
   DEFECTS,
@@ -26,9 +26,17 @@ beforeAll(async () => {
 });
 const routeOf = (key: string): RouteRow => everyRoute.find(({ route }) => route === key) as RouteRow;
 
-test('every route of serverless.yml is known here, and the authorizer stands where it must', () => {
-  const known = everyRoute.map(({ route, auth }) => [route, auth === 'app' || auth === 'user']);
-  expect(declaredRoutes().sort()).toEqual(known.sort());
+test('serverless.yml and the functions name the same routes, and the authorizer stands where it must', async () => {
+  const functionNames = [...new Set(declaredRoutes.map(({ functionName }) => functionName))];
+  const served = await Promise.all(functionNames.map(async (name) => [name, await routesOf(name)] as const));
+  const known = served.flatMap(([name, routes]) => routes.map(({ route, demands }) => [name, route, Boolean(demands)]));
+  const declared = declaredRoutes.map(({ key, functionName, authorizer }) => [functionName, key, Boolean(authorizer)]);
+  expect(declared.sort()).toEqual(known.sort());
+});
+
+test('three routes stand open, each for callers who prove themselves otherwise or are told nothing', () => {
+  const open = everyRoute.filter(({ auth }) => auth === 'open').map(({ route }) => route);
+  expect(open.sort()).toEqual(['GET /health', 'GET /recharge/notify/{provider}', 'POST /recharge/notify/{provider}']);
 });
 
 /** Of a call that is wrong in two ways, both of one list. */
@@ -99,15 +107,18 @@ describe.each(signedRoutes)('$route', (row) => {
 
 describe('a path', () => {
   const methods = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'];
-  const declared = new Set(everyRoute.map(({ method, path }) => `${method} ${path}`));
+  /** Also where another route has a name for a parameter. */
+  const isRoute = (method: string, path: string): boolean =>
+    declaredRoutes.some((route) => {
+      const pattern = route.segments.map((segment) => (segment.startsWith('{') ? '[^/]+' : segment)).join('/');
+      return route.method === method && new RegExp(`^/${pattern}$`).test(path);
+    });
 
   test('has no other methods than its own, and ends without a slash', async () => {
     const wrong = everyRoute
-      .flatMap(({ method, path }) => [[method, `${path}/`], ...methods.map((other) => [other, path])])
-      .filter(([method, path]) => !declared.has(`${method} ${path}`) && path !== '/recharge/params')
-      // These are other routes with a name for a parameter.
-      .filter(([, path]) => !/^\/recharge\/notify\/[^/]+$/.test(path ?? ''));
-    for (const [method = '', path = ''] of wrong) {
+      .flatMap(({ method, path }) => [[method, `${path}/`], ...methods.map((other) => [other, path])] as const)
+      .filter(([method, path]) => !isRoute(method, path));
+    for (const [method, path] of wrong) {
       const headers = signedHeaders(world.app, { method, path });
       const answer = await world.send({ method, target: path, headers });
       expect([method, path, answer.status, answer.text]).toEqual([method, path, 404, '{"message":"Not Found"}']);

@@ -49,12 +49,6 @@ function spoiled(body: Record<string, unknown>): Array<[string, unknown]> {
   ];
 }
 
-/** Members whose other types are right too: their schema says so. */
-const TAKEN: Record<string, RegExp> = {
-  'PUT /me': /^profile = \{/,
-  'POST /login': /^password = ""/,
-};
-
 describe.each(signedRoutes)('$route', (row) => {
   test('takes a JSON object in UTF-8 and nothing else', async () => {
     for (const [name, bytes] of NO_OBJECTS) {
@@ -66,8 +60,10 @@ describe.each(signedRoutes)('$route', (row) => {
   });
 
   test('names what is wrong with a body, and not what was given', async () => {
-    for (const [name, json] of spoiled(row.body ?? {})) {
-      if (TAKEN[row.route]?.test(name)) continue;
+    // Some members may be of another type, or absent: their schema says so.
+    const wrong = spoiled(row.body ?? {}).filter(([, json]) => !row.takes(json));
+    expect(wrong.length).toBeGreaterThan(2);
+    for (const [name, json] of wrong) {
       const answer = await send(row, bytesOf(json));
       expect([name, answer.status]).toEqual([name, 400]);
       expectProblem(answer, 'INVALID_INPUT', 400);
@@ -75,7 +71,7 @@ describe.each(signedRoutes)('$route', (row) => {
     }
     for (const name of Object.keys(row.body ?? {})) {
       const { [name]: _, ...rest } = row.body ?? {};
-      if (row.route === 'POST /logout') continue;
+      if (row.takes(rest)) continue;
       const answer = await send(row, bytesOf(rest));
       expectProblem(answer, 'INVALID_INPUT', 400);
       if (row.route !== 'PUT /me') expect(answer.body.errors[0].path).toBe(name);

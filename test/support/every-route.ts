@@ -1,17 +1,25 @@
-import { readServerlessFile } from '../../serve/http-api/serverless-file.ts';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Route as DeclaredRoute, readServerlessFile } from '../../serve/http-api/serverless-file.ts';
 import type { Scope } from '../../shared/app/app.ts';
+import type { Route } from '../../shared/http/lambda.ts';
+import { ROUTE_SAMPLES, type RouteSample } from './route-samples.ts';
+import { isTaken, sampleOf } from './schema-samples.ts';
 
-/** All routes as a caller must know them. A route of serverless.yml without a row here fails the tests that go over all. */
+/** A route as a caller must know it: read from serverless.yml and from what its function declares. */
 export interface RouteRow {
   route: string;
+  functionName: string;
   method: string;
   /** With its parameters filled in. */
   path: string;
   query?: string;
   /** What the route takes, in its right form; undefined: nothing. */
   body?: Record<string, unknown>;
-  /** `none` and `provider` stand before no authorizer. */
-  auth: 'none' | 'provider' | 'app' | 'user';
+  /** Whether the route's schema takes this as a body. */
+  takes(body: unknown): boolean;
+  /** `open` stands before no authorizer. */
+  auth: 'open' | 'app' | 'user';
   scope?: Scope;
   v2Only: boolean;
   headers: Record<string, string>;
@@ -19,69 +27,65 @@ export interface RouteRow {
   ownApp: boolean;
 }
 
-const row = (route: string, auth: RouteRow['auth'], rest: Partial<Omit<RouteRow, 'route' | 'auth'>> = {}): RouteRow => {
-  const [method = '', path = ''] = route.split(' ');
-  return { route, auth, method, path, v2Only: false, headers: {}, ownApp: false, ...rest };
-};
+const PARAMETER = /\{(\w+)\}/g;
 
-const login = { scope: 'login' } as const;
-const money = { scope: 'recharge' } as const;
-const v2 = { v2Only: true } as const;
-const once = { headers: { 'idempotency-key': 'every-route-0123456789' } };
-/** Of an account address: nobody has it. */
-const ADDRESS = `a1${'0'.repeat(40)}`;
-const NOW = String(Math.floor(Date.now() / 1000));
+/** The routes of a function, as its file declares them: a file of functions/, or the index.ts of a folder there. */
+export async function routesOf(functionName: string): Promise<readonly Route[]> {
+  const files = [`functions/${functionName}.ts`, `functions/${functionName}/index.ts`];
+  const file = files.map((name) => resolve(name)).find((path) => existsSync(path));
+  if (!file)
+    throw new Error(`serverless.yml names the function ${functionName}; there is no ${files.join(' and no ')}`);
+  const { handler } = (await import(/* @vite-ignore */ file)) as { handler: { routes?: readonly Route[] } };
+  return handler.routes ?? [];
+}
 
-export const everyRoute: readonly RouteRow[] = [
-  row('GET /health', 'none'),
-  row('POST /accounts', 'app', { ...login, ...v2, body: { account: 'somebody', password: 'long enough 1' } }),
-  row('POST /login', 'app', { ...login, body: { account: 'somebody', password: 'not this one' } }),
-  row('POST /login/wechat', 'app', { ...login, body: { code: 'a-code-nobody-gave' } }),
-  row('POST /login/channel', 'app', { ...login, body: { channel: 'demo', channelUserId: 'u-1' } }),
-  row('POST /login/channel/verify', 'app', {
-    ...login,
-    body: { accountAddress: ADDRESS, digest: '0'.repeat(32), timeStamp: NOW },
+async function rowOf({ key, method, functionName }: DeclaredRoute, { demands }: Route): Promise<RouteRow> {
+  const { path: parameters = {}, query, body }: RouteSample = ROUTE_SAMPLES[key] ?? {};
+  const [, pattern = ''] = key.split(' ');
+  const names = [...pattern.matchAll(PARAMETER)].map(([, name = '']) => name);
+  const values = Object.fromEntries(names.map((name) => [name, parameters[name] ?? '1']));
+  const given = body ?? (demands?.body && sampleOf(demands.body, `${key}, body`));
+  const asked = query ?? (demands?.query && queryText(sampleOf(demands.query, `${key}, query`)));
+  return {
+    route: key,
+    functionName,
+    method,
+    path: pattern.replace(PARAMETER, (_, name) => values[name] ?? ''),
+    ...(asked && { query: asked }),
+    ...(given && { body: given }),
+    takes: (json) => isTaken(demands?.body, json),
+    auth: await authOf(demands, values),
+    ...(demands && { scope: demands.scope }),
+    v2Only: demands?.v2Only ?? false,
+    headers: demands?.headers ? (sampleOf(demands.headers, `${key}, headers`) as Record<string, string>) : {},
+    ownApp: demands?.permits !== undefined,
+  };
+}
+
+async function authOf(demands: Route['demands'], path: Record<string, string>): Promise<RouteRow['auth']> {
+  if (!demands) return 'open';
+  if (demands.auth !== 'by-input') return demands.auth;
+  const found = (await demands.lookup?.({ path } as never, undefined as never)) as object | undefined;
+  return demands.needsUser?.({ path, ...found } as never) ? 'user' : 'app';
+}
+
+const queryText = (members: Record<string, unknown>): string =>
+  Object.entries(members)
+    .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
+    .join('&');
+
+/** Routes of serverless.yml, with whether an authorizer stands before them. */
+export const declaredRoutes: readonly DeclaredRoute[] = readServerlessFile('serverless.yml').routes;
+
+export const everyRoute: readonly RouteRow[] = await Promise.all(
+  declaredRoutes.map(async (declared) => {
+    const routes = await routesOf(declared.functionName);
+    const route = routes.find(({ route }) => route === declared.key);
+    if (!route)
+      throw new Error(`serverless.yml sends ${declared.key} to ${declared.functionName}, which does not serve it`);
+    return rowOf(declared, route);
   }),
-  row('POST /login/channel/enter', 'app', {
-    ...login,
-    body: { accountAddress: ADDRESS, secondString: 'x'.repeat(43), entry: { address: '127.0.0.1', port: 7000 } },
-  }),
-  row('GET /me', 'user', login),
-  row('PUT /me', 'user', { ...login, body: { profile: { nickname: 'n' } } }),
-  row('DELETE /me', 'user', { ...login, ...v2 }),
-  row('PUT /me/password', 'user', {
-    ...login,
-    ...v2,
-    body: { oldPassword: 'not this one', newPassword: 'long enough 2' },
-  }),
-  row('POST /logout', 'user', { ...login, body: { all: false } }),
-  row('GET /sessions', 'user', login),
-  row('DELETE /sessions/{id}', 'user', { ...login, path: `/sessions/${'0'.repeat(32)}` }),
-  row('DELETE /sessions', 'user', login),
-  row('POST /plugins/{pluginId}/token', 'user', { scope: 'plugin:issue', path: '/plugins/shop/token' }),
-  row('POST /plugins/{pluginId}/validate', 'app', {
-    scope: 'plugin:validate',
-    path: '/plugins/shop/validate',
-    ownApp: true,
-    body: { pluginToken: 'p1.none' },
-  }),
-  row('GET /data/{resource}', 'app', { scope: 'data:read', path: '/data/notice', query: 'ids=1,2' }),
-  row('GET /data/{resource}/{id}', 'user', { scope: 'data:read', path: '/data/voucher/1' }),
-  row('GET /recharge/params', 'user', money),
-  row('POST /recharge', 'user', { ...money, ...v2, ...once, body: { productId: 'coins-60', provider: 'sandbox' } }),
-  row('GET /recharge', 'user', money),
-  row('GET /recharge/{orderNo}', 'user', { ...money, path: '/recharge/R0000000000000000000000000000000' }),
-  row('POST /recharge/{orderNo}/sync', 'user', { ...money, path: '/recharge/R0000000000000000000000000000000/sync' }),
-  row('POST /recharge/notify/{provider}', 'provider', { path: '/recharge/notify/sandbox', body: {} }),
-  row('GET /recharge/notify/{provider}', 'provider', { path: '/recharge/notify/xpay' }),
-  row('GET /balance', 'user', money),
-  row('GET /balance/entries', 'user', money),
-  row('POST /balance/spend', 'user', { ...money, ...v2, ...once, body: { amount: 1 } }),
-];
+);
 
 /** Behind the authorizer. */
-export const signedRoutes = everyRoute.filter(({ auth }) => auth === 'app' || auth === 'user');
-
-/** Route keys of serverless.yml, with whether an authorizer stands before them. */
-export const declaredRoutes = (): Array<[route: string, guarded: boolean]> =>
-  readServerlessFile('serverless.yml').routes.map(({ key, authorizer }) => [key, authorizer !== undefined]);
+export const signedRoutes = everyRoute.filter(({ auth }) => auth !== 'open');

@@ -1,0 +1,38 @@
+/** Values of a right call that no schema tells. */
+export interface RouteSample {
+  /** By the names in the route's path; `1` where nothing is given. */
+  path?: Record<string, string>;
+  query?: string;
+  body?: Record<string, unknown>;
+}
+
+/** Of an account address: nobody has it. */
+const ADDRESS = `a1${'0'.repeat(40)}`;
+const NOW = String(Math.floor(Date.now() / 1000));
+const orderNo = 'R0000000000000000000000000000000';
+
+/** A route without an entry is called with the simplest values that its schemas take. */
+export const ROUTE_SAMPLES: Record<string, RouteSample> = {
+  'POST /accounts': { body: { account: 'somebody', password: 'long enough 1' } },
+  'POST /login': { body: { account: 'somebody', password: 'not this one' } },
+  'POST /login/wechat': { body: { code: 'a-code-nobody-gave' } },
+  'POST /login/channel': { body: { channel: 'demo', channelUserId: 'u-1' } },
+  'POST /login/channel/verify': { body: { accountAddress: ADDRESS, digest: '0'.repeat(32), timeStamp: NOW } },
+  'POST /login/channel/enter': {
+    body: { accountAddress: ADDRESS, secondString: 'x'.repeat(43), entry: { address: '127.0.0.1', port: 7000 } },
+  },
+  'PUT /me': { body: { profile: { nickname: 'n' } } },
+  'PUT /me/password': { body: { oldPassword: 'not this one', newPassword: 'long enough 2' } },
+  'POST /logout': { body: { all: false } },
+  'DELETE /sessions/{id}': { path: { id: '0'.repeat(32) } },
+  'POST /plugins/{pluginId}/token': { path: { pluginId: 'shop' } },
+  'POST /plugins/{pluginId}/validate': { path: { pluginId: 'shop' }, body: { pluginToken: 'p1.none' } },
+  'GET /data/{resource}': { path: { resource: 'notice' }, query: 'ids=1,2' },
+  'GET /data/{resource}/{id}': { path: { resource: 'voucher', id: '1' } },
+  'POST /recharge': { body: { productId: 'coins-60', provider: 'sandbox' } },
+  'GET /recharge/{orderNo}': { path: { orderNo } },
+  'POST /recharge/{orderNo}/sync': { path: { orderNo } },
+  'POST /recharge/notify/{provider}': { path: { provider: 'sandbox' }, body: {} },
+  'GET /recharge/notify/{provider}': { path: { provider: 'xpay' } },
+  'POST /balance/spend': { body: { amount: 1 } },
+};
