@@ -1,35 +1,50 @@
 import { Client, type Connection, connect } from '@planetscale/database';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { failureOf, type GatewayOverDatabase, gatewayOverFreshDatabase } from '../support/planetscale-gateway.ts';
+import { type PlanetscaleGateway, startPlanetscaleGateway } from '../../gateway/planetscale/gateway.ts';
+import { mysqlForTests } from '../support/engines.ts';
+import {
+  failureOf,
+  type GatewayOverDatabase,
+  gatewayOverFreshDatabase,
+  password as secret,
+  username,
+} from '../support/planetscale-gateway.ts';
 
-const LIMIT_SECONDS = 3;
 let gateway: GatewayOverDatabase;
+/** Over the same database, for tests that wait for the end of a transaction. */
+let hasty: PlanetscaleGateway;
+const HASTY_SECONDS = 1;
 let dropNext: { sql: string } | undefined;
 
 beforeAll(async () => {
   gateway = await gatewayOverFreshDatabase({
-    transactionSeconds: LIMIT_SECONDS,
     intercept: ({ sql }) => {
       if (sql === undefined || sql !== dropNext?.sql) return undefined;
       dropNext = undefined;
       return { kind: 'drop-after' };
     },
   });
+  const { host, port, user, password } = mysqlForTests();
+  const primary = { host, port, user, password, database: gateway.database };
+  hasty = await startPlanetscaleGateway({ primary, username, password: secret, transactionSeconds: HASTY_SECONDS });
   await gateway.client.execute(
     'CREATE TABLE entry (id VARCHAR(40) PRIMARY KEY, n INT NOT NULL DEFAULT 0) ENGINE=InnoDB',
   );
 });
 
 beforeEach(() => gateway.client.execute('DELETE FROM entry'));
-afterAll(() => gateway.stop());
+afterAll(async () => {
+  await hasty?.stop();
+  await gateway?.stop();
+});
 
 async function ids(): Promise<unknown[]> {
   const { rows } = await gateway.client.execute('SELECT id FROM entry ORDER BY id', null, { as: 'array' });
   return rows.flat();
 }
 
-async function begun(): Promise<Connection> {
-  const connection = connect({ url: gateway.url });
+async function begun(through: PlanetscaleGateway = gateway): Promise<Connection> {
+  const connection = connect({ url: through.url });
   await connection.execute('BEGIN');
   return connection;
 }
@@ -75,21 +90,21 @@ test('a second statement beside a running one is refused', async () => {
 });
 
 test('a transaction past its limit is rolled back, and says so', async () => {
-  const connection = await begun();
+  const connection = await begun(hasty);
   await connection.execute("INSERT INTO entry (id) VALUES ('late')");
-  await new Promise((resolve) => setTimeout(resolve, LIMIT_SECONDS * 1000 + 300));
+  await new Promise((resolve) => setTimeout(resolve, HASTY_SECONDS * 1000 + 300));
   const error = await failureOf(connection.execute('COMMIT'));
   expect(error.message).toMatch(
-    /code = Aborted desc = transaction \d+: ended at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \(exceeded timeout: 3s\)/,
+    /code = Aborted desc = transaction \d+: ended at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \(exceeded timeout: 1s\)/,
   );
   await connection.execute('ROLLBACK');
   expect(await ids()).toEqual([]);
 });
 
 test('a statement that runs at the limit is ended on the server, and its locks go', async () => {
-  const connection = await begun();
+  const connection = await begun(hasty);
   await connection.execute("INSERT INTO entry (id) VALUES ('held')");
-  expect((await failureOf(connection.execute('SELECT SLEEP(60)'))).message).toContain('exceeded timeout: 3s');
+  expect((await failureOf(connection.execute('SELECT SLEEP(60)'))).message).toContain('exceeded timeout: 1s');
   await gateway.client.execute("INSERT INTO entry (id) VALUES ('held')");
   expect(await ids()).toEqual(['held']);
 });

@@ -20,40 +20,8 @@ function lambda(name: string): Resource['Properties'] {
 
 const open = ['GET /health', 'POST /recharge/notify/{provider}', 'GET /recharge/notify/{provider}'];
 
-const routes: Record<string, string[]> = {
-  health: ['GET /health'],
-  login: [
-    'POST /accounts',
-    'POST /login',
-    'POST /login/wechat',
-    'POST /login/channel',
-    'POST /login/channel/verify',
-    'POST /login/channel/enter',
-    'GET /me',
-    'PUT /me',
-    'DELETE /me',
-    'PUT /me/password',
-    'POST /logout',
-    'GET /sessions',
-    'DELETE /sessions/{id}',
-    'DELETE /sessions',
-  ],
-  'plugin-token': ['POST /plugins/{pluginId}/token'],
-  'plugin-validation': ['POST /plugins/{pluginId}/validate'],
-  business: ['GET /data/{resource}', 'GET /data/{resource}/{id}'],
-  recharge: [
-    'GET /recharge/params',
-    'POST /recharge',
-    'GET /recharge',
-    'GET /recharge/{orderNo}',
-    'POST /recharge/{orderNo}/sync',
-    'POST /recharge/notify/{provider}',
-    'GET /recharge/notify/{provider}',
-    'GET /balance',
-    'GET /balance/entries',
-    'POST /balance/spend',
-  ],
-};
+/** Their functions answer API Gateway, which waits for 30 s; the others run on a schedule. */
+const called = new Set(serverlessFile.routes.map(({ functionName }) => functionName));
 
 describe('the packaged template', () => {
   test('sends each route to its function, and no other route exists', () => {
@@ -65,7 +33,7 @@ describe('the packaged template', () => {
       const named = packaged.resources[`${logicalId}LambdaFunction`]?.Properties.FunctionName as string;
       return `${named.replace('miniapp-cloud-prod-', '')}: ${Properties.RouteKey}`;
     });
-    const expected = Object.entries(routes).flatMap(([name, keys]) => keys.map((key) => `${name}: ${key}`));
+    const expected = serverlessFile.routes.map(({ functionName, key }) => `${functionName}: ${key}`);
     expect(found.sort()).toEqual(expected.sort());
   });
 
@@ -99,7 +67,7 @@ describe('the packaged template', () => {
       const { Runtime, Architectures, MemorySize, Timeout } = lambda(name);
       expect(Number(/^nodejs(\d+)\.x$/.exec(Runtime)?.[1])).toBeGreaterThanOrEqual(22);
       expect([name, Architectures, MemorySize]).toEqual([name, ['arm64'], name === 'login' ? 1769 : 512]);
-      expect(Timeout).toBeLessThanOrEqual(routes[name] || name === 'authorizer' ? 29 : 59);
+      expect(Timeout).toBeLessThanOrEqual(called.has(name) || name === 'authorizer' ? 29 : 59);
     }
   });
 

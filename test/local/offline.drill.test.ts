@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { type Offline, startOffline } from '../../local/offline.ts';
+import { builtFolder } from '../support/built-folder.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 // What serverless-offline does otherwise than the real gateway is not held here: serve/http-api/http-api.ts is the faithful one.
@@ -10,8 +11,14 @@ let app: TestApp;
 beforeAll(async () => {
   stack = await startTestStack({ seeded: true });
   app = await stack.createApp();
-  offline = await startOffline({ env: stack.env, log: () => {} });
-  return () => offline.stop();
+  const [checkout, folder] = [process.cwd(), await builtFolder()];
+  // serverless-offline serves the folder that it is started in.
+  process.chdir(folder.path);
+  offline = await startOffline({ env: stack.env, log: () => {} }).finally(() => process.chdir(checkout));
+  return async () => {
+    await offline.stop();
+    await folder.remove();
+  };
 }, 120_000);
 
 const get = async (path: string, headers: Record<string, string>) => fetch(offline.url + path, { headers });

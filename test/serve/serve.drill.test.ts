@@ -4,19 +4,25 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { join, resolve } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { selfSignedCertificate } from '../../local/simulators/wechatpay/certificate.ts';
+import { builtFolder } from '../support/built-folder.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 let stack: TestStack;
 let app: TestApp;
+let folder: Awaited<ReturnType<typeof builtFolder>>;
 beforeAll(async () => {
+  folder = await builtFolder();
   stack = await startTestStack();
   app = await stack.createApp();
   await stack.mysql.query("INSERT INTO notices (id, title, body, published_at) VALUES (1, 'a', 'b', NOW())");
 });
 
+afterAll(() => folder.remove());
+
+const program = resolve('serve/main.ts');
 const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -31,7 +37,8 @@ interface Served {
 }
 
 function spawnServe(argv: string[], environment: Record<string, string>) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'serve/main.ts', ...argv], {
+  const child = spawn(process.execPath, ['--import', 'tsx', program, ...argv], {
+    cwd: folder.path,
     env: { PATH: process.env.PATH, ...environment },
   });
   children.push(child);
