@@ -13,7 +13,7 @@ declare module 'vitest' {
 }
 
 /** One MySQL for the whole run, since it takes longest to start; each test file makes databases of its own in it. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const log = (line: string) => console.log(line);
   const redis = await findRedis(log);
   log(`${redis.product} ${redis.version} from ${redis.source}, one per test file`);
