@@ -11,9 +11,9 @@ import {
 } from '../support/planetscale-gateway.ts';
 
 let gateway: GatewayOverDatabase;
-/** Over the same database, for tests that wait for the end of a transaction. */
+/** Over the same database, for tests that leave a transaction open: its locks end soon. */
 let hasty: PlanetscaleGateway;
-const HASTY_SECONDS = 1;
+const HASTY_SECONDS = 2;
 let dropNext: { sql: string } | undefined;
 
 beforeAll(async () => {
@@ -69,7 +69,7 @@ test('an error inside rolls everything back and reaches the caller', async () =>
 });
 
 test('two first statements at once open two transactions, and one of them is lost', async () => {
-  await gateway.client.transaction(async (tx) => {
+  await new Client({ url: hasty.url }).transaction(async (tx) => {
     await Promise.all([
       tx.execute("INSERT INTO entry (id) VALUES ('left')"),
       tx.execute("INSERT INTO entry (id) VALUES ('right')"),
@@ -95,7 +95,7 @@ test('a transaction past its limit is rolled back, and says so', async () => {
   await new Promise((resolve) => setTimeout(resolve, HASTY_SECONDS * 1000 + 300));
   const error = await failureOf(connection.execute('COMMIT'));
   expect(error.message).toMatch(
-    /code = Aborted desc = transaction \d+: ended at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \(exceeded timeout: 1s\)/,
+    /code = Aborted desc = transaction \d+: ended at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \(exceeded timeout: 2s\)/,
   );
   await connection.execute('ROLLBACK');
   expect(await ids()).toEqual([]);
@@ -104,7 +104,7 @@ test('a transaction past its limit is rolled back, and says so', async () => {
 test('a statement that runs at the limit is ended on the server, and its locks go', async () => {
   const connection = await begun(hasty);
   await connection.execute("INSERT INTO entry (id) VALUES ('held')");
-  expect((await failureOf(connection.execute('SELECT SLEEP(60)'))).message).toContain('exceeded timeout: 1s');
+  expect((await failureOf(connection.execute('SELECT SLEEP(60)'))).message).toContain('exceeded timeout: 2s');
   await gateway.client.execute("INSERT INTO entry (id) VALUES ('held')");
   expect(await ids()).toEqual(['held']);
 });
@@ -175,7 +175,7 @@ test('a change of tables commits what came before it, in the open', async () => 
 });
 
 test('a session that nobody issued reaches no transaction', async () => {
-  const connection = await begun();
+  const connection = await begun(hasty);
   await connection.execute("INSERT INTO entry (id) VALUES ('a')");
   const held = (connection as unknown as { session: { signature: string } }).session;
   held.signature = Buffer.alloc(32).toString('base64');

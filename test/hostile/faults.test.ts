@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Fault } from '../../gateway/faults.ts';
+import { type PluginServerSimulator, startPluginServer } from '../../local/simulators/plugin-server.ts';
 import { everyRoute, type RouteRow, signedRoutes } from '../support/every-route.ts';
 import { QUICK_HASH } from '../support/known-accounts.ts';
 import { type RefusalWorld, startRefusalWorld } from '../support/refusal-world.ts';
@@ -52,10 +53,16 @@ const HANG_MS = '80';
 describe('the one request to an engine that fails', () => {
   let world: RefusalWorld;
   let calls = 0;
+  let server: PluginServerSimulator;
   beforeAll(async () => {
     world = await startRefusalWorld();
+    server = await startPluginServer({ pluginId: 'shop', pushSecrets: [world.pushSecret] });
+    await world.stack.mysql.execute('UPDATE plugins SET server_url = ?', [server.pushUrl]);
   });
-  afterAll(() => console.log(`${calls} calls with a fault`));
+  afterAll(async () => {
+    await server?.stop();
+    expect(calls, 'calls that met a fault').toBeGreaterThan(1_000);
+  });
 
   /** The route's call by a new user whom no rule has counted. */
   async function callOf(row: RouteRow) {
