@@ -16,7 +16,7 @@ Works on the database that DATABASE_URL names, else on the running "npm run dev"
 On PlanetScale a branch with safe migrations refuses changes of tables: migrate a development branch, choose
 schema_migrations as the migration table whose rows are copied, and open a deploy request.`;
 
-export interface Terminal {
+interface Terminal {
   out(line: string): void;
   err(line: string): void;
 }

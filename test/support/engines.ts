@@ -9,7 +9,7 @@ interface MysqlAddress extends Login {
 }
 
 /** The run's one MySQL, as its administrator. */
-function mysqlForTests(): MysqlAddress {
+export function mysqlForTests(): MysqlAddress {
   return inject('mysql');
 }
 

@@ -10,7 +10,7 @@ const HASH = '$argon2id$v=19$m=19456,t=2,p=1$dGVzdC1zYWx0LXRlc3QxNg$C6QYqMGBb4ZZ
 export const QUICK_HASH =
   '$argon2id$v=19$m=8,t=1,p=1$dGVzdC1zYWx0LXRlc3QxNg$n6X1y6tiEh+3v6GeLjPH+N5Ap6SWeEEqpf36MnPcT+k';
 
-export interface KnownAccount {
+interface KnownAccount {
   account: string;
   userId: string;
 }
