@@ -105,12 +105,7 @@ export async function checkPluginToken(
   const stored = decodePlain(record);
   if (!stored) return null;
   const token = recordFrom(stored.value);
-  if (
-    !token ||
-    token.pluginId !== pluginId ||
-    token.hash !== presented.hash ||
-    Date.parse(token.expiresAt) <= now
-  ) {
+  if (!token || token.pluginId !== pluginId || token.hash !== presented.hash || Date.parse(token.expiresAt) <= now) {
     return null;
   }
   let standing = standingOf(copy, version, now);

@@ -32,8 +32,7 @@ export async function openSession(
   const pushedOut = byUse.slice(MAX_DEVICES - 1).map((session) => session.sessionId);
   const idle = Math.min(idleSeconds(), maxSeconds());
   const values: SqlValue[] = [appId, user.userId, sessionId, user.version, device, idle, maxSeconds(), null, null];
-  for (const old of pushedOut)
-    values.push(appId, user.userId, old, user.version, '', 0, 0, sqlTime(now), 'pushed-out');
+  for (const old of pushedOut) values.push(appId, user.userId, old, user.version, '', 0, 0, sqlTime(now), 'pushed-out');
   const tuple = '(?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
   // The session's id is a unique key: repeated after a lost answer it opens nothing twice.
   const open = (): Promise<Written> =>

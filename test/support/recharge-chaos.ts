@@ -1,5 +1,6 @@
 import type { RowDataPacket } from 'mysql2/promise';
-import { write } from '../../shared/db.ts';
+import { repeatOnContention } from '../../shared/contention.ts';
+import { type SqlValue, type Written, write } from '../../shared/db.ts';
 import { AppError, EngineError } from '../../shared/errors.ts';
 import { createOrder, findOrder } from '../../shared/recharge/order.ts';
 import { type Payment, settlePayment } from '../../shared/recharge/payment.ts';
@@ -200,7 +201,7 @@ async function whatIsWrong(
 /** What many a recharge does: the order is marked, then the wallet is credited. Whoever dies in between loses money. */
 export async function markThenCredit(payment: Payment): Promise<void> {
   const { orderNo } = payment;
-  const { rowsAffected } = await write(
+  const { rowsAffected } = await writePlainly(
     "UPDATE recharge_orders SET status = 'paid', transaction_id = ? WHERE order_no = ? AND status IN ('pending', 'closed')",
     [payment.transactionId, orderNo],
   );
@@ -213,14 +214,14 @@ export async function creditThenMark(payment: Payment): Promise<void> {
   const order = await findOrder(orderNo);
   if (order?.status !== 'pending' && order?.status !== 'closed') return;
   await creditPlainly(payment, `${orderNo}-${newUserId()}`);
-  await write("UPDATE recharge_orders SET status = 'paid', transaction_id = ? WHERE order_no = ?", [
+  await writePlainly("UPDATE recharge_orders SET status = 'paid', transaction_id = ? WHERE order_no = ?", [
     payment.transactionId,
     orderNo,
   ]);
 }
 
 async function creditPlainly(payment: Payment, ref: string): Promise<void> {
-  await write(
+  await writePlainly(
     `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, ext_ref)
      SELECT STRAIGHT_JOIN o.app_id, o.user_id, o.asset, COALESCE(l.seq, 0) + 1, o.units,
             COALESCE(l.balance_after, 0) + o.units, 'recharge', ?, 'sandbox:clearing', ?
@@ -232,3 +233,7 @@ async function creditPlainly(payment: Payment, ref: string): Promise<void> {
     [ref, `sandbox:${ref}`, payment.orderNo],
   );
 }
+
+/** Rivals are not what these get wrong: a deadlock is passed by trying again. */
+const writePlainly = (sql: string, values: SqlValue[]): Promise<Written> =>
+  repeatOnContention(() => write(sql, values), { tries: 20 });

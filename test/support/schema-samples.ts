@@ -26,18 +26,26 @@ export function isTaken(schema: v.GenericSchema | undefined, value: unknown): bo
   }
 }
 
-/** An object that the schema takes, with its required members alone. Throws when no value fits a member. */
+/** An object that the schema takes: with its required members, and others only where it asks for them. Throws when no value fits. */
 export function sampleOf(schema: ObjectSchema, where: string): Record<string, unknown> {
   const entries = Object.entries((schema as { entries?: Record<string, v.GenericSchema> }).entries ?? {});
+  const required = entries.filter(([, member]) => !isTaken(member, undefined));
   const sample: Record<string, unknown> = {};
-  for (const [name, member] of entries) {
-    if (isTaken(member, undefined)) continue;
-    const inner = 'entries' in member ? [sampleOf(member as unknown as ObjectSchema, `${where}.${name}`)] : [];
-    const value = [...inner, ...CANDIDATES].find((candidate) => isTaken(member, candidate));
-    if (value === undefined) {
-      throw new Error(`${where}: no value fits ${name}. Give a right one in test/support/route-samples.ts.`);
-    }
-    sample[name] = value;
+  for (const [name, member] of required) sample[name] = sampleValue(member, `${where}.${name}`);
+  if (isTaken(schema, sample)) return sample;
+  for (const name of entries.map(([name]) => name)) {
+    const value = CANDIDATES.find((candidate) => isTaken(schema, { ...sample, [name]: candidate }));
+    if (value !== undefined) return { ...sample, [name]: value };
   }
-  return sample;
+  throw noSample(where);
 }
+
+function sampleValue(member: v.GenericSchema, where: string): unknown {
+  if ('entries' in member) return sampleOf(member as unknown as ObjectSchema, where);
+  const value = CANDIDATES.find((candidate) => isTaken(member, candidate));
+  if (value === undefined) throw noSample(where);
+  return value;
+}
+
+const noSample = (where: string): Error =>
+  new Error(`${where}: no simple value fits. Give a right one in test/support/route-samples.ts.`);
