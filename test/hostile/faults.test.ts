@@ -52,17 +52,13 @@ const HANG_MS = '80';
 
 describe('the one request to an engine that fails', () => {
   let world: RefusalWorld;
-  let calls = 0;
   let server: PluginServerSimulator;
   beforeAll(async () => {
     world = await startRefusalWorld();
     server = await startPluginServer({ pluginId: 'shop', pushSecrets: [world.pushSecret] });
     await world.stack.mysql.execute('UPDATE plugins SET server_url = ?', [server.pushUrl]);
   });
-  afterAll(async () => {
-    await server?.stop();
-    expect(calls, 'calls that met a fault').toBeGreaterThan(1_000);
-  });
+  afterAll(() => server?.stop());
 
   /** The route's call by a new user whom no rule has counted. */
   async function callOf(row: RouteRow) {
@@ -97,7 +93,6 @@ describe('the one request to an engine that fails', () => {
       world.stack.faults[engine] = undefined;
       process.env[LIMITS[engine]] = before;
     });
-    calls++;
     return { answer, seen };
   }
 
@@ -123,11 +118,13 @@ describe('the one request to an engine that fails', () => {
     async (row) => {
       const usual = (await world.send(await callOf(row))).status;
       const wrong: string[] = [];
+      let met = 0;
       for (const [engine, name, fault] of FAULTS) {
         for (const on of fault.kind === 'drop-before' ? [false, true] : [false]) {
           for (let nth = 1; nth <= 4; nth++) {
             const { answer, seen } = await callUnder(row, engine, fault, nth, on);
             if (seen < nth) break;
+            met++;
             const what = `${row.route}: request ${nth} to ${engine}${on ? ' and all after it' : ''} ${name}`;
             const { status, text, body } = answer;
             const asEver = status === usual;
@@ -140,6 +137,8 @@ describe('the one request to an engine that fails', () => {
         }
       }
       expect(wrong).toEqual([]);
+      // Every route asks Redis at least once, so each of its faults was met.
+      expect(met).toBeGreaterThanOrEqual(FAULTS.filter(([engine]) => engine === 'redis').length);
     },
   );
 });
