@@ -23,7 +23,8 @@ export default defineConfig({
     pool: 'forks',
     isolate: false,
     setupFiles: ['test/support/fresh-file.ts'],
-    maxWorkers: 2,
+    // One more than the two cores of a small CI machine: some tests wait for engines or for time.
+    maxWorkers: 3,
     // Node loads the bundles by itself: Vite would transform a megabyte of minified code for each test file.
     server: { deps: { external: [/\/bundles\/[\w-]+\.mjs/] } },
     reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],

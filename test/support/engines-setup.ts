@@ -14,6 +14,17 @@ declare module 'vitest' {
 
 /** One MySQL for the whole run, since it takes longest to start; each test file makes databases of its own in it. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  try {
+    return await startEngines(project);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `The tests of lane "${project.name}" need a Redis and a MySQL, which did not start:\n${reason}\n"npm run test:unit" runs the tests that need neither.`,
+    );
+  }
+}
+
+async function startEngines(project: TestProject): Promise<() => Promise<void>> {
   const log = (line: string) => console.log(line);
   const redis = await findRedis(log);
   log(`${redis.product} ${redis.version} from ${redis.source}, one per test file`);
