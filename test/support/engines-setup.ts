@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { findRedis, startMysql } from '../../local/engines/engines.ts';
 import { type DatabaseTemplates, makeTemplates } from './database-templates.ts';
+import { setupFailure } from './setup-failure.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -17,10 +18,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   try {
     return await startEngines(project);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(
-      `The tests of lane "${project.name}" need a Redis and a MySQL, which did not start:\n${reason}\n"npm run test:unit" runs the tests that need neither.`,
-    );
+    const what = `The tests of the lane "${project.name}" need a Redis and a MySQL, which did not start:`;
+    throw setupFailure(what, error, '"npm run test:unit" runs the tests that need neither.');
   }
 }
 
