@@ -15,6 +15,7 @@ function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url
     await assertPortIsFree(port);
     // Bundles of its own: neither a test run nor a second dev in this checkout pulls them away.
     const distDirectory = join(dataDirectory, 'dist');
+    const buildBundles = () => build(distDirectory, { readable: true });
     const stack = await startStack({
       dataDirectory,
       kept: true,
@@ -24,7 +25,7 @@ function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url
       log,
       distDirectory,
       schedules: true,
-      beforeServing: () => build(distDirectory),
+      beforeServing: buildBundles,
     });
     onStop(() => stack.stop());
     const topology = stack.engines.highAvailability?.watch(log);
@@ -32,7 +33,7 @@ function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url
     const samples = await startSamples(stack, dataDirectory, log);
     onStop(() => samples.stop());
     const reload = async () => stack.api?.reload();
-    const watching = rebuildOnChange({ build: () => build(distDirectory), onBuilt: reload, log });
+    const watching = rebuildOnChange({ build: buildBundles, onBuilt: reload, log });
     onStop(async () => watching.stop());
     if (existsSync(join(distDirectory, 'cache-warm.mjs'))) await warmCache(stack);
     await stack.announce();

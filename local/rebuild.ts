@@ -5,9 +5,13 @@ import { run } from './engines/process.ts';
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const SETTLE_MS = 150;
 
-/** Bundles the functions into `outputDirectory`. Throws with what the bundler said. */
-export async function build(outputDirectory: string): Promise<void> {
-  const { code, stdout, stderr } = await run(process.execPath, ['build.mjs', outputDirectory], { cwd: checkout });
+/** Set for one run of the tests, whose stacks then load bundles that a debugger can read. */
+const READABLE = process.env.READABLE_BUNDLES === '1';
+
+/** Bundles the functions into `outputDirectory`; `readable` for a debugger. Throws with what the bundler said. */
+export async function build(outputDirectory: string, { readable = READABLE } = {}): Promise<void> {
+  const command = ['build.mjs', ...(readable ? ['--readable'] : []), outputDirectory];
+  const { code, stdout, stderr } = await run(process.execPath, command, { cwd: checkout });
   if (code !== 0) throw new Error(`the functions do not build:\n${(stderr || stdout).trim()}`);
 }
 
