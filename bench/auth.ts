@@ -121,10 +121,10 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
 
 /** Parse, sign again, compare in constant time, look at the clock. */
 function prove(deployed: Deployed, text: string, key: SigningKey, request: SignedRequest): void {
-  const { parseAccessToken, signedParts, signatureOf, signaturesEqual, isInWindow } = deployed;
+  const { parseAccessToken, partsToSign, signatureOf, signaturesEqual, isInWindow } = deployed;
   const token = parseAccessToken(text);
   if (typeof token === 'string') throw new Error(`refused: ${token}`);
-  const expected = signatureOf(token.signatureMethod, signedParts(token, request) ?? [], key);
+  const expected = signatureOf(token.signatureMethod, partsToSign(token, request) ?? [], key);
   if (!signaturesEqual(token.signature, expected) || !isInWindow(token, Date.now() / 1000)) throw new Error('refused');
 }
 

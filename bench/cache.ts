@@ -3,8 +3,8 @@ import { admit } from '../shared/admission/admission.ts';
 import { type CachePolicy, readThrough, settleReads } from '../shared/cache/cache.ts';
 import { announceIds, filterCheck } from '../shared/cache/existence-filter.ts';
 import { forget } from '../shared/cache/write.ts';
-import { tendFilter } from '../shared/data/filter-builder.ts';
-import { resourceNamed } from '../shared/data/resources.ts';
+import { maintainFilter } from '../shared/data/filter-builder.ts';
+import { getResource } from '../shared/data/resources.ts';
 import { keyFamily } from '../shared/keys.ts';
 import { batch } from '../shared/redis.ts';
 import type { CacheAnchor } from './anchors.ts';
@@ -201,7 +201,7 @@ const floodRow = (name: string, ids: number, loads: number, bytes: number) => ({
 
 async function ourFlood(redis: BenchRedis) {
   await redis.flush();
-  const resource = { ...resourceNamed('service'), name: 'flood' };
+  const resource = { ...getResource('service'), name: 'flood' };
   await fullFilter(resource);
   const before = await redis.memoryBytes();
   let loads = 0;
@@ -236,13 +236,13 @@ async function ourFlood(redis: BenchRedis) {
 }
 
 /** As many ids as its size takes before the next one: the worst share of "perhaps". */
-async function fullFilter(resource: ReturnType<typeof resourceNamed>): Promise<void> {
+async function fullFilter(resource: ReturnType<typeof getResource>): Promise<void> {
   const ids = Array.from({ length: 20_900 }, (_, i) => String(i + 1));
   const source = {
     countRows: async () => ids.length,
     idsAfter: async (_: unknown, after: string, limit: number) => ids.slice(Number(after), Number(after) + limit),
   };
-  await tendFilter(resource, Date.now() + 60_000, 0, source);
+  await maintainFilter(resource, Date.now() + 60_000, 0, source);
   await announceIds(resource.name, ['1']);
-  await tendFilter(resource, Date.now() + 60_000, 0, source);
+  await maintainFilter(resource, Date.now() + 60_000, 0, source);
 }

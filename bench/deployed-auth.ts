@@ -2,9 +2,9 @@
 export {
   isInWindow,
   parseAccessToken,
+  partsToSign,
   signatureOf,
   signaturesEqual,
-  signedParts,
   signingKey,
 } from '../shared/app/access-token.ts';
 export { mintAppId, provesItself } from '../shared/master-key.ts';

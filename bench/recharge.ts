@@ -59,11 +59,11 @@ async function compareCredits({ credits = 2_000 }: { credits?: number } = {}) {
       };
     };
     const statement = await measure('one statement', credit);
-    const notice = await measure('a whole notice: credit, mark, balance forgotten', settlePayment);
+    const notification = await measure('a whole notification: credit, mark, balance forgotten', settlePayment);
     const transaction = await measure('transaction: BEGIN, SELECT FOR UPDATE, UPDATE, INSERT, COMMIT', (payment) =>
       creditInTransaction(client, payment),
     );
-    const rows = [statement, notice, transaction];
+    const rows = [statement, notification, transaction];
     return { parallel: PARALLEL, credits, rows, ratio: statement.creditsPerSecond / transaction.creditsPerSecond };
   } finally {
     await backend.stop();

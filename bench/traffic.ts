@@ -47,7 +47,7 @@ export interface Traffic {
   readNotice(id: number, customer?: Customer): Promise<CallAnswer>;
   logIn(): Promise<CallAnswer>;
   issuePluginToken(customer: Customer): Promise<CallAnswer>;
-  /** Order, payment, notice: true when all of it was confirmed. */
+  /** Order, payment, notification: true when all of it was confirmed. */
   recharge(customer: Customer): Promise<boolean>;
   stop(): Promise<void>;
 }
@@ -116,9 +116,9 @@ export async function startTraffic(served: SelfHosted, size: { customers: number
   }
 
   async function notify(orderNo: string): Promise<boolean> {
-    const notice = { orderNo, amountFen: 600, currency: 'CNY', transactionId: `t${orderNo}`, status: 'SUCCESS' };
-    const text = JSON.stringify(notice);
-    // A provider repeats its notice until it is confirmed.
+    const notification = { orderNo, amountFen: 600, currency: 'CNY', transactionId: `t${orderNo}`, status: 'SUCCESS' };
+    const text = JSON.stringify(notification);
+    // A provider repeats its notification until it is confirmed.
     for (let attempt = 0; attempt < 120; attempt += 1) {
       const stamp = String(Math.floor(Date.now() / 1000));
       const headers = {
@@ -126,7 +126,7 @@ export async function startTraffic(served: SelfHosted, size: { customers: number
         'sandbox-signature': sandboxSignature(served.env.SANDBOX_KEY ?? '', stamp, text),
         'content-length': String(Buffer.byteLength(text)),
       };
-      const { status } = await call('POST', '/recharge/notify/sandbox', { headers, body: notice });
+      const { status } = await call('POST', '/recharge/notify/sandbox', { headers, body: notification });
       if (status === 204 || status === 200) return true;
       if (status >= 400 && status < 500) return false;
       await new Promise((resolve) => setTimeout(resolve, 500));

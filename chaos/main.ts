@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Outcome, runScenario, startChaosWorld } from './run.ts';
+import { runScenario, type ScenarioResult, startChaosWorld } from './run.ts';
 import { scenarios } from './scenarios.ts';
 
 const help = `npm run chaos -- <scenario>|all [--seconds N] [--json]
@@ -16,7 +16,16 @@ ${scenarios.map(({ name, about }) => `  ${name.padEnd(22)}${about}`).join('\n')}
 
 Exit code: 0 when every scenario held.`;
 
-function print({ scenario, reads, readShare, writableAfterMs, problems, seconds, recharges, writes }: Outcome): void {
+function print({
+  scenario,
+  reads,
+  readShare,
+  writableAfterMs,
+  problems,
+  seconds,
+  recharges,
+  writes,
+}: ScenarioResult): void {
   const back =
     writableAfterMs === null ? 'writes never stopped' : `writes back after ${(writableAfterMs / 1000).toFixed(1)} s`;
   console.log(
@@ -59,7 +68,7 @@ async function main(): Promise<number> {
     console.error('There are no bundles in dist/: run "npm run build" first.');
     return 2;
   }
-  const outcomes: Outcome[] = [];
+  const outcomes: ScenarioResult[] = [];
   let broken = 0;
   for (const scenario of chosen) {
     console.log(`       ${scenario.name}: ${scenario.about}`);

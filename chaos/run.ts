@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startSelfHosted } from '../bench/self-hosted.ts';
 import { type Customer, settleSchedules, startTraffic, type Traffic } from '../bench/traffic.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
-import { resourceNamed } from '../shared/data/resources.ts';
+import { getResource } from '../shared/data/resources.ts';
 import { putResource } from '../shared/data/write.ts';
 import { EngineError } from '../shared/errors.ts';
 import { auditLedger } from '../shared/recharge/audit.ts';
 import type { ChaosWorld, Scenario } from './scenarios.ts';
 
-export interface Outcome {
+export interface ScenarioResult {
   scenario: string;
   seconds: number;
   reads: number;
@@ -31,7 +31,7 @@ const RECORDS = 10;
 const FIRST_RECORD = 900_001;
 const READERS = 8;
 const SPENDERS = 3;
-const notice = resourceNamed('notice');
+const notice = getResource('notice');
 /** After this nothing may hurt any more: longer than a tombstone and a breaker. */
 const SETTLED_WITHIN_MS = 60_000;
 
@@ -59,7 +59,7 @@ export async function runScenario(
   scenario: Scenario,
   seconds: number,
   say: (line: string) => void,
-): Promise<Outcome> {
+): Promise<ScenarioResult> {
   const { traffic } = world;
   const problems: string[] = [];
   const records = Array.from(

@@ -1,4 +1,4 @@
-import type { Answer } from './transport.ts';
+import type { ApiAnswer } from './transport.ts';
 
 /** A refusal or a failure, as the server's problem+json told it (RFC 9457), or as the gateway or the network left it. */
 export class ApiError extends Error {
@@ -39,7 +39,7 @@ const GATEWAY_CODES: Record<number, string> = {
   429: 'TOO_MANY_REQUESTS',
 };
 
-export function apiErrorOf(answer: Answer): ApiError {
+export function apiErrorOf(answer: ApiAnswer): ApiError {
   const problem = objectOf(answer.text);
   const { status } = answer;
   const seconds = answer.header('retry-after');

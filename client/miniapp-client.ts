@@ -5,9 +5,9 @@ import { ApiError } from './api-error.ts';
 import { segment } from './path-segment.ts';
 import { freshNonce, type RandomSource } from './random.ts';
 import { rechargeCalls } from './recharge.ts';
-import { type Caller, type Empty, type Json, type RequestOptions, signedCall } from './signed-call.ts';
+import { type ClientState, type Empty, type Json, type RequestOptions, sendSigned } from './signed-call.ts';
 import { keyHolder, memoryStorage, sessionStore } from './storage.ts';
-import type { Answer, KeyValueStorage, Transport } from './transport.ts';
+import type { ApiAnswer, KeyValueStorage, Transport } from './transport.ts';
 
 export { ApiError } from './api-error.ts';
 export { type RequestPayment, wxPayment, wxVirtualPayment } from './recharge.ts';
@@ -42,7 +42,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
   if (random === null) throw new Error('this platform has no random source: pass `random`');
   const storage = options.storage ?? options.transport.storage ?? memoryStorage();
   const sessions = sessionStore(storage, options.appId);
-  const caller: Caller = {
+  const caller: ClientState = {
     baseUrl: options.baseUrl.replace(/\/+$/, ''),
     appId: options.appId,
     privateKey: options.privateKey,
@@ -56,9 +56,9 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
   };
 
   const json: Json = async <T>(method: string, path: string, request: RequestOptions = {}) =>
-    parsed(await signedCall(caller, method, path, request)) as T;
+    parsed(await sendSigned(caller, method, path, request)) as T;
   const empty: Empty = async (method, path, request) => {
-    const answer = await signedCall(caller, method, path, request);
+    const answer = await sendSigned(caller, method, path, request);
     if (answer.status !== 204) throw badAnswer(answer);
   };
   const stamp = (): string => String(Math.floor(caller.now() / 1000) + caller.clockOffsetSeconds);
@@ -67,7 +67,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
   return {
     /** Any route: the JSON of its answer, undefined for 204. Throws ApiError. */
     async request<T = unknown>(method: string, path: string, request: RequestOptions = {}): Promise<T> {
-      const answer = await signedCall(caller, method, path, request);
+      const answer = await sendSigned(caller, method, path, request);
       return (answer.status === 204 ? undefined : parsed(answer)) as T;
     },
 
@@ -99,7 +99,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
   };
 }
 
-function parsed(answer: Answer): unknown {
+function parsed(answer: ApiAnswer): unknown {
   try {
     return JSON.parse(answer.text);
   } catch {
@@ -108,7 +108,7 @@ function parsed(answer: Answer): unknown {
 }
 
 /** A success that is not the API's: the log-in page of a public network, say. The outcome is unknown. */
-function badAnswer(answer: Answer): ApiError {
+function badAnswer(answer: ApiAnswer): ApiError {
   const detail = 'the answer did not come from the API';
   return new ApiError({ status: answer.status, code: 'BAD_ANSWER', detail, retryable: true });
 }

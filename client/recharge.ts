@@ -26,7 +26,7 @@ interface PayResult {
 
 // Refusals that settle what became of the operation. After all others an earlier try may still have acted.
 const DEFINITIVE = ['INVALID_INPUT', 'INSUFFICIENT_BALANCE', 'IDEMPOTENCY_KEY_REUSED'];
-/** The provider's notice takes a moment; sync asks it directly, so a few tries are enough. */
+/** The provider's notification takes a moment; sync asks it directly, so a few tries are enough. */
 const SYNC_WAITS_MS = [1000, 2000, 3000, 4000];
 
 export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (milliseconds: number) => Promise<void>) {

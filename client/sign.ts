@@ -2,7 +2,7 @@
 import { base64, compareBytes, hex, utf8 } from './encoding.ts';
 import { hmacSha256, md5, sha1, sha256 } from './hash.ts';
 
-interface Identity {
+interface SigningKey {
   appId: string;
   privateKey: string;
   /** Unix seconds, ten digits. */
@@ -22,7 +22,7 @@ interface SignedCall {
 }
 
 /** An access_token of the v1 scheme: who is calling and when, but not what. */
-export function signV1(input: Identity & { method: 'SHA1' | 'MD5' }): string {
+export function signV1(input: SigningKey & { method: 'SHA1' | 'MD5' }): string {
   const parts = [input.appId, String(input.timeStamp), input.nonce, input.privateKey];
   // By the bytes of UTF-8: the order of UTF-16 differs from it where a key holds characters beyond U+FFFF.
   const sorted = parts.map((text) => ({ text, bytes: utf8(text) })).sort((a, b) => compareBytes(a.bytes, b.bytes));
@@ -31,13 +31,13 @@ export function signV1(input: Identity & { method: 'SHA1' | 'MD5' }): string {
 }
 
 /** An access_token of the v2 scheme, good for this one call only. */
-export function signV2(input: Identity & SignedCall): string {
+export function signV2(input: SigningKey & SignedCall): string {
   const derived = hmacSha256(utf8(input.privateKey), utf8(`MPC2\n${input.appId}`));
   return accessToken('HMAC-SHA256', input, hex(hmacSha256(derived, utf8(stringToSign(input)))));
 }
 
 /** What a v2 signature covers; compare it with the server's when a signature is refused. Holds no secret. */
-export function stringToSign(input: Omit<Identity, 'privateKey'> & SignedCall): string {
+export function stringToSign(input: Omit<SigningKey, 'privateKey'> & SignedCall): string {
   return [
     'MPC2-HMAC-SHA256',
     input.appId,
@@ -99,7 +99,7 @@ function ordinal(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function accessToken(signatureMethod: string, identity: Identity, signature: string): string {
+function accessToken(signatureMethod: string, identity: SigningKey, signature: string): string {
   const { appId, timeStamp, nonce } = identity;
   const token = { signatureMethod, AppID: appId, timeStamp: String(timeStamp), nonce, signature };
   return base64(utf8(JSON.stringify(token)));

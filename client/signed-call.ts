@@ -3,7 +3,7 @@ import { ApiError, apiErrorOf } from './api-error.ts';
 import { freshNonce, type RandomSource } from './random.ts';
 import { bodySha256, canonicalPath, canonicalQuery, signV1, signV2 } from './sign.ts';
 import type { SessionStore } from './storage.ts';
-import type { Answer, Transport } from './transport.ts';
+import type { ApiAnswer, Transport } from './transport.ts';
 
 interface Query {
   [name: string]: string | number | readonly (string | number)[] | undefined;
@@ -27,7 +27,7 @@ export type Json = <T>(method: string, path: string, options?: RequestOptions) =
 /** For calls that answer 204. */
 export type Empty = (method: string, path: string, options: RequestOptions) => Promise<void>;
 
-export interface Caller {
+export interface ClientState {
   baseUrl: string;
   appId: string;
   privateKey: string;
@@ -47,7 +47,7 @@ const LONGEST_WAIT_SECONDS = 10;
 const SESSION_ENDS = ['LOGIN_EXPIRED', 'SESSION_REVOKED', 'LOGIN_REQUIRED'];
 
 /** Resolves with an answer of 2xx; throws ApiError for every other one and for none. */
-export async function signedCall(caller: Caller, method: string, path: string, options: RequestOptions) {
+export async function sendSigned(caller: ClientState, method: string, path: string, options: RequestOptions) {
   const verb = method.toUpperCase();
   const safe = verb === 'GET' || verb === 'HEAD';
   const repeatable = safe || options.repeatable === true || options.idempotencyKey !== undefined;
@@ -84,12 +84,12 @@ export async function signedCall(caller: Caller, method: string, path: string, o
 }
 
 async function sendOnce(
-  caller: Caller,
+  caller: ClientState,
   verb: string,
   path: string,
   options: RequestOptions,
   session: string | null,
-): Promise<Answer> {
+): Promise<ApiAnswer> {
   const query = canonicalQuery(pairsOf(options.query ?? {}));
   const body = textOf(options.body);
   if (body !== null && (verb === 'GET' || verb === 'HEAD')) throw new TypeError(`${verb} takes no body`);
@@ -122,7 +122,7 @@ async function sendOnce(
 }
 
 /** Takes the server's clock from an answer's Date; false when it has none or is as near as `toleranceSeconds`. */
-function learnClock(caller: Caller, answer: Answer, toleranceSeconds: number): boolean {
+function learnClock(caller: ClientState, answer: ApiAnswer, toleranceSeconds: number): boolean {
   const served = Date.parse(answer.header('date') ?? '');
   if (Number.isNaN(served)) return false;
   const offset = Math.floor(served / 1000) - Math.floor(caller.now() / 1000);

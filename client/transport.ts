@@ -17,7 +17,7 @@ interface OutgoingCall {
   body: string | null;
 }
 
-export interface Answer {
+export interface ApiAnswer {
   status: number;
   text: string;
   /** By lower-case name; null when the answer does not carry it. */
@@ -26,7 +26,7 @@ export interface Answer {
 
 /** Rejects when no answer came; whether the server acted is then unknown. */
 export interface Transport {
-  send(call: OutgoingCall): Promise<Answer>;
+  send(call: OutgoingCall): Promise<ApiAnswer>;
   /** null: this platform offers none, so createClient must be given one. */
   random: RandomSource | null;
   /** null: nothing outlives the process. */
@@ -103,7 +103,7 @@ function wxRandom(getRandomValues: NonNullable<WxLike['getRandomValues']>): Rand
 }
 
 // Header names arrive as the server or the platform spelt them, and data parsed where dataType is not heeded.
-function answerOf(status: number, data: unknown, header: Record<string, unknown>): Answer {
+function answerOf(status: number, data: unknown, header: Record<string, unknown>): ApiAnswer {
   const headers = new Map(Object.entries(header).map(([name, value]) => [name.toLowerCase(), String(value)]));
   const text = typeof data === 'string' ? data : data === undefined || data === null ? '' : JSON.stringify(data);
   return { status, text, header: (name) => headers.get(name) ?? null };

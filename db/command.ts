@@ -21,9 +21,9 @@ interface Terminal {
   err(line: string): void;
 }
 
-type Outcome = { result: Record<string, unknown>; ok: boolean };
+type CommandOutput = { result: Record<string, unknown>; ok: boolean };
 
-async function run(command: string, execute: Execute, sandbox: boolean, { out }: Terminal): Promise<Outcome> {
+async function run(command: string, execute: Execute, sandbox: boolean, { out }: Terminal): Promise<CommandOutput> {
   switch (command) {
     case 'migrate': {
       const { applied } = await migrate(execute, out);

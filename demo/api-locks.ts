@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
-import type { HttpAnswer } from './tape.ts';
+import type { TapedAnswer } from './tape.ts';
 
 const TARGET = 'data:service';
 const LONGEST_TRIES = 60;
@@ -62,7 +62,7 @@ export async function apiLocks(scene: Scene): Promise<void> {
 }
 
 /** A server remembers for five seconds at most that it refused a caller; then the cleared lock is seen. */
-async function accepted(read: (remark: string) => Promise<HttpAnswer>): Promise<void> {
+async function accepted(read: (remark: string) => Promise<TapedAnswer>): Promise<void> {
   for (let second = 0; second < 7; second++) {
     const answer = await read(`${second} s after it was cleared`);
     if (answer.status === 200) return;
@@ -95,7 +95,7 @@ async function bruteForce({ story, caller, portal, app, run }: Scene): Promise<v
   }
 }
 
-function named(answer: HttpAnswer, rule: string): void {
+function named(answer: TapedAnswer, rule: string): void {
   answers(answer, 429, 'LOCKED');
   const policy = answer.headers.get('ratelimit-policy') ?? '';
   must(answer.headers.has('retry-after') && policy.includes(`"${rule}"`), `Retry-After, and the rule ${rule} by name`);

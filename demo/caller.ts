@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createClient, signV1, signV2 } from '../client/miniapp-client.ts';
 import { bodySha256 } from '../client/sign.ts';
-import type { HttpAnswer, Tape } from './tape.ts';
+import type { Tape, TapedAnswer } from './tape.ts';
 
 /** What the portal gave a caller (row A2). */
 export interface App {
@@ -23,9 +23,9 @@ interface CallOptions {
   remark?: string;
 }
 
-export interface Caller {
+export interface DemoApp {
   /** One signed call, sent once: the SDK would mend what the refusals are to show. */
-  call(app: App, verb: string, path: string, options?: CallOptions): Promise<HttpAnswer>;
+  call(app: App, verb: string, path: string, options?: CallOptions): Promise<TapedAnswer>;
   /** The access_token that `call` would send. */
   sign(app: App, verb: string, path: string, options?: CallOptions): string;
   /** A call that needs no access_token. */
@@ -35,13 +35,13 @@ export interface Caller {
     headers?: Record<string, string>,
     body?: string,
     remark?: string,
-  ): Promise<HttpAnswer>;
+  ): Promise<TapedAnswer>;
   /** The SDK as a mini-program uses it. */
   sdk(app: App): ReturnType<typeof createClient>;
 }
 
-export function newCaller(url: string, tape: Tape): Caller {
-  const sign: Caller['sign'] = (app, verb, path, options = {}) => {
+export function newCaller(url: string, tape: Tape): DemoApp {
+  const sign: DemoApp['sign'] = (app, verb, path, options = {}) => {
     const identity = {
       ...app,
       timeStamp: options.timeStamp ?? Math.floor(Date.now() / 1000),

@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
 import { resourceKey } from '../shared/data/records.ts';
-import { resourceNamed } from '../shared/data/resources.ts';
+import { getResource } from '../shared/data/resources.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 
@@ -15,7 +15,7 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
     'A6',
     'keys follow naming rules; one that breaks them is refused at the entry',
     async () => {
-      tape.note('the key of notice 1', resourceKey(resourceNamed('notice'), '1'));
+      tape.note('the key of notice 1', resourceKey(getResource('notice'), '1'));
       for (const id of ['0', '1;DROP', '*', 'abc', '99999999999999999']) {
         answers(await caller.call(app, 'GET', `/data/notice/${id}`), 400, 'INVALID_KEY');
       }

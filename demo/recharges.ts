@@ -2,14 +2,14 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 
-/** Row C7: parameters, order, payment, notice, ledger. `session` is the one that the channel login opened. */
+/** Row C7: parameters, order, payment, notification, ledger. `session` is the one that the channel login opened. */
 export async function recharges({ story, caller, portal, app, env, run }: Scene, session: string): Promise<void> {
   const { step } = story;
   const me = { session };
   const balance = async (): Promise<number> => answers(await caller.call(app, 'GET', '/balance', me), 200).balance;
   const idempotencyKey = () => `demo-${randomBytes(12).toString('hex')}`;
-  const notify = (notice: object, options: { key?: string; remark?: string } = {}) => {
-    const body = JSON.stringify(notice);
+  const notify = (notification: object, options: { key?: string; remark?: string } = {}) => {
+    const body = JSON.stringify(notification);
     const timestamp = String(Math.floor(Date.now() / 1000));
     const signature = createHmac('sha256', options.key ?? env.SANDBOX_KEY ?? '')
       .update(`${timestamp}\n${body}`)
@@ -38,15 +38,26 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
   });
 
   const { amountFen, units } = product;
-  const notice = { orderNo, amountFen, currency: 'CNY', transactionId: `demo-${run}-1`, status: 'SUCCESS' };
-  await step('C7', 'a notice that the provider did not sign, or of another amount, credits nothing', async () => {
-    answers(await notify(notice, { key: 'guessed', remark: 'signed by somebody else' }), 401, 'BAD_NOTIFY_SIGNATURE');
-    answers(await notify({ ...notice, amountFen: amountFen + 1 }, { remark: 'one fen more' }), 409, 'NOTICE_MISMATCH');
+  const notification = { orderNo, amountFen, currency: 'CNY', transactionId: `demo-${run}-1`, status: 'SUCCESS' };
+  await step('C7', 'a notification that the provider did not sign, or of another amount, credits nothing', async () => {
+    answers(
+      await notify(notification, { key: 'guessed', remark: 'signed by somebody else' }),
+      401,
+      'BAD_NOTIFY_SIGNATURE',
+    );
+    answers(
+      await notify({ ...notification, amountFen: amountFen + 1 }, { remark: 'one fen more' }),
+      409,
+      'NOTICE_MISMATCH',
+    );
     must((await balance()) === 0, 'the balance is 0');
   });
-  await step('C7', 'the provider’s notice credits the order, and a duplicate of it nothing', async () => {
-    must((await notify(notice)).status < 300, 'the notice is taken');
-    must((await notify(notice, { remark: 'the same notice again' })).status < 300, 'the duplicate is taken');
+  await step('C7', 'the provider’s notification credits the order, and a duplicate of it nothing', async () => {
+    must((await notify(notification)).status < 300, 'the notification is taken');
+    must(
+      (await notify(notification, { remark: 'the same notification again' })).status < 300,
+      'the duplicate is taken',
+    );
     must((await balance()) === units, `the balance is ${units}`);
     const { entries } = answers(await caller.call(app, 'GET', '/balance/entries', me), 200);
     must(entries.length === 1, 'one entry in the ledger');
@@ -54,7 +65,7 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
     must(paid.status === 'paid', 'the order is paid');
   });
 
-  await step('C7', 'paid, but the notice never came: sync asks the provider and credits', async () => {
+  await step('C7', 'paid, but the notification never came: sync asks the provider and credits', async () => {
     const { orderNo: lost } = await order();
     await portal('recharge', 'pay', '--order', lost, '--no-notice');
     const synced = answers(await caller.call(app, 'POST', `/recharge/${lost}/sync`, me), 200);

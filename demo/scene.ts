@@ -1,4 +1,4 @@
-import type { App, Caller } from './caller.ts';
+import type { App, DemoApp } from './caller.ts';
 import type { Portal } from './portal.ts';
 import type { Story } from './story.ts';
 import type { Tape } from './tape.ts';
@@ -6,7 +6,7 @@ import type { Tape } from './tape.ts';
 /** What every chapter is given. */
 export interface Scene {
   story: Story;
-  caller: Caller;
+  caller: DemoApp;
   portal: Portal;
   tape: Tape;
   /** What the functions see. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Meter, Requests } from './meter.ts';
-import type { Exchange, HttpAnswer, Tape } from './tape.ts';
+import type { Exchange, Tape, TapedAnswer } from './tape.ts';
 
 /** A step is not as it should be; the message says how. */
 class NotAsItShouldBe extends Error {
@@ -14,7 +14,7 @@ export function must(holds: boolean, what: string): asserts holds {
 
 /** The body, once status and code are the expected ones; '' expects no code. */
 // biome-ignore lint/suspicious/noExplicitAny: each step says what it expects of the body
-export function answers(answer: HttpAnswer, status: number, code = ''): any {
+export function answers(answer: TapedAnswer, status: number, code = ''): any {
   const found = (answer.body as { code?: string } | undefined)?.code ?? '';
   if (answer.status !== status || found !== code) {
     throw new NotAsItShouldBe(`expected ${status} ${code}, got ${answer.status} ${found}`);

@@ -6,7 +6,7 @@ export interface Exchange {
   answered: string;
 }
 
-export interface HttpAnswer {
+export interface TapedAnswer {
   status: number;
   headers: Headers;
   /** Parsed JSON; undefined for an empty or another body. */
@@ -24,7 +24,7 @@ export interface Tape {
     headers: Record<string, string>,
     body?: string,
     remark?: string,
-  ): Promise<HttpAnswer>;
+  ): Promise<TapedAnswer>;
   /** For the SDK. */
   transport: Transport;
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { checkId, readOf, recordsFrom, visibleTo } from '../shared/data/records.ts';
-import { lockTargetOf, resourceNamed } from '../shared/data/resources.ts';
+import { getResource, lockTargetOf } from '../shared/data/resources.ts';
 import { AppError } from '../shared/errors.ts';
 import { Answer } from '../shared/http/answer.ts';
 import { endpoint } from '../shared/http/endpoint.ts';
@@ -19,7 +19,7 @@ const readOne = endpoint(
     auth: 'by-input',
     scope: 'data:read',
     path: v.object({ resource: v.string(), id }),
-    lookup: ({ path }) => ({ resource: resourceNamed(path.resource) }),
+    lookup: ({ path }) => ({ resource: getResource(path.resource) }),
     needsUser: ({ resource }) => resource.readers === 'owner',
     targets: ({ resource }) => [lockTargetOf(resource)],
     identities: ({ resource, path }) => ({ resource: `${resource.name}:${path.id}` }),
@@ -41,7 +41,7 @@ const readMany = endpoint(
     scope: 'data:read',
     path: v.object({ resource: v.string() }),
     query: v.strictObject({ ids }),
-    lookup: ({ path }) => ({ resource: resourceNamed(path.resource) }),
+    lookup: ({ path }) => ({ resource: getResource(path.resource) }),
     needsUser: ({ resource }) => resource.readers === 'owner',
     targets: ({ resource }) => [lockTargetOf(resource)],
     reads: ({ resource, query }) => query.ids.map((id) => readOf(resource, id)),

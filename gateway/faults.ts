@@ -5,16 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * `drop-before`: the connection is cut and nothing was carried out. `drop-after`: the work is done, its answer is lost.
  * `hang`: nothing is carried out and no answer comes. `status`: a proxy answers in the gateway's place.
  */
-export type Fault =
+export type GatewayFault =
   | { kind: 'drop-before' }
   | { kind: 'drop-after' }
   | { kind: 'hang' }
   | { kind: 'status'; status: number; body: string; contentType?: string }
-  | { kind: 'delay'; ms: number; then?: Fault }
+  | { kind: 'delay'; ms: number; then?: GatewayFault }
   /** Held until `before` lets it go on, with or without a fault; its answer is held until `after` does. */
-  | { kind: 'hold'; before: () => Promise<Fault | undefined>; after: () => Promise<void> };
+  | { kind: 'hold'; before: () => Promise<GatewayFault | undefined>; after: () => Promise<void> };
 
-export interface Answer {
+export interface EngineAnswer {
   status: number;
   headers?: Record<string, string>;
   body: string | Buffer;
@@ -22,9 +22,9 @@ export interface Answer {
 
 /** Carries out `work` under `fault`. `'drop'`: cut the connection; `'hang'`: leave it open without an answer. */
 export async function underFault(
-  fault: Fault | undefined,
-  work: () => Promise<Answer>,
-): Promise<Answer | 'drop' | 'hang'> {
+  fault: GatewayFault | undefined,
+  work: () => Promise<EngineAnswer>,
+): Promise<EngineAnswer | 'drop' | 'hang'> {
   switch (fault?.kind) {
     case undefined:
       return work();

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Answer } from './faults.ts';
+import type { EngineAnswer } from './faults.ts';
 
 /** How long a stop waits for requests that are being served. */
 const DRAIN_MS = 5_000;
@@ -86,7 +86,7 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes);
 }
 
-export function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+export function send(request: IncomingMessage, response: ServerResponse, answer: EngineAnswer): void {
   response.writeHead(answer.status, { ...answer.headers, 'content-length': Buffer.byteLength(answer.body) });
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
@@ -104,7 +104,7 @@ export function isLoopback(request: IncomingMessage): boolean {
 }
 
 /** Prometheus text exposition, counters only. */
-export function prometheus(counters: Record<string, { help: string; value: number }>): Answer {
+export function prometheus(counters: Record<string, { help: string; value: number }>): EngineAnswer {
   const lines = Object.entries(counters).flatMap(([name, { help, value }]) => [
     `# HELP ${name} ${help}`,
     `# TYPE ${name} counter`,

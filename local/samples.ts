@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { createClient, fetchTransport } from '../client/miniapp-client.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
 import { createApp, type IssuedApp, listApps, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
-import { recordDeed } from '../shared/audit.ts';
 import { putChannel } from '../shared/channel/admin.ts';
+import { logChange } from '../shared/operator-log.ts';
 import {
   listPlugins,
   movePlugin,
@@ -17,7 +17,7 @@ import { writePrivately } from './keys-file.ts';
 import { type ChannelSimulator, startChannelSimulator } from './simulators/channel.ts';
 import { type PluginServerSimulator, startPluginServer } from './simulators/plugin-server.ts';
 import type { MockWechatPay } from './simulators/wechatpay/control.ts';
-import { keptIdentity } from './simulators/wechatpay/identity.ts';
+import { loadIdentity } from './simulators/wechatpay/identity.ts';
 import { startMockWechatPay } from './simulators/wechatpay/mock.ts';
 import type { Stack } from './stack.ts';
 
@@ -45,7 +45,7 @@ export function startSamples(stack: Stack, dataDirectory: string, log: (line: st
     onStop(() => channel.stop());
     log(`channel ${SAMPLE_CHANNEL} ${new URL(channel.url).origin}`);
     const wechatpay = await startMockWechatPay({
-      identity: keptIdentity(join(dataDirectory, 'wechatpay.json')),
+      identity: loadIdentity(join(dataDirectory, 'wechatpay.json')),
       notifyUrl: `${stack.url}/recharge/notify/wechatpay`,
       refundAfterMs: 2000,
     });
@@ -109,7 +109,7 @@ async function samplePlugin(known: RegisteredPlugin | undefined): Promise<Regist
   if (known && registered?.appId === known.appId) return known;
   if (registered) await removePlugin(SAMPLE_PLUGIN);
   const plugin = await registerPlugin({ pluginId: SAMPLE_PLUGIN, serverUrl: NOWHERE });
-  await recordDeed({ actor: ACTOR, action: 'plugin.add', subject: SAMPLE_PLUGIN, detail: { appId: plugin.appId } });
+  await logChange({ actor: ACTOR, action: 'plugin.add', subject: SAMPLE_PLUGIN, detail: { appId: plugin.appId } });
   return plugin;
 }
 

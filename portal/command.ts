@@ -43,7 +43,7 @@ export class UsageError extends Error {
 /** What was typed, by the command's declaration. */
 export class Given {
   constructor(
-    /** Stands in the audit log. */
+    /** Stands in the operator log. */
     readonly actor: string,
     /** The data folder of the running dev server; undefined: the environment, or the default folder. */
     readonly data: string | undefined,

@@ -6,7 +6,7 @@ const RUN = 'npm run -s portal --';
 
 const COMMON = `  --json        one JSON line last, for scripts
   --data DIR    the running "npm run dev" that keeps its data there
-  --actor NAME  who does it, for the audit log; your login name unless given
+  --actor NAME  who does it, for the operator log; your login name unless given
   --help        what a command takes`;
 
 const WHERE = `Works on the deployed stage that the environment names (DATABASE_URL, UPSTASH_REDIS_REST_URL and the rest of

@@ -13,5 +13,5 @@ export const nouns: Record<string, () => Promise<Noun>> = {
   user: async () => (await import('./nouns/user.ts')).user,
   hot: async () => (await import('./nouns/hot.ts')).hot,
   'master-key': async () => (await import('./nouns/master-key.ts')).masterKey,
-  audit: async () => (await import('./nouns/audit.ts')).audit,
+  'operator-log': async () => (await import('./nouns/operator-log.ts')).operatorLog,
 };

@@ -85,4 +85,4 @@ export function checkKey(key: string): asserts key is Key {
 }
 
 /** All registered families, for docs and tests. */
-export const registeredFamilies = (): Family[] => [...families.values()];
+export const listFamilies = (): Family[] => [...families.values()];

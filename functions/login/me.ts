@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { shownUser } from '../../shared/account/account.ts';
+import { publicUser } from '../../shared/account/account.ts';
 import { changeUser, eraseAccount } from '../../shared/account/change.ts';
 import { fieldsSchema, profileSchema } from '../../shared/account/profile.ts';
 import { checkUserFields, schemaRead, settleSchema } from '../../shared/app/user-fields.ts';
@@ -7,7 +7,7 @@ import { endpoint } from '../../shared/http/endpoint.ts';
 
 export const readMe = endpoint(
   { route: 'GET /me', auth: 'user', scope: 'login', reads: (_, { app }) => [schemaRead(app.appId)] },
-  async ({ app, reads, requestId, user }) => shownUser(user, await settleSchema(requestId, app.appId, reads)),
+  async ({ app, reads, requestId, user }) => publicUser(user, await settleSchema(requestId, app.appId, reads)),
 );
 
 export const changeMe = endpoint(
@@ -25,7 +25,7 @@ export const changeMe = endpoint(
     const schema = await settleSchema(requestId, app.appId, reads);
     if (fields) checkUserFields(schema, fields);
     await changeUser(app.appId, user, { ...(profile && { profile }), ...(fields && { fields }) });
-    return shownUser({ ...user, profile: profile ?? user.profile, fields: fields ?? user.fields }, schema);
+    return publicUser({ ...user, profile: profile ?? user.profile, fields: fields ?? user.fields }, schema);
   },
 );
 

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { findOrCreateAccount, logIn } from '../../shared/account/account.ts';
-import { openidOf } from '../../shared/account/wechat.ts';
+import { exchangeWechatCode } from '../../shared/account/wechat.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 
@@ -33,7 +33,7 @@ export const wechatLogin = endpoint(
     identities: ({ body }) => ({ resource: body.code }),
   },
   async ({ app, body, device, succeeded }) => {
-    const openid = await openidOf(body.code);
+    const openid = await exchangeWechatCode(body.code);
     const { account } = await findOrCreateAccount({ by: 'wechat', openid }, app.appId);
     const login = await logIn(account, app.appId, device);
     await succeeded();

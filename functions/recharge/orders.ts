@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { listOrders, ownOrder, readOrderCursor, shownOrder } from '../../shared/recharge/order.ts';
+import { listOrders, ownOrder, publicOrder, readOrderCursor } from '../../shared/recharge/order.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
 import { pageQuery, perUser } from './rules.ts';
 
@@ -13,10 +13,10 @@ const orderPath = v.object({ orderNo: v.string() });
 
 export const read = endpoint(
   { route: 'GET /recharge/{orderNo}', auth: 'user', scope: 'recharge', path: orderPath },
-  async ({ app, user, path }) => shownOrder(await ownOrder(app.appId, user.userId, path.orderNo)),
+  async ({ app, user, path }) => publicOrder(await ownOrder(app.appId, user.userId, path.orderNo)),
 );
 
-/** Asks the provider and credits when it was paid: no payment waits for its notice alone. */
+/** Asks the provider and credits when it was paid: no payment waits for its notification alone. */
 export const sync = endpoint(
   {
     route: 'POST /recharge/{orderNo}/sync',
@@ -27,6 +27,6 @@ export const sync = endpoint(
   },
   async ({ app, user, path }) => {
     const order = await ownOrder(app.appId, user.userId, path.orderNo);
-    return shownOrder(await syncOrder(order));
+    return publicOrder(await syncOrder(order));
   },
 );

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { secretMatcher } from '../http.ts';
-import type { Caller } from './execute.ts';
+import type { GatewayUser } from './execute.ts';
 import type { TabletType } from './session.ts';
 
-export interface Principal extends Caller {
+export interface Principal extends GatewayUser {
   matches(username: string, password: string): boolean;
   /** Signs this principal's sessions; made from its credentials, so that sessions outlive a restart of the gateway. */
   sessionKey: Buffer;

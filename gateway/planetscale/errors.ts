@@ -2,7 +2,7 @@ import type { TabletType } from './session.ts';
 import type { Statement } from './statement.ts';
 
 /** MySQL itself refused, or the connection to it broke (`fatal`). */
-export class EngineError extends Error {
+export class MysqlError extends Error {
   constructor(
     readonly errno: number,
     readonly sqlState: string,
@@ -52,12 +52,12 @@ function codes(code: string, ...errnos: number[]): Array<[number, string]> {
  * statement appears with its values taken out.
  */
 export function vitessText(
-  error: EngineError | VitessError,
+  error: MysqlError | VitessError,
   at: { database: string; tablet: TabletType; caller: string; statement?: Statement },
 ): string {
   if (error instanceof VitessError && error.code === undefined) return error.message;
-  const code = error instanceof EngineError ? (CODES.get(error.errno) ?? 'Unknown') : error.code;
-  const numbers = error instanceof EngineError ? ` (errno ${error.errno}) (sqlstate ${error.sqlState})` : '';
+  const code = error instanceof MysqlError ? (CODES.get(error.errno) ?? 'Unknown') : error.code;
+  const numbers = error instanceof MysqlError ? ` (errno ${error.errno}) (sqlstate ${error.sqlState})` : '';
   const head = `target: ${at.database}.-.${at.tablet}: vttablet: rpc error: code = ${code} desc = ${error.message}${numbers} (CallerID: ${at.caller})`;
   if (error instanceof VitessError || at.statement === undefined) return head;
   let variables = 0;

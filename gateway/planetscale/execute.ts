@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EngineError, Unreachable, VitessError, vitessText } from './errors.ts';
-import type { EngineAnswer, Link, MysqlServer } from './link.ts';
+import { MysqlError, Unreachable, VitessError, vitessText } from './errors.ts';
+import type { Link, MysqlServer, ServerAnswer } from './link.ts';
 import { Pool, type PoolLimits } from './pool.ts';
 import { type ReplicaState, ReplicaWatch } from './replica-watch.ts';
 import { leaveTransaction, type TabletType, tabletOf, type VitessSession } from './session.ts';
@@ -14,12 +14,12 @@ const WRITE_SECONDS = 30;
 const READ_SECONDS = 900;
 const READY_WITHIN_MS = 2_000;
 
-export interface Caller {
+export interface GatewayUser {
   username: string;
   tablet: TabletType;
 }
 
-type Outcome = { result: WireResult } | { error: string };
+type StatementResult = { result: WireResult } | { error: string };
 
 /** Runs statements on the server that the session is aimed at, and moves the session on as Vitess would. */
 export class Executor {
@@ -80,14 +80,14 @@ export class Executor {
   }
 
   /** Changes `session` also where it fails. Throws Unreachable when no server could be reached, before anything ran. */
-  async execute(caller: Caller, session: VitessSession, sql: string): Promise<Outcome> {
+  async execute(caller: GatewayUser, session: VitessSession, sql: string): Promise<StatementResult> {
     const statement = readStatement(sql);
     const tablet = tabletOf(session);
     try {
       const result = await this.#perform(caller, session, statement);
       return { result };
     } catch (error) {
-      if (!(error instanceof EngineError || error instanceof VitessError)) throw error;
+      if (!(error instanceof MysqlError || error instanceof VitessError)) throw error;
       const database = this.primary.database;
       return { error: vitessText(error, { database, tablet, caller: caller.username, statement }) };
     }
@@ -100,7 +100,7 @@ export class Executor {
     await Promise.all(this.#allPools().map((pool) => pool.close()));
   }
 
-  async #perform(caller: Caller, session: VitessSession, statement: Statement): Promise<WireResult> {
+  async #perform(caller: GatewayUser, session: VitessSession, statement: Statement): Promise<WireResult> {
     refuseUnsupported(session, statement);
     switch (statement.kind) {
       case 'begin':
@@ -129,12 +129,12 @@ export class Executor {
     return settle(session, answer);
   }
 
-  async #runAlone(session: VitessSession, statement: Statement): Promise<EngineAnswer> {
+  async #runAlone(session: VitessSession, statement: Statement): Promise<ServerAnswer> {
     const { link, pool } = await this.#take(tabletOf(session));
     const seconds = statement.kind === 'read' ? READ_SECONDS : WRITE_SECONDS;
     const timer = setTimeout(() => {
       const text = `due to context deadline exceeded, elapsed time: ${seconds}s, killing query`;
-      void link.kill(new EngineError(2013, 'HY000', text, true));
+      void link.kill(new MysqlError(2013, 'HY000', text, true));
     }, seconds * 1000);
     try {
       return await runOn(link, session, statement);
@@ -148,7 +148,7 @@ export class Executor {
    * The connection opens with the first statement, and its id travels back in the session: two first statements sent at
    * once open two transactions, of which the client keeps only one. So it is on PlanetScale, and so tests should see it.
    */
-  async #runInTransaction(session: VitessSession, statement: Statement): Promise<EngineAnswer> {
+  async #runInTransaction(session: VitessSession, statement: Statement): Promise<ServerAnswer> {
     const tablet = tabletOf(session);
     if (!session.shardSessions) {
       const mode = tablet === 'replica' ? 'READ ONLY' : (session.transactionAccessMode ?? '');
@@ -205,7 +205,7 @@ export class Executor {
     if (id !== undefined) await this.transactions.finish(id, verb);
   }
 
-  #aim(caller: Caller, session: VitessSession, statement: Statement): void {
+  #aim(caller: GatewayUser, session: VitessSession, statement: Statement): void {
     const [, quoted, tablet] = /^use\s+(`[^`]*`|[\w-]*)(?:@(\w+))?\s*;?$/i.exec(statement.bare) ?? [];
     const name = quoted?.replaceAll('`', '');
     if (name && name !== this.primary.database)

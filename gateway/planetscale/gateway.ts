@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Answer, type Fault, underFault } from '../faults.ts';
+import { type EngineAnswer, type GatewayFault, underFault } from '../faults.ts';
 import { BodyTooLarge, isLoopback, listen, prometheus, readBody, send } from '../http.ts';
 import { credentials, type Principal, principal } from './credentials.ts';
 import { Unreachable } from './errors.ts';
@@ -24,7 +24,7 @@ export interface PlanetscaleGatewayOptions {
   /** 0 or none takes a free one. */
   port?: number;
   /** What is done to a request instead of serving it; `sql` is absent outside Execute. */
-  intercept?: (request: { method: string; sql?: string }) => Fault | undefined;
+  intercept?: (request: { method: string; sql?: string }) => GatewayFault | undefined;
   transactionSeconds?: number;
   /** Connections to each server for queries, and as many again for transactions. */
   poolSize?: number;
@@ -109,7 +109,7 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     method: string,
     message: Message | undefined,
     caller: Principal | undefined,
-  ): Promise<Answer> {
+  ): Promise<EngineAnswer> {
     if (request.method !== 'POST') return failure(405, 'unimplemented', 'only POST is served');
     if (!caller) return unauthenticated();
     if (!message) return failure(400, 'invalid_argument', 'the request body is not a JSON object');
@@ -141,17 +141,17 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     }
   }
 
-  function unauthenticated(): Answer {
+  function unauthenticated(): EngineAnswer {
     counts.unauthenticated += 1;
     return failure(401, 'unauthenticated', 'invalid auth credentials');
   }
 
-  async function readiness(): Promise<Answer> {
+  async function readiness(): Promise<EngineAnswer> {
     const ready = await executor.isPrimaryReady();
     return json(ready ? 200 : 503, { status: ready ? 'ready' : 'unavailable', replicas: executor.replicas });
   }
 
-  function metrics(): Answer {
+  function metrics(): EngineAnswer {
     const counters = prometheus({
       planetscale_gateway_requests_total: { help: 'HTTP requests.', value: counts.total },
       planetscale_gateway_statements_total: {
@@ -206,11 +206,11 @@ function parseObject(body: Buffer): Message | undefined {
   }
 }
 
-function json(status: number, value: object): Answer {
+function json(status: number, value: object): EngineAnswer {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
 }
 
 /** The client makes a DatabaseError of it; `code` is one of Connect's. */
-function failure(status: number, code: string, message: string): Answer {
+function failure(status: number, code: string, message: string): EngineAnswer {
   return json(status, { error: { code, message } });
 }

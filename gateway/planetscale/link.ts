@@ -1,5 +1,5 @@
 import { type Connection, createConnection } from 'mysql2';
-import { EngineError, Unreachable, VitessError } from './errors.ts';
+import { MysqlError, Unreachable, VitessError } from './errors.ts';
 import { type Column, type WireField, type WireRow, wireField, wireRow } from './wire.ts';
 
 export interface MysqlServer {
@@ -10,7 +10,7 @@ export interface MysqlServer {
   database: string;
 }
 
-export interface EngineAnswer {
+export interface ServerAnswer {
   /** Absent when the statement has no result set. */
   fields?: WireField[];
   rows: WireRow[];
@@ -33,7 +33,7 @@ const SETTINGS = [
 /** One connection to MySQL with PlanetScale's settings. */
 export class Link {
   #connection: Connection;
-  #failRunning: ((error: EngineError) => void) | undefined;
+  #failRunning: ((error: MysqlError) => void) | undefined;
   broken = false;
   idleTimer: NodeJS.Timeout | undefined;
 
@@ -43,7 +43,7 @@ export class Link {
   ) {
     this.#connection = connection;
     const lost = (): void =>
-      this.#break(new EngineError(2013, 'HY000', 'Lost connection to MySQL server during query', true));
+      this.#break(new MysqlError(2013, 'HY000', 'Lost connection to MySQL server during query', true));
     connection.on('error', lost);
     connection.on('end', lost);
   }
@@ -80,11 +80,11 @@ export class Link {
   }
 
   /** Values come as the text protocol's own bytes. Past the limits it reads on but keeps nothing, and then refuses. */
-  run(sql: string): Promise<EngineAnswer> {
-    if (this.broken) return Promise.reject(new EngineError(2006, 'HY000', 'MySQL server has gone away', true));
+  run(sql: string): Promise<ServerAnswer> {
+    if (this.broken) return Promise.reject(new MysqlError(2006, 'HY000', 'MySQL server has gone away', true));
     return new Promise((resolve, reject) => {
-      const answer: EngineAnswer = { rows: [], affectedRows: 0, insertId: '0', inTransaction: false };
-      let failure: EngineError | VitessError | undefined;
+      const answer: ServerAnswer = { rows: [], affectedRows: 0, insertId: '0', inTransaction: false };
+      let failure: MysqlError | VitessError | undefined;
       let bytes = 0;
       const settle = (act: () => void): void => {
         this.#failRunning = undefined;
@@ -95,7 +95,7 @@ export class Link {
       query.on('error', (error) => {
         const { errno, sqlState, sqlMessage, message } = error as Partial<EngineRefusal> & Error;
         if (errno === undefined || sqlState === undefined) return this.#connection.emit('error', error);
-        failure ??= new EngineError(errno, sqlState, sqlMessage ?? message);
+        failure ??= new MysqlError(errno, sqlState, sqlMessage ?? message);
         return undefined;
       });
       query.on('fields', (columns: Column[] | undefined) => {
@@ -111,7 +111,7 @@ export class Link {
         if (failure) return;
         for (const value of row) bytes += value?.length ?? 0;
         if (answer.rows.length >= MAX_ROWS) {
-          failure = new EngineError(10001, 'HY000', `Row count exceeded ${MAX_ROWS}`);
+          failure = new MysqlError(10001, 'HY000', `Row count exceeded ${MAX_ROWS}`);
         } else if (bytes > MAX_RESULT_BYTES) {
           failure = new VitessError(
             'ResourceExhausted',
@@ -128,7 +128,7 @@ export class Link {
   }
 
   /** Ends the statement that runs, on the server too: closing a socket alone would not wake a statement that waits for a lock. */
-  async kill(why: EngineError): Promise<void> {
+  async kill(why: MysqlError): Promise<void> {
     const id = this.#connection.threadId;
     this.#break(why);
     try {
@@ -145,7 +145,7 @@ export class Link {
     this.#connection.destroy();
   }
 
-  #break(error: EngineError): void {
+  #break(error: MysqlError): void {
     this.destroy();
     this.#failRunning?.(error);
   }

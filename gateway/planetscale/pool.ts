@@ -1,4 +1,4 @@
-import { EngineError, Unreachable, VitessError } from './errors.ts';
+import { MysqlError, Unreachable, VitessError } from './errors.ts';
 import { Link, type MysqlServer } from './link.ts';
 
 /** A connection that nobody used for so long is closed. */
@@ -83,7 +83,7 @@ export class Pool {
       link.destroy();
       this.#open -= 1;
     }
-    const stopping = new EngineError(1053, '08S01', 'Server shutdown in progress', true);
+    const stopping = new MysqlError(1053, '08S01', 'Server shutdown in progress', true);
     await Promise.all([...this.#taken].map((link) => link.kill(stopping)));
   }
 

@@ -1,5 +1,5 @@
-import { EngineError, VitessError } from './errors.ts';
-import type { EngineAnswer, Link } from './link.ts';
+import { MysqlError, VitessError } from './errors.ts';
+import type { Link, ServerAnswer } from './link.ts';
 import type { Pool } from './pool.ts';
 
 interface Transaction {
@@ -47,7 +47,7 @@ export class Transactions {
    * (a deadlock), the connection is kept but takes nothing more than ROLLBACK, since MySQL would quietly start a new
    * transaction with the next statement.
    */
-  async run(id: string, work: (link: Link) => Promise<EngineAnswer>, leavesTraces: boolean): Promise<EngineAnswer> {
+  async run(id: string, work: (link: Link) => Promise<ServerAnswer>, leavesTraces: boolean): Promise<ServerAnswer> {
     const transaction = this.#find(id);
     const undone = this.#ended.get(id);
     if (undone !== undefined) throw new VitessError('Aborted', undone);
@@ -111,7 +111,7 @@ export class Transactions {
     const { busy, link } = transaction;
     transaction.reusable = false;
     if (busy) {
-      void link.kill(new EngineError(2013, 'HY000', `transaction ${id}: ${why}, killing query`, true));
+      void link.kill(new MysqlError(2013, 'HY000', `transaction ${id}: ${why}, killing query`, true));
     }
     this.#close(transaction, why);
   }

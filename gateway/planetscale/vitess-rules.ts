@@ -1,5 +1,5 @@
 import { VitessError } from './errors.ts';
-import type { EngineAnswer, Link } from './link.ts';
+import type { Link, ServerAnswer } from './link.ts';
 import { tabletOf, type VitessSession } from './session.ts';
 import type { Statement } from './statement.ts';
 import type { WireResult } from './wire.ts';
@@ -28,13 +28,13 @@ export function refuseUnsupported(session: VitessSession, statement: Statement):
 }
 
 /** LAST_INSERT_ID() follows the session, not the connection that happens to serve it. */
-export async function runOn(link: Link, session: VitessSession, statement: Statement): Promise<EngineAnswer> {
+export async function runOn(link: Link, session: VitessSession, statement: Statement): Promise<ServerAnswer> {
   if (statement.asksLastInsertId) await link.run(`SET @@last_insert_id = ${BigInt(session.lastInsertId ?? '0')}`);
   return link.run(statement.sql);
 }
 
 /** What the answer leaves in the session, and the answer as psdb writes it: what is zero or empty is left out. */
-export function settle(session: VitessSession, answer: EngineAnswer): WireResult {
+export function settle(session: VitessSession, answer: ServerAnswer): WireResult {
   if (answer.fields) {
     session.foundRows = String(answer.rows.length);
     session.rowCount = '-1';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { Answer } from '../faults.ts';
+import type { EngineAnswer } from '../faults.ts';
 import { keyLockingScripts, type PreparedCommand } from './lua-keys.ts';
 import { type CommandTable, isAvailable, isHarmlessRead, keysOf, readCommandTable } from './redis-commands.ts';
 import {
@@ -15,7 +15,7 @@ import {
   untilReady,
 } from './redis-connection.ts';
 import { guardReplays, type ReplayGuard } from './replay-guard.ts';
-import { batchAnswer, errorAnswer, type Outcome, type ReplyFormat, singleAnswer } from './reply.ts';
+import { batchAnswer, type CommandResult, errorAnswer, type ReplyFormat, singleAnswer } from './reply.ts';
 import type { CommandCall } from './request.ts';
 
 const MAX_KEY_BYTES = 32_768;
@@ -28,7 +28,7 @@ const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
 interface RestDatabase {
   /** Rejects with RedisUnreachable; everything that Redis or the rules refuse is an answer. */
-  run(call: CommandCall, caller: { readOnly: boolean; format: ReplyFormat }): Promise<Answer>;
+  run(call: CommandCall, caller: { readOnly: boolean; format: ReplyFormat }): Promise<EngineAnswer>;
   isReady(): boolean;
   close(): void;
 }
@@ -69,7 +69,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   /** Written to Redis before this returns, so that the order of calls is the order of execution. */
   const carryOut = ({ args }: PreparedCommand): Promise<Reply> => sendCommand(redis, String(args[0]), args.slice(1));
 
-  async function single(command: Argument[], readOnly: boolean): Promise<Outcome> {
+  async function single(command: Argument[], readOnly: boolean): Promise<CommandResult> {
     const error = refusal(command, readOnly);
     if (error !== undefined) return { error };
     const prepared = scripts.prepare(command, table);
@@ -82,7 +82,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   }
 
   /** The list of outcomes; the text of the refusal when nothing was executed. */
-  async function transaction(commands: Argument[][], readOnly: boolean): Promise<Outcome[] | string> {
+  async function transaction(commands: Argument[][], readOnly: boolean): Promise<CommandResult[] | string> {
     if (commands.some((command) => refusal(command, readOnly) !== undefined)) return ABORTED;
     const prepared = commands.map((command) => scripts.prepare(command, table));
     // In one tick on the one connection: nothing of another request can come between MULTI and EXEC.
@@ -104,7 +104,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   async function run(
     call: CommandCall,
     { readOnly, format }: { readOnly: boolean; format: ReplyFormat },
-  ): Promise<Answer> {
+  ): Promise<EngineAnswer> {
     await untilReady(redis, RECONNECT_MS);
     switch (call.kind) {
       case 'single':
@@ -140,7 +140,7 @@ async function firstTable(redis: Redis, guard: ReplayGuard | undefined): Promise
 export const noPermission = (name: string): string =>
   `NOPERM this user has no permissions to run the '${name.toLowerCase()}' command or its subcommand`;
 
-function outcomeOf({ restore, answerSha }: PreparedCommand, reply: Reply): Outcome {
+function outcomeOf({ restore, answerSha }: PreparedCommand, reply: Reply): CommandResult {
   if (reply instanceof Error)
     return { error: restore ? reply.message.replaceAll(restore.from, restore.to) : reply.message };
   return { reply: answerSha === undefined ? reply : Buffer.from(answerSha) };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Answer, type Fault, underFault } from '../faults.ts';
+import { type EngineAnswer, type GatewayFault, underFault } from '../faults.ts';
 import { BodyTooLarge, isLoopback, listen, prometheus, readBody, secretMatcher, send } from '../http.ts';
 import { noPermission, openDatabase } from './database.ts';
 import { type RedisAddress, RedisRefusal, RedisUnreachable } from './redis-connection.ts';
@@ -38,7 +38,7 @@ export async function startUpstashGateway(options: {
   readOnlyToken?: string;
   host?: string;
   port?: number;
-  intercept?: (request: { path: string; body: unknown }) => Fault | undefined;
+  intercept?: (request: { path: string; body: unknown }) => GatewayFault | undefined;
 }): Promise<UpstashGateway> {
   const { token, readOnlyToken, intercept } = options;
   if (token === '' || readOnlyToken === '') throw new Error('an empty token would let everybody in');
@@ -52,7 +52,7 @@ export async function startUpstashGateway(options: {
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const method = request.method ?? 'GET';
     const headers = { 'upstash-sync-token': `${instance}:${total.requests}` };
-    const reply = (answer: Answer) => {
+    const reply = (answer: EngineAnswer) => {
       if (answer.status >= 500) total.failed++;
       else if (answer.status >= 400) total.refused++;
       send(request, response, { ...answer, headers: { ...headers, ...answer.headers } });
@@ -96,12 +96,12 @@ export async function startUpstashGateway(options: {
     }
   }
 
-  const readiness = (): Answer =>
+  const readiness = (): EngineAnswer =>
     database.isReady()
       ? { status: 200, headers: { 'content-type': 'application/json' }, body: '{"status":"ready"}' }
       : errorAnswer(503, UNREACHABLE);
 
-  const metrics = (): Answer =>
+  const metrics = (): EngineAnswer =>
     prometheus({
       gateway_upstash_requests_total: { help: 'HTTP requests.', value: total.requests },
       gateway_upstash_commands_total: { help: 'Redis commands in them.', value: total.commands },
@@ -127,19 +127,19 @@ export async function startUpstashGateway(options: {
   };
 }
 
-const sizeError = (limit: number, actual: number): Answer =>
+const sizeError = (limit: number, actual: number): EngineAnswer =>
   errorAnswer(
     400,
     `ERR max request size exceeded. Limit: ${limit} bytes, Actual: ${actual} bytes. See ${DOCS}/troubleshooting/max_request_size_exceeded for details`,
   );
 
 /** Upstash refuses an answer that is too large with the words for a request that is. */
-function withinLimit(answer: Answer): Answer {
+function withinLimit(answer: EngineAnswer): EngineAnswer {
   const bytes = Buffer.byteLength(answer.body);
   return bytes > MAX_REQUEST_BYTES ? sizeError(MAX_REQUEST_BYTES, bytes) : answer;
 }
 
-function answerForFailure(error: unknown): Answer {
+function answerForFailure(error: unknown): EngineAnswer {
   if (error instanceof BadRequest) return errorAnswer(400, error.message);
   if (error instanceof BodyTooLarge) return sizeError(error.limitBytes, error.actualBytes);
   if (error instanceof RedisUnreachable || error instanceof RedisRefusal) return errorAnswer(503, UNREACHABLE);

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import type { Answer } from '../faults.ts';
+import type { EngineAnswer } from '../faults.ts';
 import type { Reply } from './redis-connection.ts';
 import { BadRequest } from './request.ts';
 
 /** What one command came to: Redis' reply, or the text of its refusal. */
-export type Outcome = { reply: Reply } | { error: string };
+export type CommandResult = { reply: Reply } | { error: string };
 
 export interface ReplyFormat {
   base64: boolean;
@@ -26,17 +26,17 @@ export function readFormat({ headers }: IncomingMessage, kind: string): ReplyFor
 const JSON_TYPE = { 'content-type': 'application/json' };
 const RESP_TYPE = { 'content-type': 'application/octet-stream' };
 
-export function errorAnswer(status: number, message: string): Answer {
+export function errorAnswer(status: number, message: string): EngineAnswer {
   return { status, headers: JSON_TYPE, body: JSON.stringify({ error: message }) };
 }
 
-export function singleAnswer(outcome: Outcome, format: ReplyFormat): Answer {
+export function singleAnswer(outcome: CommandResult, format: ReplyFormat): EngineAnswer {
   const status = 'error' in outcome ? 400 : 200;
   if (format.resp2) return { status, headers: RESP_TYPE, body: respOutcome(outcome) };
   return { status, headers: JSON_TYPE, body: jsonOutcome(outcome, format) };
 }
 
-export function batchAnswer(outcomes: Outcome[], format: ReplyFormat): Answer {
+export function batchAnswer(outcomes: CommandResult[], format: ReplyFormat): EngineAnswer {
   if (format.resp2) return { status: 200, headers: RESP_TYPE, body: Buffer.concat(outcomes.map(respOutcome)) };
   return {
     status: 200,
@@ -45,7 +45,7 @@ export function batchAnswer(outcomes: Outcome[], format: ReplyFormat): Answer {
   };
 }
 
-function jsonOutcome(outcome: Outcome, format: ReplyFormat): string {
+function jsonOutcome(outcome: CommandResult, format: ReplyFormat): string {
   if ('error' in outcome) return JSON.stringify({ error: outcome.error });
   const { reply } = outcome;
   // The one text that is never encoded, and only here: the client tells it apart by its place.
@@ -65,7 +65,7 @@ function jsonValue(reply: Reply, format: ReplyFormat): string {
   return `[${reply.map((item) => jsonValue(item, format)).join(',')}]`;
 }
 
-function respOutcome(outcome: Outcome): Buffer {
+function respOutcome(outcome: CommandResult): Buffer {
   if ('error' in outcome) return Buffer.from(`-${outcome.error.replace(/[\r\n]+/g, ' ')}\r\n`);
   if (Buffer.isBuffer(outcome.reply) && outcome.reply.equals(OK)) return Buffer.from('+OK\r\n');
   return respValue(outcome.reply);

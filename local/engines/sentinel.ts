@@ -31,7 +31,7 @@ export async function startSentinels(options: {
   const binary = await findRedis(log);
   // Each has to know the ports of the others, so a port that is taken meanwhile means new ports for all.
   for (let attempt = 1; ; attempt += 1) {
-    const identities: Identity[] = [];
+    const identities: RedisNode[] = [];
     for (let index = 0; index < options.count; index += 1) {
       identities.push({ id: randomBytes(20).toString('hex'), port: await freePort() });
     }
@@ -59,7 +59,7 @@ export async function startSentinels(options: {
   }
 }
 
-interface Identity {
+interface RedisNode {
   id: string;
   port: number;
 }
@@ -67,8 +67,8 @@ interface Identity {
 function configuration(
   options: Parameters<typeof startSentinels>[0],
   home: string,
-  own: Identity,
-  all: Identity[],
+  own: RedisNode,
+  all: RedisNode[],
 ): string {
   const { name, host, port } = options.master;
   return [

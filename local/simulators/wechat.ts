@@ -50,7 +50,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
   const planned: number[] = [];
   let calls = 0;
 
-  function issueCode(openid = openidOf(appid, randomBytes(16).toString('hex'))) {
+  function issueCode(openid = openidFor(appid, randomBytes(16).toString('hex'))) {
     for (const [code, { expiresAtMs }] of issued) if (expiresAtMs <= now()) issued.delete(code);
     const code = `0${randomBytes(23).toString('base64url')}`.slice(0, 32);
     issued.set(code, { openid, expiresAtMs: now() + CODE_LIFE_MS, used: false });
@@ -68,7 +68,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
     ticket.used = true;
     issued.set(code, ticket);
     const session = { session_key: randomBytes(16).toString('base64'), openid: ticket.openid };
-    return wechatAnswer(options.unionid ? { ...session, unionid: openidOf('unionid', ticket.openid) } : session);
+    return wechatAnswer(options.unionid ? { ...session, unionid: openidFor('unionid', ticket.openid) } : session);
   }
 
   function refusalOf(query: URLSearchParams): number | null {
@@ -83,7 +83,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
   /** The name decides the person, the number makes the next code of the same person. */
   function developerTicket(code: string) {
     const name = options.devCodes ? /^dev-([a-z0-9]{1,32})-\d{1,9}$/.exec(code)?.[1] : undefined;
-    return name === undefined ? null : { openid: openidOf(appid, name), expiresAtMs: Infinity, used: false };
+    return name === undefined ? null : { openid: openidFor(appid, name), expiresAtMs: Infinity, used: false };
   }
 
   const server = await startLoopbackServer(({ method, path, query }) => {
@@ -99,7 +99,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
 }
 
 /** 28 characters that begin with "o"; the same for the same app and person, also after a restart. */
-function openidOf(appid: string, person: string): string {
+function openidFor(appid: string, person: string): string {
   return `o${createHash('sha256').update(`${appid}\n${person}`).digest('base64url').slice(0, 27)}`;
 }
 

@@ -1,6 +1,6 @@
-import { recordDeed } from '../../shared/audit.ts';
-import { allResources, type Resource, resourceNamed } from '../../shared/data/resources.ts';
+import { allResources, getResource, type Resource } from '../../shared/data/resources.ts';
 import { deleteResource, invalidateResource, putResource } from '../../shared/data/write.ts';
+import { logChange } from '../../shared/operator-log.ts';
 import { type Given, type Noun, type Printed, required, UsageError } from '../command.ts';
 import { jsonForm } from '../forms.ts';
 import { nearest } from '../nearest.ts';
@@ -31,7 +31,7 @@ async function invalidate(given: Given): Promise<Printed> {
 }
 
 const record = (given: Given, action: string, subject: string): Promise<void> =>
-  recordDeed({ actor: given.actor, action, subject });
+  logChange({ actor: given.actor, action, subject });
 
 function one({ operands: [name = '', id = ''] }: Given): [Resource, string] {
   return [known(name), id];
@@ -39,7 +39,7 @@ function one({ operands: [name = '', id = ''] }: Given): [Resource, string] {
 
 function known(name: string): Resource {
   const names = allResources().map((resource) => resource.name);
-  if (names.includes(name)) return resourceNamed(name);
+  if (names.includes(name)) return getResource(name);
   const meant = nearest(name, names);
   throw new UsageError(
     `there is no resource "${name}"${meant ? `; did you mean ${meant}?` : `; there is: ${names.join(', ')}`}`,

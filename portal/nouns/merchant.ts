@@ -1,5 +1,5 @@
-import { recordDeed } from '../../shared/audit.ts';
 import { AppError } from '../../shared/errors.ts';
+import { logChange } from '../../shared/operator-log.ts';
 import { listMerchants, removeMerchant, setMerchant } from '../../shared/recharge/merchant.ts';
 import { type Given, type Noun, type Printed, required } from '../command.ts';
 import { jsonForm, textOfFile } from '../forms.ts';
@@ -13,7 +13,7 @@ async function set(given: Given): Promise<Printed> {
     provider,
     jsonForm('json-config', textOfFile('json-config', given.text('json-config'))),
   );
-  await recordDeed({ actor: given.actor, action: 'merchant.set', subject: provider, detail: merchant });
+  await logChange({ actor: given.actor, action: 'merchant.set', subject: provider, detail: merchant });
   return { json: { provider, ...merchant }, text: [`${provider} works with merchant ${merchant.merchantId}.`] };
 }
 
@@ -31,7 +31,7 @@ async function list(): Promise<Printed> {
 async function remove(given: Given): Promise<Printed> {
   const provider = given.text('provider');
   if (!(await removeMerchant(provider))) throw new AppError('NOT_FOUND', `No merchant is set for ${provider}.`);
-  await recordDeed({ actor: given.actor, action: 'merchant.remove', subject: provider });
+  await logChange({ actor: given.actor, action: 'merchant.remove', subject: provider });
   return { json: { provider, removed: true }, text: [`Nobody pays through ${provider} any more.`] };
 }
 

@@ -1,4 +1,4 @@
-import { recordDeed } from '../../shared/audit.ts';
+import { logChange } from '../../shared/operator-log.ts';
 import {
   listPlugins,
   movePlugin,
@@ -15,7 +15,7 @@ const SERVER = required('URL', 'where its server takes pushes');
 const ONCE = 'Secrets are shown this once: give them to the plugin team.';
 
 const record = (given: Given, action: string, subject: string, detail = {}): Promise<void> =>
-  recordDeed({ actor: given.actor, action, subject, detail });
+  logChange({ actor: given.actor, action, subject, detail });
 
 async function add(given: Given): Promise<Printed> {
   const [pluginId, serverUrl] = [idForm('id', given.text('id')), given.text('server')];

@@ -1,4 +1,4 @@
-import { recordDeed } from '../../shared/audit.ts';
+import { logChange } from '../../shared/operator-log.ts';
 import { listProducts, putProduct } from '../../shared/recharge/catalogue.ts';
 import { flag, type Given, type Noun, type Printed, required } from '../command.ts';
 import { idForm, nameForm } from '../forms.ts';
@@ -15,7 +15,7 @@ async function put(given: Given): Promise<Printed> {
     active: !given.flag('off'),
   };
   await putProduct(product);
-  await recordDeed({ actor: given.actor, action: 'product.put', subject: product.productId, detail: product });
+  await logChange({ actor: given.actor, action: 'product.put', subject: product.productId, detail: product });
   const state = product.active ? 'is on sale' : 'is off sale';
   return {
     json: product,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { recordDeed } from '../../shared/audit.ts';
 import { AppError } from '../../shared/errors.ts';
-import { findOrder, type Order, ordersOfUser, shownOrder } from '../../shared/recharge/order.ts';
+import { logChange } from '../../shared/operator-log.ts';
+import { findOrder, type Order, ordersOfUser, publicOrder } from '../../shared/recharge/order.ts';
 import type { BillLine } from '../../shared/recharge/provider.ts';
 import { findProvider } from '../../shared/recharge/providers.ts';
 import { billingDay, reconcile, reconcileSandbox } from '../../shared/recharge/reconcile.ts';
@@ -34,12 +34,12 @@ async function pay(given: Given, { url }: Engines): Promise<Printed> {
   if (provider !== 'sandbox')
     throw new AppError('INVALID_INPUT', `This order is paid at ${provider}, not at the sandbox.`);
   await sandboxKey();
-  const { noticed } = await payAtSandbox(orderNo, { notice: !given.flag('no-notice'), ...(url && { url }) });
-  await recordDeed({ actor: given.actor, action: 'recharge.pay', subject: orderNo, detail: { noticed } });
+  const { notified } = await payAtSandbox(orderNo, { notification: !given.flag('no-notice'), ...(url && { url }) });
+  await logChange({ actor: given.actor, action: 'recharge.pay', subject: orderNo, detail: { notified } });
   const { status } = await known(orderNo);
-  const rest = noticed ? 'and its notice was taken' : 'and nobody was told: "recharge sync" finds it';
+  const rest = notified ? 'and its notification was taken' : 'and nobody was told: "recharge sync" finds it';
   return {
-    json: { orderNo, noticed, status },
+    json: { orderNo, notified, status },
     text: [`${orderNo} is paid at the sandbox, ${rest}. Status: ${status}.`],
   };
 }
@@ -68,7 +68,7 @@ const detailText = (detail: Record<string, string | number>): string =>
 async function list(given: Given): Promise<Printed> {
   const limit = given.optional('limit') === undefined ? 20 : given.integer('limit', { min: 1, max: 500 });
   const found = await ordersOfUser(given.text('user'), limit);
-  const orders = found.map((order) => ({ ...shownOrder(order), provider: order.provider, appId: order.appId }));
+  const orders = found.map((order) => ({ ...publicOrder(order), provider: order.provider, appId: order.appId }));
   const rows = orders.map(({ orderNo, createdAt, status, productId, amountFen, provider, appId }) => [
     orderNo,
     createdAt,
@@ -87,7 +87,7 @@ async function sync(given: Given): Promise<Printed> {
   const before = await known(given.text('order'));
   const after = await syncOrder(before);
   const { orderNo, status } = after;
-  await recordDeed({
+  await logChange({
     actor: given.actor,
     action: 'recharge.sync',
     subject: orderNo,
@@ -95,7 +95,7 @@ async function sync(given: Given): Promise<Printed> {
   });
   const text =
     before.status === status ? `${orderNo} stays ${status}.` : `${orderNo} was ${before.status}, now ${status}.`;
-  return { json: { order: shownOrder(after) }, text: [text] };
+  return { json: { order: publicOrder(after) }, text: [text] };
 }
 
 async function refund(given: Given): Promise<Printed> {
@@ -110,7 +110,7 @@ async function refund(given: Given): Promise<Printed> {
   const made = await requestRefund({ orderNo, amountFen, key, ...(reason !== undefined && { reason }) });
   const { refundNo, status, units } = made;
   const detail = { refundNo, amountFen, units, reason: reason ?? null };
-  await recordDeed({ actor: given.actor, action: 'recharge.refund', subject: orderNo, detail });
+  await logChange({ actor: given.actor, action: 'recharge.refund', subject: orderNo, detail });
   return {
     json: { refundNo, orderNo, amountFen, units, status },
     text: [`Refund ${refundNo} of ${amountFen} fen is ${status}; ${units} units left the wallet.`],
@@ -199,10 +199,13 @@ export const recharge: Noun = {
       },
       run: compare,
     },
-    'sandbox-key': { about: "Prints the key that signs the sandbox's notices.", options: {}, run: sandboxKey },
+    'sandbox-key': { about: "Prints the key that signs the sandbox's notifications.", options: {}, run: sandboxKey },
     pay: {
-      about: 'Pays an order at the sandbox and sends its notice.',
-      options: { order: ORDER, 'no-notice': flag('sends no notice: only sync, or the sweeper, will find the payment') },
+      about: 'Pays an order at the sandbox and sends its notification.',
+      options: {
+        order: ORDER,
+        'no-notice': flag('sends no notification: only sync, or the sweeper, will find the payment'),
+      },
       run: pay,
     },
   },

@@ -1,7 +1,7 @@
 import { findUser } from '../../shared/account/admin.ts';
 import { setUserDisabled } from '../../shared/account/change.ts';
-import { recordDeed } from '../../shared/audit.ts';
 import { AppError } from '../../shared/errors.ts';
+import { logChange } from '../../shared/operator-log.ts';
 import { type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
 import { fields } from '../table.ts';
 
@@ -16,7 +16,7 @@ async function change(given: Given, disabled: boolean): Promise<Printed> {
       `There is no user ${userId}; what is asked for is the userId: "user find --account NAME" tells it.`,
     );
   });
-  await recordDeed({ actor: given.actor, action: disabled ? 'user.disable' : 'user.enable', subject: userId });
+  await logChange({ actor: given.actor, action: disabled ? 'user.disable' : 'user.enable', subject: userId });
   const text = disabled
     ? `User ${userId} is out with the next request, at every app, and cannot log in.`
     : `User ${userId} may log in again; sessions that ended stay ended.`;

@@ -1,6 +1,6 @@
 /** What the gateway sends: a function's payload-2.0 result, or an answer of its own. */
 
-export interface Answer {
+export interface FrontAnswer {
   status: number;
   headers: Record<string, string>;
   cookies: string[];
@@ -21,7 +21,7 @@ const messages = {
   503: 'Service Unavailable',
 } as const;
 
-export function gatewayAnswer(status: keyof typeof messages): Answer {
+export function gatewayAnswer(status: keyof typeof messages): FrontAnswer {
   const body = JSON.stringify({ message: messages[status] });
   return { status, headers: { 'content-type': 'application/json' }, cookies: [], body };
 }
@@ -34,7 +34,7 @@ class MalformedResult extends Error {
 const maxResultBytes = 6 * 1024 * 1024;
 
 /** Throws MalformedResult where the real gateway answers 500. */
-export function functionAnswer(result: unknown): Answer {
+export function functionAnswer(result: unknown): FrontAnswer {
   if (!isObject(result) || result.statusCode === undefined) {
     const body = typeof result === 'string' ? result : JSON.stringify(result ?? null);
     return { status: 200, headers: { 'content-type': 'application/json' }, cookies: [], body };

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import type { Answer } from './answers.ts';
+import type { FrontAnswer } from './answers.ts';
 import type { CorsRules } from './serverless-file.ts';
 
 /** The gateway answers every preflight itself, also of paths that have no route; a stranger's gets no permission. */
-export function preflightAnswer(rules: CorsRules, request: IncomingMessage): Answer {
+export function preflightAnswer(rules: CorsRules, request: IncomingMessage): FrontAnswer {
   const headers = originHeaders(rules, request);
   if (headers['access-control-allow-origin'] !== undefined) {
     headers['access-control-allow-methods'] = rules.allowedMethods.join(',');
@@ -14,7 +14,7 @@ export function preflightAnswer(rules: CorsRules, request: IncomingMessage): Ans
 }
 
 /** What a cross-origin answer carries; empty for an origin that is not allowed. A function's own CORS headers do not pass. */
-export function withCors(rules: CorsRules, request: IncomingMessage, answer: Answer): Answer {
+export function withCors(rules: CorsRules, request: IncomingMessage, answer: FrontAnswer): FrontAnswer {
   const own = Object.entries(answer.headers).filter(([name]) => !name.startsWith('access-control-'));
   const headers: Record<string, string> = { ...Object.fromEntries(own), ...originHeaders(rules, request) };
   if (headers['access-control-allow-origin'] !== undefined && rules.exposedHeaders.length > 0) {

@@ -25,7 +25,7 @@ export interface GatewayRequest {
 export function gatewayRequest(request: IncomingMessage, sourceIp: string): GatewayRequest | undefined {
   const target = (request.url ?? '').replace(/^https?:\/\/[^/?]*/i, '');
   const mark = target.indexOf('?');
-  const rawPath = decodedPath(mark < 0 ? target : target.slice(0, mark));
+  const rawPath = decodePath(mark < 0 ? target : target.slice(0, mark));
   if (rawPath === undefined) return undefined;
   const rawQueryString = mark < 0 ? '' : target.slice(mark + 1);
   const unique = randomUUID().replaceAll('-', '');
@@ -79,7 +79,7 @@ function gatewayHeaders(
   return { headers, cookies: cookies.length > 0 ? cookies : undefined };
 }
 
-function decodedPath(path: string): string | undefined {
+function decodePath(path: string): string | undefined {
   if (!path.startsWith('/')) return undefined;
   if (!path.includes('%')) return path;
   try {

@@ -1,4 +1,4 @@
-import { type Answer, authorizerDecision, functionAnswer, gatewayAnswer } from './answers.ts';
+import { authorizerDecision, type FrontAnswer, functionAnswer, gatewayAnswer } from './answers.ts';
 import { withDeadline } from './deadline.ts';
 import { authorizerEvent, type GatewayRequest, handlerEvent } from './events.ts';
 import type { Lambda } from './lambda.ts';
@@ -16,13 +16,13 @@ export function startGateway(
   lambda: Lambda,
   throttled: boolean,
   log: (line: string) => void,
-): (request: GatewayRequest, body: Buffer) => Promise<Answer> {
+): (request: GatewayRequest, body: Buffer) => Promise<FrontAnswer> {
   const findRoute = routeFinder(file.routes);
   const limits = throttled ? file.throttle : undefined;
   const admits = limits ? throttle(limits.ratePerSecond, limits.burst, Date.now) : () => true;
 
   /** The context for the handler, undefined on an open route; or the refusal. */
-  async function authorize(request: GatewayRequest, match: RouteMatch): Promise<Authorized | Answer> {
+  async function authorize(request: GatewayRequest, match: RouteMatch): Promise<Authorized | FrontAnswer> {
     const { authorizer } = match.route;
     if (!authorizer) return { context: undefined };
     const event = authorizerEvent(request, match, authorizer);

@@ -7,7 +7,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { type Answer, gatewayAnswer } from './answers.ts';
+import { type FrontAnswer, gatewayAnswer } from './answers.ts';
 import { preflightAnswer, withCors } from './cors.ts';
 import { withDeadline } from './deadline.ts';
 import { gatewayRequest } from './events.ts';
@@ -134,7 +134,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
     }
   }
 
-  async function answerOf(request: IncomingMessage): Promise<Answer> {
+  async function answerOf(request: IncomingMessage): Promise<FrontAnswer> {
     if (cors && request.method === 'OPTIONS') return preflightAnswer(cors, request);
     if (headerBytes(request) > maxHeaderBytes) return gatewayAnswer(431);
     const received = gatewayRequest(request, sourceIp(request));
@@ -174,7 +174,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
   };
 }
 
-function send(response: ServerResponse, { status, headers, cookies, body }: Answer): void {
+function send(response: ServerResponse, { status, headers, cookies, body }: FrontAnswer): void {
   if (response.destroyed) return;
   if (cookies.length > 0) response.setHeader('set-cookie', cookies);
   if (status !== 204 && status !== 304) response.setHeader('content-length', Buffer.byteLength(body));

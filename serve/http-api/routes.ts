@@ -1,19 +1,20 @@
-import type { Route } from './serverless-file.ts';
+import type { RouteEntry } from './serverless-file.ts';
 
 export interface RouteMatch {
-  route: Route;
+  route: RouteEntry;
   /** undefined when the route has none, as in the event */
   pathParameters: Record<string, string> | undefined;
 }
 
 /** Finds the route of a method and a decoded path as the HTTP API does: a full match wins over path parameters. */
-export function routeFinder(routes: Route[]): (method: string, path: string) => RouteMatch | undefined {
+export function routeFinder(routes: RouteEntry[]): (method: string, path: string) => RouteMatch | undefined {
   const isParameter = (segment: string): boolean => segment.startsWith('{');
   const literal = new Map(
     routes.filter(({ segments }) => !segments.some(isParameter)).map((route) => [route.key, route]),
   );
   // Literals before parameters from the left, so that the first match is the most specific one.
-  const shape = (route: Route): string => route.segments.map((segment) => (isParameter(segment) ? '1' : '0')).join('');
+  const shape = (route: RouteEntry): string =>
+    route.segments.map((segment) => (isParameter(segment) ? '1' : '0')).join('');
   const parametrised = routes
     .filter(({ segments }) => segments.some(isParameter))
     .sort((a, b) => (shape(a) < shape(b) ? -1 : 1));

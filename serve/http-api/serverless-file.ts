@@ -10,7 +10,7 @@ export interface FunctionEntry {
   memoryMegabytes: number;
 }
 
-export interface Route {
+export interface RouteEntry {
   key: string;
   method: string;
   /** `/data/{resource}` -> `['data', '{resource}']` */
@@ -48,7 +48,7 @@ export interface ServerlessFile {
   service: string;
   stage: string;
   functions: Map<string, FunctionEntry>;
-  routes: Route[];
+  routes: RouteEntry[];
   schedules: Schedule[];
   cors: CorsRules | undefined;
   throttle: { ratePerSecond: number; burst: number } | undefined;
@@ -66,7 +66,7 @@ export function readServerlessFile(path: string): ServerlessFile {
     Object.entries(provider.httpApi?.authorizers ?? {}).map(([name, declared]) => [name, authorizerOf(declared)]),
   );
   const functions = new Map<string, FunctionEntry>();
-  const routes: Route[] = [];
+  const routes: RouteEntry[] = [];
   const schedules: Schedule[] = [];
   for (const [name, declared] of Object.entries(file.functions)) {
     functions.set(name, {
@@ -98,7 +98,7 @@ export function readServerlessFile(path: string): ServerlessFile {
   };
 }
 
-function routeOf(functionName: string, declared: DeclaredRoute, authorizers: Map<string, Authorizer>): Route {
+function routeOf(functionName: string, declared: DeclaredRoute, authorizers: Map<string, Authorizer>): RouteEntry {
   const { method, path, authorizer: reference } = declared;
   if (!/^[A-Z]+$/.test(method ?? '') || method === 'ANY' || !path?.startsWith('/') || path.includes('+}')) {
     throw new Error(

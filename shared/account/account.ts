@@ -1,4 +1,4 @@
-import { schemaOf, shownFields, type UserFieldsSchema } from '../app/user-fields.ts';
+import { publicFields, schemaOf, type UserFieldsSchema } from '../app/user-fields.ts';
 import { ignoreEngine } from '../cache/write.ts';
 import { query, type Row, type SqlValue, writeRepeatably } from '../db.ts';
 import { AppError, EngineError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
@@ -83,7 +83,7 @@ function accountOf(first: Row, rows: Row[]): LoginAccount {
 }
 
 /** A user as answers show it; `fields` only where the app registered some. */
-export function shownUser(
+export function publicUser(
   user: {
     readonly userId: string;
     readonly account: string | null;
@@ -92,7 +92,7 @@ export function shownUser(
   },
   schema: UserFieldsSchema | null,
 ) {
-  const fields = shownFields(schema, user.fields);
+  const fields = publicFields(schema, user.fields);
   return { userId: user.userId, account: user.account, profile: user.profile, ...(fields && { fields }) };
 }
 
@@ -101,7 +101,7 @@ export async function logIn(account: LoginAccount, appId: string, device: string
   if (account.disabled) throw new AppError('BAD_CREDENTIALS');
   const { token, expiresAt, pushedOut } = await openSession(appId, account, device, account.live);
   if (pushedOut.length > 0) await revokePluginTokens(appId, account.userId, pushedOut);
-  return { token, expiresAt, user: shownUser(account, account.fieldsSchema) };
+  return { token, expiresAt, user: publicUser(account, account.fieldsSchema) };
 }
 
 /** `account`: in its normal form. Gives the new user's id. Throws ACCOUNT_EXISTS. */

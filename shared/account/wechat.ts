@@ -15,10 +15,10 @@ const OPENID = /^[A-Za-z0-9_-]{1,64}$/;
  * A code is good once, so the question is never asked twice. The session_key that comes along is dropped here: a login
  * does not need it, and what is not kept cannot leak. Throws BAD_CREDENTIALS, UNAVAILABLE.
  */
-export const openidOf = async (code: string): Promise<string> => (await wechatSessionOf(code)).openid;
+export const exchangeWechatCode = async (code: string): Promise<string> => (await fetchWechatSession(code)).openid;
 
 /** With the session_key, which signs virtual payments: it is used at once and never kept. */
-export async function wechatSessionOf(code: string): Promise<{ openid: string; sessionKey: string }> {
+export async function fetchWechatSession(code: string): Promise<{ openid: string; sessionKey: string }> {
   const answer = await askWechat(code);
   const errcode = answer.errcode ?? 0;
   if (errcode !== 0) throw refusal(Number(errcode));

@@ -2,7 +2,7 @@ import type { Key } from '../keys.ts';
 import type { LockCall } from '../lock/api-lock.ts';
 
 /** What a call shows to admission. */
-interface PresentedToken {
+interface TokenUse {
   appId: string;
   /** Which of the app's keys signed it. */
   keyId: string;
@@ -40,7 +40,7 @@ export interface CacheRead {
 }
 
 export interface AdmissionRequest extends LockCall {
-  token: PresentedToken;
+  token: TokenUse;
   /** All but GET: refused for a switched-off app at once, and after a flush for tokens stamped before it. */
   unsafe: boolean;
   session?: SessionCheck;

@@ -147,7 +147,7 @@ function hmacHex({ inner, outer }: SigningKey, text: string): string {
  * What is signed besides the key. v1: the three parts that are sorted with it (row A4). v2: method, path, query and body
  * too, one a line. undefined: the path or query cannot be canonicalised, or the body's hash is none.
  */
-export function signedParts(token: AccessToken, request: SignedRequest): string[] | undefined {
+export function partsToSign(token: AccessToken, request: SignedRequest): string[] | undefined {
   const { signatureMethod, appId, timeStamp, nonce } = token;
   if (signatureMethod !== 'HMAC-SHA256') return [appId, timeStamp, nonce];
   const path = canonicalPath(request.path);
@@ -183,14 +183,14 @@ const encode = (text: string): string =>
  * The decoded path, for signature and handler alike. API Gateway decodes it, and cuts at a decoded `?`: what could be
  * read in two ways is refused (undefined).
  */
-export function decodedPath(rawPath: string): string | undefined {
+export function decodePath(rawPath: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
   return /[%?#\\\x00-\x1f\x7f]|\ufffd/.test(rawPath) || !rawPath.startsWith('/') ? undefined : rawPath;
 }
 
 function canonicalPath(path: string): string | undefined {
   if (/^\/[A-Za-z0-9._~/-]*$/.test(path)) return path;
-  const decoded = decodedPath(path);
+  const decoded = decodePath(path);
   if (decoded === undefined) return undefined;
   try {
     return decoded.split('/').map(encode).join('/');

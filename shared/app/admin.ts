@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { appOffKey } from '../admission/app-off.ts';
-import { auditStatement, type Deed } from '../audit.ts';
 import { ignoreEngine, writeStrict, writeThrough } from '../cache/write.ts';
 import { query, type Transaction, withTransaction } from '../db.ts';
 import { AppError, EngineError } from '../errors.ts';
 import { mintAppId, seal } from '../master-key.ts';
+import { type OperatorChange, operatorLogStatement } from '../operator-log.ts';
 import { batch, deleteKeys } from '../redis.ts';
 import { appKey, userFieldsKey } from '../swept-keys.ts';
 import type { SignatureMethod } from './access-token.ts';
@@ -56,7 +56,7 @@ export function createApp(app: NewApp, actor: string): Promise<IssuedApp> {
     const issued = await insertApp(transaction, app);
     const { name, methods, scopes } = app;
     const detail = { name, methods, scopes };
-    await transaction.write(...auditStatement({ actor, action: 'app.create', subject: issued.appId, detail }));
+    await transaction.write(...operatorLogStatement({ actor, action: 'app.create', subject: issued.appId, detail }));
     return issued;
   });
 }
@@ -89,26 +89,26 @@ export async function setUserFields(appId: string, schema: object | null, actor:
 }
 
 /**
- * Changes one app under its row lock, with a tombstone on its cached record and an audit row. A change that tightens
+ * Changes one app under its row lock, with a tombstone on its cached record and its row in the operator log. A change that tightens
  * leaves its mark for admission before the commit. Throws NOT_FOUND.
  */
 export async function changeApp<T>(
   direction: 'tightens' | 'loosens',
-  deed: Deed,
+  change: OperatorChange,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
-  const appId = deed.subject;
-  const change = () =>
+  const appId = change.subject;
+  const writeChange = () =>
     withTransaction(async (transaction) => {
       await lockApp(transaction, appId);
       const result = await work(transaction);
-      await transaction.write(...auditStatement(deed));
+      await transaction.write(...operatorLogStatement(change));
       if (direction === 'tightens') await setMark(appId, await refusedOf(transaction, appId));
       return result;
     });
   let result: T;
   try {
-    result = await writeStrict([appKey(appId)], change);
+    result = await writeStrict([appKey(appId)], writeChange);
   } catch (error) {
     const isCertain = !(error instanceof EngineError) || error.outcome === 'not-applied';
     // The mark tells of a change that did not come; without this it would end by itself in three minutes.
@@ -167,10 +167,10 @@ interface ListedApp {
 const APP_COLUMNS = 'app_id, name, methods, scopes, plugins, validates, disabled_at, created_at';
 
 export async function listApps(): Promise<ListedApp[]> {
-  return (await query(`SELECT ${APP_COLUMNS} FROM apps ORDER BY created_at, app_id`)).map(listedApp);
+  return (await query(`SELECT ${APP_COLUMNS} FROM apps ORDER BY created_at, app_id`)).map(appSummary);
 }
 
-function listedApp(row: Record<string, unknown>): ListedApp {
+function appSummary(row: Record<string, unknown>): ListedApp {
   const list = (text: unknown): string[] => String(text).split(',').filter(Boolean);
   return {
     appId: String(row.app_id),
@@ -201,7 +201,7 @@ export async function showApp(appId: string): Promise<ShownApp> {
   );
   const fields = row.user_fields;
   return {
-    ...listedApp(row),
+    ...appSummary(row),
     keys: keys.map((key) => ({
       keyId: String(key.key_id),
       state: key.state as 'live' | 'ended' | 'revoked',

@@ -17,15 +17,15 @@ interface RotatedKey {
 
 /** A new key; the old one lives 24 h more. Throws NOT_FOUND, INVALID_INPUT when two keys are alive already. */
 export async function rotateKey(appId: string, actor: string): Promise<RotatedKey> {
-  const deed = { actor, action: 'app.rotate-key', subject: appId, detail: {} as Record<string, unknown> };
-  return changeApp('loosens', deed, async (transaction) => {
+  const change = { actor, action: 'app.rotate-key', subject: appId, detail: {} as Record<string, unknown> };
+  return changeApp('loosens', change, async (transaction) => {
     const [last] = await transaction.query(
       `SELECT MAX(CAST(SUBSTRING(key_id, 2) AS UNSIGNED)) AS number FROM app_keys
         WHERE app_id = ? AND key_id REGEXP '^k[0-9]+$'`,
       [appId],
     );
     const keyId = `k${Number(last?.number ?? 0) + 1}`;
-    deed.detail = { keyId };
+    change.detail = { keyId };
     const privateKey = newPrivateKey();
     // The cap stands inside the statement, whoever else inserts.
     const { rowsAffected } = await transaction.write(
@@ -61,8 +61,8 @@ export async function rotateKey(appId: string, actor: string): Promise<RotatedKe
 
 /** Refused at once by calls that change something, within 60 s by all. Answers the number of keys left alive. */
 export async function revokeKey(appId: string, keyId: string, actor: string): Promise<number> {
-  const deed = { actor, action: 'app.revoke-key', subject: appId, detail: { keyId } };
-  return changeApp('tightens', deed, async (transaction) => {
+  const change = { actor, action: 'app.revoke-key', subject: appId, detail: { keyId } };
+  return changeApp('tightens', change, async (transaction) => {
     const { rowsAffected } = await transaction.write(
       'UPDATE app_keys SET revoked_at = COALESCE(revoked_at, NOW(3)) WHERE app_id = ? AND key_id = ?',
       [appId, keyId],

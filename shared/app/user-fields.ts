@@ -149,7 +149,7 @@ function problemOfValue(rule: FieldRule, value: unknown): string | undefined {
 }
 
 /** What the app's schema shows of a user's fields; undefined: the app registered none. */
-export function shownFields(schema: UserFieldsSchema | null, fields: Readonly<Record<string, unknown>>) {
+export function publicFields(schema: UserFieldsSchema | null, fields: Readonly<Record<string, unknown>>) {
   if (!schema) return undefined;
   return Object.fromEntries(Object.entries(fields).filter(([name]) => Object.hasOwn(schema.properties, name)));
 }

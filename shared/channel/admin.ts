@@ -1,7 +1,7 @@
-import { auditStatement } from '../audit.ts';
 import { writeThrough } from '../cache/write.ts';
 import { query, type Transaction, withTransaction } from '../db.ts';
 import { AppError } from '../errors.ts';
+import { operatorLogStatement } from '../operator-log.ts';
 import { channelKey } from '../swept-keys.ts';
 
 /** The channels whose users may log in (row C1), as operators register them. */
@@ -26,7 +26,7 @@ export async function putChannel(channel: RegisteredChannel, actor: string): Pro
       [id, verifyUrl, loginHost, loginPort],
     );
     const detail = { verifyUrl, loginHost, loginPort };
-    await transaction.write(...auditStatement({ actor, action: 'channel.add', subject: id, detail }));
+    await transaction.write(...operatorLogStatement({ actor, action: 'channel.add', subject: id, detail }));
     return { added: !known || known.removed_at !== null };
   });
 }
@@ -41,7 +41,7 @@ export async function removeChannel(channel: string, actor: string): Promise<voi
     if (rowsAffected === 0) {
       throw new AppError('NOT_FOUND', `There is no channel ${channel}; "channel list" shows those there are.`);
     }
-    await transaction.write(...auditStatement({ actor, action: 'channel.remove', subject: channel }));
+    await transaction.write(...operatorLogStatement({ actor, action: 'channel.remove', subject: channel }));
   });
 }
 

@@ -151,7 +151,7 @@ interface IdSource {
 }
 
 /** The next step towards a filter that is whole and young. `settleMs` is less in tests alone. Throws EngineError. */
-export async function tendFilter(
+export async function maintainFilter(
   resource: Resource,
   stopAt: number,
   settleMs = SETTLE_MS,

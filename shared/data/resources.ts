@@ -102,7 +102,7 @@ const byName = new Map(declared.map((resource) => [resource.name, resource]));
 export const allResources = (): readonly Resource[] => declared;
 
 /** Throws UNKNOWN_RESOURCE. */
-export function resourceNamed(name: string): Resource {
+export function getResource(name: string): Resource {
   const resource = byName.get(name);
   if (!resource) throw new AppError('UNKNOWN_RESOURCE');
   return resource;

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { APIGatewayRequestAuthorizerEventV2, Context } from 'aws-lambda';
 import {
   type AccessToken,
-  decodedPath,
+  decodePath,
   isInWindow,
   parseAccessToken,
+  partsToSign,
   type SignedRequest,
   signatureOf,
   signaturesEqual,
-  signedParts,
   signingKey,
   type TokenRefusal,
 } from '../app/access-token.ts';
@@ -108,7 +108,7 @@ function allowed(
 
 /** undefined: a path that could be read in two ways. */
 function signedRequest(event: APIGatewayRequestAuthorizerEventV2): SignedRequest | undefined {
-  const path = decodedPath(event.rawPath);
+  const path = decodePath(event.rawPath);
   if (path === undefined) return undefined;
   return {
     method: event.requestContext.http.method,
@@ -123,7 +123,7 @@ const declaredBodyHash = (event: APIGatewayRequestAuthorizerEventV2): string | u
   Object.entries(event.headers ?? {}).find(([name]) => name.toLowerCase() === 'x-content-sha256')?.[1];
 
 function findSigner(token: AccessToken, keys: AppKey[], request: SignedRequest): AppKey | undefined {
-  const parts = signedParts(token, request);
+  const parts = partsToSign(token, request);
   if (!parts) return undefined;
   // Two comparisons in any case, so that the time does not tell how many keys an app has.
   const candidates = [keys[0] ?? DUMMY_KEY, keys[1] ?? DUMMY_KEY];

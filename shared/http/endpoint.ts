@@ -4,8 +4,8 @@ import { ignoreEngine } from '../cache/write.ts';
 import { AppError } from '../errors.ts';
 import { ipIdentity } from '../lock/ip-identity.ts';
 import { checkRules } from '../lock/rule.ts';
-import { checkOf } from '../session/session.ts';
-import { type PresentedSession, presentedSession } from '../session/token.ts';
+import { sessionCheck } from '../session/session.ts';
+import { parseSessionToken, type SessionToken } from '../session/token.ts';
 import { authorizerContext, type CallingApp, callingApp, type ProvenContext } from './caller.ts';
 import type { Auth, Call, Declaration, Permission } from './declaration.ts';
 import { bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
@@ -62,7 +62,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
       ...declaration.identities?.(input),
     },
     reads: declaration.reads?.(input, { app, userId: session?.userId }) ?? [],
-    ...(session && { session: checkOf(session, app.appId) }),
+    ...(session && { session: sessionCheck(session, app.appId) }),
   };
   const { admission, user } = await passAdmission(request, session);
   return {
@@ -104,8 +104,8 @@ const needsUser = <P, Q, H, B, F, A extends Auth>(
 ): boolean => auth === 'user' || (auth === 'by-input' && needsUser?.(input) === true);
 
 /** Throws LOGIN_REQUIRED, LOGIN_EXPIRED. */
-function sessionOf(event: APIGatewayProxyEventV2, appId: string): PresentedSession {
-  const session = presentedSession(headerOf(event, 'authorization'), appId);
+function sessionOf(event: APIGatewayProxyEventV2, appId: string): SessionToken {
+  const session = parseSessionToken(headerOf(event, 'authorization'), appId);
   if (!session) throw new AppError('LOGIN_REQUIRED');
   return session;
 }

@@ -7,7 +7,7 @@ import { Answer } from './answer.ts';
 import type { Auth, Permission } from './declaration.ts';
 import { headerOf } from './event.ts';
 import type { ObjectSchema } from './input.ts';
-import { type HttpAnswer, preferredLanguage, problemFor, type Success, successAnswer } from './problem.ts';
+import { chooseLanguage, type HttpAnswer, problemFor, type Success, successAnswer } from './problem.ts';
 
 /** One route of a function: what it answers, or what it throws. */
 export interface Route {
@@ -58,7 +58,7 @@ async function answer(
     logInvocation({ route: event.routeKey, status: success.statusCode, ms: Date.now() - startedAt });
     return success;
   } catch (error) {
-    const problem = problemFor(error, requestId, preferredLanguage(headerOf(event, 'accept-language')));
+    const problem = problemFor(error, requestId, chooseLanguage(headerOf(event, 'accept-language')));
     if (!problem.expected) logUnknown(error, requestId);
     logInvocation({
       route: event.routeKey,

@@ -4,17 +4,17 @@ import { withLoadCap } from '../cache/cache.ts';
 import { AppError, EngineError } from '../errors.ts';
 import {
   type CurrentUser,
-  type checkOf,
   dropCopy,
   findSession,
   markEnded,
   prolongSession,
+  type sessionCheck,
   userFromCopy,
 } from '../session/session.ts';
-import type { PresentedSession } from '../session/token.ts';
+import type { SessionToken } from '../session/token.ts';
 
 /** Admission, also where Redis does not know the session, and where Redis is down. */
-export async function passAdmission(request: AdmissionRequest, session: PresentedSession | undefined) {
+export async function passAdmission(request: AdmissionRequest, session: SessionToken | undefined) {
   const { appId } = request.token;
   try {
     const [first, user] = await admitWithUser(request);
@@ -23,9 +23,9 @@ export async function passAdmission(request: AdmissionRequest, session: Presente
       return { admission: first, user };
     }
     // Once per flush, and on a user's first call: MySQL is asked, and the second admission puts its copy in place.
-    const known = session as PresentedSession;
+    const known = session as SessionToken;
     const truth = await findSession(known, appId);
-    const check = request.session as ReturnType<typeof checkOf>;
+    const check = request.session as ReturnType<typeof sessionCheck>;
     if (!truth.alive) {
       if (first.state === 'lease') await markEnded(request.requestId, check.sessionKey, truth);
       throw new AppError(truth.code);
@@ -67,7 +67,7 @@ async function admitWithUser(request: AdmissionRequest): Promise<[Admission, Cur
  * Redis is down, read route: session and record from MySQL under a breaker and a cap of concurrent loads; replay cannot
  * be checked, so only safe methods pass; lock rules by their own onError. Redis is down, write route: 503.
  */
-async function passWithoutRedis(request: AdmissionRequest, session: PresentedSession | undefined) {
+async function passWithoutRedis(request: AdmissionRequest, session: SessionToken | undefined) {
   const admission = admitWithoutRedis(request);
   let user: CurrentUser | undefined;
   if (session) {

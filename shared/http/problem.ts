@@ -10,7 +10,7 @@ export interface HttpAnswer {
 }
 
 /** The first of zh or en that the caller names; English otherwise. */
-export function preferredLanguage(acceptLanguage: string | undefined): Language {
+export function chooseLanguage(acceptLanguage: string | undefined): Language {
   const named = /\b(zh|en)\b/i.exec(acceptLanguage ?? '')?.[1];
   return named?.toLowerCase() === 'zh' ? 'zh' : 'en';
 }

@@ -1,5 +1,5 @@
-import { auditStatement } from '../audit.ts';
 import { withTransaction } from '../db.ts';
+import { operatorLogStatement } from '../operator-log.ts';
 import type { IdentityName } from './rule.ts';
 import { listPolicies, publishPolicies } from './stored-policy.ts';
 
@@ -67,7 +67,7 @@ export const clearTarget = (target: string, actor: string): Promise<void> =>
 interface PolicyChange {
   target: string;
   action: 'lock.set' | 'lock.block' | 'lock.clear';
-  /** For the audit log. */
+  /** For the operator log. */
   detail: Record<string, unknown>;
   actor: string;
 }
@@ -81,7 +81,7 @@ async function changePolicy({ target, action, detail, actor }: PolicyChange, sta
       [target],
     );
     for (const statement of statements) await transaction.write(...statement);
-    await transaction.write(...auditStatement({ actor, action, subject: target, detail }));
+    await transaction.write(...operatorLogStatement({ actor, action, subject: target, detail }));
   });
   await publishPolicies(await listPolicies(target));
 }

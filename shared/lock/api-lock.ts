@@ -2,7 +2,7 @@ import type { AppError } from '../errors.ts';
 import type { Key } from '../keys.ts';
 import { count } from '../telemetry.ts';
 import { bindRules, blockedSeconds } from './bind.ts';
-import { rememberDenial, rememberedDenial } from './denial.ts';
+import { findDenial, rememberDenial } from './denial.ts';
 import { type CallerMark, giveBack } from './give-back.ts';
 import { learnPolicies } from './policy.ts';
 import { blockedError, lockedError, OPERATOR_BLOCK } from './refusal.ts';
@@ -45,7 +45,7 @@ export interface ApiLock {
  */
 export function askLock({ requestId, targets, identities }: LockCall, record: Key, now: number): ApiLock {
   const rules = bindRules(targets, identities);
-  const denial = rememberedDenial(rules, now);
+  const denial = findDenial(rules, now);
   if (denial) throw denial;
   const blocked = blockedSeconds(targets, identities, now);
   return {

@@ -24,7 +24,7 @@ export function rememberDenial(bound: BoundRule, waitMs: number, now: number): v
 export const forgetDenial = (bound: BoundRule): void => denials.delete(denialName(bound));
 
 /** undefined: none of the rules is known to refuse this caller. */
-export function rememberedDenial(rules: readonly BoundRule[], now: number): AppError | undefined {
+export function findDenial(rules: readonly BoundRule[], now: number): AppError | undefined {
   for (const bound of rules) {
     const denial = denials.get(denialName(bound), now);
     if (denial) return lockedError(denial.rule, Math.ceil((denial.endsAt - now) / 1000));

@@ -113,7 +113,7 @@ type Appended =
   | { outcome: 'foreign' };
 
 /** What `appendOnce` is to make happen once. */
-interface Deed {
+interface LedgerEvent {
   kind: EntryKind;
   ref: string;
   /** The provider's own reference, where there is one. */
@@ -125,12 +125,15 @@ const ER_PARSE_ERROR = 1064;
 const ER_NOT_SUPPORTED_YET = 1235;
 
 /** Runs a statement that appends at most one entry: (kind, ref), and extRef where given, are what make it happen once. */
-export const appendOnce = (deed: Deed, sql: (form: Form) => string, values: readonly SqlValue[]): Promise<Appended> =>
-  repeatOnContention(() => append(deed, sql, values), { tries: TRIES });
+export const appendOnce = (
+  event: LedgerEvent,
+  sql: (form: Form) => string,
+  values: readonly SqlValue[],
+): Promise<Appended> => repeatOnContention(() => append(event, sql, values), { tries: TRIES });
 
 /** Throws ContentionError, after which the same may be done again. */
 async function append(
-  { kind, ref, extRef }: Deed,
+  { kind, ref, extRef }: LedgerEvent,
   sql: (form: Form) => string,
   values: readonly SqlValue[],
 ): Promise<Appended> {

@@ -45,7 +45,7 @@ export async function merchantsFrom(requestId: string, answer: ReadAnswer = NOT_
   return found?.value ?? [];
 }
 
-/** 5 s in the process: a notice comes without admission. */
+/** 5 s in the process: a notification comes without admission. */
 const warm = new LocalCache<Merchant[]>(1, 5_000);
 
 export async function readMerchants(): Promise<Merchant[]> {

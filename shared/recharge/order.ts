@@ -34,14 +34,14 @@ export interface Order {
 }
 
 /** What users see of an order. */
-export function shownOrder(order: Order) {
+export function publicOrder(order: Order) {
   const { orderNo, status, productId, amountFen, currency, units, createdAt, paidAt } = order;
   return { orderNo, status, productId, amountFen, currency, units, createdAt, ...(paidAt !== null && { paidAt }) };
 }
 
 /** How long an order can be paid. */
 const ORDER_SECONDS = 1_800;
-/** When the sweeper first asks for an order that no notice came for. */
+/** When the sweeper first asks for an order that no notification came for. */
 const FIRST_CHECK_SECONDS = 15;
 
 export const ORDER_COLUMNS = `o.order_no, o.app_id, o.user_id, o.asset, o.product_id, o.provider, o.provider_app_id,
@@ -163,7 +163,7 @@ export async function listOrders(appId: string, userId: string, { after, limit }
   );
   const orders = rows.map(orderFromRow);
   const { items, next } = pageOf(orders, limit, (last) => `${Date.parse(last.createdAt)}.${last.orderNo}`);
-  return { orders: items.map(shownOrder), ...next };
+  return { orders: items.map(publicOrder), ...next };
 }
 
 /** For support: the newest orders of a user at every app. */

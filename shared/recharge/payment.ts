@@ -6,7 +6,7 @@ import { appendOnce, joinLast } from './ledger.ts';
 import { walletOf } from './numbers.ts';
 import { findOrder, markPaid, type Order } from './order.ts';
 
-/** What a provider says was paid: by its notice, by its answer to a query, or in its bill. */
+/** What a provider says was paid: by its notification, by its answer to a query, or in its bill. */
 export interface Payment {
   provider: string;
   /** '' where the provider has no such thing. */
@@ -93,7 +93,7 @@ function differenceOf(order: Order, payment: Payment): string | undefined {
 
 /** Money that does not add up is for a person to look at: nothing is written, and the provider goes on telling us. */
 function mismatch({ provider, orderNo }: Payment, difference: string): AppError {
-  alarm('notice-mismatch', { provider, orderNo, difference });
+  alarm('notification-mismatch', { provider, orderNo, difference });
   return new AppError('NOTICE_MISMATCH');
 }
 

@@ -1,4 +1,4 @@
-import { wechatSessionOf } from '../account/wechat.ts';
+import { fetchWechatSession } from '../account/wechat.ts';
 import type { CacheRead } from '../admission/request.ts';
 import type { ReadAnswer } from '../cache/cache.ts';
 import { AppError, invalidInput } from '../errors.ts';
@@ -24,13 +24,13 @@ export const placingReads = (provider: string): CacheRead[] =>
 /** A code is good once, so it is no part of what the idempotency key stands for. Throws BAD_CREDENTIALS, UNAVAILABLE. */
 async function payerOf({ userId, wechatOpenid }: Payer, code: string | undefined): Promise<Payer> {
   if (code === undefined) return { userId, wechatOpenid };
-  const { openid, sessionKey } = await wechatSessionOf(code);
+  const { openid, sessionKey } = await fetchWechatSession(code);
   if (wechatOpenid !== null && openid !== wechatOpenid) throw new AppError('BAD_CREDENTIALS');
   return { userId, wechatOpenid: openid, wechatSessionKey: sessionKey };
 }
 
 /**
- * The order first, then the provider: a notice can never come before its order. Sent again after a lost answer it
+ * The order first, then the provider: a notification can never come before its order. Sent again after a lost answer it
  * gives the same order with a payment that is good now. Throws INVALID_INPUT, IDEMPOTENCY_KEY_REUSED, UNAVAILABLE.
  */
 export async function placeOrder(

@@ -22,10 +22,10 @@ export interface Provider {
   refund(refund: ProviderRefund): Promise<RefundState>;
   /** What it billed on a day of China, where it can be asked. Throws UNAVAILABLE. */
   bill?(day: string): Promise<BillLine[]>;
-  /** Reads a notice over its raw bytes; `nowSeconds` decides whether its signature is young enough. Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT. */
-  readNotice(notice: RawNotice, nowSeconds: number): ProviderNotice;
-  /** The text that registers the address of notices, where the provider asks for it. Throws BAD_NOTIFY_SIGNATURE. */
-  echo?(query: RawNotice['query'], nowSeconds: number): string;
+  /** Reads a notification over its raw bytes; `nowSeconds` decides whether its signature is young enough. Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT. */
+  readNotification(notification: RawNotification, nowSeconds: number): ProviderNotification;
+  /** The text that registers the address of notifications, where the provider asks for it. Throws BAD_NOTIFY_SIGNATURE. */
+  echo?(query: RawNotification['query'], nowSeconds: number): string;
 }
 
 /** One line of a provider's bill (T+1): a payment, or a refund of one. */
@@ -64,14 +64,14 @@ interface ProviderRefund {
 /** `abnormal`: the money could not be delivered, a person has to act at the provider. */
 export type RefundState = 'processing' | 'success' | 'closed' | 'abnormal';
 
-export interface RawNotice {
+export interface RawNotification {
   headers: Readonly<Record<string, string | undefined>>;
   query: Readonly<Record<string, string>>;
   body: Buffer;
 }
 
 /** `nothing`: authentic, and nothing follows from it. */
-export type ProviderNotice =
+export type ProviderNotification =
   | { kind: 'payment'; payment: Payment; answer?: object }
   | { kind: 'refund'; refundNo: string; orderNo: string; refundFen: number; state: RefundState }
   /** Money that went back without our asking, under the provider's own reference. */

@@ -45,7 +45,7 @@ export function billingDay(day: string): Period {
   return { from: new Date(from).toISOString(), to: new Date(from + 86_400_000).toISOString() };
 }
 
-/** The sandbox's bill is its own table. Notices that were signed by hand, past the sandbox, stand in no bill. */
+/** The sandbox's bill is its own table. Notifications that were signed by hand, past the sandbox, stand in no bill. */
 export async function reconcileSandbox(period: Period): Promise<Reconciliation> {
   const found = await reconcile(SANDBOX, period, await sandboxBill(period), { withRefunds: false });
   const differences = found.differences.filter(

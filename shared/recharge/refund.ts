@@ -99,7 +99,7 @@ export async function recordMadeRefund(made: { orderNo: string; reference: strin
   const refund = await findRefund(refundNo);
   if (refund?.amountFen === refundFen) return void (await advanceRefund(refund));
   if (!(await findOrder(orderNo))) throw new AppError('NOT_FOUND');
-  alarm('notice-mismatch', { orderNo, difference: 'refund' });
+  alarm('notification-mismatch', { orderNo, difference: 'refund' });
   throw new AppError('NOTICE_MISMATCH');
 }
 
@@ -166,7 +166,7 @@ export async function advanceRefund(refund: Refund): Promise<Refund> {
   return (await findRefund(refund.refundNo)) ?? refund;
 }
 
-/** The provider's word on a refund: by its answer or by its notice. */
+/** The provider's word on a refund: by its answer or by its notification. */
 export async function recordRefund(refund: Refund, state: RefundState): Promise<void> {
   const { refundNo, orderNo } = refund;
   if (state === 'closed') await returnUnits(refund);

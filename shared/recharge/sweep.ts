@@ -7,9 +7,9 @@ import { providerOf } from './providers.ts';
 import { advanceRefund, dueRefunds, type Refund } from './refund.ts';
 
 /**
- * The schedule behind the notices: asks providers about orders that nobody has told us of, closes what has expired,
+ * The schedule behind the notifications: asks providers about orders that nobody has told us of, closes what has expired,
  * credits what was paid after all, drives refunds on, and repairs marks. Two at once do no harm: each order is claimed
- * by moving its next check, and everything after is as repeatable as a notice.
+ * by moving its next check, and everything after is as repeatable as a notification.
  */
 interface Sweep {
   repaired: number;

@@ -1,6 +1,6 @@
 import { query } from '../db.ts';
 import { AppError } from '../errors.ts';
-import { findOrder, shownOrder } from './order.ts';
+import { findOrder, publicOrder } from './order.ts';
 import { refundsOf } from './refund.ts';
 
 /** One thing that happened to an order, for support to read out. */
@@ -54,7 +54,7 @@ export async function rechargeTimeline(orderNo: string) {
   const open = status === 'pending' || status === 'closed';
   const { appId, userId, transactionId } = order;
   return {
-    order: { ...shownOrder(order), appId, userId, provider, transactionId },
+    order: { ...publicOrder(order), appId, userId, provider, transactionId },
     events,
     /** false: paid without a credit, or the reverse; `recharge sync` mends the latter. */
     agrees: credited !== open,

@@ -8,7 +8,7 @@ import { query, write } from '../db.ts';
 import type { Key } from '../keys.ts';
 import { evaluate } from '../redis.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from '../swept-keys.ts';
-import type { PresentedSession, SessionName } from './token.ts';
+import type { SessionName, SessionToken } from './token.ts';
 
 /**
  * Sessions (rows B1-B4). MySQL's row is the truth; Redis holds a copy as a strict family: a writer's tombstone stands
@@ -36,7 +36,7 @@ export interface CurrentUser {
   readonly sessionEndsAt: string;
 }
 
-export function checkOf(session: PresentedSession, appId: string): SessionCheck {
+export function sessionCheck(session: SessionToken, appId: string): SessionCheck {
   return {
     mode: 'check',
     sessionKey: sessionKey(appId, session.userId, session.sessionId),

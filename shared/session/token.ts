@@ -7,7 +7,7 @@ export interface SessionName {
   userId: string;
   sessionId: string;
 }
-export interface PresentedSession extends SessionName {
+export interface SessionToken extends SessionName {
   /** SHA-256 of the whole token, for what must be remembered of its holder. */
   tokenHash: string;
 }
@@ -37,7 +37,7 @@ export function mintSession(appId: string, userId: string): { token: string; ses
  * undefined: not a token of ours. Said by computation alone, and so is that it belongs to another app: throws
  * LOGIN_EXPIRED.
  */
-export function presentedSession(authorization: string | undefined, appId: string): PresentedSession | undefined {
+export function parseSessionToken(authorization: string | undefined, appId: string): SessionToken | undefined {
   const token = /^Bearer ([^\s,]+)$/i.exec(authorization ?? '')?.[1] ?? '';
   const match = TOKEN.exec(token);
   if (!match) return undefined;

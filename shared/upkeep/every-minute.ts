@@ -5,7 +5,7 @@ import { fillArguments } from '../cache/fill.ts';
 import { decayHotKeys } from '../cache/hot-keys.ts';
 import { claimScript, fillScript, giveUpScript } from '../cache/scripts.ts';
 import { forget } from '../cache/write.ts';
-import { type FilterStep, tendFilter } from '../data/filter-builder.ts';
+import { type FilterStep, maintainFilter } from '../data/filter-builder.ts';
 import { loadResources, newestIds, resourceKey } from '../data/records.ts';
 import { allResources, type Resource } from '../data/resources.ts';
 import { EngineError } from '../errors.ts';
@@ -64,7 +64,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
   const filters: WarmReport['filters'] = {};
   if (sweep !== 'failed' && sweep.whole) {
     for (const resource of allResources().filter(({ filtered }) => filtered)) {
-      filters[resource.name] = await attempt('filter', () => tendFilter(resource, limits.stopAt, limits.settleMs));
+      filters[resource.name] = await attempt('filter', () => maintainFilter(resource, limits.stopAt, limits.settleMs));
     }
   }
   const swept = sweep === 'failed' ? sweep : sweep.rows;

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Fault } from '../../gateway/faults.ts';
+import type { GatewayFault } from '../../gateway/faults.ts';
 import { admit } from '../../shared/admission/admission.ts';
 import type { AdmissionRequest } from '../../shared/admission/request.ts';
 import { encodePolicy, type LockPolicy, policyKey } from '../../shared/lock/policy.ts';
@@ -8,7 +8,7 @@ import { readKey, requestOf, rule, verdictOf } from '../support/admission-call.t
 import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-world.ts';
 
 let world: AdmissionWorld;
-const faults: Fault[] = [];
+const faults: GatewayFault[] = [];
 beforeAll(async () => {
   world = await startAdmissionWorld(() => faults.shift());
 });

@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest';
 import {
   type AccessToken,
   canonicalQuery,
-  decodedPath,
+  decodePath,
   parseAccessToken,
-  signedParts,
+  partsToSign,
 } from '../../shared/app/access-token.ts';
 import { expectedSignature } from '../support/expected-signature.ts';
 
@@ -167,7 +167,7 @@ describe('a v2 signature', () => {
             signatureMethod: 'HMAC-SHA256' as const,
           };
           const request = { ...NO_REQUEST, path: `/${path.replaceAll('%', '')}` };
-          const parts = signedParts(token, request) ?? [];
+          const parts = partsToSign(token, request) ?? [];
           const derived = createHmac('sha256', wellFormed).update(`MPC2\n${appId}`).digest();
           const wanted = createHmac('sha256', derived).update(parts.join('\n')).digest('hex');
           expect(expectedSignature(token, wellFormed, request)).toBe(wanted);
@@ -180,7 +180,7 @@ describe('a v2 signature', () => {
     'covers no body hash %j',
     (bodySha256) => {
       const token = { ...(parseAccessToken(encode(members)) as AccessToken), signatureMethod: 'HMAC-SHA256' as const };
-      expect(signedParts(token, { ...NO_REQUEST, bodySha256 })).toBeUndefined();
+      expect(partsToSign(token, { ...NO_REQUEST, bodySha256 })).toBeUndefined();
     },
   );
 });
@@ -212,7 +212,7 @@ describe('the signed path and query', () => {
   test.each(['/a%2Fb', '/a?b', '/a#b', '/a\\b', '/a\u0000', '/a\u007f', 'a', '', '/a\ufffd'])(
     'refuses the path %j',
     (path) => {
-      expect(decodedPath(path)).toBeUndefined();
+      expect(decodePath(path)).toBeUndefined();
     },
   );
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkUserFields, checkUserFieldsSchema, shownFields } from '../../shared/app/user-fields.ts';
+import { checkUserFields, checkUserFieldsSchema, publicFields } from '../../shared/app/user-fields.ts';
 
 const pathsOf = (work: () => unknown): string[] => {
   try {
@@ -81,7 +81,7 @@ describe('the extra user fields of an app', () => {
   });
 
   test('a field that the schema no longer names is no longer shown', () => {
-    expect(shownFields(schema, { city: 'x', former: 1 })).toEqual({ city: 'x' });
-    expect(shownFields(null, { city: 'x' })).toBeUndefined();
+    expect(publicFields(schema, { city: 'x', former: 1 })).toEqual({ city: 'x' });
+    expect(publicFields(null, { city: 'x' })).toBeUndefined();
   });
 });

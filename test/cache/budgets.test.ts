@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { resourceKey } from '../../shared/data/records.ts';
-import { resourceNamed } from '../../shared/data/resources.ts';
+import { getResource } from '../../shared/data/resources.ts';
 import { encodePolicy, policyKey } from '../../shared/lock/policy.ts';
 import { warmCache } from '../../shared/upkeep/every-minute.ts';
 import { sessionsOf } from '../support/session-engines.ts';
@@ -31,7 +31,7 @@ beforeEach(async () => {
   await stack.redis.del(...['voucher', 'notice'].flatMap((name) => [1, 2, 9].map((id) => keyOf(name, id))));
 });
 
-const keyOf = (name: string, id: number) => resourceKey(resourceNamed(name), String(id));
+const keyOf = (name: string, id: number) => resourceKey(getResource(name), String(id));
 const read = (target: string) => {
   const [path, query = ''] = target.split('?');
   return stack.call(app, 'GET', `/data/${path}`, { session, query });

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Fault } from '../../gateway/faults.ts';
+import type { GatewayFault } from '../../gateway/faults.ts';
 import { resourceKey } from '../../shared/data/records.ts';
-import { resourceNamed } from '../../shared/data/resources.ts';
+import { getResource } from '../../shared/data/resources.ts';
 import { encodePolicy, policyKey } from '../../shared/lock/policy.ts';
 import { sessionsOf } from '../support/session-engines.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
@@ -27,9 +27,9 @@ beforeEach(async () => {
   await expect.poll(async () => (await read('service/1')).headers.get('x-cache'), { timeout: 20_000 }).toBe('hit');
 });
 
-const away = (): Fault => ({ kind: 'status', status: 502, body: '<html>bad gateway</html>' });
+const away = (): GatewayFault => ({ kind: 'status', status: 502, body: '<html>bad gateway</html>' });
 const read = (path: string, more = {}) => stack.call(app, 'GET', `/data/${path}`, more);
-const keyOf = (id: number) => resourceKey(resourceNamed('service'), String(id));
+const keyOf = (id: number) => resourceKey(getResource('service'), String(id));
 /** The value stands, and wants to be refreshed. */
 async function makeStale(id: number): Promise<void> {
   const stored = (await stack.redis.get(keyOf(id))) as string;

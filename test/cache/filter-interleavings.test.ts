@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { admit } from '../../shared/admission/admission.ts';
 import { announceIds, announceScript, filterCheck } from '../../shared/cache/existence-filter.ts';
-import { swapScript, tendFilter } from '../../shared/data/filter-builder.ts';
-import { type Resource, resourceNamed } from '../../shared/data/resources.ts';
+import { maintainFilter, swapScript } from '../../shared/data/filter-builder.ts';
+import { getResource, type Resource } from '../../shared/data/resources.ts';
 import { readKey, requestOf } from '../support/admission-call.ts';
 import { Interleaving } from '../support/interleaving.ts';
 import { mutate } from '../support/mutant.ts';
@@ -22,7 +22,7 @@ describe('an id that was announced before its commit', () => {
     const schedule = new Interleaving(seed, () => {});
     stack.faults.redis = undefined;
     await stack.mysql.query('DELETE FROM services');
-    const resource: Resource = { ...resourceNamed('service'), name: `s${seed}-${waits}-${++runs}` };
+    const resource: Resource = { ...getResource('service'), name: `s${seed}-${waits}-${++runs}` };
     const wrong: string[] = [];
     const open = new Set<string>();
     const committed: string[] = [];
@@ -49,11 +49,11 @@ describe('an id that was announced before its commit', () => {
     };
     const builder = async (): Promise<void> => {
       for (let build = 0; build < 2; build++) {
-        await tendFilter(resource, Date.now() + 60_000, 0);
+        await maintainFilter(resource, Date.now() + 60_000, 0);
         // 45 s pass: whatever had been announced by now has ended.
         const older = [...open];
         while (waits && older.some((id) => open.has(id))) await schedule.turn();
-        await tendFilter(resource, Date.now() + 60_000, 0);
+        await maintainFilter(resource, Date.now() + 60_000, 0);
         await stack.redis.del(...(await stack.redis.keys(`*:filter:built:v1:${resource.name}`)));
       }
     };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Fault } from '../../gateway/faults.ts';
+import type { GatewayFault } from '../../gateway/faults.ts';
 import { type Found, type Load, readThrough } from '../../shared/cache/cache.ts';
 import { forget, writeStrict } from '../../shared/cache/write.ts';
 import { EngineError } from '../../shared/errors.ts';
@@ -10,7 +10,7 @@ import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-w
 import { key, POLICY, read, says, sleep } from '../support/cache-reads.ts';
 
 let world: AdmissionWorld;
-let fault: (() => Fault | undefined) | undefined;
+let fault: (() => GatewayFault | undefined) | undefined;
 beforeAll(async () => {
   world = await startAdmissionWorld(() => fault?.());
 });
@@ -72,7 +72,7 @@ describe('inside one invocation', () => {
 });
 
 describe('Redis away', () => {
-  const away = (): Fault => ({ kind: 'status', status: 502, body: '<html>no</html>' });
+  const away = (): GatewayFault => ({ kind: 'status', status: 502, body: '<html>no</html>' });
 
   test('after a good load the value is returned although it cannot be stored', async () => {
     const found = await read(async () => {

@@ -3,14 +3,14 @@ import { Client } from '@planetscale/database';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startPlanetscaleGateway } from '../../gateway/planetscale/gateway.ts';
-import { resourceNamed } from '../../shared/data/resources.ts';
+import { getResource } from '../../shared/data/resources.ts';
 import { deleteResource, putResource } from '../../shared/data/write.ts';
 import { seededRandom } from '../support/seeded.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 const DELAY_SECONDS = 2;
 const SEED = 20_261_124;
-const notice = resourceNamed('notice');
+const notice = getResource('notice');
 
 let stack: TestStack;
 /** One alone would run into the lock on misses. */

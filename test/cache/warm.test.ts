@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { admit } from '../../shared/admission/admission.ts';
 import { decayHotKeys, readHotKeys } from '../../shared/cache/hot-keys.ts';
 import { readOf, resourceKey } from '../../shared/data/records.ts';
-import { resourceNamed } from '../../shared/data/resources.ts';
+import { getResource } from '../../shared/data/resources.ts';
 import { policyKey } from '../../shared/lock/policy.ts';
 import { appKey, channelKey, merchantsKey, productsKey, userFieldsKey } from '../../shared/swept-keys.ts';
 import { sweepChangedRows, sweptTables } from '../../shared/upkeep/changed-rows.ts';
@@ -27,7 +27,7 @@ const putDirectly = (id: number, name: string) =>
 
 /** Admissions that read, without HTTP around them: one of 64 is counted. */
 async function readOften(times: number, idOf: (i: number) => string): Promise<void> {
-  const reads = Array.from({ length: times }, (_, i) => [readOf(resourceNamed('service'), idOf(i))]);
+  const reads = Array.from({ length: times }, (_, i) => [readOf(getResource('service'), idOf(i))]);
   for (let at = 0; at < times; at += 30) {
     await Promise.all(reads.slice(at, at + 30).map((each) => admit(requestOf([], { reads: each }))));
   }
@@ -80,7 +80,7 @@ describe('cache-warm', () => {
     await readOften(600, () => '1');
     const hot = await readHotKeys(10);
     expect(hot[0]?.name).toBe('service:1');
-    await stack.redis.del(resourceKey(resourceNamed('service'), '1'));
+    await stack.redis.del(resourceKey(getResource('service'), '1'));
     await warm();
     await stack.resetCounters();
     expect((await read(1)).headers.get('x-cache')).toBe('hit');
@@ -100,7 +100,7 @@ describe('cache-warm', () => {
     // The sweep looks 60 s back, so rows this young are loaded once more.
     await stack.mysql.query('UPDATE services SET updated_at = NOW(3) - INTERVAL 1 HOUR');
     expect(await warm()).toMatchObject({ warmed: 0, candidates: 30 });
-    const keys = Array.from({ length: 30 }, (_, i) => resourceKey(resourceNamed('service'), String(i + 1)));
+    const keys = Array.from({ length: 30 }, (_, i) => resourceKey(getResource('service'), String(i + 1)));
     const ends = await Promise.all(keys.map((key) => stack.redis.pttl(key)));
     expect(Math.max(...ends) - Math.min(...ends)).toBeGreaterThan(20_000);
     const stored = (await stack.redis.get(keys[0] as string)) as string;
@@ -114,9 +114,9 @@ describe('cache-warm', () => {
     await read(1);
     await readOften(600, () => '1');
     await stack.mysql.query('DELETE FROM services');
-    await stack.redis.del(resourceKey(resourceNamed('service'), '1'));
+    await stack.redis.del(resourceKey(getResource('service'), '1'));
     expect(await warm()).toMatchObject({ warmed: 0, candidates: 1 });
-    expect(await stack.redis.exists(resourceKey(resourceNamed('service'), '1'))).toBe(0);
+    expect(await stack.redis.exists(resourceKey(getResource('service'), '1'))).toBe(0);
   });
 
   test('after a flush rules and blocks of operators are back, and replay records begin', async () => {

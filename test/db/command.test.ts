@@ -7,7 +7,7 @@ import { runDatabaseCommand } from '../../db/command.ts';
 import { executeOverHttp } from '../../db/execute.ts';
 import { migrate, migrationStatus } from '../../db/migrate.ts';
 import { readMigrations } from '../../db/migration-files.ts';
-import type { Fault } from '../../gateway/faults.ts';
+import type { GatewayFault } from '../../gateway/faults.ts';
 import { type PlanetscaleGateway, startPlanetscaleGateway } from '../../gateway/planetscale/gateway.ts';
 import { freshDatabase } from '../support/engines.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -18,7 +18,7 @@ const password = 'pscale_pw_never_print_me';
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let gateway: PlanetscaleGateway;
-let fault: (request: { sql?: string }) => Fault | undefined;
+let fault: (request: { sql?: string }) => GatewayFault | undefined;
 beforeAll(async () => {
   folder = await temporaryFolder('db-command');
 });

@@ -46,15 +46,15 @@ test('every value has the bytes that PlanetScale sends', async () => {
   expect(result.rows).toEqual(golden.rows);
 });
 
-interface Answer {
+interface ExecuteAnswer {
   result: { fields: unknown[]; rows: unknown[] };
 }
 
-async function execute(query: string): Promise<Answer> {
+async function execute(query: string): Promise<ExecuteAnswer> {
   const response = await fetch(`${gateway.origin}/psdb.v1alpha1.Database/Execute`, {
     method: 'POST',
     headers: { authorization: `Basic ${btoa(`${username}:${password}`)}` },
     body: JSON.stringify({ query, session: null }),
   });
-  return (await response.json()) as Answer;
+  return (await response.json()) as ExecuteAnswer;
 }

@@ -1,7 +1,7 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { Client, type Connection, connect } from '@planetscale/database';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { Fault } from '../../gateway/faults.ts';
+import type { GatewayFault } from '../../gateway/faults.ts';
 import { startPlanetscaleGateway } from '../../gateway/planetscale/gateway.ts';
 import { freshDatabase } from '../support/engines.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../support/planetscale-gateway.ts';
 
 let gateway: GatewayOverDatabase;
-let fault: Fault | undefined;
+let fault: GatewayFault | undefined;
 
 beforeAll(async () => {
   gateway = await gatewayOverFreshDatabase({ intercept: () => fault });

@@ -11,7 +11,7 @@ import { newKeys } from '../../local/keys-file.ts';
 import { startHttpApi } from '../../serve/http-api/http-api.ts';
 import { SINCE_SHARDS, sinceKey } from '../../shared/admission/replay-record.ts';
 import { createApp, NEW_METHODS, NEW_SCOPES } from '../../shared/app/admin.ts';
-import { resourceNamed } from '../../shared/data/resources.ts';
+import { getResource } from '../../shared/data/resources.ts';
 import { putResource } from '../../shared/data/write.ts';
 import { warmCache } from '../../shared/upkeep/every-minute.ts';
 import { bundleFolder } from '../support/bundles.ts';
@@ -73,7 +73,7 @@ test('the accounts that docs/self-hosting gives away are enough for the service,
   expect(await (await fetch(`${api.url}/health`)).json()).toMatchObject({ status: 'ok' });
   const app = { name: 'a', methods: NEW_METHODS, scopes: NEW_SCOPES, plugins: null, validates: null };
   expect((await createApp(app, 'test')).appId).toMatch(/-/);
-  await putResource(resourceNamed('notice'), '1', { title: 'a', body: 'b', publishedAt: '2026-11-24T00:00:00Z' });
+  await putResource(getResource('notice'), '1', { title: 'a', body: 'b', publishedAt: '2026-11-24T00:00:00Z' });
   const report = await warmCache({ stopAt: Date.now() + 10_000, settleMs: 0 });
   expect(JSON.stringify(report)).not.toContain('failed');
 

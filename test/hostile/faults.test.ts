@@ -1,27 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Fault } from '../../gateway/faults.ts';
+import type { GatewayFault } from '../../gateway/faults.ts';
 import { type PluginServerSimulator, startPluginServer } from '../../local/simulators/plugin-server.ts';
 import { everyRoute, type RouteRow, signedRoutes } from '../support/every-route.ts';
 import { QUICK_HASH } from '../support/known-accounts.ts';
 import { type RefusalWorld, startRefusalWorld } from '../support/refusal-world.ts';
 
-const vitess = (errno: number, state: string): Fault => ({
+const vitess = (errno: number, state: string): GatewayFault => ({
   kind: 'status',
   status: 200,
   body: JSON.stringify({
     error: { code: 'UNKNOWN', message: `target: db.-.primary: vttablet: secret (errno ${errno}) (sqlstate ${state})` },
   }),
 });
-const page = (status: number): Fault => ({
+const page = (status: number): GatewayFault => ({
   kind: 'status',
   status,
   body: '<html>secret</html>',
   contentType: 'text/html',
 });
-const redisSays = (error: string): Fault => ({ kind: 'status', status: 400, body: JSON.stringify({ error }) });
+const redisSays = (error: string): GatewayFault => ({ kind: 'status', status: 400, body: JSON.stringify({ error }) });
 
-const NETWORK: Array<[string, Fault]> = [
+const NETWORK: Array<[string, GatewayFault]> = [
   ['is cut off before', { kind: 'drop-before' }],
   ['is cut off after', { kind: 'drop-after' }],
   ['is never answered', { kind: 'hang' }],
@@ -29,11 +29,11 @@ const NETWORK: Array<[string, Fault]> = [
   ['meets a page that says 200', page(200)],
   ['meets JSON of somebody else', { kind: 'status', status: 200, body: '{"message":"secret"}' }],
 ];
-const FAULTS: Array<['redis' | 'mysql', string, Fault]> = [
-  ...NETWORK.map(([name, fault]): ['redis', string, Fault] => ['redis', name, fault]),
+const FAULTS: Array<['redis' | 'mysql', string, GatewayFault]> = [
+  ...NETWORK.map(([name, fault]): ['redis', string, GatewayFault] => ['redis', name, fault]),
   ['redis', 'finds Redis full', redisSays('OOM command not allowed when used memory > maxmemory. secret')],
   ['redis', 'finds a replica', redisSays("READONLY You can't write against a read only replica. secret")],
-  ...NETWORK.map(([name, fault]): ['mysql', string, Fault] => ['mysql', name, fault]),
+  ...NETWORK.map(([name, fault]): ['mysql', string, GatewayFault] => ['mysql', name, fault]),
   ['mysql', 'meets a deadlock', vitess(1213, '40001')],
   ['mysql', 'waits too long for a lock', vitess(1205, 'HY000')],
   ['mysql', 'finds MySQL read-only', vitess(1290, 'HY000')],
@@ -80,7 +80,7 @@ describe('the one request to an engine that fails', () => {
   }
 
   /** Request `nth` to the engine, and all after it where `on`, fail. */
-  async function callUnder(row: RouteRow, engine: 'redis' | 'mysql', fault: Fault, nth: number, on: boolean) {
+  async function callUnder(row: RouteRow, engine: 'redis' | 'mysql', fault: GatewayFault, nth: number, on: boolean) {
     const request = await callOf(row);
     let seen = 0;
     world.stack.faults[engine] = () => {

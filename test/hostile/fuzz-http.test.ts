@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PluginServerSimulator, startPluginServer } from '../../local/simulators/plugin-server.ts';
-import { canonicalQuery, decodedPath } from '../../shared/app/access-token.ts';
+import { canonicalQuery, decodePath } from '../../shared/app/access-token.ts';
 import { atTime, wholeSecond } from '../support/clock.ts';
 import { everyRoute, type RouteRow } from '../support/every-route.ts';
 import { type HttpAnswer, type HttpCall, sendCall, signedHeaders } from '../support/http-call.ts';
@@ -134,7 +134,7 @@ type Drawn = typeof anyCall extends fc.Arbitrary<infer T> ? T : never;
 function callOf({ row, path, query, body, headers, version, type }: Drawn, session: string): HttpCall {
   const well = wellFormed(path);
   const signable =
-    decodedPath(well) !== undefined && canonicalQuery(query) !== undefined && !/\/\.{1,2}(\/|$)/.test(well);
+    decodePath(well) !== undefined && canonicalQuery(query) !== undefined && !/\/\.{1,2}(\/|$)/.test(well);
   const encoded = well.split('/').map(encodeURIComponent).join('/');
   const { method } = row;
   return {

@@ -98,7 +98,7 @@ describe('portal app', () => {
     const keys = await stack.redis.keys('*');
     const values = await Promise.all(keys.map((key) => stack.redis.get(key).catch(() => '')));
     expect(JSON.stringify([rows, values])).not.toContain(app.privateKey);
-    const { entries } = await portalJson(['audit', 'list', '--subject', app.appId]);
+    const { entries } = await portalJson(['operator-log', 'list', '--subject', app.appId]);
     expect(entries).toMatchObject([
       { actor: 'mei@desk', action: 'app.disable' },
       { actor: 'mei@desk', action: 'app.create', detail: { name: 'shop' } },

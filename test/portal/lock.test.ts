@@ -158,11 +158,11 @@ describe('portal lock', () => {
     expect(rules.every(({ missing }: { missing: string[] }) => missing.length === 0)).toBe(true);
   });
 
-  test('who sets, blocks and clears stands in the audit log', async () => {
+  test('who sets, blocks and clears stands in the operator log', async () => {
     const actor = `op-${randomUUID()}`;
     await lock('set', '--by', 'app', '--limit', '1', '--window', '60', '--actor', actor);
     await lock('clear', '--actor', actor);
-    const { entries } = await portalJson(['audit', 'list', '--subject', target]);
+    const { entries } = await portalJson(['operator-log', 'list', '--subject', target]);
     const actions = entries.filter((entry: { actor: string }) => entry.actor === actor);
     expect(actions).toMatchObject([
       { action: 'lock.clear' },

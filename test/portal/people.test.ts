@@ -31,7 +31,7 @@ describe('portal user', () => {
     expect(await login()).toMatchObject({ code: 'BAD_CREDENTIALS' });
     await portalJson(['user', 'enable', '--user', user.userId]);
     expect(await login()).toMatchObject({ token: expect.any(String) });
-    const { entries } = await portalJson(['audit', 'list', '--subject', user.userId]);
+    const { entries } = await portalJson(['operator-log', 'list', '--subject', user.userId]);
     expect(entries).toMatchObject([{ action: 'user.enable' }, { action: 'user.disable' }]);
   });
 

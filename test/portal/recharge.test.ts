@@ -140,7 +140,7 @@ describe('portal merchant', () => {
       const listed = await portalHere(['merchant', 'list', '--json']);
       expect(listed.json.merchants).toMatchObject([{ provider: 'wechatpay', usable: true }]);
       const [rows] = await stack.mysql.query('SELECT sealed_config FROM merchants');
-      const { entries } = await portalJson(['audit', 'list', '--subject', 'wechatpay']);
+      const { entries } = await portalJson(['operator-log', 'list', '--subject', 'wechatpay']);
       for (const said of [listed.stdout, JSON.stringify(rows), JSON.stringify(entries)]) {
         expect(said).not.toContain(wechatpay.config.apiV3Key);
       }

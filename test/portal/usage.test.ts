@@ -162,5 +162,5 @@ test('each command is done as it is typed, and prints something for a person', a
   await run('data', 'delete', 'notice', '7');
   await run('hot');
   await run('master-key', 'reseal');
-  expect(await run('audit', 'list')).toContain('master-key.reseal');
+  expect(await run('operator-log', 'list')).toContain('master-key.reseal');
 });

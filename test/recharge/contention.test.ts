@@ -57,7 +57,7 @@ describe('deadlocks, as many in a row as an engine under load may find', () => {
   test('at the repair of marks keep the sweeper from nothing else', async () => {
     const [marked, unheard] = [await place(), await place()];
     await pay(marked);
-    await payAtSandbox(unheard, { notice: false });
+    await payAtSandbox(unheard, { notification: false });
     await shop.stack.mysql.query(
       "UPDATE recharge_orders SET status = 'pending', next_check_at = NOW(3) - INTERVAL 1 MINUTE WHERE order_no IN (?)",
       [[marked, unheard]],
@@ -70,7 +70,7 @@ describe('deadlocks, as many in a row as an engine under load may find', () => {
 
 test('a sweeper that dies in its last look at an order leaves no credit unmarked', async () => {
   const orderNo = await place();
-  await payAtSandbox(orderNo, { notice: false });
+  await payAtSandbox(orderNo, { notification: false });
   await shop.stack.mysql.query(
     `UPDATE recharge_orders SET status = 'closed', expires_at = NOW(3) - INTERVAL 4 DAY,
             next_check_at = NOW(3) - INTERVAL 1 MINUTE WHERE order_no = ?`,
@@ -107,12 +107,12 @@ test('logins, profile changes, disabling and erasing work on the row that money 
 
   const more = await Promise.all(Array.from({ length: 6 }, place));
   const user = { userId, sessionId: session.split('.')[2] ?? '' };
-  const [erased, ...notices] = await Promise.all([
+  const [erased, ...notifications] = await Promise.all([
     eraseAccount(shop.app.appId, user as Parameters<typeof eraseAccount>[1]),
     ...more.map((orderNo) => shop.notify({ orderNo })),
   ]);
   expect(erased).toBeUndefined();
-  expect(notices.map(({ status }) => status)).toEqual(new Array(6).fill(204));
+  expect(notifications.map(({ status }) => status)).toEqual(new Array(6).fill(204));
   const sql = "SELECT SUM(delta) AS units FROM ledger_entries WHERE user_id = ? AND kind = 'recharge'";
   const [rows] = await shop.stack.mysql.query(sql, [userId]);
   expect(Number((rows as Array<{ units: string }>)[0]?.units)).toBe(18 * 60);

@@ -37,7 +37,7 @@ async function dieBefore(n: number, work: () => Promise<unknown>): Promise<numbe
 }
 
 describe('whoever dies between two steps', () => {
-  test('of a notice loses nothing: the notice comes again, one credit, order paid', async () => {
+  test('of a notification loses nothing: the notification comes again, one credit, order paid', async () => {
     for (let n = 1, requests = n; requests >= n; n++) {
       const orderNo = await place();
       const before = await shopper.balance();
@@ -146,7 +146,7 @@ describe('what it costs', () => {
     return { redis: redisRequests, mysql: mysqlRequests };
   };
 
-  test('an order 1 request each, its notice 1 and 2, a balance 1 and 0, a spend 2 and 1', async () => {
+  test('an order 1 request each, its notification 1 and 2, a balance 1 and 0, a spend 2 and 1', async () => {
     await shopper.balance();
     let orderNo = '';
     expect(await cost(async () => (orderNo = await place()))).toEqual({ redis: 1, mysql: 1 });

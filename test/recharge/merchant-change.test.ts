@@ -36,7 +36,7 @@ const expire = (orderNo: string) =>
 const sweep = () => sweepRecharge({ stopAt: Date.now() + 30_000 });
 
 describe('an order of the merchant that was set before', () => {
-  test('gets no payment sheet of the next one, whose notice its guards would refuse', async () => {
+  test('gets no payment sheet of the next one, whose notification its guards would refuse', async () => {
     const key = newKey();
     await place(key);
     await another();
@@ -46,7 +46,7 @@ describe('an order of the merchant that was set before', () => {
 
   test('is not closed on the word of the next one, and is credited once its own is set again', async () => {
     const orderNo = await place();
-    mock.setFault({ on: 'notice', kind: 'lose', times: 20 });
+    mock.setFault({ on: 'notification', kind: 'lose', times: 20 });
     await mock.pay(orderNo);
     await another();
     await expire(orderNo);
@@ -73,7 +73,7 @@ describe('an order of the merchant that was set before', () => {
 test('a payment that was refunded by hand before it was credited is not credited by sync or sweeper', async () => {
   const orderNo = await place();
   const before = await shopper.balance();
-  mock.setFault({ on: 'notice', kind: 'lose', times: 20 });
+  mock.setFault({ on: 'notification', kind: 'lose', times: 20 });
   await mock.pay(orderNo);
   const provider = await findProvider('wechatpay');
   await provider?.refund({ orderNo, refundNo: 'by-hand', refundFen: 600, totalFen: 600, reason: null });

@@ -13,24 +13,24 @@ beforeAll(async () => {
   shop = await openShop();
   shopper = await shop.shopper();
   orderNo = (await shopper.create()).body.orderNo;
-  await payAtSandbox(orderNo, { notice: false });
+  await payAtSandbox(orderNo, { notification: false });
   delete process.env.SANDBOX_KEY;
 });
 afterAll(() => {
   if (before !== undefined) process.env.SANDBOX_KEY = before;
 });
 
-test('without a key there is no sandbox: no order, no notice however signed, no sync and no sweep credits a unit', async () => {
+test('without a key there is no sandbox: no order, no notification however signed, no sync and no sweep credits a unit', async () => {
   expect((await shopper.get('/recharge/params')).body.providers).toEqual([]);
   expect(await shopper.create(newKey())).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
   for (const key of ['', 'undefined', shop.stack.env.SANDBOX_KEY ?? '']) {
     const timestamp = String(Math.floor(Date.now() / 1000));
-    const notice = { amountFen: 600, currency: 'CNY', transactionId: 't', status: 'SUCCESS' };
-    const signature = sandboxSignature(key, timestamp, JSON.stringify({ ...notice, orderNo }));
-    expect(await shop.notify({ ...notice, orderNo }, { signature })).toMatchObject({ status: 404 });
+    const notification = { amountFen: 600, currency: 'CNY', transactionId: 't', status: 'SUCCESS' };
+    const signature = sandboxSignature(key, timestamp, JSON.stringify({ ...notification, orderNo }));
+    expect(await shop.notify({ ...notification, orderNo }, { signature })).toMatchObject({ status: 404 });
   }
   expect((await shopper.sync(orderNo)).status).toBe(503);
-  await expect(payAtSandbox(orderNo, { notice: true })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  await expect(payAtSandbox(orderNo, { notification: true })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   await shop.stack.mysql.query('UPDATE recharge_orders SET next_check_at = NOW(3) - INTERVAL 1 SECOND');
   expect(await sweepRecharge({ stopAt: Date.now() + 10_000 })).toMatchObject({ asked: 0, credited: 0, failed: 1 });
   expect(await shopper.balance()).toBe(0);

@@ -97,7 +97,7 @@ describe('placing an order', () => {
   });
 });
 
-describe('a notice of the sandbox', () => {
+describe('a notification of the sandbox', () => {
   test('credits the order once, however often it comes', async () => {
     const orderNo = await placed();
     const answers = await Promise.all(Array.from({ length: 50 }, () => shop.notify({ orderNo, more: 'unknown' })));
@@ -161,7 +161,7 @@ describe('a notice of the sandbox', () => {
     expect((await notifyAt(at / 1000 + 300)).status).toBe(204);
   });
 
-  test('beyond 64 KiB is too large, and what is no notice is invalid input', async () => {
+  test('beyond 64 KiB is too large, and what is no notification is invalid input', async () => {
     expect((await shop.notify({ orderNo: 'R', more: 'x'.repeat(70_000) })).status).toBe(413);
     for (const bad of [{ orderNo: 7 }, { orderNo: 'R', amountFen: '600' }, { orderNo: 'R', transactionId: '' }]) {
       expect(await shop.notify(bad)).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });

@@ -25,7 +25,7 @@ const aroundNow = () => ({
 });
 async function paid(): Promise<string> {
   const { orderNo } = (await shopper.create()).body;
-  await payAtSandbox(orderNo, { notice: true });
+  await payAtSandbox(orderNo, { notification: true });
   return orderNo;
 }
 
@@ -43,7 +43,7 @@ describe('reconciling a bill with the ledger', () => {
 
   test('finds what was paid and not credited, until sync mends it', async () => {
     const { orderNo } = (await shopper.create()).body;
-    await payAtSandbox(orderNo, { notice: false });
+    await payAtSandbox(orderNo, { notification: false });
     const { differences } = await reconcileSandbox(aroundNow());
     expect(differences).toMatchObject([{ what: 'paid, not credited', orderNo, billFen: 600, ledgerFen: null }]);
     await shopper.sync(orderNo);

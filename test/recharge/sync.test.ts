@@ -18,19 +18,19 @@ async function place(): Promise<void> {
 }
 
 describe('paying at the sandbox', () => {
-  test('with its notice credits the order', async () => {
+  test('with its notification credits the order', async () => {
     await place();
-    await payAtSandbox(orderNo, { notice: true, url: shop.stack.url });
+    await payAtSandbox(orderNo, { notification: true, url: shop.stack.url });
     expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('paid');
     await place();
-    await payAtSandbox(orderNo, { notice: true });
+    await payAtSandbox(orderNo, { notification: true });
     expect(await shopper.balance()).toBe(60);
   });
 
-  test('without a notice waits for sync, which credits once', async () => {
+  test('without a notification waits for sync, which credits once', async () => {
     await place();
     expect((await shopper.sync(orderNo)).body.status).toBe('pending');
-    await payAtSandbox(orderNo, { notice: false });
+    await payAtSandbox(orderNo, { notification: false });
     expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('pending');
     const synced = await Promise.all(Array.from({ length: 5 }, () => shopper.sync(orderNo)));
     expect(synced.map(({ body }) => body.status)).toEqual(new Array(5).fill('paid'));
@@ -50,7 +50,7 @@ describe('paying at the sandbox', () => {
   });
 
   test('of an order that is not there is NOT_FOUND', async () => {
-    await expect(payAtSandbox('R234', { notice: true })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(payAtSandbox('R234', { notification: true })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
 
@@ -62,7 +62,7 @@ describe('the sweeper', () => {
 
   test('finds a payment that nobody told of; two at once credit it once', async () => {
     await place();
-    await payAtSandbox(orderNo, { notice: false });
+    await payAtSandbox(orderNo, { notification: false });
     await makeDue();
     const stopAt = Date.now() + 20_000;
     const sweeps = await Promise.all([sweepRecharge({ stopAt }), sweepRecharge({ stopAt })]);

@@ -9,14 +9,14 @@ const signer = createSigner(identity);
 const now = 1_700_000_000;
 const secret = 'do-not-repeat-me';
 
-interface Answer {
+interface WechatAnswer {
   readonly status: number;
   readonly body: string;
   readonly signed: boolean;
 }
 
 /** A client whose every call is answered like this. */
-function answered({ status, body, signed }: Answer): WechatPay {
+function answered({ status, body, signed }: WechatAnswer): WechatPay {
   const headers = signed ? signer.sign(body, 'public-key', now * 1000) : {};
   const platformKeys = [identity.platform['public-key']];
   const config = {

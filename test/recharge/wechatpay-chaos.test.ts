@@ -15,7 +15,7 @@ import { newUserId } from '../../shared/session/token.ts';
 import { calm, letLoose, seeded, settleDown, untilAnswered } from '../support/recharge-chaos.ts';
 import { openShop, type Shop } from '../support/recharge-fixture.ts';
 
-/** The same chaos with WeChat Pay as third party: its calls and its notices are lost, doubled, late and forged, too. */
+/** The same chaos with WeChat Pay as third party: its calls and its notifications are lost, doubled, late and forged, too. */
 const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 25);
 const API_FAULTS = [
   'system-error',
@@ -45,7 +45,7 @@ async function runSeed(seed: number): Promise<{ appId: string; orders: string[] 
   letLoose(shop.stack, draw);
   const trouble = (): void => {
     if (draw() < 0.4) mock.setFault({ on: 'any', kind: pick(API_FAULTS) });
-    if (draw() < 0.4) mock.setFault({ on: 'notice', kind: pick(NOTICE_FAULTS) });
+    if (draw() < 0.4) mock.setFault({ on: 'notification', kind: pick(NOTICE_FAULTS) });
   };
   const orders: string[] = [];
   for (let i = 0; i < 4; i++) {
@@ -78,7 +78,7 @@ async function runSeed(seed: number): Promise<{ appId: string; orders: string[] 
   return { appId, orders };
 }
 
-test(`WeChat Pay and the ledger agree after ${SEEDS} seeds of lost calls and broken notices`, {
+test(`WeChat Pay and the ledger agree after ${SEEDS} seeds of lost calls and broken notifications`, {
   timeout: 60_000 + SEEDS * 20_000,
 }, async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
@@ -107,5 +107,5 @@ test(`WeChat Pay and the ledger agree after ${SEEDS} seeds of lost calls and bro
     await shop.stack.mysql.execute('UPDATE recharge_orders SET next_check_at = NULL WHERE app_id = ?', [appId]);
   }
   expect((await auditLedger()).findings).toEqual([]);
-  expect(mock.notices().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
+  expect(mock.notifications().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
 });

@@ -6,8 +6,8 @@ import {
   openPush,
   type PushRefusal,
   pushEcho,
-  XpayNoticeRefused,
-} from '../../shared/recharge/xpay/notice.ts';
+  XpayNotificationRefused,
+} from '../../shared/recharge/xpay/notification.ts';
 import { paySig, userSignature, virtualPayment, XpayInputError } from '../../shared/recharge/xpay/payment.ts';
 
 const config = { offerId: '1450000001', env: 0, appKey: '12345' } as const;
@@ -103,12 +103,12 @@ function refusalOf(work: () => unknown): PushRefusal | 'accepted' {
     work();
     return 'accepted';
   } catch (error) {
-    if (error instanceof XpayNoticeRefused) return error.reason;
+    if (error instanceof XpayNotificationRefused) return error.reason;
     throw error;
   }
 }
 
-describe('a deliver notice', () => {
+describe('a deliver notification', () => {
   it('opens when sealed by another implementation, and proves its body', () => {
     expect(openPush(sealedQuery, sealedBody, sealed, now)).toEqual({ ...opened, bodyProven: true });
   });

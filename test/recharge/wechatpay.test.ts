@@ -44,17 +44,17 @@ describe('WeChat Pay, end to end', () => {
     await expect(refusal).rejects.toMatchObject({ code: 'INVALID_INPUT', refusal: { errors: [{ path: 'apiV3Key' }] } });
   });
 
-  test('an order is paid by the sheet, noticed, and credited', async () => {
+  test('an order is paid by the sheet, notified, and credited', async () => {
     const created = await shopper.create(newKey(), wechatpay);
     expect(created).toMatchObject({ status: 201, body: { status: 'pending', payment: { signType: 'RSA' } } });
     const { orderNo } = created.body;
     await mock.pay(orderNo);
     expect(await status(orderNo)).toBe('paid');
     expect(await shopper.balance()).toBe(60);
-    expect(mock.notices().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
+    expect(mock.notifications().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
   });
 
-  test('creating costs one request to Redis, one to MySQL and one to WeChat; its notice one and two', async () => {
+  test('creating costs one request to Redis, one to MySQL and one to WeChat; its notification one and two', async () => {
     await place();
     await shop.stack.resetCounters();
     const before = mock.requests().length;
@@ -72,23 +72,23 @@ describe('WeChat Pay, end to end', () => {
     expect(await other.create(newKey(), wechatpay)).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
   });
 
-  test('wrong signatures, probes and tampered notices credit nothing; the good one that follows does', async () => {
+  test('wrong signatures, probes and tampered notifications credit nothing; the good one that follows does', async () => {
     for (const kind of ['wrong-signature', 'tampered', 'stale', 'unknown-serial', 'probe'] as const) {
       const orderNo = await place();
-      mock.setFault({ on: 'notice', kind });
+      mock.setFault({ on: 'notification', kind });
       await mock.pay(orderNo);
       await expect.poll(() => status(orderNo), { timeout: 10_000 }).toBe('paid');
     }
-    expect(mock.notices().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
+    expect(mock.notifications().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
   });
 
-  test('a lost notice is made up for by sync, and by the sweeper', async () => {
+  test('a lost notification is made up for by sync, and by the sweeper', async () => {
     for (const find of [
       (orderNo: string) => shopper.sync(orderNo),
       async () => makeDue('recharge_orders').then(sweep),
     ]) {
       const orderNo = await place();
-      mock.setFault({ on: 'notice', kind: 'lose', times: 20 });
+      mock.setFault({ on: 'notification', kind: 'lose', times: 20 });
       await mock.pay(orderNo);
       expect(await status(orderNo)).toBe('pending');
       await find(orderNo);

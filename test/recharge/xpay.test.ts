@@ -76,7 +76,7 @@ describe('virtual payment', () => {
     expect(used).toMatchObject({ status: 401, body: { code: 'BAD_CREDENTIALS' } });
   });
 
-  test('its deliver notice credits once and is answered the same every time', async () => {
+  test('its deliver notification credits once and is answered the same every time', async () => {
     const orderNo = await place(3);
     const before = await shopper.balance();
     for (let i = 0; i < 3; i++) {

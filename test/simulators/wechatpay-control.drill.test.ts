@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { createWechatPay } from '../../shared/recharge/wechatpay/client.ts';
 import type { WechatPayConfig } from '../../shared/recharge/wechatpay/input.ts';
-import { decryptResource } from '../../shared/recharge/wechatpay/notice.ts';
+import { decryptResource } from '../../shared/recharge/wechatpay/notification.ts';
 import { authorization, readMerchantKey } from '../../shared/recharge/wechatpay/signature.ts';
 import { overSocket, startReceiver } from '../support/wechatpay-receiver.ts';
 
@@ -74,8 +74,8 @@ it('an order is paid and refunded over the control API of a running command, as 
     expect(page).not.toContain('innerHTML');
     expect(await control(url, 'pay', { outTradeNo: 'order|0001' }, 'text/plain')).toBe(415);
     expect(await control(url, 'pay', { outTradeNo: 'order-none' })).toBe(409);
-    expect(await control(url, 'fault', { on: 'notice', kind: 'hang' })).toBe(404);
-    expect(await control(url, 'fault', { on: 'notice', kind: 'duplicate', times: 1 })).toBe(200);
+    expect(await control(url, 'fault', { on: 'notification', kind: 'hang' })).toBe(404);
+    expect(await control(url, 'fault', { on: 'notification', kind: 'duplicate', times: 1 })).toBe(200);
     expect(await control(url, 'pay', { outTradeNo: 'order|0001' })).toBe(200);
     expect(receiver.received).toHaveLength(2);
     await pay.refund({ outTradeNo: 'order|0001', outRefundNo: 'r1', refundFen: 1, totalFen: 1 });

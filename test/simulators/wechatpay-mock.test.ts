@@ -11,15 +11,15 @@ afterEach(async () => {
   for (const one of started.splice(0)) await one.stop();
 });
 
-type Answer = [number, string] | null;
+type ReceiverAnswer = [number, string] | null;
 
 /** A merchant with one unpaid order, whose receiver answers as told, or checks the signature when not told. */
-async function withOrder(outTradeNo: string, options: MockOptions, answer?: (index: number) => Answer) {
+async function withOrder(outTradeNo: string, options: MockOptions, answer?: (index: number) => ReceiverAnswer) {
   const verdicts: string[] = [];
   const receiver: Receiver = await startReceiver(({ headers, body }, index) => {
     if (answer !== undefined) return answer(index);
     try {
-      verdicts.push(pay.verifyNotice(headers, body, mock.now()).event);
+      verdicts.push(pay.verifyNotification(headers, body, mock.now()).event);
       return [204, ''];
     } catch (error) {
       verdicts.push((error as { reason: string }).reason);
@@ -36,7 +36,7 @@ async function withOrder(outTradeNo: string, options: MockOptions, answer?: (ind
 
 const day = 86_400_000;
 
-describe('a notice that is not taken', () => {
+describe('a notification that is not taken', () => {
   it('comes again after 15 s, 15 s, 30 s ... 6 h, and never after 24 h 4 min', async () => {
     const { mock, receiver } = await withOrder('order-0001', { manual: true }, () => [500, '']);
     await mock.pay('order-0001');
@@ -46,18 +46,18 @@ describe('a notice that is not taken', () => {
     await mock.advance(1);
     expect(receiver.received).toHaveLength(2);
     await mock.advance(2 * day);
-    const [notice] = mock.notices();
-    const times = notice?.attempts.map(({ atMs }) => atMs) ?? [];
+    const [notification] = mock.notifications();
+    const times = notification?.attempts.map(({ atMs }) => atMs) ?? [];
     const waits = times.slice(1).map((time, index) => (time - (times[index] ?? 0)) / 1000);
     const schedule = [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600];
     expect(waits).toEqual(schedule);
     expect(waits.reduce((sum, wait) => sum + wait)).toBe((24 * 60 + 4) * 60);
-    expect(notice).toMatchObject({ state: 'exhausted', nextAtMs: null });
+    expect(notification).toMatchObject({ state: 'exhausted', nextAtMs: null });
     expect(new Set(receiver.received.map(({ body }) => JSON.parse(body.toString()).id)).size).toBe(1);
   });
 
   it('stops coming once taken, by 200 or by 204, also with a clock that runs faster', async () => {
-    const answers: Answer[] = [
+    const answers: ReceiverAnswer[] = [
       [503, ''],
       [404, ''],
       [302, ''],
@@ -65,9 +65,9 @@ describe('a notice that is not taken', () => {
     ];
     const { mock, receiver } = await withOrder('order-0002', { speed: 300 }, (index) => answers[index] ?? [500, '']);
     await mock.pay('order-0002');
-    await expect.poll(() => mock.notices()[0]?.state, { timeout: 10_000 }).toBe('delivered');
+    await expect.poll(() => mock.notifications()[0]?.state, { timeout: 10_000 }).toBe('delivered');
     expect(receiver.received).toHaveLength(4);
-    expect(mock.notices()[0]?.attempts.map(({ status }) => status)).toEqual([503, 404, 302, 200]);
+    expect(mock.notifications()[0]?.attempts.map(({ status }) => status)).toEqual([503, 404, 302, 200]);
   });
 
   it('is never sent again after 200 with FAIL: the status decides, and the money waits for a query', async () => {
@@ -76,19 +76,19 @@ describe('a notice that is not taken', () => {
     await mock.pay('order-0003');
     await mock.advance(2 * day);
     expect(receiver.received).toHaveLength(1);
-    expect(mock.notices()[0]?.state).toBe('stopped');
+    expect(mock.notifications()[0]?.state).toBe('stopped');
     expect(await pay.queryOrder('order-0003')).toMatchObject({ paid: true });
   });
 
   it('is sent again after 4xx and 5xx with FAIL, and after no answer at all', async () => {
     const fail = '{"code":"FAIL"}';
-    const answers: Answer[] = [[400, fail], [500, fail], null, [204, '']];
-    const options = { manual: true, noticeTimeoutMs: 1500 };
+    const answers: ReceiverAnswer[] = [[400, fail], [500, fail], null, [204, '']];
+    const options = { manual: true, notificationTimeoutMs: 1500 };
     const { mock, receiver } = await withOrder('order-0004', options, (index) => answers[index] ?? null);
     await mock.pay('order-0004');
     await mock.advance(day);
     expect(receiver.received).toHaveLength(4);
-    expect(mock.notices()[0]?.attempts.map(({ status }) => status)).toEqual([400, 500, null, 204]);
+    expect(mock.notifications()[0]?.attempts.map(({ status }) => status)).toEqual([400, 500, null, 204]);
   });
 });
 
@@ -96,39 +96,41 @@ describe('a delivery that misbehaves', () => {
   it('is refused for each flaw by its own reason, and taken when it comes again in order', async () => {
     const { mock, verdicts } = await withOrder('order-0005', { manual: true });
     for (const kind of ['wrong-signature', 'tampered', 'stale', 'unknown-serial', 'lose'] as const) {
-      mock.setFault({ on: 'notice', kind });
+      mock.setFault({ on: 'notification', kind });
     }
     await mock.pay('order-0005');
     await mock.advance(day);
     expect(verdicts).toEqual(['BAD_SIGNATURE', 'BAD_SIGNATURE', 'STALE', 'UNKNOWN_SERIAL', 'TRANSACTION.SUCCESS']);
-    expect(mock.notices()[0]).toMatchObject({ state: 'delivered', failures: 5, flawsAccepted: 0 });
+    expect(mock.notifications()[0]).toMatchObject({ state: 'delivered', failures: 5, flawsAccepted: 0 });
   });
 
   it('may be a signature probe, which a sound receiver refuses and an unsound one is reported for', async () => {
     const sound = await withOrder('order-0006', { manual: true, probeShare: 1 });
     await sound.mock.pay('order-0006');
     expect(sound.verdicts).toEqual(['BAD_SIGNATURE', 'TRANSACTION.SUCCESS']);
-    expect(sound.mock.notices()[0]).toMatchObject({ state: 'delivered', flawsAccepted: 0 });
+    expect(sound.mock.notifications()[0]).toMatchObject({ state: 'delivered', flawsAccepted: 0 });
 
     const unsound = await withOrder('order-0007', { manual: true }, () => [200, '']);
-    unsound.mock.setFault({ on: 'notice', kind: 'probe' });
+    unsound.mock.setFault({ on: 'notification', kind: 'probe' });
     await unsound.mock.pay('order-0007');
-    expect(unsound.mock.notices()[0]?.flawsAccepted).toBe(1);
+    expect(unsound.mock.notifications()[0]?.flawsAccepted).toBe(1);
   });
 
   it('may come twice at once, late, or again after it was taken, under one id', async () => {
     const { mock, receiver } = await withOrder('order-0008', { manual: true });
-    mock.setFault({ on: 'notice', kind: 'duplicate' });
+    mock.setFault({ on: 'notification', kind: 'duplicate' });
     await mock.pay('order-0008');
     expect(receiver.received).toHaveLength(2);
-    const [notice] = mock.notices();
-    expect(await mock.resendNotice(notice?.id ?? '')).toBe(true);
-    expect(await mock.resendNotice('unknown')).toBe(false);
+    const [notification] = mock.notifications();
+    expect(await mock.resendNotification(notification?.id ?? '')).toBe(true);
+    expect(await mock.resendNotification('unknown')).toBe(false);
     expect(receiver.received).toHaveLength(3);
-    expect(new Set(receiver.received.map(({ body }) => JSON.parse(body.toString()).id))).toEqual(new Set([notice?.id]));
+    expect(new Set(receiver.received.map(({ body }) => JSON.parse(body.toString()).id))).toEqual(
+      new Set([notification?.id]),
+    );
 
     const late = await withOrder('order-0009', { manual: true });
-    late.mock.setFault({ on: 'notice', kind: 'delay', delayMs: 60_000 });
+    late.mock.setFault({ on: 'notification', kind: 'delay', delayMs: 60_000 });
     await late.mock.pay('order-0009');
     await late.mock.advance(59_999);
     expect(late.verdicts).toEqual([]);
@@ -138,12 +140,12 @@ describe('a delivery that misbehaves', () => {
 
   it('may bring the refund before the payment', async () => {
     const { mock, pay, verdicts } = await withOrder('order-0010', { manual: true, refundAfterMs: 1000 });
-    mock.holdNotices();
+    mock.holdNotifications();
     await mock.pay('order-0010');
     await pay.refund({ outTradeNo: 'order-0010', outRefundNo: 'r1', refundFen: 600, totalFen: 600 });
     await mock.advance(1000);
-    expect(mock.notices().map(({ state }) => state)).toEqual(['held', 'held']);
-    await mock.releaseNotices('reverse');
+    expect(mock.notifications().map(({ state }) => state)).toEqual(['held', 'held']);
+    await mock.releaseNotifications('reverse');
     expect(verdicts).toEqual(['REFUND.SUCCESS', 'TRANSACTION.SUCCESS']);
   });
 
@@ -151,7 +153,7 @@ describe('a delivery that misbehaves', () => {
     const { mock } = await withOrder('order-0011', { manual: true, seed: 7 }, () => [500, '']);
     await mock.pay('order-0011');
     await mock.advance(2 * day);
-    const used = mock.notices()[0]?.attempts.map(({ signedWith }) => signedWith);
+    const used = mock.notifications()[0]?.attempts.map(({ signedWith }) => signedWith);
     expect(new Set(used)).toEqual(new Set(['certificate', 'public-key']));
   });
 });

@@ -8,7 +8,7 @@ import {
   WechatPayOutcomeUnknown,
   WechatPayRefused,
 } from '../../shared/recharge/wechatpay/error.ts';
-import type { Notice } from '../../shared/recharge/wechatpay/notice.ts';
+import type { Notification } from '../../shared/recharge/wechatpay/notification.ts';
 import { overSocket, type Receiver, startReceiver } from '../support/wechatpay-receiver.ts';
 
 const identity = newIdentity();
@@ -20,15 +20,15 @@ afterEach(async () => {
 interface Shop {
   readonly mock: MockWechatPay;
   readonly pay: WechatPay;
-  readonly notices: Notice[];
+  readonly notifications: Notification[];
   readonly receiver: Receiver;
 }
 
 async function openShop(options: MockOptions = {}): Promise<Shop> {
-  const notices: Notice[] = [];
+  const notifications: Notification[] = [];
   const receiver = await startReceiver(({ headers, body }) => {
     try {
-      notices.push(pay.verifyNotice(headers, body, mock.now()));
+      notifications.push(pay.verifyNotification(headers, body, mock.now()));
       return [204, ''];
     } catch {
       return [401, ''];
@@ -37,7 +37,7 @@ async function openShop(options: MockOptions = {}): Promise<Shop> {
   const mock = await startMockWechatPay({ identity, notifyUrl: receiver.url, ...options });
   const pay = createWechatPay(mock.config, overSocket(), mock.now);
   started.push(receiver, mock);
-  return { mock, pay, notices, receiver };
+  return { mock, pay, notifications, receiver };
 }
 
 function order(mock: MockWechatPay, outTradeNo: string) {
@@ -54,7 +54,7 @@ const codeOf = (work: Promise<unknown>) =>
 describe('an order at WeChat Pay, over real HTTP', () => {
   for (const keys of ['certificate', 'public-key', 'mixed'] as const) {
     it(`is made, paid, reported, queried and refunded, with keys: ${keys}`, async () => {
-      const { mock, pay, notices } = await openShop({ keys });
+      const { mock, pay, notifications } = await openShop({ keys });
       const prepayId = await pay.prepay(order(mock, 'order-0001'));
       expect(pay.payment(prepayId, mock.now(), 'abc').package).toBe(`prepay_id=${prepayId}`);
       expect(await pay.queryOrder('order-0001')).toEqual({
@@ -66,7 +66,7 @@ describe('an order at WeChat Pay, over real HTTP', () => {
       await mock.pay('order-0001');
       const transaction = await pay.queryOrder('order-0001');
       expect(transaction).toMatchObject({ paid: true, tradeState: 'SUCCESS', totalFen: 600, openid: 'openid-1' });
-      expect(notices).toMatchObject([{ kind: 'payment', transaction }]);
+      expect(notifications).toMatchObject([{ kind: 'payment', transaction }]);
       expect(await codeOf(pay.closeOrder('order-0001'))).toBe('ORDERPAID');
       expect(await codeOf(pay.prepay(order(mock, 'order-0001')))).toBe('ORDERPAID');
 
@@ -76,7 +76,7 @@ describe('an order at WeChat Pay, over real HTTP', () => {
       await mock.refundResult('refund@1', 'SUCCESS');
       const refund = await pay.queryRefund('refund@1');
       expect(refund.status).toBe('SUCCESS');
-      expect(notices[1]).toMatchObject({ kind: 'refund', refund });
+      expect(notifications[1]).toMatchObject({ kind: 'refund', refund });
     });
   }
 
@@ -109,7 +109,7 @@ describe('an order at WeChat Pay, over real HTTP', () => {
   });
 
   it('can be closed twice, and is paid all the same when the payment was under way', async () => {
-    const { mock, pay, notices } = await openShop();
+    const { mock, pay, notifications } = await openShop();
     await pay.prepay(order(mock, 'order-0004'));
     await pay.closeOrder('order-0004');
     await pay.closeOrder('order-0004');
@@ -117,7 +117,7 @@ describe('an order at WeChat Pay, over real HTTP', () => {
     await expect(mock.pay('order-0004')).rejects.toMatchObject({ code: 'ORDER_CLOSED' });
     await mock.pay('order-0004', { evenIfClosed: true });
     expect(await pay.queryOrder('order-0004')).toMatchObject({ paid: true, tradeState: 'SUCCESS' });
-    expect(notices).toMatchObject([{ kind: 'payment', transaction: { outTradeNo: 'order-0004', paid: true } }]);
+    expect(notifications).toMatchObject([{ kind: 'payment', transaction: { outTradeNo: 'order-0004', paid: true } }]);
   });
 });
 

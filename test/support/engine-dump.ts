@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { decodeValue } from '../../shared/cache/value.ts';
-import { checkKey, registeredFamilies } from '../../shared/keys.ts';
+import { checkKey, listFamilies } from '../../shared/keys.ts';
 
 /** Every key of Redis with what it holds, values that are packed unpacked too. */
 export async function dumpRedis(redis: Redis): Promise<string> {
@@ -42,9 +42,7 @@ const hexOf = (values: unknown[]): string =>
 
 /** What breaks the rules of keys (row A6): its name, its life, or a life longer than its family's. */
 export async function ruleBreakers(redis: Redis): Promise<string[]> {
-  const lives = new Map(
-    registeredFamilies().map((family) => [`${family.area}:${family.name}:v${family.version}`, family]),
-  );
+  const lives = new Map(listFamilies().map((family) => [`${family.area}:${family.name}:v${family.version}`, family]));
   const wrong: string[] = [];
   for (const key of await redis.keys('*')) {
     try {

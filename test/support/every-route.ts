@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Route as DeclaredRoute, readServerlessFile } from '../../serve/http-api/serverless-file.ts';
+import { type RouteEntry, readServerlessFile } from '../../serve/http-api/serverless-file.ts';
 import type { Scope } from '../../shared/app/app.ts';
 import type { Route } from '../../shared/http/lambda.ts';
 import { ROUTE_SAMPLES, type RouteSample } from './route-samples.ts';
@@ -39,7 +39,7 @@ export async function routesOf(functionName: string): Promise<readonly Route[]> 
   return handler.routes ?? [];
 }
 
-async function rowOf({ key, method, functionName }: DeclaredRoute, { demands }: Route): Promise<RouteRow> {
+async function rowOf({ key, method, functionName }: RouteEntry, { demands }: Route): Promise<RouteRow> {
   const { path: parameters = {}, query, body }: RouteSample = ROUTE_SAMPLES[key] ?? {};
   const [, pattern = ''] = key.split(' ');
   const names = [...pattern.matchAll(PARAMETER)].map(([, name = '']) => name);
@@ -75,7 +75,7 @@ const queryText = (members: Record<string, unknown>): string =>
     .join('&');
 
 /** Routes of serverless.yml, with whether an authorizer stands before them. */
-export const declaredRoutes: readonly DeclaredRoute[] = readServerlessFile('serverless.yml').routes;
+export const declaredRoutes: readonly RouteEntry[] = readServerlessFile('serverless.yml').routes;
 
 export const everyRoute: readonly RouteRow[] = await Promise.all(
   declaredRoutes.map(async (declared) => {

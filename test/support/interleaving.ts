@@ -1,6 +1,6 @@
-import type { Fault } from '../../gateway/faults.ts';
+import type { GatewayFault } from '../../gateway/faults.ts';
 
-type Release = (fault?: Fault) => void;
+type Release = (fault?: GatewayFault) => void;
 
 /** Small and well spread: the same seed gives the same run. */
 function seededRandom(seed: number): () => number {
@@ -32,7 +32,7 @@ export class Interleaving {
     this.random = seededRandom(seed);
   }
 
-  turn(faulty = false): Promise<Fault | undefined> {
+  turn(faulty = false): Promise<GatewayFault | undefined> {
     if (this.free) return Promise.resolve(undefined);
     return new Promise((release) => {
       this.waiting.push({ release, faulty });
@@ -40,7 +40,7 @@ export class Interleaving {
     });
   }
 
-  hold(): Fault {
+  hold(): GatewayFault {
     return { kind: 'hold', before: () => this.turn(true), after: async () => void (await this.turn()) };
   }
 
@@ -68,7 +68,7 @@ export class Interleaving {
     if (failures.length > 0) throw failures[0];
   }
 
-  private drawFault(): Fault | undefined {
+  private drawFault(): GatewayFault | undefined {
     if (this.random() >= this.faultShare) return undefined;
     return { kind: this.random() < 0.5 ? 'drop-before' : 'drop-after' };
   }

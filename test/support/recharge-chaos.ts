@@ -12,14 +12,14 @@ import { newUserId } from '../../shared/session/token.ts';
 import type { TestStack } from './stack.ts';
 
 /**
- * Seeded chaos: random orders, notices that come late, twice, out of order or never, spends and refunds, while any
+ * Seeded chaos: random orders, notifications that come late, twice, out of order or never, spends and refunds, while any
  * request to an engine may be lost before or after it was carried out, and any caller may die between two of them.
  * Everybody tries again until they were answered. Then the books are compared with what was paid.
  */
 interface ChaosOptions {
   stack: TestStack;
   seed: number;
-  /** Stands in for the notice's credit, so that the harness can be shown to notice a wrong one. */
+  /** Stands in for the notification's credit, so that the harness can be shown to notification a wrong one. */
   settle?: (payment: Payment) => Promise<unknown>;
 }
 
@@ -99,7 +99,7 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
       ]);
       if (first instanceof AppError || again instanceof AppError) throw new Error('an order was refused');
       if (first.orderNo !== again.orderNo) throw new Error('one key made two orders');
-      return { orderNo: first.orderNo, userId, paid: i < 3 || draw() < 0.5, notices: below(5) };
+      return { orderNo: first.orderNo, userId, paid: i < 3 || draw() < 0.5, notifications: below(5) };
     }),
   );
   for (const { orderNo, paid } of ordered) {
@@ -111,7 +111,7 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
   }
 
   const acts: Array<() => Promise<unknown>> = [];
-  for (const { orderNo, userId, paid, notices } of ordered) {
+  for (const { orderNo, userId, paid, notifications } of ordered) {
     const payment = {
       ...wallets,
       orderNo,
@@ -120,7 +120,7 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
       currency: 'CNY',
       paidAt: null,
     };
-    for (let i = 0; paid && i < notices; i++) acts.push(() => settle(payment));
+    for (let i = 0; paid && i < notifications; i++) acts.push(() => settle(payment));
     if (draw() < 0.3 && settle === settlePayment) acts.push(async () => syncOrder((await findOrder(orderNo)) as never));
     if (draw() < 0.5) {
       acts.push(() => spend(appId, userId, key(`spend${orderNo}`), { amount: 1 + below(90) }));

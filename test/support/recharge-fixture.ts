@@ -19,7 +19,10 @@ export interface Shop {
   stack: TestStack;
   app: TestApp;
   shopper(openid?: string): Promise<Shopper>;
-  notify(notice: Record<string, unknown>, options?: { timestamp?: number; signature?: string }): Promise<TestAnswer>;
+  notify(
+    notification: Record<string, unknown>,
+    options?: { timestamp?: number; signature?: string },
+  ): Promise<TestAnswer>;
 }
 
 export const newKey = (): string => randomBytes(12).toString('hex');
@@ -64,13 +67,13 @@ export async function newShopper(stack: TestStack, app: TestApp, openid?: string
 
 const notifier =
   (stack: TestStack): Shop['notify'] =>
-  (notice, { timestamp = Math.floor(Date.now() / 1000), signature } = {}) => {
+  (notification, { timestamp = Math.floor(Date.now() / 1000), signature } = {}) => {
     const body = JSON.stringify({
       amountFen: 600,
       currency: 'CNY',
-      transactionId: `tx-${String(notice.orderNo)}`,
+      transactionId: `tx-${String(notification.orderNo)}`,
       status: 'SUCCESS',
-      ...notice,
+      ...notification,
     });
     const signed = signature ?? sandboxSignature(stack.env.SANDBOX_KEY ?? '', String(timestamp), body);
     const headers = { 'sandbox-timestamp': String(timestamp), 'sandbox-signature': signed };

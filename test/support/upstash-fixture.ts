@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Fault } from '../../gateway/faults.ts';
+import type { GatewayFault } from '../../gateway/faults.ts';
 import { startUpstashGateway, type UpstashGateway } from '../../gateway/upstash/gateway.ts';
 import { freshRedis } from './engines.ts';
 
@@ -7,7 +7,7 @@ export interface RestFixture {
   gateway: UpstashGateway;
   redis: { host: string; port: number };
   /** The next request that reaches the database meets this fault. */
-  failNext(fault: Fault): void;
+  failNext(fault: GatewayFault): void;
   /** A request as bytes on the wire; the answer's status, headers and exact text. */
   request(
     path: string,
@@ -21,7 +21,7 @@ export const READ_ONLY = 'read-only-token';
 
 export async function startRest(): Promise<RestFixture> {
   const redis = await freshRedis();
-  const faults: Fault[] = [];
+  const faults: GatewayFault[] = [];
   const gateway = await startUpstashGateway({
     redis: { host: redis.host, port: redis.port },
     token: TOKEN,

@@ -4,7 +4,7 @@ import type { ApiCall } from './fault.ts';
 import type { KeyMode, MockIdentity, PlatformSigner } from './identity.ts';
 import { ApiRefusal, type MockOrders, type MockRefund } from './orders.ts';
 
-export interface ApiAnswer {
+export interface WechatPayAnswer {
   readonly status: number;
   /** null: no body. A text goes out as it is, and unsigned: a bill. */
   readonly content: object | string | null;
@@ -13,7 +13,7 @@ export interface ApiAnswer {
 interface ApiRoute {
   /** null: the one call that no fault is aimed at. */
   readonly call: ApiCall | null;
-  run(): ApiAnswer;
+  run(): WechatPayAnswer;
 }
 
 export interface ApiContext {
@@ -59,7 +59,7 @@ export function findRoute(method: string, target: string, body: string, context:
   }
 }
 
-function prepay(body: Fields, { identity, orders, now }: ApiContext): ApiAnswer {
+function prepay(body: Fields, { identity, orders, now }: ApiContext): WechatPayAnswer {
   const merchantFits = body.appid === identity.appId && body.mchid === identity.mchId;
   if (!merchantFits) throw new ApiRefusal(400, 'APPID_MCHID_NOT_MATCH', 'appid and mchid do not belong together');
   const amount = fields(body.amount, 'amount');
@@ -78,18 +78,18 @@ function prepay(body: Fields, { identity, orders, now }: ApiContext): ApiAnswer 
   return { status: 200, content: { prepay_id: prepayId } };
 }
 
-function query(outTradeNo: string, mchId: string | null, { identity, orders }: ApiContext): ApiAnswer {
+function query(outTradeNo: string, mchId: string | null, { identity, orders }: ApiContext): WechatPayAnswer {
   if (mchId !== identity.mchId) throw wrong('mchid');
   return { status: 200, content: orders.transaction(outTradeNo) };
 }
 
-function close(outTradeNo: string, body: Fields, { identity, orders }: ApiContext): ApiAnswer {
+function close(outTradeNo: string, body: Fields, { identity, orders }: ApiContext): WechatPayAnswer {
   if (body.mchid !== identity.mchId) throw wrong('mchid');
   orders.close(outTradeNo);
   return { status: 204, content: null };
 }
 
-function refund(body: Fields, { orders, onRefund }: ApiContext): ApiAnswer {
+function refund(body: Fields, { orders, onRefund }: ApiContext): WechatPayAnswer {
   const amount = fields(body.amount, 'amount');
   if (amount.currency !== 'CNY') throw wrong('amount.currency');
   const before = orders.listRefunds().length;
@@ -104,11 +104,11 @@ function refund(body: Fields, { orders, onRefund }: ApiContext): ApiAnswer {
   return { status: 200, content: orders.refundRecord(kept, 'answer') };
 }
 
-function queryRefund(outRefundNo: string, { orders }: ApiContext): ApiAnswer {
+function queryRefund(outRefundNo: string, { orders }: ApiContext): WechatPayAnswer {
   return { status: 200, content: orders.refundRecord(orders.findRefund(outRefundNo), 'answer') };
 }
 
-function billAddress(day: string | null, context: ApiContext): ApiAnswer {
+function billAddress(day: string | null, context: ApiContext): WechatPayAnswer {
   const hash = createHash('sha1').update(bill(day, context)).digest('hex');
   const address = `${context.origin()}/v3/billdownload/file?token=${day}`;
   return { status: 200, content: { hash_type: 'SHA1', hash_value: hash, download_url: address } };
@@ -121,7 +121,7 @@ function bill(day: string | null, { identity, orders }: ApiContext): string {
   return text;
 }
 
-function certificates({ identity, signer }: ApiContext): ApiAnswer {
+function certificates({ identity, signer }: ApiContext): WechatPayAnswer {
   const { id, pem } = identity.platform.certificate;
   const times = { effective_time: '2024-01-01T08:00:00+08:00', expire_time: '2044-01-01T08:00:00+08:00' };
   return {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WechatPayConfig } from '../../../shared/recharge/wechatpay/input.ts';
-import { type Fault, readFault } from './fault.ts';
-import type { NoticeRecord } from './notices.ts';
+import { readFault, type WechatPayFault } from './fault.ts';
+import type { NotificationRecord } from './notifications.ts';
 import { ApiRefusal, type MockOrder, type MockRefund, type RefundEnd } from './orders.ts';
 import { cashierPage } from './page.ts';
 import { type LoggedCall, readAll } from './server.ts';
@@ -11,22 +11,22 @@ export interface MockWechatPay {
   /** For createWechatPay, complete; set your own notifyUrl here or by the option. */
   readonly config: WechatPayConfig;
   readonly manual: boolean;
-  /** Unix seconds by the mock's clock: what createWechatPay and verifyNotice must go by when it is manual. */
+  /** Unix seconds by the mock's clock: what createWechatPay and verifyNotification must go by when it is manual. */
   now(): number;
-  /** What the payer does; resolves when the first notice was delivered, or not. */
+  /** What the payer does; resolves when the first notification was delivered, or not. */
   pay(outTradeNo: string, how?: { evenIfClosed?: boolean }): Promise<void>;
   refundResult(outRefundNo: string, status: RefundEnd): Promise<void>;
-  setFault(fault: Fault): void;
+  setFault(fault: WechatPayFault): void;
   clearFaults(): void;
-  /** Notices pile up until `releaseNotices` sends them, in reverse if wanted. */
-  holdNotices(): void;
-  releaseNotices(order: 'same' | 'reverse'): Promise<void>;
-  /** false: no such notice. */
-  resendNotice(id: string): Promise<boolean>;
+  /** Notifications pile up until `releaseNotifications` sends them, in reverse if wanted. */
+  holdNotifications(): void;
+  releaseNotifications(order: 'same' | 'reverse'): Promise<void>;
+  /** false: no such notification. */
+  resendNotification(id: string): Promise<boolean>;
   advance(milliseconds: number): Promise<void>;
   orders(): MockOrder[];
   refunds(): MockRefund[];
-  notices(): NoticeRecord[];
+  notifications(): NotificationRecord[];
   requests(): LoggedCall[];
   stop(): Promise<void>;
 }
@@ -69,7 +69,7 @@ async function answerTo(
     case 'GET /_mock/config':
       return mock.config;
     case 'GET /_mock/state':
-      return { now: mock.now(), orders: mock.orders(), refunds: mock.refunds(), notices: mock.notices() };
+      return { now: mock.now(), orders: mock.orders(), refunds: mock.refunds(), notifications: mock.notifications() };
     case 'GET /_mock/requests':
       return { requests: mock.requests() };
     case 'POST /_mock/pay':
@@ -90,13 +90,13 @@ async function answerTo(
       mock.clearFaults();
       return done;
     case 'POST /_mock/hold':
-      mock.holdNotices();
+      mock.holdNotifications();
       return done;
     case 'POST /_mock/release':
-      await mock.releaseNotices(input.order === 'reverse' ? 'reverse' : 'same');
+      await mock.releaseNotifications(input.order === 'reverse' ? 'reverse' : 'same');
       return done;
     case 'POST /_mock/resend':
-      return typeof input.id === 'string' && (await mock.resendNotice(input.id)) ? done : undefined;
+      return typeof input.id === 'string' && (await mock.resendNotification(input.id)) ? done : undefined;
     case 'POST /_mock/advance':
       if (!mock.manual || typeof input.milliseconds !== 'number' || !(input.milliseconds >= 0)) return undefined;
       await mock.advance(input.milliseconds);

@@ -1,4 +1,4 @@
-/** Things that go wrong on demand. Each fault is used up by `times` calls or notices (1 unless told). */
+/** Things that go wrong on demand. Each fault is used up by `times` calls or notifications (1 unless told). */
 const apiCalls = ['prepay', 'query', 'close', 'refund', 'query-refund'] as const;
 export type ApiCall = (typeof apiCalls)[number];
 
@@ -16,7 +16,7 @@ const apiFaults = [
   'unsigned', // right answer, no signature
 ] as const;
 
-const noticeFaults = [
+const notificationFaults = [
   'lose', // not sent; the schedule goes on
   'duplicate', // sent twice at the same moment
   'delay', // sent `delayMs` later
@@ -28,26 +28,26 @@ const noticeFaults = [
 ] as const;
 
 export type ApiFault = (typeof apiFaults)[number];
-export type NoticeFault = (typeof noticeFaults)[number];
+export type NotificationFault = (typeof notificationFaults)[number];
 
-export type Fault =
+export type WechatPayFault =
   | { on: ApiCall | 'any'; kind: ApiFault; times?: number }
-  | { on: 'notice'; kind: NoticeFault; times?: number; delayMs?: number };
+  | { on: 'notification'; kind: NotificationFault; times?: number; delayMs?: number };
 
 /** null when the value is no fault; used where faults come in over HTTP. */
-export function readFault(value: Record<string, unknown>): Fault | null {
+export function readFault(value: Record<string, unknown>): WechatPayFault | null {
   const { on, kind, times, delayMs } = value;
   if (times !== undefined && !(Number.isSafeInteger(times) && (times as number) >= 1)) return null;
   if (delayMs !== undefined && !(Number.isSafeInteger(delayMs) && (delayMs as number) >= 0)) return null;
-  const kinds: readonly unknown[] = on === 'notice' ? noticeFaults : apiFaults;
-  const places: readonly unknown[] = ['notice', 'any', ...apiCalls];
-  return places.includes(on) && kinds.includes(kind) ? (value as unknown as Fault) : null;
+  const kinds: readonly unknown[] = on === 'notification' ? notificationFaults : apiFaults;
+  const places: readonly unknown[] = ['notification', 'any', ...apiCalls];
+  return places.includes(on) && kinds.includes(kind) ? (value as unknown as WechatPayFault) : null;
 }
 
 export class Faults {
-  #pending: { fault: Fault; left: number }[] = [];
+  #pending: { fault: WechatPayFault; left: number }[] = [];
 
-  add(fault: Fault): void {
+  add(fault: WechatPayFault): void {
     this.#pending.push({ fault, left: fault.times ?? 1 });
   }
 
@@ -58,16 +58,16 @@ export class Faults {
   /** null: this call is to go well. */
   nextForCall(call: ApiCall): ApiFault | null {
     const fault = this.#use(({ on }) => on === call || on === 'any');
-    return fault === null || fault.on === 'notice' ? null : fault.kind;
+    return fault === null || fault.on === 'notification' ? null : fault.kind;
   }
 
   /** null: this delivery is to go well. */
-  nextForNotice(): Extract<Fault, { on: 'notice' }> | null {
-    const fault = this.#use(({ on }) => on === 'notice');
-    return fault?.on === 'notice' ? fault : null;
+  nextForNotification(): Extract<WechatPayFault, { on: 'notification' }> | null {
+    const fault = this.#use(({ on }) => on === 'notification');
+    return fault?.on === 'notification' ? fault : null;
   }
 
-  #use(fits: (fault: Fault) => boolean): Fault | null {
+  #use(fits: (fault: WechatPayFault) => boolean): WechatPayFault | null {
     const entry = this.#pending.find(({ fault }) => fits(fault));
     if (entry === undefined) return null;
     entry.left -= 1;

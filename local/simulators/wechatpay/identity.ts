@@ -11,7 +11,7 @@ import {
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { selfSignedCertificate } from './certificate.ts';
 
-/** `mixed`: every answer and notice is signed with one of the two at random, as while a merchant moves over. */
+/** `mixed`: every answer and notification is signed with one of the two at random, as while a merchant moves over. */
 export type KeyKind = 'certificate' | 'public-key';
 export type KeyMode = KeyKind | 'mixed';
 
@@ -53,7 +53,7 @@ export function newIdentity(): MockIdentity {
 }
 
 /** Made once and kept, so that a configured backend survives a restart of the mock. */
-export function keptIdentity(file: string): MockIdentity {
+export function loadIdentity(file: string): MockIdentity {
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as MockIdentity;
   const identity = newIdentity();
   writeFileSync(file, JSON.stringify(identity, null, 2), { mode: 0o600, flag: 'wx' });

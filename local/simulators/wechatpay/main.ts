@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { keptIdentity } from './identity.ts';
+import { loadIdentity } from './identity.ts';
 import { type MockOptions, startMockWechatPay } from './mock.ts';
 
 const help = `mock-wechatpay: WeChat Pay v3 for one merchant on this machine
@@ -9,8 +9,8 @@ npm run mock:wechatpay -- [options]
   --port N            loopback port; any free one unless told
   --identity FILE     keep keys and numbers in FILE (made when absent), so that they survive a restart
   --notify-url URL    the notifyUrl of the printed configuration
-  --keys MODE         mixed (default), certificate, public-key: what answers and notices are signed with
-  --speed N           divide the waits between notices by N
+  --keys MODE         mixed (default), certificate, public-key: what answers and notifications are signed with
+  --speed N           divide the waits between notifications by N
   --manual            time stands still until POST /_mock/advance
   --probes SHARE      share of deliveries that a wrongly signed probe precedes, 0 to 1
   --refund-after MS   refunds succeed by themselves after MS (2000 unless told), or never
@@ -75,7 +75,7 @@ function readOptions(argv: string[]): MockOptions | 'help' | null {
     keys,
     manual: values.manual === true,
     ...(refundAfterMs === null ? {} : { refundAfterMs }),
-    ...(typeof values.identity === 'string' ? { identity: keptIdentity(values.identity) } : {}),
+    ...(typeof values.identity === 'string' ? { identity: loadIdentity(values.identity) } : {}),
     ...(typeof values['notify-url'] === 'string' ? { notifyUrl: values['notify-url'] } : {}),
   };
 }

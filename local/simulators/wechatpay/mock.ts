@@ -4,7 +4,7 @@ import { manualClock, realClock } from './clock.ts';
 import { type MockWechatPay, serveControl } from './control.ts';
 import { Faults } from './fault.ts';
 import { createSigner, type KeyKind, type KeyMode, type MockIdentity, newIdentity } from './identity.ts';
-import { MockNotices } from './notices.ts';
+import { MockNotifications } from './notifications.ts';
 import { MockOrders, type MockRefund, type RefundEnd } from './orders.ts';
 import { type LoggedCall, serveApi } from './server.ts';
 
@@ -14,7 +14,7 @@ export interface MockOptions {
   readonly identity?: MockIdentity;
   /** `mixed` unless told. */
   readonly keys?: KeyMode;
-  /** Divides the waits between notices; 1 unless told. */
+  /** Divides the waits between notifications; 1 unless told. */
   readonly speed?: number;
   /** Time stands still until `advance`. */
   readonly manual?: boolean;
@@ -22,8 +22,8 @@ export interface MockOptions {
   readonly probeShare?: number;
   /** Refunds succeed by themselves after this long; absent: `refundResult` ends them. */
   readonly refundAfterMs?: number;
-  /** How long a receiver may take to answer a notice; 5 s unless told, as at WeChat. */
-  readonly noticeTimeoutMs?: number;
+  /** How long a receiver may take to answer a notification; 5 s unless told, as at WeChat. */
+  readonly notificationTimeoutMs?: number;
   /** Where `config.notifyUrl` points to. */
   readonly notifyUrl?: string;
   /** The same seed draws the same keys and probes. */
@@ -41,14 +41,14 @@ export async function startMockWechatPay(options: MockOptions = {}): Promise<Moc
   const signer = createSigner(identity);
   const faults = new Faults();
   const orders = new MockOrders(identity, clock.now);
-  const timeoutMs = options.noticeTimeoutMs ?? 5000;
-  const notices = new MockNotices({ clock, faults, signer, nextKey, nextProbe, timeoutMs });
+  const timeoutMs = options.notificationTimeoutMs ?? 5000;
+  const notifications = new MockNotifications({ clock, faults, signer, nextKey, nextProbe, timeoutMs });
   const requests: LoggedCall[] = [];
 
   async function refundResult(outRefundNo: string, status: RefundEnd): Promise<void> {
     const refund = orders.endRefund(outRefundNo, status);
     if (refund.notifyUrl === null) return;
-    await notices.send(`REFUND.${status}`, refund.notifyUrl, orders.refundRecord(refund, 'notice'));
+    await notifications.send(`REFUND.${status}`, refund.notifyUrl, orders.refundRecord(refund, 'notification'));
   }
 
   function onRefund({ outRefundNo }: MockRefund): void {
@@ -89,18 +89,18 @@ export async function startMockWechatPay(options: MockOptions = {}): Promise<Moc
     now: () => Math.floor(clock.now() / 1000),
     async pay(outTradeNo, how = {}) {
       const { notifyUrl } = orders.pay(outTradeNo, how.evenIfClosed === true);
-      await notices.send('TRANSACTION.SUCCESS', notifyUrl, orders.transaction(outTradeNo));
+      await notifications.send('TRANSACTION.SUCCESS', notifyUrl, orders.transaction(outTradeNo));
     },
     refundResult,
     setFault: (fault) => faults.add(fault),
     clearFaults: () => faults.clear(),
-    holdNotices: () => notices.hold(),
-    releaseNotices: (order) => notices.release(order),
-    resendNotice: (id) => notices.resend(id),
+    holdNotifications: () => notifications.hold(),
+    releaseNotifications: (order) => notifications.release(order),
+    resendNotification: (id) => notifications.resend(id),
     advance: (milliseconds) => clock.advance(milliseconds),
     orders: () => orders.list(),
     refunds: () => orders.listRefunds(),
-    notices: () => notices.list(),
+    notifications: () => notifications.list(),
     requests: () => [...requests],
     async stop() {
       clock.stop();

@@ -143,7 +143,7 @@ export class MockOrders {
     return refund;
   }
 
-  /** The record as `query` answers it; a paid one is also what the notice carries. */
+  /** The record as `query` answers it; a paid one is also what the notification carries. */
   transaction(outTradeNo: string): object {
     const order = this.#order(outTradeNo);
     const refunded = this.#refundsOf(order).length > 0;
@@ -164,8 +164,8 @@ export class MockOrders {
     };
   }
 
-  /** The record of a refund; `stateName` and the merchant's number differ between answers and notices. */
-  refundRecord(refund: MockRefund, form: 'answer' | 'notice'): object {
+  /** The record of a refund; `stateName` and the merchant's number differ between answers and notifications. */
+  refundRecord(refund: MockRefund, form: 'answer' | 'notification'): object {
     const order = this.#order(refund.outTradeNo);
     const state =
       form === 'answer' ? { status: refund.status } : { refund_status: refund.status, mchid: this.#identity.mchId };

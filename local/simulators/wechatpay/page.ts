@@ -14,7 +14,7 @@ export const cashierPage = `<!doctype html>
 <p id="error" role="alert"></p>
 <h2>Orders</h2><table id="orders"></table>
 <h2>Refunds</h2><table id="refunds"></table>
-<h2>Notices</h2><table id="notices"></table>
+<h2>Notifications</h2><table id="notifications"></table>
 <script>
 const post = async (path, input) => {
   const headers = { 'content-type': 'application/json' };
@@ -50,12 +50,12 @@ const payButtons = ({ outTradeNo, state }) => {
 const refundButtons = ({ outRefundNo, status }) => status === 'SUCCESS' || status === 'CLOSED' ? [] :
   ['SUCCESS', 'CLOSED', 'ABNORMAL'].map((end) => button(end, 'refund-result', { outRefundNo, status: end }));
 const show = async () => {
-  const { orders, refunds, notices } = await (await fetch('/_mock/state')).json();
+  const { orders, refunds, notifications } = await (await fetch('/_mock/state')).json();
   fill('orders', ['Order', 'For', 'Amount', 'State', ''],
     orders.map((one) => [one.outTradeNo, one.description, yuan(one.totalFen), one.state, payButtons(one)]));
   fill('refunds', ['Refund', 'Order', 'Amount', 'State', ''],
     refunds.map((one) => [one.outRefundNo, one.outTradeNo, yuan(one.refundFen), one.status, refundButtons(one)]));
-  fill('notices', ['Event', 'To', 'State', 'Answers', ''], notices.map((one) => [one.event, one.url, one.state,
+  fill('notifications', ['Event', 'To', 'State', 'Answers', ''], notifications.map((one) => [one.event, one.url, one.state,
     one.attempts.map((attempt) => attempt.status ?? 'none').join(', '), button('Again', 'resend', { id: one.id })]));
 };
 show();

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ApiAnswer, type ApiContext, findRoute } from './api.ts';
+import { type ApiContext, findRoute, type WechatPayAnswer } from './api.ts';
 import type { ApiFault, Faults } from './fault.ts';
 import type { KeyKind } from './identity.ts';
 import { ApiRefusal } from './orders.ts';
@@ -81,7 +81,7 @@ export async function serveApi(request: IncomingMessage, response: ServerRespons
   respond(response, answer, fault === 'unsigned' ? {} : signature);
 }
 
-function run(work: () => ApiAnswer): ApiAnswer {
+function run(work: () => WechatPayAnswer): WechatPayAnswer {
   try {
     return work();
   } catch (error) {
@@ -91,11 +91,11 @@ function run(work: () => ApiAnswer): ApiAnswer {
   }
 }
 
-function refused(status: number, code: string): ApiAnswer {
+function refused(status: number, code: string): WechatPayAnswer {
   return { status, content: { code, message: code.toLowerCase().replaceAll('_', ' ') } };
 }
 
-function respond(response: ServerResponse, answer: ApiAnswer, signature: Record<string, string>): void {
+function respond(response: ServerResponse, answer: WechatPayAnswer, signature: Record<string, string>): void {
   const headers = {
     'content-type': 'application/json; charset=utf-8',
     'Request-ID': randomBytes(12).toString('hex'),

@@ -1,27 +1,27 @@
 import { AppError } from '../../errors.ts';
 import { send } from '../../transport.ts';
-import { receiveNotice } from '../notice.ts';
+import { receiveNotification } from '../notification.ts';
 import { payInSandbox, SANDBOX } from './provider.ts';
 
 /**
- * Pays an order at the sandbox, as its payer would. With `notice` the sandbox tells of it: over HTTP where `url` (of
+ * Pays an order at the sandbox, as its payer would. With `notification` the sandbox tells of it: over HTTP where `url` (of
  * the API) is given, else straight to the code behind the route; without it only `sync` or the sweeper will find it.
- * Throws NOT_FOUND: no such order of the sandbox, or no sandbox. UNAVAILABLE: paid, but the notice was not taken.
+ * Throws NOT_FOUND: no such order of the sandbox, or no sandbox. UNAVAILABLE: paid, but the notification was not taken.
  */
 export async function payAtSandbox(
   orderNo: string,
-  options: { notice: boolean; url?: string },
-): Promise<{ orderNo: string; noticed: boolean }> {
+  options: { notification: boolean; url?: string },
+): Promise<{ orderNo: string; notified: boolean }> {
   const signed = await payInSandbox(orderNo);
   if (!signed) throw new AppError('NOT_FOUND');
-  if (!options.notice) return { orderNo, noticed: false };
+  if (!options.notification) return { orderNo, notified: false };
   const { headers, body } = signed;
   if (options.url === undefined) {
-    await receiveNotice(SANDBOX, { headers, query: {}, body: Buffer.from(body) });
-    return { orderNo, noticed: true };
+    await receiveNotification(SANDBOX, { headers, query: {}, body: Buffer.from(body) });
+    return { orderNo, notified: true };
   }
   const url = new URL('/recharge/notify/sandbox', options.url);
   const answer = await send({ url, method: 'POST', headers, body, timeoutMs: 10_000, repeatable: true });
-  if (answer.status >= 300) throw new AppError('UNAVAILABLE', 'Paid, but the notice was not taken; try sync.');
-  return { orderNo, noticed: true };
+  if (answer.status >= 300) throw new AppError('UNAVAILABLE', 'Paid, but the notification was not taken; try sync.');
+  return { orderNo, notified: true };
 }

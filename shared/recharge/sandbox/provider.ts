@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { optionalText } from '../../config.ts';
 import { query, sqlTime, writeRepeatably } from '../../db.ts';
 import { AppError, invalidInput } from '../../errors.ts';
-import type { Provider, ProviderNotice, RawNotice } from '../provider.ts';
+import type { Provider, ProviderNotification, RawNotification } from '../provider.ts';
 
 /** The provider `sandbox`: exists only where SANDBOX_KEY is set, has no default, and no money is behind it. */
 const sandboxKey = optionalText('SANDBOX_KEY');
@@ -30,22 +30,22 @@ export function sandboxProvider(): Provider | undefined {
     close: async (orderNo) => ((await findSandboxPayment(orderNo)) ? 'paid' : 'closed'),
     refunds: true,
     refund: async () => 'success',
-    readNotice: (notice, nowSeconds) => readNotice(notice, key, nowSeconds),
+    readNotification: (notification, nowSeconds) => readNotification(notification, key, nowSeconds),
   };
 }
 
 export const sandboxSignature = (key: string, timestamp: string, body: Buffer | string): string =>
   createHmac('sha256', key).update(`${timestamp}\n`).update(body).digest('hex');
 
-const noticeForm = v.object({ orderNo: v.pipe(v.string(), v.maxLength(64)), status: v.string() });
+const notificationForm = v.object({ orderNo: v.pipe(v.string(), v.maxLength(64)), status: v.string() });
 const paidForm = v.object({
   amountFen: v.pipe(v.number(), v.safeInteger()),
   currency: v.string(),
   transactionId: v.pipe(v.string(), v.regex(/^[!-~]{1,64}$/)),
 });
 
-/** The contract's notice: signed over the raw bytes, unknown members allowed. */
-function readNotice({ headers, body }: RawNotice, key: string, nowSeconds: number): ProviderNotice {
+/** The contract's notification: signed over the raw bytes, unknown members allowed. */
+function readNotification({ headers, body }: RawNotification, key: string, nowSeconds: number): ProviderNotification {
   const timestamp = headers['sandbox-timestamp'] ?? '';
   const signature = headers['sandbox-signature'] ?? '';
   const expected = Buffer.from(sandboxSignature(key, timestamp, body));
@@ -55,12 +55,12 @@ function readNotice({ headers, body }: RawNotice, key: string, nowSeconds: numbe
   if (!signed || !fresh) throw new AppError('BAD_NOTIFY_SIGNATURE');
 
   const json = parseJson(body);
-  const notice = v.safeParse(noticeForm, json);
-  if (!notice.success) throw malformed();
-  if (notice.output.status !== 'SUCCESS') return { kind: 'nothing' };
+  const notification = v.safeParse(notificationForm, json);
+  if (!notification.success) throw malformed();
+  if (notification.output.status !== 'SUCCESS') return { kind: 'nothing' };
   const paid = v.safeParse(paidForm, json);
   if (!paid.success) throw malformed();
-  const { orderNo } = notice.output;
+  const { orderNo } = notification.output;
   return { kind: 'payment', payment: { ...ours, orderNo, ...paid.output, paidAt: null } };
 }
 
@@ -74,7 +74,7 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-const malformed = (): AppError => invalidInput({ path: '', message: 'expected a notice of the sandbox' });
+const malformed = (): AppError => invalidInput({ path: '', message: 'expected a notification of the sandbox' });
 
 async function findSandboxPayment(orderNo: string) {
   const [row] = await query(
@@ -92,17 +92,17 @@ async function findSandboxPayment(orderNo: string) {
   };
 }
 
-/** A signed notice as the sandbox would send it. */
-interface SandboxNotice {
+/** A signed notification as the sandbox would send it. */
+interface SandboxNotification {
   headers: Record<string, string>;
   body: string;
 }
 
 /**
- * What a payer does at the sandbox: from now on `sync` finds the payment. Answers the notice that tells of it, or null
+ * What a payer does at the sandbox: from now on `sync` finds the payment. Answers the notification that tells of it, or null
  * where there is no such order or no sandbox.
  */
-export async function payInSandbox(orderNo: string, now = Date.now()): Promise<SandboxNotice | null> {
+export async function payInSandbox(orderNo: string, now = Date.now()): Promise<SandboxNotification | null> {
   const key = sandboxKey();
   if (key === undefined) return null;
   await writeRepeatably(

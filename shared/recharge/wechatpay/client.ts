@@ -14,8 +14,8 @@ import {
   type RefundOrder,
   type WechatPayConfig,
 } from './input.ts';
-import { type Notice, openNotice } from './notice.ts';
-import { member, type Refund, readRefund, readTransaction, type Transaction, text } from './record.ts';
+import { type Notification, openNotification } from './notification.ts';
+import { member, readRefund, readTransaction, text, type WechatRefund, type WechatTransaction } from './record.ts';
 import { type HttpHeaders, readMerchantKey, readPlatformKeys, signRsa } from './signature.ts';
 
 /** What `wx.requestPayment` takes. */
@@ -33,16 +33,16 @@ export interface WechatPay {
   prepay(order: PrepayOrder): Promise<string>;
   payment(prepayId: string, nowSeconds: number, nonce: string): MiniProgramPayment;
   /** An order that WeChat does not know is WechatPayRefused ORDER_NOT_EXIST. */
-  queryOrder(outTradeNo: string): Promise<Transaction>;
+  queryOrder(outTradeNo: string): Promise<WechatTransaction>;
   /** Closing twice is fine; ORDERPAID means the money is there: credit it. */
   closeOrder(outTradeNo: string): Promise<void>;
-  /** Accepted is not refunded: the state in the answer, the notice or `queryRefund` tells. */
-  refund(refund: RefundOrder): Promise<Refund>;
-  queryRefund(outRefundNo: string): Promise<Refund>;
+  /** Accepted is not refunded: the state in the answer, the notification or `queryRefund` tells. */
+  refund(refund: RefundOrder): Promise<WechatRefund>;
+  queryRefund(outRefundNo: string): Promise<WechatRefund>;
   /** The trade bill (type ALL) of a day of China as text, from ten o'clock on the next day. null: nothing happened. */
   tradeBill(day: string): Promise<string | null>;
-  /** Synchronous and without any request. Throws WechatPayNoticeRefused and nothing else. */
-  verifyNotice(headers: HttpHeaders, rawBody: Buffer, nowSeconds: number): Notice;
+  /** Synchronous and without any request. Throws WechatPayNotificationRefused and nothing else. */
+  verifyNotification(headers: HttpHeaders, rawBody: Buffer, nowSeconds: number): Notification;
 }
 
 /** WeChat Pay v3 for a mini-program merchant. Throws WechatPayInputError when the configuration cannot work. */
@@ -148,7 +148,8 @@ export function createWechatPay(
       return body.toString('utf8');
     },
 
-    verifyNotice: (headers, rawBody, now) => openNotice(headers, rawBody, now, { appId, mchId, apiV3Key, keys }),
+    verifyNotification: (headers, rawBody, now) =>
+      openNotification(headers, rawBody, now, { appId, mchId, apiV3Key, keys }),
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * What can go wrong with WeChat Pay, as classes, because each asks for another reaction: correct the call, accept the
- * refusal, ask again later, or drop a forged notice. No message carries text that came from outside.
+ * refusal, ask again later, or drop a forged notification. No message carries text that came from outside.
  */
 
 /** Refusals a caller may switch on. WeChat's several spellings are folded into these; anything else is `OTHER`. */
@@ -73,7 +73,7 @@ export class WechatPayOutcomeUnknown extends Error {
   }
 }
 
-export type NoticeRefusal =
+export type NotificationRefusal =
   | 'MALFORMED'
   | 'STALE'
   | 'UNKNOWN_SERIAL'
@@ -81,11 +81,11 @@ export type NoticeRefusal =
   | 'UNDECRYPTABLE'
   | 'WRONG_MERCHANT';
 
-/** A notice that proves nothing: answer 4xx and change nothing. A genuine one comes again. */
-export class WechatPayNoticeRefused extends Error {
-  override readonly name = 'WechatPayNoticeRefused';
-  constructor(readonly reason: NoticeRefusal) {
-    super(`wechat pay notice refused: ${reason}`);
+/** A notification that proves nothing: answer 4xx and change nothing. A genuine one comes again. */
+export class WechatPayNotificationRefused extends Error {
+  override readonly name = 'WechatPayNotificationRefused';
+  constructor(readonly reason: NotificationRefusal) {
+    super(`wechat pay notification refused: ${reason}`);
   }
 }
 

@@ -5,10 +5,15 @@ import type { Payment } from '../payment.ts';
 import { type Asked, type Provider, providerUnavailable, type RefundState } from '../provider.ts';
 import { parseTradeBill } from './bill.ts';
 import { createWechatPay } from './client.ts';
-import { WechatPayInputError, WechatPayNoticeRefused, WechatPayOutcomeUnknown, WechatPayRefused } from './error.ts';
+import {
+  WechatPayInputError,
+  WechatPayNotificationRefused,
+  WechatPayOutcomeUnknown,
+  WechatPayRefused,
+} from './error.ts';
 import type { Http } from './exchange.ts';
 import type { WechatPayConfig } from './input.ts';
-import type { PaidTransaction, Refund } from './record.ts';
+import type { PaidTransaction, WechatRefund } from './record.ts';
 
 /** WeChat Pay v3 behind the provider's interface: its refusals become what our callers can act on. */
 const TIMEOUT_MS = 4_000;
@@ -109,18 +114,18 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       }
     },
 
-    readNotice({ headers, body }, receivedSeconds) {
+    readNotification({ headers, body }, receivedSeconds) {
       try {
-        const notice = pay.verifyNotice(headers, body, receivedSeconds);
-        if (notice.kind === 'refund') {
-          const { outRefundNo: refundNo, outTradeNo: orderNo, refundFen } = notice.refund;
-          return { kind: 'refund', refundNo, orderNo, refundFen, state: stateOf(notice.refund) };
+        const notification = pay.verifyNotification(headers, body, receivedSeconds);
+        if (notification.kind === 'refund') {
+          const { outRefundNo: refundNo, outTradeNo: orderNo, refundFen } = notification.refund;
+          return { kind: 'refund', refundNo, orderNo, refundFen, state: stateOf(notification.refund) };
         }
-        if (notice.kind === 'other' || !notice.transaction.paid) return { kind: 'nothing' };
-        return { kind: 'payment', payment: paymentOf(notice.transaction) };
+        if (notification.kind === 'other' || !notification.transaction.paid) return { kind: 'nothing' };
+        return { kind: 'payment', payment: paymentOf(notification.transaction) };
       } catch (error) {
-        if (!(error instanceof WechatPayNoticeRefused)) throw error;
-        count(`wechatpay.notice.${error.reason}`);
+        if (!(error instanceof WechatPayNotificationRefused)) throw error;
+        count(`wechatpay.notification.${error.reason}`);
         throw new AppError('BAD_NOTIFY_SIGNATURE');
       }
     },
@@ -131,7 +136,7 @@ const ENDED: ReadonlySet<string> = new Set(['CLOSED', 'REVOKED', 'PAYERROR']);
 const NOT_PAYABLE: ReadonlySet<string> = new Set(['ORDERPAID', 'ORDER_CLOSED', 'OUT_TRADE_NO_USED']);
 
 const STATES = { SUCCESS: 'success', CLOSED: 'closed', PROCESSING: 'processing', ABNORMAL: 'abnormal' } as const;
-const stateOf = (refund: Refund): RefundState => STATES[refund.status];
+const stateOf = (refund: WechatRefund): RefundState => STATES[refund.status];
 
 /** Whoever called can only come again; what a person has to mend is told to a person. */
 function refusalOf(error: unknown): unknown {

@@ -1,4 +1,4 @@
-/** The two records that WeChat Pay reports, read strictly. They look alike in answers and in notices. */
+/** The two records that WeChat Pay reports, read strictly. They look alike in answers and in notifications. */
 
 const paidStates = ['SUCCESS', 'REFUND'] as const;
 /** NOTPAY, USERPAYING and ACCEPT may still turn into SUCCESS; so may CLOSED, when a payment was already under way. */
@@ -26,9 +26,9 @@ interface UnpaidTransaction {
   readonly outTradeNo: string;
 }
 
-export type Transaction = PaidTransaction | UnpaidTransaction;
+export type WechatTransaction = PaidTransaction | UnpaidTransaction;
 
-export interface Refund {
+export interface WechatRefund {
   readonly outRefundNo: string;
   readonly outTradeNo: string;
   readonly refundId: string;
@@ -42,7 +42,7 @@ export interface Refund {
 }
 
 /** null when the value is no transaction of this merchant in a known state. */
-export function readTransaction(value: unknown, owner: { appId: string; mchId: string }): Transaction | null {
+export function readTransaction(value: unknown, owner: { appId: string; mchId: string }): WechatTransaction | null {
   if (member(value, 'appid') !== owner.appId || member(value, 'mchid') !== owner.mchId) return null;
   const outTradeNo = text(member(value, 'out_trade_no'));
   const state = member(value, 'trade_state');
@@ -62,8 +62,8 @@ export function readTransaction(value: unknown, owner: { appId: string; mchId: s
   return { paid: true, tradeState: paidState, outTradeNo, transactionId, totalFen, currency, openid, paidAt };
 }
 
-/** `stateName` is `status` in answers and `refund_status` in notices. null when the value is no refund. */
-export function readRefund(value: unknown, stateName: 'status' | 'refund_status'): Refund | null {
+/** `stateName` is `status` in answers and `refund_status` in notifications. null when the value is no refund. */
+export function readRefund(value: unknown, stateName: 'status' | 'refund_status'): WechatRefund | null {
   const outRefundNo = text(member(value, 'out_refund_no'));
   const outTradeNo = text(member(value, 'out_trade_no'));
   const refundId = text(member(value, 'refund_id'));

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
  * Virtual payment of mini-programs. The server makes no order at WeChat: it only signs what the client then hands to
- * `wx.requestVirtualPayment`. What was bought arrives by message push (xpay-notice.ts).
+ * `wx.requestVirtualPayment`. What was bought arrives by message push (xpay-notification.ts).
  */
 
 interface XpayConfig {
@@ -16,7 +16,7 @@ type XpayOrder = {
   /** 8 to 32 of `[0-9A-Za-z_-|*@]`, not beginning with `_`. WeChat does not promise to keep it unique: we have to. */
   readonly outTradeNo: string;
   readonly quantity: number;
-  /** Comes back unchanged with the deliver notice. */
+  /** Comes back unchanged with the deliver notification. */
   readonly attach: string;
 } & ({ readonly kind: 'goods'; readonly productId: string; readonly priceFen: number } | { readonly kind: 'coins' });
 

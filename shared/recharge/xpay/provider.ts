@@ -1,12 +1,12 @@
 import { AppError, invalidInput } from '../../errors.ts';
 import { alarm, count } from '../../telemetry.ts';
-import type { Provider, RawNotice } from '../provider.ts';
-import { deliverAnswer, openPush, type PushConfig, pushEcho, XpayNoticeRefused } from './notice.ts';
+import type { Provider, RawNotification } from '../provider.ts';
+import { deliverAnswer, openPush, type PushConfig, pushEcho, XpayNotificationRefused } from './notification.ts';
 import { virtualPayment, XpayInputError } from './payment.ts';
 
 /**
  * Virtual payment of mini-programs. The product must be known at WeChat under the same id and price. WeChat holds no
- * order before it is paid and pushes its deliver notice until that is taken; there is nothing to ask and nothing to close.
+ * order before it is paid and pushes its deliver notification until that is taken; there is nothing to ask and nothing to close.
  */
 export interface XpayMerchant {
   appId: string;
@@ -53,12 +53,13 @@ export function xpayProvider(config: unknown): Provider {
     close: async () => 'closed',
     // There is a refund here only once WeChat has told that the money went back.
     refund: async () => 'success',
-    readNotice: (notice, nowSeconds) => refusingAsOurs(() => readPush(notice, push, offerId, nowSeconds)),
+    readNotification: (notification, nowSeconds) =>
+      refusingAsOurs(() => readPush(notification, push, offerId, nowSeconds)),
     echo: (query, nowSeconds) => refusingAsOurs(() => pushEcho(query, pushToken, nowSeconds)),
   };
 }
 
-function readPush({ query, body }: RawNotice, push: PushConfig, offerId: string, nowSeconds: number) {
+function readPush({ query, body }: RawNotification, push: PushConfig, offerId: string, nowSeconds: number) {
   const answer = JSON.parse(deliverAnswer) as object;
   const delivery = openPush(query, body, push, nowSeconds);
   if (!delivery || delivery.trial) return { kind: 'nothing', answer } as const;
@@ -79,8 +80,8 @@ function refusingAsOurs<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof XpayNoticeRefused)) throw error;
-    count(`xpay.notice.${error.reason}`);
+    if (!(error instanceof XpayNotificationRefused)) throw error;
+    count(`xpay.notification.${error.reason}`);
     if (error.reason === 'PLAIN_REFUSED') alarm('xpay-push-not-encrypted');
     throw new AppError('BAD_NOTIFY_SIGNATURE');
   }

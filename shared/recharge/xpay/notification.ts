@@ -9,14 +9,14 @@ export interface PushConfig {
   readonly token: string;
   /** 43 characters. null: plain mode, whose signature covers no byte of the body. */
   readonly encodingAesKey: string | null;
-  /** The environment whose notices count: a sandbox payment never becomes real money. */
+  /** The environment whose notifications count: a sandbox payment never becomes real money. */
   readonly env: 0 | 1;
 }
 
 /** The query of the push, decoded. */
 type PushQuery = Readonly<Record<string, string | undefined>>;
 
-interface DeliverNotice {
+interface DeliverNotification {
   readonly event: 'xpay_goods_deliver_notify' | 'xpay_coin_pay_notify';
   readonly openid: string;
   readonly outTradeNo: string;
@@ -53,10 +53,10 @@ export type PushRefusal =
   | 'WRONG_APP'
   | 'WRONG_ENV';
 
-export class XpayNoticeRefused extends Error {
-  override readonly name = 'XpayNoticeRefused';
+export class XpayNotificationRefused extends Error {
+  override readonly name = 'XpayNotificationRefused';
   constructor(readonly reason: PushRefusal) {
-    super(`virtual payment notice refused: ${reason}`);
+    super(`virtual payment notification refused: ${reason}`);
   }
 }
 
@@ -71,13 +71,13 @@ export function pushEcho(query: PushQuery, token: string, nowSeconds: number): s
   return query.echostr !== undefined && /^[!-~]{1,256}$/.test(query.echostr) ? query.echostr : refuse('MALFORMED');
 }
 
-/** null: an authentic push of another event. Throws XpayNoticeRefused and nothing else. */
+/** null: an authentic push of another event. Throws XpayNotificationRefused and nothing else. */
 export function openPush(
   query: PushQuery,
   rawBody: Buffer,
   config: PushConfig,
   nowSeconds: number,
-): DeliverNotice | RefundPush | null {
+): DeliverNotification | RefundPush | null {
   if (!Buffer.isBuffer(rawBody) || rawBody.length > longestPush) refuse('MALFORMED');
   const [timestamp, nonce] = stamp(query, nowSeconds);
   const outer = readJson(rawBody) ?? refuse('MALFORMED');
@@ -93,7 +93,7 @@ export function openPush(
   return readEvent(inner, config, true);
 }
 
-function readEvent(push: object, config: PushConfig, bodyProven: boolean): DeliverNotice | RefundPush | null {
+function readEvent(push: object, config: PushConfig, bodyProven: boolean): DeliverNotification | RefundPush | null {
   return member(push, 'Event') === 'xpay_refund_notify'
     ? readRefundPush(push, config)
     : readDeliver(push, config, bodyProven);
@@ -112,7 +112,7 @@ function readRefundPush(push: object, config: PushConfig): RefundPush {
   return { event: 'xpay_refund_notify', outTradeNo, wxRefundId, refundFen, succeeded, trial };
 }
 
-function readDeliver(push: object, config: PushConfig, bodyProven: boolean): DeliverNotice | null {
+function readDeliver(push: object, config: PushConfig, bodyProven: boolean): DeliverNotification | null {
   const event = member(push, 'Event');
   if (event !== 'xpay_goods_deliver_notify' && event !== 'xpay_coin_pay_notify') return null;
   const env = member(push, 'Env');
@@ -172,5 +172,5 @@ function demandSignature(presented: string | undefined, parts: readonly string[]
 }
 
 function refuse(reason: PushRefusal): never {
-  throw new XpayNoticeRefused(reason);
+  throw new XpayNotificationRefused(reason);
 }

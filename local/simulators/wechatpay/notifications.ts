@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { MockClock } from './clock.ts';
-import type { Faults, NoticeFault } from './fault.ts';
+import type { Faults, NotificationFault } from './fault.ts';
 import type { KeyKind, PlatformSigner } from './identity.ts';
 
 /** Waits between deliveries in seconds, from WeChat's pages: 24 h 4 min in all, after which it gives up. */
@@ -12,12 +12,12 @@ interface Attempt {
   readonly atMs: number;
   readonly signedWith: KeyKind;
   /** What was wrong with it on purpose; null: nothing. */
-  readonly flaw: NoticeFault | null;
+  readonly flaw: NotificationFault | null;
   /** null: no answer in time, or no connection, or lost on purpose. */
   readonly status: number | null;
 }
 
-export interface NoticeRecord {
+export interface NotificationRecord {
   readonly id: string;
   readonly event: string;
   readonly url: string;
@@ -36,7 +36,7 @@ export interface NoticeRecord {
   flawsAccepted: number;
 }
 
-interface NoticeOptions {
+interface NotificationOptions {
   readonly clock: MockClock;
   readonly faults: Faults;
   readonly signer: PlatformSigner;
@@ -45,19 +45,19 @@ interface NoticeOptions {
   readonly timeoutMs: number;
 }
 
-type Outcome = 'delivered' | 'stopped' | 'failed';
+type DeliveryResult = 'delivered' | 'stopped' | 'failed';
 
-/** Delivers notices as WeChat does: at least once, perhaps never, in no promised order, now and then with a probe. */
-export class MockNotices {
-  readonly #records: NoticeRecord[] = [];
-  readonly #options: NoticeOptions;
+/** Delivers notifications as WeChat does: at least once, perhaps never, in no promised order, now and then with a probe. */
+export class MockNotifications {
+  readonly #records: NotificationRecord[] = [];
+  readonly #options: NotificationOptions;
   #holding = false;
 
-  constructor(options: NoticeOptions) {
+  constructor(options: NotificationOptions) {
     this.#options = options;
   }
 
-  list(): NoticeRecord[] {
+  list(): NotificationRecord[] {
     return structuredClone(this.#records);
   }
 
@@ -78,7 +78,7 @@ export class MockNotices {
   async send(event: string, url: string, resource: object): Promise<void> {
     const state = this.#holding ? 'held' : 'waiting';
     const id = randomUUID();
-    const record: NoticeRecord = {
+    const record: NotificationRecord = {
       id,
       event,
       url,
@@ -104,9 +104,9 @@ export class MockNotices {
     return true;
   }
 
-  async #deliver(record: NoticeRecord): Promise<void> {
+  async #deliver(record: NotificationRecord): Promise<void> {
     if (record.state !== 'waiting') return;
-    const fault = this.#options.faults.nextForNotice();
+    const fault = this.#options.faults.nextForNotification();
     if (fault?.kind === 'delay') {
       const delayMs = fault.delayMs ?? 5000;
       record.nextAtMs = this.#options.clock.now() + delayMs;
@@ -117,7 +117,7 @@ export class MockNotices {
     await this.#conclude(record, fault?.kind === 'probe' ? null : (fault?.kind ?? null));
   }
 
-  async #conclude(record: NoticeRecord, flaw: NoticeFault | null): Promise<void> {
+  async #conclude(record: NotificationRecord, flaw: NotificationFault | null): Promise<void> {
     if (record.state !== 'waiting') return;
     record.nextAtMs = null;
     const sent = [this.#attempt(record, flaw), ...(flaw === 'duplicate' ? [this.#attempt(record, flaw)] : [])];
@@ -127,7 +127,7 @@ export class MockNotices {
     else this.#planNext(record);
   }
 
-  #planNext(record: NoticeRecord): void {
+  #planNext(record: NotificationRecord): void {
     const waitSeconds = retrySchedule[record.failures];
     record.failures += 1;
     if (waitSeconds === undefined) {
@@ -138,7 +138,7 @@ export class MockNotices {
     this.#options.clock.after(waitSeconds * 1000, () => this.#deliver(record));
   }
 
-  async #attempt(record: NoticeRecord, flaw: NoticeFault | null): Promise<Outcome> {
+  async #attempt(record: NotificationRecord, flaw: NotificationFault | null): Promise<DeliveryResult> {
     const { clock, timeoutMs } = this.#options;
     const signedWith = this.#options.nextKey();
     const atMs = clock.now();
@@ -153,7 +153,7 @@ export class MockNotices {
   }
 
   /** Sealed and signed anew for every attempt; the id stays. */
-  #message(record: NoticeRecord, signedWith: KeyKind, flaw: NoticeFault | null) {
+  #message(record: NotificationRecord, signedWith: KeyKind, flaw: NotificationFault | null) {
     const { clock, signer } = this.#options;
     const type = record.event.startsWith('REFUND') ? 'refund' : 'transaction';
     const body = JSON.stringify({

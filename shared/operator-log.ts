@@ -1,7 +1,7 @@
 import { query, type SqlValue, write } from './db.ts';
 
 /** Who changed what: one row for each change an operator makes, in the change's own transaction where it has one. */
-export interface Deed {
+export interface OperatorChange {
   /** Who did it, as the operator's machine names him. */
   actor: string;
   /** `app.disable`, `lock.set`. */
@@ -12,22 +12,22 @@ export interface Deed {
   detail?: Record<string, unknown>;
 }
 
-export const auditStatement = ({ actor, action, subject, detail = {} }: Deed): [string, SqlValue[]] => [
+export const operatorLogStatement = ({ actor, action, subject, detail = {} }: OperatorChange): [string, SqlValue[]] => [
   'INSERT INTO audit_log (actor, action, subject, detail) VALUES (?, ?, ?, ?)',
   [actor.slice(0, 100), action, subject.slice(0, 200), JSON.stringify(detail)],
 ];
 
-export async function recordDeed(deed: Deed): Promise<void> {
-  await write(...auditStatement(deed));
+export async function logChange(change: OperatorChange): Promise<void> {
+  await write(...operatorLogStatement(change));
 }
 
-interface RecordedDeed extends Required<Deed> {
+interface LoggedChange extends Required<OperatorChange> {
   /** RFC 3339. */
   at: string;
 }
 
 /** The latest first. */
-export async function listDeeds(options: { subject?: string | undefined; limit: number }): Promise<RecordedDeed[]> {
+export async function listChanges(options: { subject?: string | undefined; limit: number }): Promise<LoggedChange[]> {
   const { subject, limit } = options;
   const rows = await query(
     `SELECT at, actor, action, subject, detail FROM audit_log

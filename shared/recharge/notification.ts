@@ -1,40 +1,40 @@
 import { AppError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { settlePayment } from './payment.ts';
-import type { ProviderNotice, RawNotice } from './provider.ts';
+import type { ProviderNotification, RawNotification } from './provider.ts';
 import { findProvider } from './providers.ts';
 import { findRefund, recordMadeRefund, recordRefund } from './refund.ts';
 
 /**
- * Takes a provider's notice; when it returns, what it tells is durable. undefined: nothing is to be said in the answer.
+ * Takes a provider's notification; when it returns, what it tells is durable. undefined: nothing is to be said in the answer.
  * Throws NOT_FOUND (no such provider or order), BAD_NOTIFY_SIGNATURE, INVALID_INPUT, NOTICE_MISMATCH, EngineError.
  */
-export async function receiveNotice(
+export async function receiveNotification(
   providerName: string,
-  raw: RawNotice,
+  raw: RawNotification,
   now = Date.now(),
 ): Promise<object | undefined> {
   const provider = await findProvider(providerName);
   if (!provider) throw new AppError('NOT_FOUND');
-  let notice: ProviderNotice;
+  let notification: ProviderNotification;
   try {
-    notice = provider.readNotice(raw, Math.floor(now / 1000));
+    notification = provider.readNotification(raw, Math.floor(now / 1000));
   } catch (error) {
     if (error instanceof AppError && error.code === 'BAD_NOTIFY_SIGNATURE') {
-      count(`recharge.notice-refused.${provider.name}`);
+      count(`recharge.notification-refused.${provider.name}`);
     }
     throw error;
   }
-  if (notice.kind === 'payment') await settlePayment(notice.payment);
-  if (notice.kind === 'refund') await receiveRefund(notice);
-  if (notice.kind === 'refunded') await recordMadeRefund(notice);
-  return notice.kind === 'refund' ? undefined : notice.answer;
+  if (notification.kind === 'payment') await settlePayment(notification.payment);
+  if (notification.kind === 'refund') await receiveRefund(notification);
+  if (notification.kind === 'refunded') await recordMadeRefund(notification);
+  return notification.kind === 'refund' ? undefined : notification.answer;
 }
 
 /** Answers the question by which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */
 export async function answerRegistration(
   providerName: string,
-  query: RawNotice['query'],
+  query: RawNotification['query'],
   now = Date.now(),
 ): Promise<string> {
   const provider = await findProvider(providerName);
@@ -42,16 +42,16 @@ export async function answerRegistration(
   return provider.echo(query, Math.floor(now / 1000));
 }
 
-async function receiveRefund(notice: Extract<ProviderNotice, { kind: 'refund' }>): Promise<void> {
-  const { refundNo, refundFen, state } = notice;
+async function receiveRefund(notification: Extract<ProviderNotification, { kind: 'refund' }>): Promise<void> {
+  const { refundNo, refundFen, state } = notification;
   const refund = await findRefund(refundNo);
   // Made by hand at the provider: the ledger knows nothing of it, so a person has to.
   if (!refund) {
     alarm('refund-unknown', { refundNo });
     throw new AppError('NOT_FOUND');
   }
-  if (refund.amountFen !== refundFen || refund.orderNo !== notice.orderNo) {
-    alarm('notice-mismatch', { refundNo, difference: 'refund' });
+  if (refund.amountFen !== refundFen || refund.orderNo !== notification.orderNo) {
+    alarm('notification-mismatch', { refundNo, difference: 'refund' });
     throw new AppError('NOTICE_MISMATCH');
   }
   await recordRefund(refund, state);

@@ -1,10 +1,10 @@
-import { listDeeds } from '../../shared/audit.ts';
+import { listChanges } from '../../shared/operator-log.ts';
 import { type Given, type Noun, optional, type Printed } from '../command.ts';
 import { table } from '../table.ts';
 
 async function list(given: Given): Promise<Printed> {
   const limit = given.optional('limit') === undefined ? 50 : given.integer('limit', { min: 1, max: 1_000 });
-  const entries = await listDeeds({ subject: given.optional('subject'), limit });
+  const entries = await listChanges({ subject: given.optional('subject'), limit });
   const rows = entries.map(({ at, actor, action, subject, detail }) => [
     at,
     actor,
@@ -15,7 +15,7 @@ async function list(given: Given): Promise<Printed> {
   return { json: { entries }, text: table(['at', 'who', 'did', 'to', ''], rows) };
 }
 
-export const audit: Noun = {
+export const operatorLog: Noun = {
   about: 'who changed what',
   verbs: {
     list: {

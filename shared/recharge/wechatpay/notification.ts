@@ -1,52 +1,66 @@
 import { createDecipheriv } from 'node:crypto';
-import { WechatPayNoticeRefused } from './error.ts';
-import { member, type Refund, readJson, readRefund, readTransaction, type Transaction, text } from './record.ts';
+import { WechatPayNotificationRefused } from './error.ts';
+import {
+  member,
+  readJson,
+  readRefund,
+  readTransaction,
+  text,
+  type WechatRefund,
+  type WechatTransaction,
+} from './record.ts';
 import { type HttpHeaders, type PlatformKeys, readBase64, signatureFault } from './signature.ts';
 
-interface NoticeTrust {
+interface NotificationTrust {
   readonly appId: string;
   readonly mchId: string;
   readonly apiV3Key: string;
   readonly keys: PlatformKeys;
 }
 
-/** `id` stays the same when WeChat sends a notice again. `other`: authentic, of an event this backend has no use for. */
-export type Notice =
-  | { readonly kind: 'payment'; readonly id: string; readonly event: string; readonly transaction: Transaction }
-  | { readonly kind: 'refund'; readonly id: string; readonly event: string; readonly refund: Refund }
+/** `id` stays the same when WeChat sends a notification again. `other`: authentic, of an event this backend has no use for. */
+export type Notification =
+  | { readonly kind: 'payment'; readonly id: string; readonly event: string; readonly transaction: WechatTransaction }
+  | { readonly kind: 'refund'; readonly id: string; readonly event: string; readonly refund: WechatRefund }
   | { readonly kind: 'other'; readonly id: string; readonly event: string };
 
-const longestNotice = 64 * 1024;
+const longestNotification = 64 * 1024;
 
 /**
  * Signature first, over the bytes as they came; nothing is parsed before. Makes no request, whatever the headers say.
- * Throws WechatPayNoticeRefused and nothing else. Amount and order are the caller's to compare.
+ * Throws WechatPayNotificationRefused and nothing else. Amount and order are the caller's to compare.
  */
-export function openNotice(headers: HttpHeaders, rawBody: Buffer, nowSeconds: number, trust: NoticeTrust): Notice {
-  if (!Buffer.isBuffer(rawBody) || rawBody.length > longestNotice) throw new WechatPayNoticeRefused('MALFORMED');
+export function openNotification(
+  headers: HttpHeaders,
+  rawBody: Buffer,
+  nowSeconds: number,
+  trust: NotificationTrust,
+): Notification {
+  if (!Buffer.isBuffer(rawBody) || rawBody.length > longestNotification)
+    throw new WechatPayNotificationRefused('MALFORMED');
   const fault = signatureFault(headers, rawBody, trust.keys, nowSeconds);
-  if (fault !== null) throw new WechatPayNoticeRefused(fault);
+  if (fault !== null) throw new WechatPayNotificationRefused(fault);
 
   const envelope = readJson(rawBody);
   const id = text(member(envelope, 'id'));
   const event = text(member(envelope, 'event_type'));
-  if (id === null || event === null) throw new WechatPayNoticeRefused('MALFORMED');
+  if (id === null || event === null) throw new WechatPayNotificationRefused('MALFORMED');
   const kind = event.startsWith('TRANSACTION.') ? 'payment' : event.startsWith('REFUND.') ? 'refund' : 'other';
   if (kind === 'other') return { kind, id, event };
 
   const opened = decryptResource(member(envelope, 'resource'), trust.apiV3Key);
-  if (opened === null) throw new WechatPayNoticeRefused('UNDECRYPTABLE');
+  if (opened === null) throw new WechatPayNotificationRefused('UNDECRYPTABLE');
   const resource = readJson(opened);
-  if (resource === null) throw new WechatPayNoticeRefused('MALFORMED');
-  if (member(resource, 'mchid') !== trust.mchId) throw new WechatPayNoticeRefused('WRONG_MERCHANT');
+  if (resource === null) throw new WechatPayNotificationRefused('MALFORMED');
+  if (member(resource, 'mchid') !== trust.mchId) throw new WechatPayNotificationRefused('WRONG_MERCHANT');
   if (kind === 'refund') {
     const refund = readRefund(resource, 'refund_status');
-    if (refund === null) throw new WechatPayNoticeRefused('MALFORMED');
+    if (refund === null) throw new WechatPayNotificationRefused('MALFORMED');
     return { kind, id, event, refund };
   }
-  if (member(resource, 'appid') !== trust.appId) throw new WechatPayNoticeRefused('WRONG_MERCHANT');
+  if (member(resource, 'appid') !== trust.appId) throw new WechatPayNotificationRefused('WRONG_MERCHANT');
   const transaction = readTransaction(resource, trust);
-  if (transaction === null) throw new WechatPayNoticeRefused('MALFORMED');
+  if (transaction === null) throw new WechatPayNotificationRefused('MALFORMED');
   return { kind, id, event, transaction };
 }
 

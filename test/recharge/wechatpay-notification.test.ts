@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSigner, newIdentity } from '../../local/simulators/wechatpay/identity.ts';
 import { createWechatPay } from '../../shared/recharge/wechatpay/client.ts';
-import { type NoticeRefusal, WechatPayNoticeRefused } from '../../shared/recharge/wechatpay/error.ts';
-import { decryptResource, type Notice } from '../../shared/recharge/wechatpay/notice.ts';
+import { type NotificationRefusal, WechatPayNotificationRefused } from '../../shared/recharge/wechatpay/error.ts';
+import { decryptResource, type Notification } from '../../shared/recharge/wechatpay/notification.ts';
 
 const identity = newIdentity();
 const signer = createSigner(identity);
@@ -19,7 +19,7 @@ const pay = createWechatPay(
   },
   () => {
     requests += 1;
-    return Promise.reject(new Error('a notice makes no request'));
+    return Promise.reject(new Error('a notification makes no request'));
   },
 );
 
@@ -46,29 +46,29 @@ const refund = {
 
 function envelope(content: unknown, event = 'TRANSACTION.SUCCESS', change: object = {}): string {
   const resource = { ...signer.seal(JSON.stringify(content), 'transaction'), ...change };
-  return JSON.stringify({ id: 'notice-1', event_type: event, resource_type: 'encrypt-resource', resource });
+  return JSON.stringify({ id: 'notification-1', event_type: event, resource_type: 'encrypt-resource', resource });
 }
 
-function verified(body: string, kind: 'certificate' | 'public-key' = 'public-key'): Notice {
-  return pay.verifyNotice(signer.sign(body, kind, now * 1000), Buffer.from(body), now);
+function verified(body: string, kind: 'certificate' | 'public-key' = 'public-key'): Notification {
+  return pay.verifyNotification(signer.sign(body, kind, now * 1000), Buffer.from(body), now);
 }
 
-function refusalOf(work: () => unknown): NoticeRefusal | 'accepted' {
+function refusalOf(work: () => unknown): NotificationRefusal | 'accepted' {
   try {
     work();
     return 'accepted';
   } catch (error) {
-    if (error instanceof WechatPayNoticeRefused) return error.reason;
+    if (error instanceof WechatPayNotificationRefused) return error.reason;
     throw error;
   }
 }
 
-describe('a notice', () => {
+describe('a notification', () => {
   it('of a payment gives the transaction, signed with either kind of key', () => {
     for (const kind of ['certificate', 'public-key'] as const) {
       expect(verified(envelope(transaction), kind)).toEqual({
         kind: 'payment',
-        id: 'notice-1',
+        id: 'notification-1',
         event: 'TRANSACTION.SUCCESS',
         transaction: {
           paid: true,
@@ -89,7 +89,7 @@ describe('a notice', () => {
       kind: 'refund',
       refund: { outRefundNo: 'refund-1', status: 'SUCCESS', refundFen: 100, refundedAt: '2023-11-15T22:13:20.000Z' },
     });
-    expect(verified(envelope({}, 'COUPON.USE'))).toEqual({ kind: 'other', id: 'notice-1', event: 'COUPON.USE' });
+    expect(verified(envelope({}, 'COUPON.USE'))).toEqual({ kind: 'other', id: 'notification-1', event: 'COUPON.USE' });
   });
 
   it('about money of another merchant or app is refused', () => {
@@ -120,7 +120,7 @@ describe('a notice', () => {
   it('with another serial is refused without any request', () => {
     const body = envelope(transaction);
     const headers = { ...signer.sign(body, 'certificate', now * 1000), 'Wechatpay-Serial': 'PUB_KEY_ID_0123' };
-    expect(refusalOf(() => pay.verifyNotice(headers, Buffer.from(body), now))).toBe('UNKNOWN_SERIAL');
+    expect(refusalOf(() => pay.verifyNotification(headers, Buffer.from(body), now))).toBe('UNKNOWN_SERIAL');
     expect(requests).toBe(0);
   });
 
@@ -128,7 +128,7 @@ describe('a notice', () => {
     const body = envelope(transaction).replace('{"id"', '{ "id"');
     const headers = signer.sign(body, 'certificate', now * 1000);
     const parsedAndPrinted = Buffer.from(JSON.stringify(JSON.parse(body)));
-    expect(refusalOf(() => pay.verifyNotice(headers, parsedAndPrinted, now))).toBe('BAD_SIGNATURE');
+    expect(refusalOf(() => pay.verifyNotification(headers, parsedAndPrinted, now))).toBe('BAD_SIGNATURE');
   });
 });
 
@@ -170,7 +170,7 @@ describe('the sealed part', () => {
     expect(decryptResource(known, apiV3Key.toLowerCase())).toBeNull();
   });
 
-  it('is refused in a notice that is signed but sealed with another key', () => {
+  it('is refused in a notification that is signed but sealed with another key', () => {
     const change = { ciphertext: known.ciphertext, nonce: known.nonce };
     expect(refusalOf(() => verified(envelope(transaction, 'TRANSACTION.SUCCESS', change)))).toBe('UNDECRYPTABLE');
   });
@@ -190,7 +190,7 @@ describe('whatever comes in', () => {
     );
     fc.assert(
       fc.property(anyHeaders, anyBody, (headers, bytes) => {
-        expect(reasons).toContain(refusalOf(() => pay.verifyNotice(headers, Buffer.from(bytes), now)));
+        expect(reasons).toContain(refusalOf(() => pay.verifyNotification(headers, Buffer.from(bytes), now)));
       }),
     );
     fc.assert(
@@ -211,7 +211,7 @@ describe('whatever comes in', () => {
     expect(refusalOf(() => verified(`"${'x'.repeat(65_536)}"`))).toBe('MALFORMED');
     expect(refusalOf(() => verified('['.repeat(30_000)))).toBe('MALFORMED');
     const bytes = Buffer.from([0x7b, 0xff, 0x7d]);
-    expect(refusalOf(() => pay.verifyNotice({}, bytes, now))).toBe('MALFORMED');
-    expect(refusalOf(() => pay.verifyNotice({}, 'text' as unknown as Buffer, now))).toBe('MALFORMED');
+    expect(refusalOf(() => pay.verifyNotification({}, bytes, now))).toBe('MALFORMED');
+    expect(refusalOf(() => pay.verifyNotification({}, 'text' as unknown as Buffer, now))).toBe('MALFORMED');
   });
 });
