@@ -70,7 +70,7 @@ async function timedBlock(work: Case): Promise<number[]> {
 }
 
 async function verifications(deployed: Deployed): Promise<Timing[]> {
-  const { mintAppId, provesItself, signingKey } = deployed;
+  const { mintAppId, isGenuineAppId, signingKey } = deployed;
   const appId = mintAppId();
   const privateKey = randomBytes(32).toString('base64url');
   const key = signingKey(appId, privateKey);
@@ -109,7 +109,7 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
       'access_token v1 (SHA1)': () => prove(deployed, v1, key, anyRequest),
       'access_token v2 (HMAC-SHA256, POST /recharge)': ours('/recharge', ''),
       'access_token v2 with a Chinese path and a query': ours('/recharge/订单 1', 'b=2&a=%20x'),
-      'AppID proves itself': () => provesItself(appId),
+      'AppID proves itself': () => isGenuineAppId(appId),
       'jose HS256 (jwtVerify)': () => jose.jwtVerify(hs256, secret),
       'jose RS256 (jwtVerify)': () => jose.jwtVerify(rs256, rsa.publicKey),
       'aws-jwt-verify RS256 (verifySync, key cached)': () => verifier.verifySync(rs256),

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { admit } from '../shared/admission/admission.ts';
 import { type CachePolicy, readThrough, settleReads } from '../shared/cache/cache.ts';
 import { announceIds, filterCheck } from '../shared/cache/existence-filter.ts';
-import { forget } from '../shared/cache/write.ts';
+import { invalidate } from '../shared/cache/write.ts';
 import { maintainFilter } from '../shared/data/filter-builder.ts';
 import { getResource } from '../shared/data/resources.ts';
 import { keyFamily } from '../shared/keys.ts';
@@ -28,7 +28,7 @@ const ours = (): CacheAnchor => ({
     const [found] = await readThrough([cacheKey(key)], POLICY, async () => [{ value: await load(), version: 1 }]);
     return found?.value;
   },
-  forget: (key) => forget([cacheKey(key)]),
+  forget: (key) => invalidate([cacheKey(key)]),
 });
 
 async function run() {

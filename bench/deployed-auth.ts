@@ -7,4 +7,4 @@ export {
   signaturesEqual,
   signingKey,
 } from '../shared/app/access-token.ts';
-export { mintAppId, provesItself } from '../shared/master-key.ts';
+export { isGenuineAppId, mintAppId } from '../shared/master-key.ts';

@@ -1,12 +1,12 @@
 /**
- * Stops asking an engine that does not answer: after three failures in a row calls fail at once for two seconds,
- * then one call at a time probes.
+ * Stops calling an engine that does not answer. After three failures in a row calls fail at once, and only one call in
+ * two seconds tries the engine, until one succeeds.
  */
 export class Breaker {
   private failures = 0;
   private openUntil = 0;
 
-  /** false: do not call. */
+  /** false: do not call the engine now. `now`: Unix milliseconds. */
   admits(now = Date.now()): boolean {
     if (this.failures < 3) return true;
     if (now < this.openUntil) return false;

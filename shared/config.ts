@@ -1,6 +1,6 @@
 /**
- * The only file that reads the environment. A module declares the names it needs where it is imported; a function's
- * bundle therefore holds exactly the names it uses, and a test compares them with serverless.yml.
+ * The only file that reads the environment. A module declares the variables that it needs when it is imported. So the
+ * bundle of a function holds exactly the names that it uses, and a test compares these with serverless.yml.
  */
 
 export class ConfigError extends Error {
@@ -15,7 +15,7 @@ interface Declaration {
 
 const declarations = new Map<string, Declaration>();
 
-/** Throws one ConfigError that names everything missing or malformed, so that a first deploy is mended in one go. */
+/** Throws one ConfigError that names all missing and malformed variables, so that one correction is enough. */
 export function checkConfig(): void {
   const problems = [...declarations.values()].flatMap(({ name, required, problem }) => {
     const value = process.env[name];
@@ -49,10 +49,10 @@ function declare<T>(name: string, required: boolean, parse: (value: string) => T
 
 const identity = (value: string): string => value;
 
-/** A name that must be set. Read lazily: importing a file for a test needs no environment. */
+/** A variable that must be set. It is read at the first use, so a test can import the file without an environment. */
 export const requiredText = (name: string): (() => string) => declare(name, true, identity, '');
 
-/** undefined when unset: what it switches on does not exist then. */
+/** undefined when unset: the feature that it switches on does not exist then. */
 export const optionalText = (name: string): (() => string | undefined) =>
   declare<string | undefined>(name, false, identity, undefined);
 
@@ -64,7 +64,7 @@ export const integerOr = (name: string, fallback: number): (() => number) =>
 /** 32 bytes as 64 hex digits. */
 export const requiredKey = (name: string): (() => Buffer) => declare(name, true, parseKey, Buffer.alloc(0));
 
-/** Former keys, comma separated, newest first. */
+/** Former keys of 64 hex digits, separated by commas, the newest first. */
 export const optionalKeys = (name: string): (() => Buffer[]) =>
   declare<Buffer[]>(name, false, (value) => value.split(',').map((part) => parseKey(part.trim())), []);
 

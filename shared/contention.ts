@@ -4,15 +4,18 @@ import { remainingMs } from './telemetry.ts';
 const PAUSE_MS = 10;
 
 /**
- * Repeats work on MySQL while another statement stands in its way: at most `tries` times in all, after pauses that grow
- * and vary so that two rivals part, and only while the invocation has time for the next pause.
+ * Repeats work on MySQL that failed because of another statement (a deadlock or a lock wait). `tries` counts all
+ * attempts. The pauses grow and vary, so that two competing calls do not meet again. There is no further attempt when
+ * the invocation has no time left for the pause.
  *
- * Safe to repeat is what contention leaves without a trace: one autocommit statement, or a transaction from its BEGIN.
- * Of several autocommit statements the first may be in force when the second is refused: then each of them has to be
- * harmless when it comes twice. `lostAnswers` repeats after an unknown outcome too, which only a unique key, or a guard
- * in the statement itself, makes safe.
+ * After contention nothing of the failed statement was applied. So it is safe to repeat one autocommit statement, or a
+ * transaction from its BEGIN. If `work` has several autocommit statements, the first may be applied when the second
+ * fails: then each must do no harm when it is applied twice.
  *
- * Throws what the last try threw: ContentionError when it met contention as well.
+ * `lostAnswers`: repeat also when the outcome is unknown. Only a unique key, or a condition in the statement itself,
+ * makes this safe.
+ *
+ * Throws the error of the last attempt.
  */
 export async function repeatOnContention<T>(
   work: () => Promise<T>,
@@ -24,8 +27,8 @@ export async function repeatOnContention<T>(
     } catch (error) {
       const lost = lostAnswers && error instanceof EngineError && error.outcome === 'unknown';
       const pauseMs = attempt * PAUSE_MS * (1 + Math.random());
-      const mayPass = error instanceof ContentionError || lost;
-      if (!mayPass || attempt >= tries || remainingMs(pauseMs) < pauseMs) throw error;
+      const mayRetry = error instanceof ContentionError || lost;
+      if (!mayRetry || attempt >= tries || remainingMs(pauseMs) < pauseMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }

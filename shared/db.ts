@@ -7,7 +7,7 @@ import { errorOfNumber } from './sql-errors.ts';
 import { count, countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
 
-/** The only file that touches @planetscale/database: each statement below is one HTTP request. */
+/** The only file that imports @planetscale/database. Each statement is one HTTP request. */
 
 const primaryUrl = requiredText('DATABASE_URL');
 const replicaUrl = optionalText('DATABASE_REPLICA_URL');
@@ -17,8 +17,8 @@ export type SqlValue = string | number | boolean | null | Uint8Array;
 export type Row = Record<string, unknown>;
 
 /**
- * Column values by type, the same for MySQL and MariaDB (their integer literals differ in type): integers are numbers
- * where exact, otherwise decimal strings; times are RFC 3339 UTC strings.
+ * Column values by type, the same for MySQL and MariaDB, which give integer literals different types. Integers become
+ * numbers if they are safe integers, otherwise decimal strings. Times become RFC 3339 strings in UTC.
  */
 function castColumn(field: Field, value: string | null): unknown {
   if (value === null) return null;
@@ -33,14 +33,17 @@ function castColumn(field: Field, value: string | null): unknown {
 const rfc3339 = (value: string): string =>
   `${value.slice(0, 10)}T${value.slice(11, 19)}.${(value.slice(20) || '0').padEnd(3, '0').slice(0, 3)}Z`;
 
-/** `2026-11-24T05:59:54.123Z` as MySQL takes it. Throws RangeError for what is no time. */
+/** A time in the form that MySQL accepts: `2026-11-24 05:59:54.123`. Throws RangeError for an invalid time. */
 export const sqlTime = (time: string | number | Date): string =>
   new Date(time).toISOString().replace('T', ' ').replace('Z', '');
 
-/** To the driver any JSON is an answer, and one without rows says that there are none: a lie that would be cached. */
+/**
+ * The form of a real answer. The driver accepts any JSON, and reads JSON without rows as "no rows". Without this check
+ * such an answer would be cached as "the record does not exist".
+ */
 const IS_ANSWER = /^\s*\{[\s\S]*"(?:session|error)"\s*:/;
 
-/** Statements of which the driver shall never send a second copy: an INSERT that was applied must not come again. */
+/** The driver's fetch. It sends each statement at most once, because an INSERT may already be applied. */
 async function fetchOnce(
   breaker: Breaker,
   input: string,
@@ -85,7 +88,7 @@ const clients = new Map<string, Client>();
 function clientFor(url: string): Client {
   let client = clients.get(url);
   if (!client) {
-    // One of its own: replicas that are away must not keep anyone from the primary.
+    // One breaker for each server: when the replicas are down, the primary is still called.
     const breaker = new Breaker();
     const fetch: NonNullable<Config['fetch']> = (input, init) => fetchOnce(breaker, input, init);
     const config: Config = { url, fetch, cast: castColumn as NonNullable<Config['cast']> };
@@ -95,10 +98,10 @@ function clientFor(url: string): Client {
   return client;
 }
 
-/** errno and sqlstate are in the message of PlanetScale's errors; its other words differ between servers. */
+/** PlanetScale's errors have errno and sqlstate in their message. The rest of the text differs between servers. */
 function sqlError(error: unknown): Error {
   if (error instanceof EngineError) return error;
-  // What came with status 200 is no answer of the engine: a proxy's page, or one cut off.
+  // Status 200, but not an answer of the engine: the page of a proxy, or an answer that was cut off.
   if (!(error instanceof DatabaseError)) return new EngineError('mysql', 'answer unreadable', 'unknown');
   const [, errno, sqlState = ''] = /\(errno (\d+)\) \(sqlstate (\w+)\)/.exec(error.message) ?? [];
   if (errno !== undefined) return errorOfNumber(Number(errno), sqlState);
@@ -108,19 +111,20 @@ function sqlError(error: unknown): Error {
 }
 
 export interface Written {
-  /** Matched rows for UPDATE (found rows, not changed rows), inserted rows for INSERT. */
+  /** UPDATE: the rows that matched, also those that already had the values. INSERT: the rows that were inserted. */
   rowsAffected: number;
   insertId: string;
 }
 
-/** Rows from the primary. Throws EngineError, SqlError. */
+/** Rows of one SELECT, from the primary. Throws EngineError, SqlError. */
 export async function query<T extends Row = Row>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
   return (await execute(primaryUrl(), sql, values)).rows as T[];
 }
 
 /**
- * Rows from a replica where one is configured: only for fills that a version floor protects. No replica that may be
- * read (away, broken, too far behind): the primary serves.
+ * Rows of one SELECT, from a replica where one is configured. Use it only for cache fills that a floor protects: the
+ * rows may be old. Replicas cannot be used (down, broken, too far behind): reads go to the primary. Throws EngineError,
+ * SqlError.
  */
 export async function queryReplica<T extends Row = Row>(sql: string, values: readonly SqlValue[] = []): Promise<T[]> {
   const replica = replicaUrl();
@@ -129,7 +133,7 @@ export async function queryReplica<T extends Row = Row>(sql: string, values: rea
     return (await execute(replica, sql, values)).rows as T[];
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    count('mysql.replica-away');
+    count('mysql.replica-down');
     return query(sql, values);
   }
 }
@@ -137,8 +141,8 @@ export async function queryReplica<T extends Row = Row>(sql: string, values: rea
 export const hasReplica = (): boolean => replicaUrl() !== undefined;
 
 /**
- * One autocommit statement. Throws EngineError with outcome `unknown` when it may have been applied: callers repeat
- * only what a unique key makes harmless.
+ * One autocommit statement, sent once. Throws SqlError, and EngineError with outcome `unknown` when the statement may
+ * have been applied. Repeat it then only if a unique key makes that harmless: see writeRepeatably().
  */
 export async function write(sql: string, values: readonly SqlValue[] = []): Promise<Written> {
   const { rowsAffected, insertId } = await execute(primaryUrl(), sql, values);
@@ -154,22 +158,23 @@ async function execute(url: string, sql: string, values: readonly SqlValue[]) {
 }
 
 /**
- * A statement that a unique key, or a guard of its own, makes safe to repeat: sent again after an unknown outcome, a
- * deadlock or a lock wait, three times in all.
+ * For a statement that a unique key, or a condition of its own, makes safe to repeat. It is sent again after a lost
+ * answer, a deadlock or a lock wait, three times in all. Throws EngineError, SqlError.
  */
 export const writeRepeatably = (sql: string, values: readonly SqlValue[] = []): Promise<Written> =>
   repeatOnContention(() => write(sql, values), { lostAnswers: true });
 
-/** The statements of one transaction. */
+/** Sends statements inside one transaction. */
 export interface Transaction {
   query<T extends Row = Row>(sql: string, values?: readonly SqlValue[]): Promise<T[]>;
   write(sql: string, values?: readonly SqlValue[]): Promise<Written>;
 }
 
 /**
- * BEGIN, the work's statements, COMMIT, each a request: for operators, whose changes span tables. What serves callers
- * is one statement. Begun again after a deadlock or a lock wait, three times in all. Throws EngineError with outcome
- * `unknown` only when COMMIT was not answered: before it nothing is ever applied.
+ * Runs BEGIN, the statements of `work`, and COMMIT; each is one request. It is for operators, who change several tables
+ * at once: a caller's route needs one statement only. After a deadlock or a lock wait the transaction starts again from
+ * BEGIN, three times in all, so `work` may run several times. Throws EngineError with outcome `unknown` only when
+ * COMMIT was not answered: nothing is applied before COMMIT.
  */
 export const withTransaction = <T>(work: (transaction: Transaction) => Promise<T>): Promise<T> =>
   repeatOnContention(() => runTransaction(work));
@@ -191,7 +196,7 @@ async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>)
       },
     });
   } catch (error) {
-    // Not answered: the server rolls back what nobody commits in time.
+    // ROLLBACK may fail too: the server itself rolls back a transaction that is not committed in time.
     await run('ROLLBACK').catch(() => {});
     const unknown = error instanceof EngineError && error.outcome === 'unknown';
     throw unknown ? new EngineError(error.engine, error.reason, 'not-applied') : error;

@@ -1,4 +1,7 @@
-/** Every refusal a caller may see. Stable, never translated; shared/http/error-table.ts gives each its status and texts. */
+/**
+ * All error codes that a caller may receive. They never change and are never translated. shared/http/error-table.ts
+ * gives each code its status and texts.
+ */
 export type ErrorCode =
   | 'INVALID_INPUT'
   | 'INVALID_KEY'
@@ -27,7 +30,7 @@ export type ErrorCode =
   | 'INTERNAL';
 
 export interface FieldError {
-  /** Dotted path of the member, '' for the whole. */
+  /** Path of the member with dots, such as `profile.name`; '' means the whole input. */
   path: string;
   message: string;
 }
@@ -35,16 +38,16 @@ export interface FieldError {
 interface Refusal {
   retryAfterSeconds?: number;
   errors?: FieldError[];
-  /** Further answer headers, such as RateLimit. */
+  /** Headers to add to the answer, such as RateLimit. */
   headers?: Record<string, string>;
 }
 
-/** What a caller did, or may be told. Concepts throw it; only shared/http knows status numbers. */
+/** An error that the caller may see. Concepts throw it with a code; only shared/http knows status numbers. */
 export class AppError extends Error {
   override readonly name = 'AppError';
   constructor(
     readonly code: ErrorCode,
-    /** One English sentence for the caller; without it the code's standard sentence is given. */
+    /** One English sentence for the caller. Without it the answer has the standard sentence of the code. */
     readonly detail?: string,
     readonly refusal: Refusal = {},
   ) {
@@ -52,20 +55,23 @@ export class AppError extends Error {
   }
 }
 
-/** INVALID_INPUT that names the members it is about. */
+/** INVALID_INPUT with the members that are wrong. */
 export const invalidInput = (...errors: FieldError[]): AppError => new AppError('INVALID_INPUT', undefined, { errors });
 
-/** The access_token is refused after all; from outside it looks as a refusal by API Gateway's authorizer. */
+/**
+ * The access_token is refused although the authorizer accepted it. The caller gets the same answer as from API
+ * Gateway's authorizer.
+ */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
 }
 
-/** `not-applied`: surely nothing happened. `unknown`: the engine may have done it, or may still do it. */
+/** `not-applied`: certainly nothing happened. `unknown`: the engine may have applied it, or may still apply it. */
 type Outcome = 'not-applied' | 'unknown';
 
 /**
- * An engine did not give an answer. The message is ours, never the engine's: those of both clients hold whole
- * commands with their values.
+ * An engine did not give a usable answer. The message is written here and never taken from the engine: the messages of
+ * both clients contain whole commands with their values.
  */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
@@ -78,14 +84,14 @@ export class EngineError extends Error {
   }
 }
 
-/** Another statement stood in the way (a deadlock, a lock wait): nothing was applied, and it may pass in a moment. */
+/** A deadlock or a lock wait: another statement was in progress. Nothing was applied, and a new attempt may succeed. */
 export class ContentionError extends EngineError {
   constructor() {
     super('mysql', 'contention', 'not-applied');
   }
 }
 
-/** MySQL refused a statement; nothing of it was applied. Compare `errno`, texts differ between servers. */
+/** MySQL refused a statement; nothing of it was applied. Compare `errno`: the texts differ between servers. */
 export class SqlError extends Error {
   override readonly name = 'SqlError';
   constructor(

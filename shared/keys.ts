@@ -3,16 +3,17 @@ import { stage } from './config.ts';
 import { AppError } from './errors.ts';
 
 /**
- * The key registry (row A6): `<app>:<stage>:<area>:<family>:<version>:<part>[:<part>]`. Every Redis key of the system
- * is made here from typed, encoded parts, and every family states its longest life: no key is ever without a TTL.
+ * The key registry (row A6 (key rules)). Only this file makes Redis keys. A key is
+ * `mpc:<stage>:<area>:<family>:v<version>:<part>[:<part>]`. Parts are typed and encoded. Each family declares its
+ * longest lifetime, and every key has a TTL.
  */
 declare const keyBrand: unique symbol;
-/** A key that the registry made. redis.ts takes nothing else. */
+/** A key that was made here. redis.ts accepts no other keys. */
 export type Key = string & { readonly [keyBrand]: true };
 
 type Area = 'cache' | 'lock' | 'replay' | 'session' | 'plugin' | 'hot' | 'filter';
 
-/** How a value becomes one part of a key. `text` is hashed: what a caller typed is never seen in a key. */
+/** How a value becomes one part of a key. `text` is hashed, so that no text from a caller appears in a key. */
 type PartKind = 'id' | 'text' | 'number';
 
 const APP = 'mpc';
@@ -24,7 +25,7 @@ interface Family {
   name: string;
   version: number;
   parts: PartKind[];
-  /** The longest any key of this family lives. */
+  /** The longest lifetime of a key of this family. */
   ttlSeconds: number;
 }
 
@@ -33,7 +34,7 @@ const families = new Map<string, Family>();
 const hashes = new Map<string, string>();
 const MAX_HASHES = 500;
 
-/** `~` and 128 bits of SHA-256: what free text becomes in a key. Route names come with every call, so they are kept. */
+/** `~` and 128 bits of SHA-256. Hashes of short texts are remembered: every call asks for the same route names. */
 function hashedPart(text: string): string {
   const known = hashes.get(text);
   if (known) return known;
@@ -59,7 +60,10 @@ interface KeyFamily<Parts extends Array<string | number>> {
   family: Family;
 }
 
-/** Registers a family. Throws AppError INVALID_KEY for a part that breaks the rules, before any engine is asked. */
+/**
+ * Registers a key family and returns the function that makes its keys. That function throws AppError INVALID_KEY for a
+ * part that breaks the rules, before any engine is asked.
+ */
 export function keyFamily<Parts extends Array<string | number>>(family: Family): KeyFamily<Parts> {
   const name = `${family.area}:${family.name}:v${family.version}`;
   if (families.has(name)) throw new Error(`key family ${name} is registered twice`);
@@ -76,7 +80,7 @@ export function keyFamily<Parts extends Array<string | number>>(family: Family):
 
 const KEY = /^[a-z]+:[A-Za-z0-9_-]+:([a-z]+):([a-z-]+):(v\d+)(?::[A-Za-z0-9_.~-]+)+$/;
 
-/** The check at the one entry to Redis. Throws AppError INVALID_KEY for what the registry did not make. */
+/** redis.ts checks every key with it. Throws AppError INVALID_KEY for a key that this file did not make. */
 export function checkKey(key: string): asserts key is Key {
   const match = KEY.exec(key);
   if (!match || key.length > MAX_KEY_BYTES || !families.has(`${match[1]}:${match[2]}:${match[3]}`)) {
@@ -84,5 +88,5 @@ export function checkKey(key: string): asserts key is Key {
   }
 }
 
-/** All registered families, for docs and tests. */
+/** All registered families, for the documents and the tests. */
 export const listFamilies = (): Family[] => [...families.values()];

@@ -1,6 +1,7 @@
 /**
- * L1: what a warm instance remembers, bounded in entries, bytes and age, checked on read (timers do not run in a frozen
- * Lambda). At most 5 s old; the authorizer's app record alone 60 s. Never for balances and sessions.
+ * L1: the memory of one process, limited in entries, bytes and age. The age is checked on read, because timers do not
+ * run in a frozen Lambda. Entries are at most 5 s old; only the authorizer's app record may be 60 s old. Balances and
+ * sessions are never kept here.
  */
 export class LocalCache<T> {
   private readonly entries = new Map<string, { value: T; endsAt: number; bytes: number }>();
@@ -11,6 +12,7 @@ export class LocalCache<T> {
     private readonly maxBytes = Number.POSITIVE_INFINITY,
   ) {}
 
+  /** undefined: not known, or too old. `now`: Unix milliseconds. */
   get(key: string, now = Date.now()): T | undefined {
     const entry = this.entries.get(key);
     if (!entry) return undefined;
@@ -21,7 +23,9 @@ export class LocalCache<T> {
     return entry.value;
   }
 
-  /** `since`: when its load began, so that age counts from what was true, not from when it arrived. */
+  /**
+   * `since`: Unix milliseconds at which the load began. The age counts from there: the value may have changed since.
+   */
   set(key: string, value: T, since = Date.now(), ageMs = this.maxAgeMs): void {
     this.delete(key);
     const bytes = this.maxBytes === Number.POSITIVE_INFINITY ? 0 : 2 * (key.length + JSON.stringify(value).length);

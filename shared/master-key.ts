@@ -2,8 +2,9 @@ import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes, 
 import { optionalKeys, requiredKey } from './config.ts';
 
 /**
- * The master key seals what must be read again (private keys, push secrets, merchant keys) and proves AppIDs. Former
- * master keys stay readable while `portal master-key reseal` has not been run, and go on proving the AppIDs they made.
+ * The master key encrypts secrets that the service must read again: private keys, push secrets, merchant keys. It also
+ * makes the MAC inside each AppID. Former master keys still open what was sealed with them until
+ * `portal master-key reseal` was run, and AppIDs that were made with them stay valid.
  */
 const masterKey = requiredKey('MASTER_KEY');
 const formerKeys = optionalKeys('MASTER_KEY_OLD');
@@ -16,7 +17,10 @@ export class SealError extends Error {
   override readonly name = 'SealError';
 }
 
-/** AES-256-GCM: `<master key id>.<iv>.<ciphertext and tag>`. `context` (whose secret it is) is authenticated. */
+/**
+ * Encrypts with AES-256-GCM: `<master key id>.<iv>.<ciphertext and tag>`. `context` names the record that owns the
+ * secret; it is authenticated, so a sealed secret cannot be moved to another record.
+ */
 export function seal(secret: string, context: string): string {
   const iv = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', derive(masterKey(), 'seal'), iv).setAAD(Buffer.from(context));
@@ -24,7 +28,7 @@ export function seal(secret: string, context: string): string {
   return `${keyId(masterKey())}.${iv.toString('base64url')}.${sealed.toString('base64url')}`;
 }
 
-/** Throws SealError: sealed under a key that is not in MASTER_KEY or MASTER_KEY_OLD, or for another context. */
+/** Decrypts. Throws SealError if the key is not in MASTER_KEY or MASTER_KEY_OLD, or if the context differs. */
 export function unseal(sealed: string, context: string): string {
   const [id, iv, data] = sealed.split('.');
   const key = allKeys().find((candidate) => keyId(candidate) === id);
@@ -39,7 +43,7 @@ export function unseal(sealed: string, context: string): string {
   }
 }
 
-/** Whether a sealed secret should be sealed again after the master key was changed. */
+/** true: the secret has to be sealed again, because the master key was changed. */
 export const isSealedUnderFormerKey = (sealed: string): boolean => !sealed.startsWith(`${keyId(masterKey())}.`);
 
 const APP_ID = /^([0-9a-f]{8})-([0-9a-f]{4})-(8[0-9a-f]{3})-([89ab])([0-9a-f]{3})-([0-9a-f]{12})$/;
@@ -47,7 +51,7 @@ const APP_ID = /^([0-9a-f]{8})-([0-9a-f]{4})-(8[0-9a-f]{3})-([89ab])([0-9a-f]{3}
 const appIdMac = (key: Buffer, rest: string): string =>
   createHmac('sha256', derive(key, 'app-id')).update(rest).digest('hex').slice(0, 15);
 
-/** A UUID of version 8 (row A4) whose last 60 bits are a MAC of the other 68. */
+/** A UUID of version 8 (row A4 (signature)). Its last 60 bits are a MAC of the other 68. */
 export function mintAppId(): string {
   const random = randomBytes(10).toString('hex');
   const variant = '89ab'.charAt(randomBytes(1).readUInt8(0) & 3);
@@ -56,14 +60,14 @@ export function mintAppId(): string {
   return `${rest.slice(0, 8)}-${rest.slice(8, 12)}-${rest.slice(12, 16)}-${variant}${mac.slice(0, 3)}-${mac.slice(3)}`;
 }
 
-/** Refuses an invented AppID by computation alone: no engine is asked about it. */
-export const provesItself = (appId: string): boolean => isProvenBy(allKeys(), appId);
+/** false: the AppID is invented. Only computation, so an invented AppID costs no request to an engine. */
+export const isGenuineAppId = (appId: string): boolean => isMadeWith(allKeys(), appId);
 
-/** Such an AppID is refused from the day on which the former key is in MASTER_KEY_OLD no more. */
-export const isProvenByFormerKey = (appId: string): boolean =>
-  isProvenBy(formerKeys(), appId) && !isProvenBy([masterKey()], appId);
+/** true: this AppID is refused as soon as its key is removed from MASTER_KEY_OLD. */
+export const isMadeWithFormerKey = (appId: string): boolean =>
+  isMadeWith(formerKeys(), appId) && !isMadeWith([masterKey()], appId);
 
-function isProvenBy(keys: readonly Buffer[], appId: string): boolean {
+function isMadeWith(keys: readonly Buffer[], appId: string): boolean {
   const match = APP_ID.exec(appId);
   if (!match) return false;
   const [, a, b, c, variant, macHead, macTail] = match;

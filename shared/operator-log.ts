@@ -1,14 +1,14 @@
 import { query, type SqlValue, write } from './db.ts';
 
-/** Who changed what: one row for each change an operator makes, in the change's own transaction where it has one. */
+/** The operator log: one row for each change by an operator, in the transaction of the change if there is one. */
 export interface OperatorChange {
-  /** Who did it, as the operator's machine names him. */
+  /** The operator's user name on the machine where the command ran. */
   actor: string;
-  /** `app.disable`, `lock.set`. */
+  /** Such as `app.disable` or `lock.set`. */
   action: string;
-  /** What it was done to: an AppID, a lock target, an order number. */
+  /** What was changed: an AppID, a lock target, an order number. */
   subject: string;
-  /** What else is to be known. Never a secret. */
+  /** Further facts. Never a secret. */
   detail?: Record<string, unknown>;
 }
 
@@ -17,6 +17,7 @@ export const operatorLogStatement = ({ actor, action, subject, detail = {} }: Op
   [actor.slice(0, 100), action, subject.slice(0, 200), JSON.stringify(detail)],
 ];
 
+/** Writes one row outside a transaction. Throws EngineError. */
 export async function logChange(change: OperatorChange): Promise<void> {
   await write(...operatorLogStatement(change));
 }
@@ -26,7 +27,7 @@ interface LoggedChange extends Required<OperatorChange> {
   at: string;
 }
 
-/** The latest first. */
+/** The newest changes first; all, or those of one subject. Throws EngineError. */
 export async function listChanges(options: { subject?: string | undefined; limit: number }): Promise<LoggedChange[]> {
   const { subject, limit } = options;
   const rows = await query(

@@ -4,16 +4,16 @@ import { textOr } from './config.ts';
 import { type IncomingAnswer, type OutgoingRequest, send, TransportError } from './transport.ts';
 
 /**
- * Requests to addresses that somebody else named. They go over https to public addresses only, so that nobody can have
- * this backend talk to its own network or to a cloud's metadata service. What is judged is the address that is
- * connected to, not the name: a name that answers differently the second time gains nothing. Redirects are never followed.
+ * Requests to URLs that another party chose. They go over https to public addresses only, so that no URL can lead this
+ * backend into its own network or to the cloud's metadata service. The check is on the address of the connection, not
+ * on the name: a name that resolves to another address the second time is refused too. Redirects are never followed.
  */
 
-/** `allow` for work on one machine: loopback, private addresses and plain http. */
+/** `allow` is for development on one machine: it permits loopback, private addresses and plain http. */
 const privateAddresses = textOr('PLUGIN_PRIVATE_ADDRESSES', 'refuse');
 const allowsPrivateAddresses = (): boolean => privateAddresses() === 'allow';
 
-/** IANA's special-purpose registries: what no public server answers at. */
+/** Addresses of IANA's special-purpose registries: no public server has one of them. */
 const special = new BlockList();
 for (const [net, prefix] of [
   ['0.0.0.0', 8],
@@ -45,14 +45,14 @@ for (const [net, prefix] of [
 const globalUnicast = new BlockList();
 globalUnicast.addSubnet('2000::', 3, 'ipv6');
 
-/** An IPv4 address inside IPv6 (`::ffff:10.0.0.1`) is not global unicast and so is refused with the rest. */
+/** An IPv4 address inside IPv6 (`::ffff:10.0.0.1`) is not global unicast, so it is not public. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 4) return !special.check(address, 'ipv4');
   return family === 6 && globalUnicast.check(address, 'ipv6') && !special.check(address, 'ipv6');
 }
 
-/** undefined: not a URL that this backend sends anything to. Names are judged later, when they are resolved. */
+/** undefined: this backend sends nothing to this URL. Host names are checked later, when they are resolved. */
 export function outgoingUrl(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
@@ -66,7 +66,7 @@ const publicLookup: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     const [first] = addresses ?? [];
     if (error || !first) return callback(error ?? new TransportError('unreachable', false), '', 0);
-    // One private address among public ones is no accident.
+    // Public and private addresses for one name are a sign of an attack: all are refused.
     if (!addresses.every(({ address }) => isPublicAddress(address))) {
       return callback(new TransportError('address-refused', false), '', 0);
     }
@@ -75,7 +75,7 @@ const publicLookup: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-/** As `send`, guarded. Throws TransportError, with reason `address-refused` where nothing was sent for its address. */
+/** `send()` for public addresses only. Throws TransportError; reason `address-refused`: nothing was sent. */
 export async function sendOutside(request: Omit<OutgoingRequest, 'lookup'>): Promise<IncomingAnswer> {
   if (!outgoingUrl(request.url.href)) throw new TransportError('address-refused', false);
   return send(allowsPrivateAddresses() ? request : { ...request, lookup: publicLookup });

@@ -1,5 +1,5 @@
-// The leanest of the package's entries: the same client without Node's fetch set-up and schema builders, 3 KB less of
-// each cold start. What it sends goes through our own transport in any case.
+// The smallest entry of the package: the same client without Node's fetch set-up and schema builders. It makes each
+// bundle 3 KB smaller. Requests go through our own transport in any case.
 import type { Requester } from '@upstash/redis';
 import { Redis } from '@upstash/redis/cloudflare';
 import { Breaker } from './breaker.ts';
@@ -10,7 +10,7 @@ import { Script } from './script.ts';
 import { countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
 
-/** The only file that touches @upstash/redis: each call below is one HTTP request. */
+/** The only file that imports @upstash/redis. Each call is one HTTP request. */
 
 const restUrl = requiredText('UPSTASH_REDIS_REST_URL');
 const restToken = requiredText('UPSTASH_REDIS_REST_TOKEN');
@@ -20,7 +20,9 @@ const FIRST_CALL_TIMEOUT_MS = 1_000;
 const breaker = new Breaker();
 let answered = false;
 
-/** Every script and command we send may be applied twice without harm, so one dead socket is repeated at once. */
+/**
+ * All scripts and commands may be applied twice without harm. So a request on a dead socket is sent once more at once.
+ */
 const requester: Requester = {
   async request<TResult>(request: { path?: string[]; body?: unknown }) {
     if (!breaker.admits()) throw new EngineError('redis', 'breaker open', 'not-applied');
@@ -59,7 +61,7 @@ function parseAnswer(body: Buffer): unknown {
   }
 }
 
-/** Our transport in the place of the SDK's own. Strings stay strings: by itself it would read `"123"` as a number. */
+/** The SDK with our transport. Strings stay strings: by default the SDK turns `"123"` into a number. */
 class PlainRedis extends Redis {
   constructor() {
     super({
@@ -80,7 +82,7 @@ const redis = (): PlainRedis => {
   return client;
 };
 
-/** What an error text of Redis may tell us; the text itself holds the command and goes no further. */
+/** Keeps only the error code of Redis: the text contains the command with its values, so it must not be logged. */
 function engineError(error: unknown): EngineError {
   if (error instanceof EngineError) return error;
   const text = error instanceof Error ? error.message : '';
@@ -92,7 +94,7 @@ function engineError(error: unknown): EngineError {
 
 type Argument = string | number;
 
-/** One request, or two where the server has lost its scripts. Throws EngineError. */
+/** Runs a script: one request, or two when Redis no longer has the script. Throws EngineError. */
 export async function evaluate<T>(script: Script, keys: Key[], args: Argument[]): Promise<T> {
   for (const key of keys) checkKey(key);
   if (script.loaded) {
@@ -112,8 +114,11 @@ export async function evaluate<T>(script: Script, keys: Key[], args: Argument[])
   }
 }
 
-/** A script, and plain reads behind it, in one request. Throws EngineError. */
-export async function evaluateBeside<T>(
+/**
+ * Runs a script and then GETs for `reads`, in one request, or two when Redis no longer has the script. Returns the
+ * script's answer and the values in order; null: the key is absent. Throws EngineError.
+ */
+export async function evaluateAndGet<T>(
   script: Script,
   keys: Key[],
   args: Argument[],
@@ -150,8 +155,8 @@ type Command =
   | readonly [script: Script, keys: Key[], args: Argument[]];
 
 /**
- * Several commands in one request, in this order, not atomic. A script in a batch goes with its text. A command that
- * Redis refused is an EngineError in its place.
+ * Several commands in one request, in this order, not atomic. Scripts are sent with their text. Returns one answer for
+ * each command; an EngineError stands for a command that Redis refused. Throws EngineError when the request failed.
  */
 export async function batch(commands: readonly Command[]): Promise<unknown[]> {
   if (commands.length === 0) return [];
@@ -170,7 +175,7 @@ export async function batch(commands: readonly Command[]): Promise<unknown[]> {
   return execute(pipeline);
 }
 
-/** Deletes keys in one request. Deleting is what an invalidation is: it voids leases in flight, too. */
+/** Deletes keys in one request. This also ends the leases in them. Throws EngineError. */
 export async function deleteKeys(keys: readonly Key[]): Promise<void> {
   if (keys.length === 0) return;
   for (const key of keys) checkKey(key);

@@ -1,21 +1,25 @@
 import { createHash } from 'node:crypto';
 
 declare const isLua: unique symbol;
-/** Text of a script or of a part of one. Only the tag `lua` makes it. */
+/** Text of a script, or of a part of one. Only the tag `lua` makes this type. */
 type Lua = string & { readonly [isLua]: true };
 
-/** Marks a text as Lua: the build takes comments and spare white space out of texts with this tag, and out of no other. */
+/**
+ * Marks a text as Lua. The build removes comments and spare white space from texts with this tag, and from no others.
+ */
 export const lua = (texts: TemplateStringsArray, ...parts: ReadonlyArray<Lua | number | readonly number[]>): Lua =>
   String.raw({ raw: texts }, ...parts) as Lua;
 
 /**
- * A Lua script whose keys are all declared. The first line keeps Upstash from locking the whole database for it; a
- * plain Redis does not know that flag, so gateway/upstash/gateway.ts strips it.
+ * A Lua script. All its keys are in KEYS. Its first line tells Upstash to lock only these keys and not the whole
+ * database. A plain Redis does not know this flag, so gateway/upstash/gateway.ts removes the line.
  */
 export class Script {
   readonly text: string;
   readonly sha1: string;
-  /** EVAL on a process's first call, EVALSHA after: a NOSCRIPT answer costs more than sending the text once. */
+  /**
+   * false: send EVAL with the text. true: this process has sent it, so EVALSHA is enough. It saves a NOSCRIPT answer.
+   */
   loaded = false;
   constructor(body: Lua) {
     this.text = `#!lua flags=allow-key-locking\n${body.trim()}\n`;

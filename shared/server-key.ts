@@ -1,10 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { requiredKey } from './config.ts';
 
-/** The key of what the server itself issues and recognises: session tokens, account addresses, first strings. */
+/** The secret behind what the server issues and later recognises: session tokens, account addresses, first strings. */
 const serverKey = requiredKey('SERVER_KEY');
 
-/** HMAC-SHA256 under a key of its own for each purpose; parts are length-prefixed, so that they cannot run together. */
+/**
+ * HMAC-SHA256 with a separate key for each purpose. Each part is preceded by its length, so that `ab`, `c` and `a`,
+ * `bc` give different results.
+ */
 export function serverMac(
   purpose: 'session' | 'session-origin' | 'account-address' | 'first-string',
   ...parts: Array<string | Buffer>

@@ -1,12 +1,13 @@
 import { ContentionError, EngineError, SqlError } from './errors.ts';
 
-/** Which error of ours an error number of MySQL stands for. */
+/** Turns error numbers of MySQL into the errors of this project. */
 const LOCK_WAIT_TIMEOUT = 1205;
 const DEADLOCK = 1213;
 
 /**
- * Errors that tell of the server's state, not of the statement. Full, read-only, out of time: it refused before anything
- * was applied. Shut down, connection lost, Vitess's own: nobody knows whether the statement was carried out.
+ * Errors about the state of the server, not about the statement. SERVER_REFUSES: full, read-only, or out of time;
+ * nothing was applied. SERVER_LOST: shut down, connection lost, or an error of Vitess; the statement may have been
+ * applied.
  */
 const SERVER_REFUSES = new Set([
   1021, 1037, 1038, 1040, 1041, 1114, 1129, 1135, 1203, 1206, 1226, 1290, 1317, 1792, 1836, 1969, 3024,

@@ -1,9 +1,15 @@
 import { type Key, keyFamily } from './keys.ts';
 
-/** Keys that cache-warm sweeps. They stand apart from their concepts so that it needs no secret of theirs. */
+/**
+ * Keys that cache-warm deletes when their rows change. They are here and not in the files of their concepts, so that
+ * the bundle of cache-warm needs none of the secrets of these concepts.
+ */
 export const appKey = keyFamily<[string]>({ area: 'cache', name: 'app', version: 1, parts: ['id'], ttlSeconds: 660 });
 
-/** A session's copy outlives it, so that `expired` (there, in grace) and `absent` (ask MySQL) differ at no cost. */
+/**
+ * The copy of a session stays for this long after the session expired. So Redis alone can answer "expired". Without the
+ * copy MySQL must be asked.
+ */
 export const SESSION_GRACE_SECONDS = 86_400;
 
 export const sessionKey = keyFamily<[string, string, string]>({
@@ -14,7 +20,7 @@ export const sessionKey = keyFamily<[string, string, string]>({
   ttlSeconds: 2_592_000 + SESSION_GRACE_SECONDS,
 });
 
-/** The user's version: sessions stamped with another one are asked again. */
+/** The user's version. MySQL is asked about a session whose copy has another version. */
 export const userVersionKey = keyFamily<[string]>({
   area: 'session',
   name: 'user',
@@ -24,10 +30,12 @@ export const userVersionKey = keyFamily<[string]>({
 });
 
 const plugins = keyFamily<[string]>({ area: 'cache', name: 'plugins', version: 1, parts: ['id'], ttlSeconds: 660 });
-/** The map of all plugins is one value. */
+/** One value holds the map of all plugins. */
 export const pluginsKey = (): Key => plugins('all');
 
-/** The extra user fields an app registered (row B4); its row in `apps` holds them. */
+/**
+ * The schema of the extra user fields that an app registered (row B4 (current user)). Its source is the row in `apps`.
+ */
 export const userFieldsKey = keyFamily<[string]>({
   area: 'cache',
   name: 'user-fields',
@@ -45,7 +53,7 @@ export const channelKey = keyFamily<[string]>({
 });
 
 const products = keyFamily<[string]>({ area: 'cache', name: 'products', version: 1, parts: ['id'], ttlSeconds: 3_700 });
-/** The catalogue is one value. */
+/** One value holds the catalogue. */
 export const productsKey = (): Key => products('all');
 
 const merchants = keyFamily<[string]>({

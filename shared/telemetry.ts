@@ -2,16 +2,16 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { textOr } from './config.ts';
 
 /**
- * What one invocation did, for its one log line and for deadlines. It holds no user and no secret: a handler gets
- * its user as a parameter.
+ * Facts about one invocation, for its log line and for deadlines. It never holds a user or a secret: a handler gets its
+ * user as a parameter.
  */
 export interface Invocation {
   requestId: string;
-  /** Unix milliseconds at which the Lambda is ended. */
+  /** Unix milliseconds at which AWS stops the function. */
   deadlineAt: number;
   redisRequests: number;
   mysqlRequests: number;
-  /** Stable reason codes, such as `access-token.window`, with their number. */
+  /** How often each reason code, such as `access-token.window`, was counted. */
   counts: Record<string, number>;
 }
 
@@ -31,13 +31,13 @@ export function runInvocation<T>(requestId: string, remainingMs: number, work: (
 
 export const currentInvocation = (): Invocation | undefined => invocations.getStore();
 
-/** Milliseconds this invocation may still spend on one call, at most `limitMs`. */
+/** Milliseconds that one call to an engine may take now: `limitMs`, or less near the end of the invocation. */
 export function remainingMs(limitMs: number): number {
   const invocation = invocations.getStore();
   return invocation ? Math.max(1, Math.min(limitMs, invocation.deadlineAt - Date.now() - 100)) : limitMs;
 }
 
-/** Counts a stable reason code; it goes out with the invocation's log line as a CloudWatch metric. */
+/** Counts a reason code. It becomes a CloudWatch metric through the log line of the invocation. */
 export function count(code: string, by = 1): void {
   const invocation = invocations.getStore();
   if (invocation) invocation.counts[code] = (invocation.counts[code] ?? 0) + by;
@@ -51,18 +51,18 @@ export function countRequest(engine: 'redis' | 'mysql'): void {
   else invocation.mysqlRequests++;
 }
 
-/** One JSON line. Callers pass stable codes and ids only: no token, key, body, or text of an engine. */
+/** Writes one JSON line. Pass codes and ids only: no token, no key, no body, no message of an engine. */
 export function logLine(fields: Record<string, unknown>): void {
   writeLine(fields);
 }
 
-/** Something a person must look at: money or identity does not add up. */
+/** For facts that a person must look at: money or identity is inconsistent. */
 export function alarm(code: string, fields: Record<string, unknown> = {}): void {
   count(`alarm.${code}`);
   writeLine({ level: 'alarm', code, requestId: invocations.getStore()?.requestId, ...fields });
 }
 
-/** The invocation's one line: CloudWatch Embedded Metric Format, so that counts become metrics at no request. */
+/** Writes the line of the invocation in CloudWatch Embedded Metric Format: counts become metrics without a request. */
 export function logInvocation(fields: { route: string; status: number; code?: string; ms: number }): void {
   const invocation = invocations.getStore();
   if (!invocation) return;

@@ -4,8 +4,8 @@ import type { LookupFunction } from 'node:net';
 import { remainingMs } from './telemetry.ts';
 
 /**
- * HTTP to the engines over node:https with kept sockets: less than half the CPU of global fetch per call and a
- * quarter of its cold first call (docs/performance.md).
+ * HTTP requests over node:https with sockets that are kept open. A call takes less than half the CPU of global fetch,
+ * and the first call of a process a quarter of its time (docs/performance.md).
  */
 export interface OutgoingRequest {
   url: URL;
@@ -14,14 +14,14 @@ export interface OutgoingRequest {
   body?: string | Buffer;
   timeoutMs: number;
   /**
-   * true: may be sent once more when a kept socket proves dead (after a Lambda's freeze all of them are).
-   * false: kept sockets that rested are dropped beforehand, since the request may have been applied.
+   * true: the request is sent once more when a kept socket is dead. After a freeze of the Lambda all of them are.
+   * false: sockets that were idle are closed first. The request cannot be repeated, since it may have been applied.
    */
   repeatable: boolean;
   maxAnswerBytes?: number;
-  /** Only the status is wanted: once it is there, a body that is too long, too slow or cut off changes nothing. */
+  /** Only the status is needed: a body that is too long, too slow or cut off is not an error. */
   bodyIgnored?: boolean;
-  /** Resolves the host instead of the system's own, and so decides which addresses may be connected to. */
+  /** Resolves the host name instead of the system's lookup, so it can refuse addresses. */
   lookup?: LookupFunction;
 }
 
@@ -32,7 +32,7 @@ export interface IncomingAnswer {
   body: Buffer;
 }
 
-/** No whole answer came. `sent` false: the request surely never reached the other side. */
+/** There was no complete answer. `sent` is false: the request certainly did not reach the other side. */
 export class TransportError extends Error {
   override readonly name = 'TransportError';
   constructor(
@@ -43,7 +43,7 @@ export class TransportError extends Error {
   }
 }
 
-const RESTED_MS = 4_000;
+const IDLE_MS = 4_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 interface Pool {
@@ -52,14 +52,14 @@ interface Pool {
 }
 const pools = new Map<string, Pool>();
 
-/** Plain http is for local engines only. node:http costs 20 ms to import as ESM on Node 22, hence this way. */
+/** Plain http is for local engines only. On Node 22 `import 'node:http'` takes 20 ms, so it is loaded when needed. */
 const plainHttp = () => process.getBuiltinModule('node:http');
 
 function poolFor(request: OutgoingRequest): Pool {
   const key = `${request.url.host} ${request.repeatable} ${request.lookup !== undefined}`;
   let pool = pools.get(key);
-  if (pool && !request.repeatable && Date.now() - pool.lastUsedAt > RESTED_MS) {
-    // Resting ones only: a slow answer that is still awaited keeps its socket.
+  if (pool && !request.repeatable && Date.now() - pool.lastUsedAt > IDLE_MS) {
+    // Free sockets only: a request that still waits for its answer keeps its socket.
     for (const sockets of Object.values(pool.agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
   if (!pool) {
@@ -71,7 +71,7 @@ function poolFor(request: OutgoingRequest): Pool {
   return pool;
 }
 
-/** Sends one request and reads its whole answer. Throws TransportError, nothing else. */
+/** Sends one request and reads the complete answer. Throws TransportError only. */
 export async function send(request: OutgoingRequest): Promise<IncomingAnswer> {
   const deadlineAt = Date.now() + remainingMs(request.timeoutMs);
   try {
@@ -102,7 +102,8 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
     let connected = false;
     let known: IncomingAnswer | undefined;
     let settled = false;
-    // A loop that was busy (a password hash) sees its timers before its sockets: an answer that is there gets its turn.
+    // After a long computation (a password hash) Node runs timers before sockets. setImmediate lets an answer that has
+    // arrived be read first.
     const timer = setTimeout(
       () => setImmediate(() => settled || fail(new TransportError('timeout', connected))),
       Math.max(1, deadlineAt - Date.now()),
@@ -133,7 +134,7 @@ function attempt(request: OutgoingRequest, deadlineAt: number): Promise<Incoming
       });
     });
     outgoing.on('socket', (socket) => {
-      // A request that waited for a socket gets a connected one that does not count as reused.
+      // A request that waited in the queue gets a connected socket, but reusedSocket is false for it.
       if (!socket.connecting) connected = true;
       else socket.once('connect', () => (connected = true));
     });

@@ -8,8 +8,8 @@ import { asObject } from '../session/session.ts';
 import { newUserId } from '../session/token.ts';
 
 /**
- * Accounts belong to the deployment; sessions and extra fields to (app, user). One row is one account, however its user
- * logs in, and unique keys alone decide who was first.
+ * Accounts belong to the deployment; sessions and extra fields belong to an app and a user. One row is one account,
+ * whatever the way of login. Unique keys in MySQL decide which of two parallel calls creates it.
  */
 type Identity =
   /** The login name in its normal form. */
@@ -18,7 +18,7 @@ type Identity =
   | { by: 'channel'; channel: string; channelUserId: string; address: string }
   | { by: 'address'; address: string };
 
-/** An account as a login finds it, with its live sessions at the app that asks. */
+/** An account with the data that a login needs, and with its live sessions at the calling app. */
 interface LoginAccount {
   userId: string;
   /** Login name, or the address of a channel account; null when it has neither (WeChat). */
@@ -33,7 +33,7 @@ interface LoginAccount {
   live: LiveSession[];
 }
 
-/** The one form in which a login name is kept and compared: case does not count. */
+/** Login names are stored and compared in this form: upper and lower case are equal. */
 export const normalAccount = (account: string): string => account.toLowerCase();
 
 function whereOf(identity: Identity): [column: string, value: string] {
@@ -48,7 +48,7 @@ function whereOf(identity: Identity): [column: string, value: string] {
   }
 }
 
-/** One statement. null: there is no such account. */
+/** null: there is no such account. One statement. Throws EngineError. */
 export async function findAccount(identity: Identity, appId: string): Promise<LoginAccount | null> {
   const [column, value] = whereOf(identity);
   const rows = await query(
@@ -82,7 +82,7 @@ function accountOf(first: Row, rows: Row[]): LoginAccount {
   };
 }
 
-/** A user as answers show it; `fields` only where the app registered some. */
+/** A user as answers show it. `fields` is there only if the app registered fields. */
 export function publicUser(
   user: {
     readonly userId: string;
@@ -96,7 +96,10 @@ export function publicUser(
   return { userId: user.userId, account: user.account, profile: user.profile, ...(fields && { fields }) };
 }
 
-/** Opens a session for an account that has proven itself. Throws BAD_CREDENTIALS for a disabled one. */
+/**
+ * Opens a session after the credentials were checked. `device`: at most 120 characters. Throws BAD_CREDENTIALS for a
+ * disabled account; EngineError.
+ */
 export async function logIn(account: LoginAccount, appId: string, device: string) {
   if (account.disabled) throw new AppError('BAD_CREDENTIALS');
   const { token, expiresAt, pushedOut } = await openSession(appId, account, device, account.live);
@@ -104,7 +107,7 @@ export async function logIn(account: LoginAccount, appId: string, device: string
   return { token, expiresAt, user: publicUser(account, account.fieldsSchema) };
 }
 
-/** `account`: in its normal form. Gives the new user's id. Throws ACCOUNT_EXISTS. */
+/** `account`: in its normal form. Returns the id of the new user. Throws ACCOUNT_EXISTS, EngineError. */
 export async function createAccount(
   account: string,
   passwordHash: string,
@@ -112,7 +115,7 @@ export async function createAccount(
 ): Promise<string> {
   const userId = newUserId();
   const created = await insertUser(userId, ['account', 'password_hash'], [account, passwordHash], profile);
-  // A statement that was repeated after a lost answer meets its own row: the id tells whose it is.
+  // A statement that was repeated after a lost answer finds its own row: then the id is ours.
   if (!created) {
     const [row] = await query('SELECT user_id FROM users WHERE account = ?', [account]);
     if (row?.user_id !== userId) throw new AppError('ACCOUNT_EXISTS');
@@ -120,7 +123,10 @@ export async function createAccount(
   return userId;
 }
 
-/** The account of an identity that another server vouched for. `created`: it is this call that made it. */
+/**
+ * The account of an identity that WeChat or a channel has confirmed. It is created if there is none; `created` is true
+ * only in the call that created it. Throws EngineError.
+ */
 export async function findOrCreateAccount(
   identity: Extract<Identity, { by: 'wechat' | 'channel' }>,
   appId: string,
@@ -136,12 +142,12 @@ export async function findOrCreateAccount(
     if (!inserted) await renewAddress(identity);
   }
   const account = await findAccount(identity, appId);
-  // Made by another call and erased since: whoever tries again gets an account.
-  if (!account) throw new EngineError('mysql', 'the account is gone', 'not-applied');
+  // Another call created it, and it was erased since. The next attempt creates a new account.
+  if (!account) throw new EngineError('mysql', 'the account was erased meanwhile', 'not-applied');
   return { account, created: account.userId === userId };
 }
 
-/** An address made under a former SERVER_KEY gives way to the one of today: the account stays who it was. */
+/** After SERVER_KEY was changed a channel user has a new address: it replaces the old one in the same account. */
 async function renewAddress(user: Extract<Identity, { by: 'channel' }>): Promise<void> {
   await writeRepeatably('UPDATE users SET account_address = ? WHERE channel = ? AND channel_user_id = ?', [
     user.address,
@@ -150,7 +156,7 @@ async function renewAddress(user: Extract<Identity, { by: 'channel' }>): Promise
   ]);
 }
 
-/** false: a unique key is taken. */
+/** false: another row has one of the unique values. */
 async function insertUser(userId: string, columns: string[], values: SqlValue[], profile: Record<string, unknown>) {
   try {
     await writeRepeatably(
@@ -164,7 +170,7 @@ async function insertUser(userId: string, columns: string[], values: SqlValue[],
   }
 }
 
-/** After a login whose hash was made with former parameters. Lost is harmless: the next login renews it. */
+/** Replaces a hash that was made with former parameters. MySQL is down: the login succeeds, the next one renews it. */
 export async function renewPasswordHash(userId: string, former: string, renewed: string): Promise<void> {
   await writeRepeatably('UPDATE users SET password_hash = ? WHERE user_id = ? AND password_hash = ?', [
     renewed,

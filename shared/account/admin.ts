@@ -1,7 +1,7 @@
 import { query } from '../db.ts';
 import { normalAccount } from './account.ts';
 
-/** What an operator sees of a user: no profile, no password, nothing that support does not need. */
+/** What an operator sees of a user: only what support needs, so no profile and no password. */
 interface FoundUser {
   userId: string;
   /** Login name, or the address of a channel account; null when it has neither. */
@@ -11,7 +11,10 @@ interface FoundUser {
   createdAt: string;
 }
 
-/** By what a person in distress can tell: a login name or channel address, an openid, a userId. null: there is none. */
+/**
+ * Finds a user by what a user can report: a login name or channel address, an openid, or a user id. null: there is no
+ * such user. Throws EngineError.
+ */
 export async function findUser(by: 'account' | 'openid' | 'user', value: string): Promise<FoundUser | null> {
   const columns = { account: ['account', 'account_address'], openid: ['wechat_openid'], user: ['user_id'] }[by];
   for (const column of columns) {

@@ -7,11 +7,11 @@ import { sessionKey, userVersionKey } from '../swept-keys.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 
 /**
- * What changes an account. Sessions are stamped with the user's version: a statement that moves it ends them all, in
- * MySQL at once and in Redis by the tombstone that stands before the statement.
+ * Changes of an account. Each session carries the version of its user. A statement that raises the user's version ends
+ * all sessions of the user: in MySQL at once, and in Redis through the tombstone of writeStrict().
  */
 
-/** Members that are undefined stay as they are. */
+/** Replaces profile, extra fields, or both; undefined members stay as they are. Throws EngineError. */
 export async function changeUser(
   appId: string,
   user: CurrentUser,
@@ -35,11 +35,11 @@ export async function changeUser(
   await writeStrict([sessionKey(appId, user.userId, user.sessionId)], () =>
     writeRepeatably(sql, [...(join ? [appId] : []), ...values, user.userId]),
   );
-  await forgetUserCopies([user.userId]);
+  await invalidateUserCopies([user.userId]);
 }
 
-/** Copies of a user stand in each of its sessions; after this they are taken from MySQL again. */
-async function forgetUserCopies(userIds: readonly string[]): Promise<void> {
+/** Every session of a user has a copy of the user in Redis. This removes these copies. */
+async function invalidateUserCopies(userIds: readonly string[]): Promise<void> {
   if (userIds.length === 0) return;
   const rows = await query(
     `SELECT app_id, user_id, session_id FROM sessions
@@ -47,15 +47,16 @@ async function forgetUserCopies(userIds: readonly string[]): Promise<void> {
     [...userIds],
   );
   if (rows.length === 0) return;
-  // By tombstones, not by a plain delete: another writer may be at work on the same session.
+  // Tombstones and not a plain delete, which would remove the tombstone of another writer.
   await writeStrict(rows.map(keyOfRow), async () => undefined);
 }
 
 const keyOfRow = (row: Row) => sessionKey(String(row.app_id), String(row.user_id), String(row.session_id));
 
 /**
- * The session at hand goes on, all others of the user end, at every app: one statement moves the user's version and
- * takes this session along. Throws BAD_CREDENTIALS.
+ * Changes the password. The calling session continues; all other sessions of the user end, at every app: one statement
+ * raises the user's version and also that of this session. `former`, `next`: in their normal form. Throws
+ * BAD_CREDENTIALS for a wrong former password, UNAVAILABLE when too many hashes wait; EngineError.
  */
 export async function changePassword(appId: string, user: CurrentUser, former: string, next: string): Promise<void> {
   const [row] = await query('SELECT password_hash, version FROM users WHERE user_id = ?', [user.userId]);
@@ -73,20 +74,25 @@ export async function changePassword(appId: string, user: CurrentUser, former: s
     ),
   );
   if (written.rowsAffected === 0) {
-    // Repeated after a lost answer it finds its own work done; otherwise somebody else was faster.
+    // After a lost answer the repeated statement finds its own change. Otherwise another call changed the password
+    // first.
     const [now] = await query('SELECT password_hash FROM users WHERE user_id = ?', [user.userId]);
     if (now?.password_hash !== renewed) throw new AppError('BAD_CREDENTIALS');
   }
   await revokeAllPluginTokens(user.userId);
 }
 
-/** The rows only tell whom to notify: validation knows without them. */
+/**
+ * The rows are needed only to notify plugin servers. Validation does not depend on them, so the change still succeeds.
+ */
 function noRows(error: unknown): [] {
   ignoreEngine(error);
   return [];
 }
 
-/** At every app: a token that was made under a former version of the user is dead, and plugin servers are told so. */
+/**
+ * Notifies plugin servers at every app: tokens that were made under a former version of the user are no longer valid.
+ */
 async function revokeAllPluginTokens(userId: string): Promise<void> {
   const rows = await query('SELECT DISTINCT app_id FROM sessions WHERE user_id = ? AND ends_at > NOW(3)', [
     userId,
@@ -95,12 +101,13 @@ async function revokeAllPluginTokens(userId: string): Promise<void> {
 }
 
 /**
- * Takes away whatever tells who the user was, and ends all sessions. Rows of money stay, under an id that leads to
- * nobody. The account's name, openid or channel id is free again: who logs in with it gets a new account.
+ * Erases all personal data of the user and ends all sessions. Orders and ledger entries stay, with a user id that no
+ * longer identifies a person. The login name, openid or channel id is free again: a later login with it creates a new
+ * account. Throws EngineError.
  */
 export async function eraseAccount(appId: string, user: CurrentUser): Promise<void> {
   await writeStrict([userVersionKey(user.userId), sessionKey(appId, user.userId, user.sessionId)], async () => {
-    // Fields go with the row in one statement: a write of theirs that comes between finds an erased user.
+    // The extra fields are erased in the same statement: a parallel write of fields then finds an erased user.
     await writeRepeatably(
       `UPDATE users u LEFT JOIN sessions s ON s.user_id = u.user_id LEFT JOIN user_fields f ON f.user_id = u.user_id
           SET f.fields = '{}', u.account = NULL, u.password_hash = NULL, u.wechat_openid = NULL, u.channel = NULL,
@@ -114,7 +121,10 @@ export async function eraseAccount(appId: string, user: CurrentUser): Promise<vo
   await revokeAllPluginTokens(user.userId);
 }
 
-/** For the operator: a disabled user is out with the next request, everywhere. Throws NOT_FOUND. */
+/**
+ * For the operator. Disabling ends all sessions of the user at every app, with the next request. Throws NOT_FOUND,
+ * EngineError.
+ */
 export async function setUserDisabled(userId: string, disabled: boolean): Promise<void> {
   if (!/^[A-Za-z0-9_-]{1,32}$/.test(userId)) throw new AppError('NOT_FOUND');
   const written = await writeStrict([userVersionKey(userId)], () =>

@@ -1,6 +1,6 @@
 /**
- * The passwords of at least 8 characters that head every list of breached ones, in lower case: few, since guesses
- * beyond the first hundred meet the lock rules, and the bundle carries them.
+ * The most frequent passwords in lists of breached passwords, of at least 8 characters, in lower case. A short list is
+ * enough, because lock rules stop guessing after the first hundred attempts. The list is part of the bundle.
  */
 const COMMON = new Set(
   `password passw0rd password1 password12 password123 password1234 password! p@ssw0rd p@ssword pa$$word pa55word
@@ -35,4 +35,5 @@ const COMMON = new Set(
   ),
 );
 
+/** `lowerCase`: the password in lower case. */
 export const isCommonPassword = (lowerCase: string): boolean => COMMON.has(lowerCase);

@@ -5,36 +5,40 @@ import { alarm, remainingMs } from '../telemetry.ts';
 import { isCommonPassword } from './common-passwords.ts';
 
 /**
- * Passwords (row B1): argon2id with the parameters that OWASP recommends, kept as PHC strings, so that a hash made with
- * other parameters is still verified and then renewed. One hash takes some 50 ms and 19 MB.
+ * Passwords (row B1): argon2id with the parameters that OWASP recommends. Hashes are stored as PHC strings, which
+ * contain the parameters: an older hash can still be verified, and is then renewed. One hash takes about 50 ms and 19
+ * MB.
  */
 const PARAMETERS = { memorySize: 19_456, iterations: 2, parallelism: 1, hashLength: 32 };
 const CURRENT = '$argon2id$v=19$m=19456,t=2,p=1$';
-/** Of a password that nobody knows: an unknown account costs what a wrong password costs. */
-const NOBODY = `${CURRENT}zS64nK2xNVV+UMiY3aBTOQ$HV70dsDGUCdbLIrha6zzhYncGriTuocvQPU6vX3X6bw`;
+/** Hash of a random password. It is verified for an unknown account, which then takes as long as a wrong password. */
+const DUMMY_HASH = `${CURRENT}zS64nK2xNVV+UMiY3aBTOQ$HV70dsDGUCdbLIrha6zzhYncGriTuocvQPU6vX3X6bw`;
 
 export const MIN_PASSWORD = 8;
 export const MAX_PASSWORD = 256;
 
-/** The one form in which a password is hashed: `é` typed in two ways is one password. Case and spaces stay. */
+/** Passwords are hashed in this form: two ways to type `é` are the same password. Case and spaces are kept. */
 export const normalPassword = (password: string): string => password.normalize('NFKC');
 
-/** In characters, not UTF-16 units. */
+/** `least` to MAX_PASSWORD characters, not UTF-16 units. */
 export const hasPasswordLength = (password: string, least = MIN_PASSWORD): boolean => {
   const length = [...password].length;
   return length >= least && length <= MAX_PASSWORD;
 };
 
-/** Of a normal password: whether guessers try it first. */
+/** true: guessers try this password first. `password`: in its normal form. */
 export const isGuessable = (password: string): boolean => isCommonPassword(password.toLowerCase());
 
-/** PHC string. Throws UNAVAILABLE when too many hashes wait. */
+/** Returns a PHC string. Throws UNAVAILABLE when too many hashes wait. */
 export const hashPassword = (password: string): Promise<string> =>
   inTurn(() => argon2.argon2id({ ...PARAMETERS, password, salt: randomBytes(16), outputType: 'encoded' }));
 
-/** `outdated`: right, and the hash should be made anew. `hash` null: no such account, or one without a password. */
+/**
+ * `outdated`: the password is right, and its hash should be renewed. `hash` null: there is no such account, or it has
+ * no password. Throws UNAVAILABLE when too many hashes wait.
+ */
 export async function verifyPassword(password: string, hash: string | null): Promise<'right' | 'wrong' | 'outdated'> {
-  const right = await inTurn(() => argon2.argon2Verify({ password, hash: hash ?? NOBODY }).catch(unreadable));
+  const right = await inTurn(() => argon2.argon2Verify({ password, hash: hash ?? DUMMY_HASH }).catch(unreadable));
   if (!right || hash === null) return 'wrong';
   return hash.startsWith(CURRENT) ? 'right' : 'outdated';
 }
@@ -44,10 +48,10 @@ function unreadable(): false {
   return false;
 }
 
-/** Hashes at once in a process, since each holds 19 MB, and those that may wait for their turn. */
+/** Hashes that a process computes at once, since each needs 19 MB; and how many more may wait. */
 const AT_ONCE = 2;
 const MAX_WAITING = 64;
-/** What a login needs after its hash. */
+/** Time that a login needs after its hash. */
 const RESERVE_MS = 500;
 let running = 0;
 const waiting: Array<() => void> = [];
@@ -57,7 +61,7 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   else if (waiting.length >= MAX_WAITING) throw busy();
   else await new Promise<void>((resolve) => waiting.push(resolve));
   try {
-    // A hash blocks the loop: whatever has arrived meanwhile is handled first.
+    // A hash blocks the event loop. What arrived during the previous hash is handled first.
     await new Promise((resolve) => setImmediate(resolve));
     if (remainingMs(2 * RESERVE_MS) < RESERVE_MS) throw busy();
     return await work();

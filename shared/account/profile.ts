@@ -1,14 +1,14 @@
 import * as v from 'valibot';
 import { isReservedName } from '../app/user-fields.ts';
 
-/** What a user, or the mini-program for them, keeps about them: a JSON object of the team's own making. */
+/** The profile of a user: a JSON object. The team that builds the mini-program chooses its members. */
 const MAX_PROFILE_BYTES = 8_192;
 const MAX_DEPTH = 8;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Names that mean something of their own are refused, not dropped: who sends them has something in mind. */
+/** Reserved names are refused and not dropped: the caller expects an effect that they would not have. */
 export const profileSchema = v.pipe(
   v.custom<Record<string, unknown>>(isObject, 'expected a JSON object'),
   v.check((profile) => !Object.keys(profile).some(isReservedName), 'holds a reserved name'),
@@ -19,7 +19,7 @@ export const profileSchema = v.pipe(
   ),
 );
 
-/** Extra fields as they arrive; the calling app's schema says more once it is at hand. */
+/** Extra fields before the schema of the calling app is loaded: checkUserFields() checks them later. */
 export const fieldsSchema = v.custom<Record<string, unknown>>(isObject, 'expected a JSON object');
 
 function isPlain(value: unknown, levels: number): boolean {

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { send, TransportError } from '../transport.ts';
 
-/** WeChat's code2Session: what wx.login handed to the client becomes the user's openid. */
+/** WeChat's code2Session: exchanges the code of wx.login for the user's openid. */
 const apiUrl = textOr('WECHAT_API_URL', 'https://api.weixin.qq.com');
 const appid = optionalText('WECHAT_APPID');
 const secret = optionalText('WECHAT_SECRET');
@@ -12,12 +12,15 @@ const TIMEOUT_MS = 3_000;
 const OPENID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * A code is good once, so the question is never asked twice. The session_key that comes along is dropped here: a login
- * does not need it, and what is not kept cannot leak. Throws BAD_CREDENTIALS, UNAVAILABLE.
+ * Returns the openid. The session_key of the answer is dropped: a login does not need it, and a value that is not kept
+ * cannot leak. Throws BAD_CREDENTIALS, UNAVAILABLE.
  */
 export const exchangeWechatCode = async (code: string): Promise<string> => (await fetchWechatSession(code)).openid;
 
-/** With the session_key, which signs virtual payments: it is used at once and never kept. */
+/**
+ * Returns the openid and the session_key, which signs virtual payments. Use the session_key at once and never store it.
+ * Throws BAD_CREDENTIALS, UNAVAILABLE.
+ */
 export async function fetchWechatSession(code: string): Promise<{ openid: string; sessionKey: string }> {
   const answer = await askWechat(code);
   const errcode = answer.errcode ?? 0;
@@ -29,6 +32,7 @@ export async function fetchWechatSession(code: string): Promise<{ openid: string
   throw unavailable();
 }
 
+/** Sent only once: a code is valid once, so a repeated request would be refused. */
 async function askWechat(code: string): Promise<Record<string, unknown>> {
   const [id, key] = [appid(), secret()];
   if (!id || !key) throw new AppError('UNAVAILABLE', 'WeChat login is not set up here.', { retryAfterSeconds: 3_600 });
@@ -69,7 +73,7 @@ function refusal(errcode: number): AppError {
       count(`wechat.errcode${errcode}`);
       return unavailable();
     default:
-      // Wrong appid, wrong secret, or something new: no user can mend that.
+      // Wrong appid, wrong secret, or a new error code: the operator has to look at it.
       alarm('wechat.refused', { errcode });
       return unavailable();
   }

@@ -1,7 +1,7 @@
 import type { ReadAnswer, ReadState } from '../cache/cache.ts';
 import { AppError, TokenRefused } from '../errors.ts';
 import { type ApiLock, askLock } from '../lock/api-lock.ts';
-import { evaluateBeside } from '../redis.ts';
+import { evaluateAndGet } from '../redis.ts';
 import { count } from '../telemetry.ts';
 import { pack, readApart } from './pack.ts';
 import { signatureKey } from './replay-record.ts';
@@ -9,31 +9,35 @@ import type { AdmissionRequest, CacheRead } from './request.ts';
 import { admissionScript } from './script.ts';
 
 /**
- * Admission: everything a call must pass that needs memory, in one HTTP request to Redis. The request's own id is what
- * the replay record holds, so that admission may be sent again after a lost answer without refusing or charging twice.
+ * Admission: one HTTP request to Redis does all checks of a call that need stored state. The replay record holds the id
+ * of the request. So the same request may send its admission again after a lost answer: it is neither refused nor
+ * counted twice.
  */
 export type Admission =
   | Admitted
-  /** The session's copy is not in Redis: ask MySQL, then admit again with the proof. */
+  /** The session's copy is not in Redis: ask MySQL, then send admission again with the result. */
   | { verdict: 'session-absent'; state: ReadState };
 
 export interface Admitted {
   verdict: 'admitted';
+  /** The copy of the session as it is in Redis; '' if the call has no session, or if MySQL has just confirmed it. */
   session: string;
+  /** true: the copy now lives longer, so the row in MySQL should be extended too. */
   sessionExtended: boolean;
+  /** One entry for each declared read, in order. */
   reads: ReadAnswer[];
-  /** After a success: gives back what `failure` rules charged, and sets the mark that spares this caller. */
+  /** Call it after a success: gives back what `failure` rules charged, and sets the mark of a known caller. */
   giveBack: ApiLock['giveBack'];
 }
 
 /**
- * Throws REPLAYED, LOGIN_EXPIRED, SESSION_REVOKED, LOCKED, TokenRefused; EngineError when Redis does not answer. `now`:
- * Unix milliseconds.
+ * Sends admission, and sends it again when the policy of an operator has changed. `now`: Unix milliseconds. Throws
+ * REPLAYED, LOGIN_EXPIRED, SESSION_REVOKED, LOCKED, TokenRefused; EngineError when Redis does not answer.
  */
 export async function admit(request: AdmissionRequest, now = Date.now()): Promise<Admission> {
   for (let attempt = 1; ; attempt++) {
     const lock = askLockFor(request, now);
-    const [answer, ...apart] = await evaluateBeside<string[]>(
+    const [answer, ...apart] = await evaluateAndGet<string[]>(
       admissionScript,
       ...pack(request, lock, now),
       readApart(request.reads),
@@ -44,20 +48,20 @@ export async function admit(request: AdmissionRequest, now = Date.now()): Promis
 }
 
 /**
- * Redis is down, read route: neither replay nor the session is checked here; lock rules by their own `onError`. Throws
- * LOCKED or UNAVAILABLE. `now`: Unix milliseconds.
+ * Redis is down, read route: replay cannot be checked. Each lock rule follows its own `onError`. The session is not
+ * checked here. `now`: Unix milliseconds. Throws LOCKED, UNAVAILABLE.
  */
 export function admitWithoutRedis(request: AdmissionRequest, now = Date.now()): Admitted {
   const lock = askLockFor(request, now);
   lock.applyWithoutRedis();
-  const reads: ReadAnswer[] = request.reads.map(() => ({ state: 'away', stored: '' }));
+  const reads: ReadAnswer[] = request.reads.map(() => ({ state: 'redis-down', stored: '' }));
   return { verdict: 'admitted', session: '', sessionExtended: false, reads, giveBack: lock.giveBack };
 }
 
 const askLockFor = (request: AdmissionRequest, now: number): ApiLock =>
   askLock(request, signatureKey(request.token.signature), now);
 
-/** What the script's answer means for the call. Throws what admit() throws. */
+/** Turns the script's answer into the result or the error of the call. Throws what admit() throws. */
 function judge(answer: string[], request: AdmissionRequest, lock: ApiLock, apart: Array<string | null>): Admission {
   const [verdict, first = '', second = '', third = ''] = answer;
   switch (verdict) {
@@ -97,7 +101,7 @@ function readAnswers(answer: string[], reads: readonly CacheRead[], apart: Array
     if (read.kind !== 'apart') return { state, stored: answer[5 + 2 * i] ?? '' };
     const stored = apart[next++] ?? '';
     if (state !== 'hit' && state !== 'stale' && state !== 'refresh') return { state, stored: '' };
-    // Between script and value a writer came: what it left is not ours to fill.
+    // A writer changed the key after the script: this request has no lease, so it must not fill the key.
     return /^[JZN]/.test(stored) ? { state, stored } : { state: 'bypass', stored: '' };
   });
 }

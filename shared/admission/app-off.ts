@@ -1,8 +1,9 @@
 import { keyFamily } from '../keys.ts';
 
 /**
- * Stands for as long as a warm authorizer may still hold the app's record: `off`, or the ids of its revoked keys.
- * Calls that change something are refused by it at once.
+ * The mark of an app that an operator disabled, or whose keys were revoked. Its value is `off`, or the ids of the
+ * revoked keys. A warm authorizer may accept such an app for 60 s more; because of this mark admission refuses all
+ * calls but GET at once.
  */
 export const appOffKey = keyFamily<[string]>({
   area: 'cache',

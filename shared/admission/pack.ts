@@ -6,7 +6,7 @@ import { appOffKey } from './app-off.ts';
 import { nonceKey, signatureKey, sinceKey } from './replay-record.ts';
 import type { AdmissionRequest, CacheRead, SessionCheck } from './request.ts';
 
-/** Keys and arguments in the order in which the script takes them. */
+/** Keys and arguments of the admission script, in the order in which it takes them. `now`: Unix milliseconds. */
 export function pack(request: AdmissionRequest, lock: ApiLock, now: number): [Key[], Array<string | number>] {
   const { token, reads, unsafe } = request;
   const keys: Key[] = [...lock.policies.keys];
@@ -41,7 +41,7 @@ export function pack(request: AdmissionRequest, lock: ApiLock, now: number): [Ke
   return [keys, [strings, ...args]];
 }
 
-/** Keys of values that come beside the script. */
+/** Keys of values that are read by GET after the script, in the same request. */
 export const readApart = (reads: readonly CacheRead[]): Key[] =>
   reads.flatMap(({ key, kind }) => (kind === 'apart' ? [key] : []));
 
@@ -58,6 +58,6 @@ function packSession(session: SessionCheck | undefined, keys: Key[], args: Array
   }
 }
 
-/** Which of the reads is counted as read often, from 1; 0: none, as in 63 of 64 calls. */
+/** The place of the read that is counted for the hot keys, from 1. 0: none, as in 63 of 64 calls. */
 const drawHot = (reads: readonly CacheRead[]): number =>
   reads[0]?.hot !== undefined && Math.random() * HOT_SAMPLE < 1 ? 1 + Math.floor(Math.random() * reads.length) : 0;

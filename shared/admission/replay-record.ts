@@ -2,7 +2,9 @@ import { keyFamily } from '../keys.ts';
 import { evaluate } from '../redis.ts';
 import { lua, Script } from '../script.ts';
 
-/** Replay records: what makes an access_token good once. Their keys, and since when they are known to be whole. */
+/** Replay records: because of them an access_token is valid once. Their keys, and the since marks. */
+
+/** 300 s before and 300 s after the time stamp, 10 s after it, and 10 s more for clocks that differ. */
 const RECORD_SECONDS = 620;
 export const signatureKey = keyFamily<[string]>({
   area: 'replay',
@@ -19,7 +21,7 @@ export const nonceKey = keyFamily<[string, string]>({
   ttlSeconds: RECORD_SECONDS,
 });
 
-/** When the replay records began; 16 of them, so that no key is written by all calls. */
+/** Since marks: since when the replay records are complete. There are 16, so that not all calls write one key. */
 export const sinceKey = keyFamily<[string]>({
   area: 'replay',
   name: 'since',
@@ -29,6 +31,7 @@ export const sinceKey = keyFamily<[string]>({
 });
 export const SINCE_SHARDS = '0123456789abcdef';
 
+/** KEYS: since marks. ARGV: now in seconds, life ms. Answer: how many marks were missing. */
 const keepScript = new Script(lua`
 local begun = 0
 for _, key in ipairs(KEYS) do
@@ -41,8 +44,9 @@ return begun
 `);
 
 /**
- * Keeps the marks alive through quiet days: without them the first call after one would be refused as after a flush.
- * Where they are gone the records are too, and begin now. Answers how many began. One request.
+ * Renews the since marks, also when there are no calls: without a mark calls are refused as after a flush. If a mark is
+ * missing, Redis lost its data, so the records are complete only from now on. Returns how many marks were missing. One
+ * request. Throws EngineError.
  */
 export async function keepReplayRecords(now = Date.now()): Promise<number> {
   const keys = [...SINCE_SHARDS].map((shard) => sinceKey(shard));

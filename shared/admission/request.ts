@@ -1,7 +1,7 @@
 import type { Key } from '../keys.ts';
 import type { LockCall } from '../lock/api-lock.ts';
 
-/** What a call shows to admission. */
+/** The facts of an access_token that admission needs. */
 interface TokenUse {
   appId: string;
   /** Which of the app's keys signed it. */
@@ -11,14 +11,18 @@ interface TokenUse {
   nonce: string;
   /** Unix seconds. */
   timeStamp: number;
-  /** v1 signatures are recorded by nonce too: they can be read in two ways. */
+  /** v1 signatures are also recorded by nonce: v1 joins its parts without separators, so they are ambiguous. */
   version: 1 | 2;
 }
 
-/** How the session of a call is to be judged: by its copy in Redis, or as MySQL has just proven it. */
+/**
+ * How the session of a call is checked. `check`: by its copy in Redis. `proven`: MySQL has just confirmed it; `fill` is
+ * there if this request holds the leases of both keys.
+ */
 export type SessionCheck =
   | { mode: 'check'; sessionKey: Key; userKey: Key; idleMs: number; graceMs: number }
   | { mode: 'proven'; sessionKey: Key; userKey: Key; fill?: SessionFill };
+/** The copy of the session and the user's version as they are written into Redis, with their TTLs in ms. */
 export interface SessionFill {
   copy: string;
   copyMs: number;
@@ -28,20 +32,24 @@ export interface SessionFill {
 
 export interface CacheRead {
   key: Key;
-  /** Existence filter: its key and the hashes that it must hold; absent or unfinished filters say nothing. */
+  /** Existence filter: key of its shard, and the hashes of the id. */
   filter?: { key: Key; hashes: readonly number[] };
   /**
-   * apart: the value is big and is fetched beside the script, in the same request. plain: no cache key, handed over as
-   * it is, `<life left in ms>;<value>` or '' when absent; nothing is leased.
+   * undefined: the script returns the value. apart: the value is big, so it is read by a GET after the script, in the
+   * same request. plain: not a key of the cache; the value is returned as `<remaining life in ms>;<value>`, or '' if
+   * the key is absent, and there is no lease.
    */
   kind?: 'apart' | 'plain';
-  /** Name under which a sampled hit counts towards the hot keys. */
+  /** Name for the hot keys: `<resource>:<id>`. undefined: the read is never counted. */
   hot?: string;
 }
 
 export interface AdmissionRequest extends LockCall {
   token: TokenUse;
-  /** All but GET: refused for a switched-off app at once, and after a flush for tokens stamped before it. */
+  /**
+   * All methods but GET. Such a call is refused at once if the app was disabled. After Redis was flushed it is refused
+   * if its token was signed before.
+   */
   unsafe: boolean;
   session?: SessionCheck;
   reads: readonly CacheRead[];

@@ -4,15 +4,16 @@ import { POLICIES, RULES } from '../lock/script.ts';
 import { lua, Script } from '../script.ts';
 
 /**
- * Admission in one script: replay record -> session and app-off mark -> API lock -> get-or-lease of the declared cache
- * keys. It reads everything, decides, then writes. A refusal leaves whatever comes after the refusing step uncharged
- * and untouched.
+ * Admission in one script: replay record -> session and app-off mark -> API lock -> read or lease the declared cache
+ * keys. The script reads all keys, decides, then writes. It stops at the first refusal: the steps behind it change and
+ * count nothing.
  *
  * KEYS: the string keys, read by one MGET in the order of the sections below; then filter keys; then the keys of values
- * that are read apart; then the hot counter.
- * ARGV: number of string keys, request id, now ms, then the arguments of each section (pack.ts and the lock pack them).
- * The replay record holds `<id>;<state>`, state 0 refused, 1 admitted, 2 admitted and a charge given back: the same
- * request may come again after a lost answer; once admitted it passes and is charged nothing.
+ * of kind `apart`; then the counter of hot keys. ARGV: number of string keys, request id, now ms, then the arguments of
+ * each section. pack.ts and lock/script.ts pack them.
+ *
+ * A replay record holds `<id>;<state>`. State 0: refused, 1: admitted, 2: admitted, and the charge was given back.
+ * After a lost answer the same request may come again. If it was admitted before, it passes and is not charged again.
  */
 export const admissionScript = new Script(lua`
 ${LOOK}
@@ -27,11 +28,12 @@ local function int(value) return string.format('%d', value) end
 ${POLICIES}
 ${RULES}
 
--- 1. Operator policies. The process knows another version: nothing is done, the policy is returned.
+-- 1. Operator policies. If the process knows another version of a policy, the script only returns the new one.
 local changed = changed_policies()
 if #changed > 0 then return {'policy', unpack(changed)} end
 
--- 2. Replay. Of equal calls one passes; after a flush unsafe calls stamped before it are refused.
+-- 2. Replay. Of two calls with the same token only one passes. After a flush, unsafe calls that were signed before it
+-- are refused.
 local stamp, unsafe, recordCount = number(), take() == '1', number()
 local sinceKey, since = key()
 local records, known, again = {}, false, false
@@ -46,7 +48,7 @@ for i = 1, recordCount do
 end
 since = tonumber(since or '')
 if since and unsafe and not known and stamp < since and now < (since + 300) * 1000 then return {'since'} end
--- A record that would end at once keeps nobody from coming again.
+-- The record of a token this old would end at once, so the token could be used again.
 if now >= (stamp + 310) * 1000 then return {'replayed'} end
 if not since then
   redis.call('SET', sinceKey, int(now / 1000), 'PX', 86400000)
@@ -59,7 +61,8 @@ local function finish(state, ...)
   return {...}
 end
 
--- 3. Session. 'proven': MySQL has just said that it lives; the copy lands only where no writer came between.
+-- 3. Session. 'proven': MySQL has just confirmed it. The copy is written only if the lease of this request is still
+-- there.
 local mode, session, extendTo = take(), '', false
 local sessionKey, stored, userKey, user
 if mode ~= '' then
@@ -106,8 +109,8 @@ if take() == 'off-mark' then
   end
 end
 
--- 4. What the declared reads would find; rules may count misses, so nothing is leased yet. Of a big value ('apart')
--- the head alone is read here: the value itself comes beside the script.
+-- 4. Look at the declared reads. Nothing is leased yet, because the lock may count misses and refuse. Of a value of
+-- kind 'apart' only the head is read here.
 local early, readLeaseMs, misses, filterAt, apartAt, reads = number(), number(), 0, strings, strings + number(), {}
 for i = 1, number() do
   local kind, hashes, readKey, value = take(), take()
@@ -138,7 +141,7 @@ if refused ~= 0 then
   return answer
 end
 
--- 6. Admitted: now charge, extend, lease.
+-- 6. Admitted: now charge the rules, extend the session, take the leases.
 local answer = finish('1', 'admitted', session, extendTo and '1' or '0', shadows)
 write_counts(counts)
 if extendTo then redis.call('PEXPIREAT', sessionKey, int(extendTo)) end
@@ -150,7 +153,7 @@ for _, read in ipairs(reads) do
   local shown = kind ~= 'apart' and (state == 'hit' or state == 'stale' or state == 'refresh' or state == 'plain')
   answer[#answer + 1] = shown and value or ''
 end
--- A sampled read counts when it found something: what does not exist is never hot.
+-- A read is counted only if it found a value: a record that does not exist is never hot.
 local hotIndex, hot = number(), take()
 local counted = reads[hotIndex]
 if counted and counted[2] and string.find(counted[2], '^[JZ]') then

@@ -1,7 +1,7 @@
 import { type CachePolicy, type Loaded, readThrough } from '../cache/cache.ts';
 import { query } from '../db.ts';
 import { LocalCache } from '../local-cache.ts';
-import { provesItself, unseal } from '../master-key.ts';
+import { isGenuineAppId, unseal } from '../master-key.ts';
 import { appKey } from '../swept-keys.ts';
 import { type SignatureMethod, type SigningKey, signingKey } from './access-token.ts';
 
@@ -46,7 +46,7 @@ const justRead = new LocalCache<true>(1_000, 5_000);
  * Redis, else MySQL (0, 1 or 2 requests to Redis). Throws EngineError when no engine can tell.
  */
 export const findApp = async (appId: string, now = Date.now()): Promise<App | null> =>
-  warm.get(appId, now) ?? (provesItself(appId) ? readApp(appId, now) : null);
+  warm.get(appId, now) ?? (isGenuineAppId(appId) ? readApp(appId, now) : null);
 
 /** The app as it is now, where what the process knows of it is older than 5 s; undefined: it is not. */
 export const findFresherApp = async (appId: string, now = Date.now()): Promise<App | null | undefined> =>

@@ -13,29 +13,38 @@ import { ignoreEngine } from './write.ts';
 export type { CachePolicy, Found, Load, Loaded };
 
 /**
- * Cache-aside with leases. A miss leaves a lease in the key, a fill lands only while its lease stands, and any delete
- * takes the lease away: an invalidation always wins over a load that began before it, for values and null markers
- * alike (row A7). Nothing runs after the answer.
+ * Cache-aside with leases. A miss leaves a lease in the key. A fill succeeds only while its lease is in the key, and
+ * every delete removes the lease. So an invalidation wins over every load that began before it, for values and for null
+ * markers (row A7 (null caching)). Nothing runs after the answer.
+ *
+ * A state says what this request may do with a key. `hit` to `bypass` are explained at LOOK in scripts.ts. `none`: the
+ * existence filter says that the record does not exist. `redis-down`: Redis did not answer. `plain`: the value of a
+ * read of kind `plain`, see CacheRead.
  */
-export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none' | 'away' | 'plain';
+export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none' | 'redis-down' | 'plain';
 export interface ReadAnswer {
   state: ReadState;
+  /** The value as it is in Redis; '' where the state gives none. */
   stored: string;
 }
 
-/** For what nobody looked up: it is read from the primary and fills nothing. */
+/** Stands for a key that was not looked up: its value is read from the primary, and the cache is not filled. */
 export const NOT_READ: ReadAnswer = { state: 'bypass', stored: '' };
 
 export const LEASE_MS = 5_000;
-/** With jitter at most 150 ms in all. */
+/** Waits for another request's load, 150 ms in all at most: each step is shortened by a random part. */
 const WAIT_STEPS_MS = [20, 45, 85];
 
-/** XFetch: the longer a load takes and the nearer the end, the likelier a reader refreshes early. */
+/**
+ * XFetch: a random factor, so that one reader refreshes a value before it is stale. This is more likely when a load
+ * takes long and when the end of the fresh time is near.
+ */
 export const drawEarliness = (): number => -Math.log(1 - Math.random());
 
 /**
- * Reads through the cache where no admission rides along: at most 2 requests to Redis and 1 load. Parallel reads of the
- * same keys in one invocation are one, and share what they get: it is frozen.
+ * Reads through the cache outside of admission: at most 2 requests to Redis and 1 load. Parallel reads of the same keys
+ * in one invocation share one read; therefore the result is frozen. Returns one entry for each key, in order. Throws
+ * what `load` throws, and EngineError when too many loads run without Redis.
  */
 export async function readThrough<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> {
   const { local } = policy;
@@ -61,10 +70,11 @@ async function lookUp<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promi
   return settleReads(requestId, keys, answers, policy, load);
 }
 
-/** Redis away: read the database, at most this many loads at once in a process; beyond it 503. */
+/** Redis is down, read route: a process has at most this many loads from MySQL at once. More are refused with 503. */
 const MAX_LOADS_WITHOUT_REDIS = 8;
 let loadsWithoutRedis = 0;
 
+/** Runs `load` if fewer than MAX_LOADS_WITHOUT_REDIS are running. Throws EngineError otherwise. */
 export async function withLoadCap<T>(load: () => Promise<T>): Promise<T> {
   if (loadsWithoutRedis >= MAX_LOADS_WITHOUT_REDIS) throw new EngineError('redis', 'load cap reached', 'not-applied');
   loadsWithoutRedis++;
@@ -87,7 +97,11 @@ const foundByLoad = <T>(loaded: Loaded<T>): Found<T> => ({
   cache: loaded.value === null ? 'null' : 'miss',
 });
 
-/** Turns what a lookup (or an admission) answered into values: loads what this request leased, waits for others. */
+/**
+ * Turns the answers of a lookup or of admission into values. It loads the keys that this request leased, and waits for
+ * those that other requests load. Returns one entry for each key, in order. Throws what `load` throws, unless a stale
+ * value may be served.
+ */
 export async function settleReads<T>(
   requestId: string,
   keys: readonly Key[],
@@ -95,18 +109,18 @@ export async function settleReads<T>(
   policy: CachePolicy,
   load: Load<T>,
 ): Promise<Array<Found<T>>> {
-  if (answers.some(({ state }) => state === 'away')) return readWithoutRedis(keys, load);
+  if (answers.some(({ state }) => state === 'redis-down')) return readWithoutRedis(keys, load);
   const found = answers.map((answer) => foundInCache<T>(answer));
   const corrupt = new Set(answers.flatMap(({ stored }, i) => (stored !== '' && found[i] === undefined ? [i] : [])));
   if (corrupt.size > 0) await dropCorrupt(keys, answers, corrupt);
   await awaitOthers(keys, answers, found);
 
-  const leased = answers.flatMap(({ state }, i) => (isOurs(state) && !corrupt.has(i) ? [i] : []));
+  const leased = answers.flatMap(({ state }, i) => (holdsLease(state) && !corrupt.has(i) ? [i] : []));
   const missing = found.flatMap((entry, i) => (entry === undefined || leased.includes(i) ? [i] : []));
   if (missing.length === 0) return found as Array<Found<T>>;
 
   const startedAt = Date.now();
-  // Where no fill follows that a floor could refuse, only the primary may be asked.
+  // A floor protects only what is filled into the cache. Values that are loaded without a fill come from the primary.
   const primary = !hasReplica() || missing.length > leased.length;
   try {
     const rows = await load(missing, primary);
@@ -122,14 +136,17 @@ export async function settleReads<T>(
       requestId,
       leased.map((i) => keys[i] as Key),
     ).catch(ignoreEngine);
-    return servedOn(found, missing, error);
+    return serveStale(found, missing, error);
   }
 }
 
-const isOurs = (state: ReadState): boolean => state === 'lease' || state === 'refresh';
+const holdsLease = (state: ReadState): boolean => state === 'lease' || state === 'refresh';
 
-/** Loader throws: nothing is cached, never a null marker; a stale value is served on inside its grace. */
-function servedOn<T>(found: Array<Found<T> | undefined>, missing: number[], error: unknown): Array<Found<T>> {
+/**
+ * A loader throws: nothing is cached, never a null marker. MySQL is down, cached read: served; within the grace time
+ * also when stale. Throws `error` if a key has no value at all.
+ */
+function serveStale<T>(found: Array<Found<T> | undefined>, missing: number[], error: unknown): Array<Found<T>> {
   if (missing.some((i) => found[i] === undefined)) throw error;
   count('cache.served-stale');
   return (found as Array<Found<T>>).map((entry, i) =>
@@ -137,7 +154,9 @@ function servedOn<T>(found: Array<Found<T> | undefined>, missing: number[], erro
   );
 }
 
-/** Unreadable bytes, another codec's or damaged: removed if they still stand, and treated as a miss. */
+/**
+ * Values that cannot be decoded (damaged, or of another codec) count as misses. They are deleted if still unchanged.
+ */
 async function dropCorrupt(keys: readonly Key[], answers: readonly ReadAnswer[], corrupt: Set<number>): Promise<void> {
   count('cache.corrupt', corrupt.size);
   const indexes = [...corrupt];
@@ -160,7 +179,9 @@ const foundFrom = <T>(cached: CachedValue, stale: boolean): Found<T> =>
     ? { value: null, reason: cached.reason, cache: 'null' }
     : { value: cached.value as T, reason: '', cache: stale ? 'stale' : 'hit' };
 
-/** Another request loads it: look three times in 150 ms, then read the database without filling. */
+/**
+ * Another request loads the value: look three times within 150 ms. What is still missing is then loaded, not filled.
+ */
 async function awaitOthers<T>(
   keys: readonly Key[],
   answers: readonly ReadAnswer[],

@@ -4,31 +4,33 @@ import { evaluate } from '../redis.ts';
 import { lua, Script } from '../script.ts';
 
 /**
- * Existence filter against floods of random ids (row A11): one Bloom filter per resource in Redis, cut into shards by
- * hash so that no key is read by all calls, and asked inside the admission script. It may say "perhaps" of what does
- * not exist, never "absent" of what does; while it is not there or not whole it says nothing.
+ * Existence filter against floods of random ids (row A11): one Bloom filter in Redis for each resource. The admission
+ * script asks it. It answers "certainly absent" or "perhaps there"; an id that exists is never called absent. While the
+ * filter is missing or incomplete it gives no answer.
  *
- * A shard is a string: its first byte is log2 of its bits (0: not whole), the bits follow. A process need not know
- * the size: it names seven hashes, the script takes them modulo the size that it finds. filter-builder.ts builds it.
+ * The filter is split into shards by hash, so that not all calls read one key. A shard is a string. Its first byte is
+ * log2 of its number of bits, or 0 while the shard is incomplete; the bits follow. A process does not know the size: it
+ * sends seven hashes, and the script takes them modulo the size that it finds. data/filter-builder.ts builds the
+ * filter.
  */
 export const FILTER_SHARDS = 64;
 const HASHES = 7;
-/** At most 10 bits per row: at 0.8 % of absent ids the answer is "perhaps". */
+/** log2 of the bits of a shard. With 10 bits for each row the answer is "perhaps" for 0.8 % of the absent ids. */
 export const FILTER_SIZES = [12, 15, 18, 21] as const;
 export type FilterSize = (typeof FILTER_SIZES)[number];
 const MAX_BITS = 2 ** 21;
 export const HEADER_BITS = 8;
 
-/** Kept alive by each run of cache-warm that has swept all changes; a filter that nobody tends goes. */
+/** Lifetime of a live shard. Each run of cache-warm that has swept all changes renews it; otherwise the filter ends. */
 export const LIVE_MS = 300_000;
-/** Longer than any build takes. */
+/** Lifetime of the journal and of the shards in the making: longer than a build takes. */
 export const JOURNAL_MS = 3_600_000;
 
 const shardKey = (name: string, ttlSeconds: number) =>
   keyFamily<[string, number]>({ area: 'filter', name, version: 1, parts: ['id', 'number'], ttlSeconds });
 export const liveKey = shardKey('live', LIVE_MS / 1000);
 export const buildKey = shardKey('build', JOURNAL_MS / 1000);
-/** What was announced since the last build began: ids that the build may have read past. */
+/** Ids announced since the last build began: the build may have read past them. */
 export const journalKey = keyFamily<[string]>({
   area: 'filter',
   name: 'journal',
@@ -42,21 +44,22 @@ interface FilterPlace {
   hashes: number[];
 }
 
+/** The shard of an id and its hashes; a hash is smaller than the largest size of a shard. */
 export function placeOf(resource: string, id: string): FilterPlace {
   const digest = createHash('sha256').update(`${resource}:${id}`).digest();
   const hashes = Array.from({ length: HASHES }, (_, i) => digest.readUInt32BE(4 * i) % MAX_BITS);
   return { shard: digest.readUInt32BE(28) % FILTER_SHARDS, hashes };
 }
 
-/** What admission asks: the shard's key and the hashes. */
+/** The question to the filter, for admission: the shard's key and the hashes. */
 export function filterCheck(resource: string, id: string): { key: Key; hashes: readonly number[] } {
   const { shard, hashes } = placeOf(resource, id);
   return { key: liveKey(resource, shard), hashes };
 }
 
 /**
- * Lua: ask_filter(key, hashes) is false when the filter is whole and says "absent". One command for every size there
- * is, since the size is only known with the answer.
+ * Lua. ask_filter(key, hashes) returns false if the filter is complete and says "absent". One command reads the bits
+ * for all possible sizes, because the size is known only with the answer.
  */
 export const ASK = lua`
 local sizes = {${FILTER_SIZES}}
@@ -79,6 +82,7 @@ local function ask_filter(key, hashes)
 end
 `;
 
+/** KEYS: journal, then the live shard of each id. ARGV: life ms of the journal, then `<shard>:<hashes>` of each id. */
 export const announceScript = new Script(lua`
 redis.call('SADD', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
@@ -97,9 +101,9 @@ return 1
 `);
 
 /**
- * Tells the live filter, and the one that may be in the making, of ids that are about to exist. Comes before the
- * commit, and again with each attempt: the writer waits for it, and without it nothing is written. One request.
- * Throws EngineError.
+ * Adds ids that are about to exist to the live filter, and to the journal for a filter that is being built. A writer
+ * calls it before the commit, and again with each attempt. If it fails, nothing may be written. One request. Throws
+ * EngineError.
  */
 export async function announceIds(resource: string, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;

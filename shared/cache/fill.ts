@@ -6,14 +6,15 @@ import { fillScript, giveUpScript } from './scripts.ts';
 import { encodeAbsent, encodeValue } from './value.ts';
 import { ignoreEngine } from './write.ts';
 
-/** How what was loaded comes into the cache: under its lease, or not at all. */
+/** How long the values of a key family are cached. */
 export interface CachePolicy {
-  /** After this one reader refreshes, the others are served on. */
+  /** After this time the value is stale: one reader loads it again, the others still get it. */
   freshSeconds: number;
   /** How much longer a stale value may be served while MySQL fails. */
   graceSeconds: number;
+  /** Lifetime of a null marker. */
   nullSeconds: number;
-  /** L1, for families that allow it: what this process remembers for at most 5 s. Null markers too. */
+  /** L1: this process remembers values and null markers for at most 5 s. undefined: the family does not allow it. */
   local?: LocalCache<Found<unknown>>;
 }
 
@@ -22,22 +23,24 @@ type CacheResult = 'hit' | 'miss' | 'null' | 'stale';
 export interface Found<T> {
   /** null: known not to exist. */
   value: T | null;
+  /** Why the value is null, where the loader gave a reason; otherwise ''. */
   reason: string;
   cache: CacheResult;
 }
 
-/** A row as a loader found it. null: known not to exist. */
+/** The result of a loader for one key. */
 export interface Loaded<T> {
+  /** null: known not to exist. */
   value: T | null;
   /** Row version; 0 where rows have none. */
   version: number;
-  /** Why it is absent, kept with the null marker. */
+  /** Why it is absent; kept with the null marker. */
   reason?: string;
-  /** Overrides the policy's lifetimes: what is cached must end with what it tells of. */
+  /** Replaces the lifetimes of the policy: the cache entry ends together with the thing it describes. */
   liveSeconds?: number;
 }
 
-/** Loads what is missing, in one statement for all. `fresh`: ask the primary, no replica. */
+/** Loads the values of these indexes in one statement, in order. `fresh`: ask the primary, not a replica. */
 export type Load<T> = (indexes: number[], fresh: boolean) => Promise<Array<Loaded<T>>>;
 
 const FAILED_REFRESH_PAUSE_MS = 30_000;
@@ -51,6 +54,7 @@ interface LeasedLoad<T> {
   /** Indexes of the keys that this request leased. */
   leased: readonly number[];
   policy: CachePolicy;
+  /** Unix milliseconds. */
   startedAt: number;
   loadMs: number;
   /** Whether the primary was asked, or a replica that may be behind. */
@@ -58,22 +62,25 @@ interface LeasedLoad<T> {
   load: Load<T>;
 }
 
-/** Puts what was loaded into the cache. What a replica gave and the cache did not take is asked of the primary. */
+/**
+ * Puts loaded values into the cache, under the leases of this request. Where the cache refuses a value of a replica,
+ * the value is loaded again from the primary, and replaced in `loaded`.
+ */
 export async function fill<T>(work: LeasedLoad<T>, loaded: Map<number, Loaded<T>>): Promise<void> {
-  const fits = await land(work, work.leased, loaded, work.primary);
+  const fits = await storeFills(work, work.leased, loaded, work.primary);
   if (fits.includes(0)) count('cache.lease-lost');
   if (work.primary) return;
-  // The replica may be behind a write that this reader has to see, be it below the floor or the end of the lease.
+  // Not 1: a write came between, and the replica may not have it yet. This reader has to see that write.
   const behind = work.leased.filter((_, position) => fits[position] !== 1);
   if (behind.length === 0) return;
   count('cache.replica-behind', behind.length);
   const again = await work.load(behind, true);
   behind.forEach((index, position) => void loaded.set(index, again[position] as Loaded<T>));
-  await land(work, behind, loaded, true);
+  await storeFills(work, behind, loaded, true);
 }
 
-/** The fill script's answers; empty when Redis gave none. */
-async function land<T>(
+/** Returns the answers of fillScript; empty if Redis did not answer. */
+async function storeFills<T>(
   { requestId, keys, policy, loadMs, startedAt }: LeasedLoad<T>,
   indexes: readonly number[],
   loaded: Map<number, Loaded<T>>,
@@ -89,7 +96,10 @@ async function land<T>(
   });
 }
 
-/** Value, TTL ms and version, as the fill script takes them. Every TTL is spread, by a tenth unless more is asked. */
+/**
+ * Value, TTL in ms and version, as fillScript takes them. `spread` makes TTLs random, by a tenth by default, so that
+ * keys that were filled together do not end together.
+ */
 export function fillArguments<T>(
   row: Loaded<T>,
   policy: CachePolicy,
@@ -108,7 +118,7 @@ export function fillArguments<T>(
   return [value, lifeMs, primary ? 'P' : row.version];
 }
 
-/** The load failed: leases are handed back, a stale value is served on for a while. */
+/** After a failed load: removes the leases, and lets a stale value be served for 30 s more. Throws EngineError. */
 export async function giveUp(requestId: string, keys: Key[]): Promise<void> {
   if (keys.length > 0) await evaluate(giveUpScript, keys, [requestId, Date.now(), FAILED_REFRESH_PAUSE_MS]);
 }

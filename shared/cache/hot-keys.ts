@@ -3,14 +3,14 @@ import { evaluate } from '../redis.ts';
 import { lua, Script } from '../script.ts';
 
 /**
- * Hot keys are measured (row A10): one of 64 reads that found its value counts it, inside the request that it makes
- * anyway. Scores decay with each run of cache-warm, so that what is no longer read leaves the table.
+ * Hot keys are found by measuring (row A10). One of 64 successful reads is counted, inside the admission request, so it
+ * costs no request of its own. Scores decay with each run of cache-warm: keys that are no longer read leave the table.
  */
 const SHARDS = 8;
 export const HOT_SAMPLE = 64;
 const KEPT_PER_SHARD = 500;
 const DECAY = 0.8;
-/** Three minutes after its only sampled read a key is forgotten. */
+/** Keys with a lower score are removed. A key that was counted once has a lower score after three minutes. */
 const FORGOTTEN_BELOW = 0.6;
 
 const hotKey = keyFamily<[number]>({
@@ -24,12 +24,15 @@ const hotKeys = (): Key[] => Array.from({ length: SHARDS }, (_, shard) => hotKey
 export const anyHotKey = (): Key => hotKey(Math.floor(Math.random() * SHARDS));
 
 interface HotRecord {
-  /** As its read named it: `<resource>:<id>`. */
+  /** `<resource>:<id>`. */
   name: string;
   /** Estimated from the sample. */
   readsPerMinute: number;
 }
 
+/**
+ * KEYS: the shards. ARGV: factor, lowest score to keep, number of keys to keep, life ms. Answer: members and scores.
+ */
 const decayScript = new Script(lua`
 local answer = {}
 for i, key in ipairs(KEYS) do
@@ -45,19 +48,20 @@ end
 return answer
 `);
 
+/** KEYS: the shards. ARGV: number of keys to read of each. Answer: members and scores. */
 const readScript = new Script(lua`
 local answer = {}
 for i, key in ipairs(KEYS) do answer[i] = redis.call('ZREVRANGE', key, 0, tonumber(ARGV[1]) - 1, 'WITHSCORES') end
 return answer
 `);
 
-/** Lets the scores decay, once a minute. The hottest first. One request. */
+/** Lets the scores decay; called once a minute. Returns the hottest records first. One request. Throws EngineError. */
 export async function decayHotKeys(limit: number): Promise<HotRecord[]> {
   const args = [DECAY, FORGOTTEN_BELOW, KEPT_PER_SHARD, hotKey.family.ttlSeconds * 1000];
   return hottest(await evaluate<string[][]>(decayScript, hotKeys(), args), limit);
 }
 
-/** The table as it stands, the hottest first. One request. */
+/** Reads the table without changing it. Returns the hottest records first. One request. Throws EngineError. */
 export async function readHotKeys(limit: number): Promise<HotRecord[]> {
   return hottest(await evaluate<string[][]>(readScript, hotKeys(), [KEPT_PER_SHARD]), limit);
 }
@@ -70,7 +74,7 @@ function hottest(shards: string[][], limit: number): HotRecord[] {
       scores.set(name, (scores.get(name) ?? 0) + Number(shard[i + 1]));
     }
   }
-  // A key read r times a minute settles at r / 64 / (1 - decay).
+  // A key that is read r times a minute reaches the score r / 64 / (1 - decay).
   return [...scores]
     .map(([name, score]) => ({ name, readsPerMinute: Math.round(score * HOT_SAMPLE * (1 - DECAY)) }))
     .sort((a, b) => b.readsPerMinute - a.readsPerMinute || (a.name < b.name ? -1 : 1))

@@ -1,11 +1,11 @@
 import { lua, Script } from '../script.ts';
 
-/** The Lua side of the cache: the forms of stored values are described in cached-value.ts. */
+/** The Lua scripts of the cache. value.ts describes the forms of stored values. */
 
 /**
- * look(): what request `id` may do about a stored value. take_lease(): the write that claims it.
- * States: hit, stale (another refreshes it), refresh (this request refreshes it), lease (this request loads it),
- * wait (another loads it), bypass (a writer is at work: read the primary, fill nothing).
+ * look() says what request `id` may do with a stored value. take_lease() writes the lease of a `lease` or `refresh`.
+ * States: hit; stale (another request refreshes the value); refresh (this request refreshes it); lease (this request
+ * loads it); wait (another request loads it); bypass (a writer is at work: read the primary, fill nothing).
  */
 export const LOOK = lua`
 local function look(value, id, now, early, ahead)
@@ -60,8 +60,9 @@ return answer
 `);
 
 /**
- * Warming: claims what is missing, and what goes stale within ARGV[4] ms. Null markers, tombstones and what others load
- * are left alone. KEYS; ARGV: id, now ms, lease ms, ahead ms. Answer for each: 1 claimed, 0 not.
+ * For warming: takes leases for keys that are missing or become stale within ARGV[4] ms. Null markers, tombstones and
+ * keys that others load are not changed. KEYS: cache keys. ARGV: id, now ms, lease ms, ahead ms. Answer for each: 1
+ * leased, 0 not.
  */
 export const claimScript = new Script(lua`
 ${LOOK}
@@ -79,9 +80,9 @@ return answer
 `);
 
 /**
- * Rows were changed: their keys go, and with them leases in flight; under replicas each leaves a floor that a fill has
- * to reach. A tombstone stays, since its writers still work. KEYS; ARGV: 0, or the life ms of a floor; then a row
- * version for each key.
+ * Rows were changed: deletes their keys, which also ends leases. Where replicas are used each key gets a floor instead,
+ * so that no fill is older than this version. A tombstone stays, because its writers are still at work. KEYS: cache
+ * keys. ARGV: life ms of a floor, or 0 for none; then a row version for each key.
  */
 export const sweepScript = new Script(lua`
 local floorMs = tonumber(ARGV[1])
@@ -89,7 +90,7 @@ for i, key in ipairs(KEYS) do
   local stored = redis.pcall('GET', key)
   if type(stored) == 'table' then redis.call('DEL', key) stored = nil end
   if stored and string.sub(stored, 1, 1) == 'T' then
-    -- nothing
+    -- Tombstone: not changed.
   elseif floorMs > 0 then
     local floor = stored and (string.match(stored, '^F(%d+)$') or string.match(stored, '^L[^;]+;F(%d+)$'))
     floor = math.max(tonumber(floor or '0'), tonumber(ARGV[i + 1]))
@@ -102,9 +103,10 @@ return 1
 `);
 
 /**
- * fits(): whether a fill by `id` may land on what is stored now. 1 yes; 0 the lease was lost (somebody invalidated);
- * 2 it came from a replica that is behind what was written. version: 'P' for what the primary gave, which always fits;
- * else of the replica's row, '' where the replica has none.
+ * fits() says whether a fill by `id` may replace the stored value. 1: yes. 0: the lease is gone, because of an
+ * invalidation. 2: the value comes from a replica, and its version is below the floor or below the stored version.
+ * `version`: 'P' for a value of the primary, which needs no minimum; otherwise the version of the replica's row, '' if
+ * the replica has no row.
  */
 const FITS = lua`
 local function fits(stored, id, version)
@@ -120,8 +122,9 @@ end
 `;
 
 /**
- * KEYS: cache keys. ARGV: id, then for each key value, TTL ms and version as fits() takes it; answers of fits().
- * A null marker stays as long as the floor it replaces: a replica may still show the row that was deleted.
+ * KEYS: cache keys. ARGV: id; then for each key value, TTL ms, and version as fits() takes it. Answer: that of fits()
+ * for each key. A null marker lives at least as long as the floor that it replaces: a replica may still have the
+ * deleted row.
  */
 export const fillScript = new Script(lua`
 ${FITS}
@@ -140,7 +143,10 @@ end
 return answer
 `);
 
-/** The load failed. A lease is handed back; a stale value is served on for a while. KEYS; ARGV: id, now ms, pause ms. */
+/**
+ * The load failed: removes a lease, and keeps its floor. A stale value counts as fresh for ARGV[3] ms more, so that it
+ * is served. KEYS: cache keys. ARGV: id, now ms, pause ms.
+ */
 export const giveUpScript = new Script(lua`
 local id = ARGV[1]
 for _, key in ipairs(KEYS) do
@@ -161,7 +167,9 @@ end
 return 1
 `);
 
-/** A writer of a strict family begins: it joins the set of writers in each tombstone. KEYS; ARGV: writer, life ms. */
+/**
+ * A writer of a strict family begins: adds it to the tombstone of each key. KEYS: cache keys. ARGV: writer, life ms.
+ */
 export const beginWriteScript = new Script(lua`
 for _, key in ipairs(KEYS) do
   local stored = redis.call('GET', key)
@@ -173,7 +181,10 @@ end
 return 1
 `);
 
-/** It ends: the last writer deletes the key, so that the next reader loads what was committed. KEYS; ARGV: writer. */
+/**
+ * A writer of a strict family ends: removes it from each tombstone. The last writer deletes the key, so that the next
+ * reader loads the committed row. KEYS: cache keys. ARGV: writer.
+ */
 export const endWriteScript = new Script(lua`
 for _, key in ipairs(KEYS) do
   local stored = redis.call('GET', key)
@@ -188,7 +199,9 @@ end
 return 1
 `);
 
-/** Values that nobody can read: gone, unless something else stands there by now. KEYS; ARGV: what was read of each. */
+/**
+ * Deletes unreadable values, unless the key has changed since. KEYS: cache keys. ARGV: the value that was read of each.
+ */
 export const dropScript = new Script(lua`
 for i, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[i] then redis.call('DEL', key) end

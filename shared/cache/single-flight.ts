@@ -1,11 +1,12 @@
 import { currentInvocation, type Invocation } from '../telemetry.ts';
 
 /**
- * Parallel reads of one thing inside one invocation are one read. Never across invocations: the later one may have
- * begun after a write that the earlier load did not see.
+ * Parallel reads of the same thing in one invocation share one read. Invocations never share reads: the second may
+ * begin after a write that the load of the first did not see.
  */
 const flights = new WeakMap<Invocation, Map<string, Promise<unknown>>>();
 
+/** Runs `work`, or waits for the run of the same name. The result is frozen, because it is shared. */
 export async function oncePerInvocation<T>(name: string, work: () => Promise<T>): Promise<T> {
   const invocation = currentInvocation();
   if (!invocation) return work().then(deepFreeze);
@@ -20,7 +21,7 @@ export async function oncePerInvocation<T>(name: string, work: () => Promise<T>)
   return flight;
 }
 
-/** Whoever writes makes reads that began before no longer good enough for those that follow. */
+/** Call it after a write: later reads of this invocation must not share a read that began before the write. */
 export function forgetFlights(): void {
   const invocation = currentInvocation();
   if (invocation) flights.delete(invocation);

@@ -1,25 +1,27 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
 /**
- * What a cache key holds. The first letter is the kind, so that no stored value can be taken for a marker:
+ * The forms of a value in a cache key. The first letter is the kind, so no stored value can look like a marker:
  *
  *     J1;<soft>;<delta>;<version>;<refresh>;<payload>   JSON          Z1;...  deflated and base64
- *     N1;<soft>;<delta>;<version>;<refresh>;<reason>    known absent (row A7)
- *     L<request>[;F<version>]                           a lease: this request loads the value
- *     T<writer>,<writer>                                a tombstone: these writers are at work
- *     F<version>                                        a floor: a fill needs a row at least this new
+ *     N1;<soft>;<delta>;<version>;<refresh>;<reason>    null marker: known not to exist (row A7 (null caching))
+ *     L<request>[@<until>;F<version>]                   lease: this request loads the value
+ *     T<writer>,<writer>                                tombstone: these writers are at work
+ *     F<version>                                        floor: a fill from a replica needs at least this row version
  *
- * soft: Unix milliseconds after which one reader refreshes it. delta: milliseconds the load took (XFetch). version:
- * of the row. refresh: `<request>@<until>` while one reader refreshes. Lua reads the same form (cache-scripts.ts).
+ * soft: Unix milliseconds after which one reader refreshes the value. delta: milliseconds that the load took (XFetch).
+ * version: of the row. refresh: `<request>@<until>` while one reader refreshes it. Lua reads the same forms
+ * (scripts.ts).
  */
 const CODEC = '1';
 const COMPRESS_FROM_BYTES = 2_048;
 
 export interface CachedValue {
-  /** undefined: known absent. */
+  /** undefined: known not to exist. */
   value: unknown;
-  /** Of a null marker: why it is absent, '' when simply not there. */
+  /** Of a null marker: why the value does not exist, '' without a special reason. */
   reason: string;
+  /** Unix milliseconds after which the value is stale. */
   softAt: number;
   version: number;
 }
@@ -41,7 +43,7 @@ export function encodeValue(value: unknown, meta: ValueHead): string {
 
 export const encodeAbsent = (meta: ValueHead, reason = ''): string => `N${head(meta)}${reason}`;
 
-/** undefined: not a value of this codec (another version, corrupt): the caller treats it as a miss. */
+/** undefined: not a value of this codec (another version, or damaged). The caller treats it as a miss. */
 export function decodeValue(stored: string): CachedValue | undefined {
   const match = /^([JZN])1;(\d+);(\d+);(\d+);[^;]*;/.exec(stored);
   if (!match) return undefined;
@@ -51,7 +53,7 @@ export function decodeValue(stored: string): CachedValue | undefined {
   if (kind === 'N') return { ...common, value: undefined, reason: payload };
   try {
     const json = kind === 'J' ? payload : inflateRawSync(Buffer.from(payload, 'base64')).toString('utf8');
-    // A reviver visits every member; most values have nothing for it to do.
+    // A reviver visits every member, which is slow. Most values have no tagged member.
     const value = json.includes('{"$') ? JSON.parse(json, untagSpecial) : JSON.parse(json);
     return { ...common, value, reason: '' };
   } catch {
@@ -59,7 +61,10 @@ export function decodeValue(stored: string): CachedValue | undefined {
   }
 }
 
-/** JSON has no BigInt and no bytes: they travel as a one-member object with a name that no data of ours has. */
+/**
+ * JSON has no BigInt and no bytes. They are stored as an object with one member of a special name. Data that looks like
+ * such an object is stored under ESCAPED.
+ */
 const BIGINT = '$bigint';
 const BYTES = '$bytes';
 const ESCAPED = '$escaped';
@@ -85,7 +90,7 @@ function untagSpecial(_key: string, value: unknown): unknown {
   return Object.fromEntries(value[ESCAPED] as Array<[string, unknown]>);
 }
 
-/** A plain read of admission: the value as stored and how long it still lives. undefined: the key is absent. */
+/** Parses a read of kind `plain`: the value, and its remaining life in ms. undefined: the key is absent. */
 export function decodePlain(read: string): { leftMs: number; value: string } | undefined {
   const end = read.indexOf(';');
   return end < 0 ? undefined : { leftMs: Number(read.slice(0, end)), value: read.slice(end + 1) };

@@ -7,66 +7,68 @@ import { count } from '../telemetry.ts';
 import { beginWriteScript, endWriteScript, sweepScript } from './scripts.ts';
 import { forgetFlights } from './single-flight.ts';
 
-/** How writers keep the cache true: a write and the keys it spoils are one call. */
+/** How writers keep the cache correct: one call runs the write and deletes the keys of the changed rows. */
 
-/** Longer than any statement that a client gave up on may still run. */
+/** Longer than a statement may still run after its client has given up. */
 const TOMBSTONE_MS = 35_000;
 /** Longer than the 30 s that a replica may be behind and still be read. */
 export const FLOOR_MS = 60_000;
 
-/** No row of a replica reaches it: the next fill comes from the primary. */
+/** A floor that no row version reaches: the next fill must come from the primary. */
 const PRIMARY_ONLY = Number.MAX_SAFE_INTEGER;
 
 /**
- * Deletes keys, which also voids every lease in flight. Call it after the commit. Under replicas each key leaves a
- * floor instead of nothing: the version that was written, where it is known, is the least that a replica must show.
+ * Deletes keys, which also ends their leases. Call it after the commit. Where replicas are used each key gets a floor:
+ * the row version that was written. Without `versions` the next fill must come from the primary. Throws EngineError.
  */
-export async function forget(keys: readonly Key[], versions: readonly number[] = []): Promise<void> {
+export async function invalidate(keys: readonly Key[], versions: readonly number[] = []): Promise<void> {
   forgetFlights();
   if (!hasReplica() || keys.length === 0) return deleteKeys(keys);
   await evaluate(sweepScript, [...keys], [FLOOR_MS, ...keys.map((_, index) => versions[index] ?? PRIMARY_ONLY)]);
 }
 
 /**
- * The write and the keys it spoils are one call: commit, then delete them all in one request; also when the outcome is
- * unknown, since it may have been applied. A delete that fails or never comes is made up for by cache-warm, which
- * sweeps the rows changed since its last run.
+ * Runs a write, then deletes the keys of the changed rows in one request. Keys that are given as a list are also
+ * deleted when the outcome is unknown, since the write may have been applied. If the delete fails or the process ends
+ * before it, cache-warm deletes the keys: it sweeps all rows changed since its last run. Throws what `work` throws.
  */
 export async function writeThrough<T>(
   work: () => Promise<T>,
-  spoiled: readonly Key[] | ((result: T) => readonly Key[]),
+  changedKeys: readonly Key[] | ((result: T) => readonly Key[]),
 ): Promise<T> {
   let result: T;
   try {
     result = await work();
   } catch (error) {
     const unknown = error instanceof EngineError && error.outcome === 'unknown';
-    if (unknown && typeof spoiled !== 'function') await forgetPatiently(spoiled);
+    if (unknown && typeof changedKeys !== 'function') await invalidateWithRetries(changedKeys);
     throw error;
   }
-  await forgetPatiently(typeof spoiled === 'function' ? spoiled(result) : spoiled);
+  await invalidateWithRetries(typeof changedKeys === 'function' ? changedKeys(result) : changedKeys);
   return result;
 }
 
-/** Until the next sweep a lost delete means old values, so a Redis that stalled for a moment is asked again. */
+/** A lost delete leaves old values in the cache until the next sweep. So the delete is tried again twice. */
 const RETRY_PAUSES_MS = [60, 180];
 
-async function forgetPatiently(keys: readonly Key[]): Promise<void> {
+async function invalidateWithRetries(keys: readonly Key[]): Promise<void> {
   for (const pause of RETRY_PAUSES_MS) {
     try {
-      return await forget(keys);
+      return await invalidate(keys);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
-  await forget(keys).catch(ignoreEngine);
+  await invalidate(keys).catch(ignoreEngine);
 }
 
 /**
- * For strict families (sessions, permissions, app records): a tombstone that holds the set of its writers stands
- * before the transaction, so that overlapping or dying writers leave nothing stale. It outlives any statement; after
- * an unknown outcome it is left to end by itself. Redis away: the write is refused (EngineError), nothing changes.
+ * A write to a strict family (sessions, user versions, app records, the plugin map). It puts a tombstone into the keys
+ * before it runs `work`. The tombstone lists all writers at work, so overlapping writers leave nothing stale. It lives
+ * longer than a statement may run: also a writer that crashes leaves nothing stale. After an unknown outcome it stays
+ * until its end. Redis is down, write route: throws EngineError (503 to the caller), and `work` does not run. Throws
+ * what `work` throws.
  */
 export async function writeStrict<T>(keys: readonly Key[], work: () => Promise<T>): Promise<T> {
   const writer = randomUUID().slice(0, 18);
@@ -88,7 +90,10 @@ export async function writeStrict<T>(keys: readonly Key[], work: () => Promise<T
 const endWrite = (keys: readonly Key[], writer: string): Promise<unknown> =>
   evaluate(endWriteScript, [...keys], [writer]);
 
-/** A cache write that failed is made up for by its TTL and by cache-warm; what the caller asked for stands. */
+/**
+ * For a cache write that failed after the real work succeeded: counts an EngineError and throws any other error. The
+ * old entry ends by its TTL, or cache-warm deletes it.
+ */
 export function ignoreEngine(error: unknown): void {
   if (!(error instanceof EngineError)) throw error;
   count('cache.write-failed');

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { announceIds } from '../cache/existence-filter.ts';
-import { forget, writeThrough } from '../cache/write.ts';
+import { invalidate, writeThrough } from '../cache/write.ts';
 import { writeRepeatably } from '../db.ts';
 import { invalidInput } from '../errors.ts';
 import { checkId, deleteStatement, putStatement, resourceKey } from './records.ts';
@@ -38,5 +38,5 @@ export async function deleteResource(resource: Resource, id: string): Promise<bo
 export async function invalidateResource(resource: Resource, ids: readonly string[]): Promise<void> {
   ids.forEach(checkId);
   if (resource.filtered) await announceIds(resource.name, ids);
-  await forget(ids.map((id) => resourceKey(resource, id)));
+  await invalidate(ids.map((id) => resourceKey(resource, id)));
 }

@@ -1,6 +1,6 @@
 import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, NOT_READ, type ReadAnswer, settleReads } from '../cache/cache.ts';
-import { forget, ignoreEngine } from '../cache/write.ts';
+import { ignoreEngine, invalidate } from '../cache/write.ts';
 import { keyFamily } from '../keys.ts';
 import { ASSET } from './catalogue.ts';
 import { lastEntry } from './ledger.ts';
@@ -48,4 +48,4 @@ export async function balanceFrom(
 }
 
 /** After money moved, before it is acknowledged. A Redis that is away loses nothing: the key ends by itself. */
-export const forgetBalance = (wallet: string): Promise<void> => forget([balanceKey(wallet)]).catch(ignoreEngine);
+export const forgetBalance = (wallet: string): Promise<void> => invalidate([balanceKey(wallet)]).catch(ignoreEngine);

@@ -4,7 +4,7 @@ import { LEASE_MS } from '../cache/cache.ts';
 import { fillArguments } from '../cache/fill.ts';
 import { decayHotKeys } from '../cache/hot-keys.ts';
 import { claimScript, fillScript, giveUpScript } from '../cache/scripts.ts';
-import { forget } from '../cache/write.ts';
+import { invalidate } from '../cache/write.ts';
 import { type FilterStep, maintainFilter } from '../data/filter-builder.ts';
 import { loadResources, newestIds, resourceKey } from '../data/records.ts';
 import { allResources, type Resource } from '../data/resources.ts';
@@ -115,7 +115,7 @@ async function warm(resource: Resource, ids: string[]): Promise<number> {
   });
   // Never a null marker: what is gone is left for a reader to find out.
   const gone = claimed.flatMap((index, position) => (rows[position]?.value == null ? [keys[index]] : []));
-  await forget(gone as typeof keys);
+  await invalidate(gone as typeof keys);
   if (alive.length === 0) return 0;
   const fills = alive.flatMap(({ row }) =>
     fillArguments(row, resource.cache, loadMs, now, { primary: true, spread: 0.2 }),

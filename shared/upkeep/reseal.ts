@@ -2,7 +2,7 @@ import { sealContext as appContext } from '../app/app.ts';
 import { writeStrict } from '../cache/write.ts';
 import { query, type Row, type SqlValue, write } from '../db.ts';
 import type { Key } from '../keys.ts';
-import { isProvenByFormerKey, isSealedUnderFormerKey, SealError, seal, unseal } from '../master-key.ts';
+import { isMadeWithFormerKey, isSealedUnderFormerKey, SealError, seal, unseal } from '../master-key.ts';
 import { logChange } from '../operator-log.ts';
 import { sealContext as pluginContext } from '../plugin/directory.ts';
 import { sealContext as merchantContext, merchantsRead } from '../recharge/merchant.ts';
@@ -69,7 +69,7 @@ export async function resealAll(actor: string): Promise<ResealReport> {
     }
   }
   const apps = await query('SELECT app_id FROM apps');
-  report.appIdsOfFormerKeys = apps.filter((app) => isProvenByFormerKey(String(app.app_id))).length;
+  report.appIdsOfFormerKeys = apps.filter((app) => isMadeWithFormerKey(String(app.app_id))).length;
   const { resealed, unreadable } = report;
   await logChange({ actor, action: 'master-key.reseal', subject: 'master-key', detail: { resealed, unreadable } });
   return report;

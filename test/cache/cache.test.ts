@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readThrough } from '../../shared/cache/cache.ts';
-import { forget, writeStrict, writeThrough } from '../../shared/cache/write.ts';
+import { invalidate, writeStrict, writeThrough } from '../../shared/cache/write.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { readKey } from '../support/admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-world.ts';
@@ -45,7 +45,7 @@ describe('a value', () => {
   test('costs two requests when it is missed, one when it is there, and so does its absence', async () => {
     expect(await requests(() => read(says(1)))).toBe(2);
     expect(await requests(() => read(says(1)))).toBe(1);
-    await forget([key]);
+    await invalidate([key]);
     expect(await requests(() => read(says(null)))).toBe(2);
     expect(await requests(() => read(says(1)))).toBe(1);
   });
@@ -98,7 +98,7 @@ describe('a null marker', () => {
 
   test('never lands over what somebody stored while the loader ran', async () => {
     await read(async () => {
-      await forget([key]);
+      await invalidate([key]);
       await readThrough([key], POLICY, says('real'));
       return [{ value: null, version: 1 }];
     });
@@ -109,7 +109,7 @@ describe('a null marker', () => {
 describe('an invalidation during a load', () => {
   test('lets the caller have what it loaded, and keeps it out of the cache', async () => {
     const found = await read(async () => {
-      await forget([key]);
+      await invalidate([key]);
       return [{ value: 'old', version: 1 }];
     });
     expect(found).toMatchObject({ value: 'old', cache: 'miss' });
@@ -120,7 +120,7 @@ describe('an invalidation during a load', () => {
     await read(says('first'), { ...POLICY, freshSeconds: 0.001 });
     await sleep(5);
     await read(async () => {
-      await forget([key]);
+      await invalidate([key]);
       return [{ value: 'old', version: 1 }];
     });
     expect((await read(says('new'))).value).toBe('new');

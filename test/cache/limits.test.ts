@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { GatewayFault } from '../../gateway/faults.ts';
 import { type Found, type Load, readThrough } from '../../shared/cache/cache.ts';
-import { forget, writeStrict } from '../../shared/cache/write.ts';
+import { invalidate, writeStrict } from '../../shared/cache/write.ts';
 import { EngineError } from '../../shared/errors.ts';
 import { LocalCache } from '../../shared/local-cache.ts';
 import { runInvocation } from '../../shared/telemetry.ts';
@@ -40,7 +40,7 @@ describe('reads of many', () => {
 
   test('with one lost lease fill the others', async () => {
     await readThrough(keys, POLICY, async (indexes, fresh) => {
-      await forget([keys[1] as (typeof keys)[number]]);
+      await invalidate([keys[1] as (typeof keys)[number]]);
       return rows(indexes, fresh);
     });
     const stored = await world.redis.mget(...keys);
@@ -62,7 +62,7 @@ describe('inside one invocation', () => {
   test('a read after a write joins no read that began before it', async () => {
     await inOne(async () => {
       const before = read(async () => {
-        await forget([key]);
+        await invalidate([key]);
         expect((await read(says('new'))).value).toBe('new');
         return [{ value: 'old', version: 1 }];
       });
