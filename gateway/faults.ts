@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/**
- * What a gateway does to one request instead of serving it, so that tests meet the failures a network makes.
- * `drop-before`: the connection is cut and nothing was carried out. `drop-after`: the work is done, its answer is lost.
- * `hang`: nothing is carried out and no answer comes. `status`: a proxy answers in the gateway's place.
- */
+/** A network failure that tests inject into one request to a gateway. */
 export type GatewayFault =
+  /** Cuts the connection and executes nothing. */
   | { kind: 'drop-before' }
+  /** Executes the request, then cuts the connection: the answer is lost. */
   | { kind: 'drop-after' }
+  /** Executes nothing and never answers. */
   | { kind: 'hang' }
+  /** Executes nothing and answers as a proxy in front of the gateway would. */
   | { kind: 'status'; status: number; body: string; contentType?: string }
   | { kind: 'delay'; ms: number; then?: GatewayFault }
-  /** Held until `before` lets it go on, with or without a fault; its answer is held until `after` does. */
+  /** Waits for `before`, injects the fault that it returns (if any), and waits for `after` before it answers. */
   | { kind: 'hold'; before: () => Promise<GatewayFault | undefined>; after: () => Promise<void> };
 
 export interface EngineAnswer {
@@ -20,7 +20,7 @@ export interface EngineAnswer {
   body: string | Buffer;
 }
 
-/** Carries out `work` under `fault`. `'drop'`: cut the connection; `'hang'`: leave it open without an answer. */
+/** Runs `work` with `fault`. For `'drop'` the caller has to cut the connection, for `'hang'` to leave it unanswered. */
 export async function underFault(
   fault: GatewayFault | undefined,
   work: () => Promise<EngineAnswer>,

@@ -3,19 +3,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { EngineAnswer } from './faults.ts';
 
-/** How long a stop waits for requests that are being served. */
+/** How long `stop` waits for running requests. */
 const DRAIN_MS = 5_000;
-/** A body this far over its limit is not even read to its end. */
+/** Reading stops when a body is this many times larger than its limit. */
 const DISCARD_FACTOR = 4;
 
 interface Listening {
   host: string;
   port: number;
-  /** Takes no new request, lets running ones finish, then closes every connection. */
+  /** Accepts no new connection, waits for running requests (5 s at most), then closes every connection. */
   stop(): Promise<void>;
 }
 
-/** `port` 0 takes a free one. */
+/** Starts an HTTP server. `port` 0 takes a free one. Rejects with the error of `server.listen`, such as EADDRINUSE. */
 export async function listen(
   serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
   { host, port }: { host: string; port: number },
@@ -24,7 +24,7 @@ export async function listen(
   let idle: (() => void) | undefined;
   const server = createServer((request, response) => {
     running++;
-    // A client that goes away is no fault of the gateway, and its error must not end the process.
+    // A client may disconnect at any time. Without a listener that error would end the process.
     response.on('error', () => {});
     serve(request, response)
       .catch(() => response.destroy())
@@ -33,7 +33,8 @@ export async function listen(
         if (running === 0) idle?.();
       });
   });
-  // Longer than the 60 s of common load balancers, so that the side that closes an idle connection is theirs.
+  // Longer than the 60 s of common load balancers. They must be the ones who close an idle connection: if the server
+  // did it, a request that is already on its way would fail.
   server.keepAliveTimeout = 65_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -56,7 +57,7 @@ async function closeServer(server: Server, drained: Promise<void>): Promise<void
   let timer: NodeJS.Timeout | undefined;
   await Promise.race([drained, new Promise((resolve) => (timer = setTimeout(resolve, DRAIN_MS)))]);
   clearTimeout(timer);
-  // One turn, so that the last answers are handed to the kernel before their sockets go.
+  // One turn of the event loop, so that the last answers reach the kernel before their sockets are closed.
   await new Promise((resolve) => setImmediate(resolve));
   server.closeAllConnections();
   await closed;
@@ -72,7 +73,10 @@ export class BodyTooLarge extends Error {
   }
 }
 
-/** Reads on past the limit before it refuses, since a client that still writes would see a reset, not the answer. */
+/**
+ * The whole body. Throws BodyTooLarge. It reads past the limit before it throws, because a client that is still sending
+ * would see a connection reset instead of the answer.
+ */
 export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -91,11 +95,11 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
-/** A comparison whose time does not depend on where the texts differ, nor on their lengths. */
-export function secretMatcher(secret: string): (presented: string) => boolean {
+/** Compares in constant time. Hashing both sides also hides the length of the secret. */
+export function secretMatcher(secret: string): (candidate: string) => boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const expected = digest(secret);
-  return (presented) => timingSafeEqual(digest(presented), expected);
+  return (candidate) => timingSafeEqual(digest(candidate), expected);
 }
 
 export function isLoopback(request: IncomingMessage): boolean {
@@ -103,7 +107,7 @@ export function isLoopback(request: IncomingMessage): boolean {
   return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.');
 }
 
-/** Prometheus text exposition, counters only. */
+/** Counters in Prometheus' text format. */
 export function prometheus(counters: Record<string, { help: string; value: number }>): EngineAnswer {
   const lines = Object.entries(counters).flatMap(([name, { help, value }]) => [
     `# HELP ${name} ${help}`,

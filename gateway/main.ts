@@ -5,18 +5,18 @@ import { help, readSettings, type Settings, SettingsError } from './settings.ts'
 import { startUpstashGateway } from './upstash/gateway.ts';
 import { RedisRefusal, RedisUnreachable } from './upstash/redis-connection.ts';
 
-/** Both gateways alone, for those who host them beside their own Redis and MySQL: `npm run gateway -- --help`. */
+/** `npm run gateway`: both gateways without the functions, for self-hosting. Throws SettingsError. */
 async function serve({ redis, mysql }: Settings): Promise<void> {
   const { primary, replicas = [] } = mysql;
-  const away = await whyUnreachable(primary);
-  if (away !== undefined) throw new SettingsError([`MYSQL_URL: ${away}.`]);
+  const problem = await whyUnreachable(primary);
+  if (problem !== undefined) throw new SettingsError([`MYSQL_URL: ${problem}. Check the URL and the server.`]);
   for (const replica of replicas) {
-    // One replica that is away must not keep the rest from serving; it is passed over until it is back.
-    const missing = await whyUnreachable({ ...replica, database: primary.database });
-    if (missing !== undefined) console.error(`warning: MYSQL_REPLICA_URLS: ${missing}.`);
+    // A replica that is down does not stop the gateway: the other servers serve until it is back.
+    const replicaProblem = await whyUnreachable({ ...replica, database: primary.database });
+    if (replicaProblem !== undefined) console.error(`warning: MYSQL_REPLICA_URLS: ${replicaProblem}.`);
   }
   const upstash = await startUpstashGateway(redis).catch((error: unknown) => {
-    throw explained(error, 'redis', redis, 'sentinels' in redis.redis);
+    throw startError(error, 'redis', redis, 'sentinels' in redis.redis);
   });
   const onReplicaChange = ({ server, takesReads, reason }: ReplicaState) =>
     console.error(
@@ -24,7 +24,7 @@ async function serve({ redis, mysql }: Settings): Promise<void> {
     );
   const planetscale = await startPlanetscaleGateway({ ...mysql, onReplicaChange }).catch(async (error: unknown) => {
     await upstash.stop();
-    throw explained(error, 'mysql', mysql);
+    throw startError(error, 'mysql', mysql);
   });
   console.log(`ready redis ${new URL(upstash.url).origin}`);
   console.log(`ready mysql ${new URL(planetscale.url).origin}`);
@@ -36,24 +36,27 @@ async function serve({ redis, mysql }: Settings): Promise<void> {
   await Promise.all([upstash.stop(), planetscale.stop()]);
 }
 
-function explained(
+/** A SettingsError that says what to change, or the error as it is. */
+function startError(
   error: unknown,
   engine: 'redis' | 'mysql',
   { host, port }: { host?: string; port?: number },
-  named = false,
+  hasSentinels = false,
 ): unknown {
   if (error instanceof RedisUnreachable) {
     return new SettingsError([
-      named
-        ? 'REDIS_SENTINELS: no sentinel names a master that serves, or the password is wrong.'
-        : 'REDIS_URL: no Redis answers there with that password.',
+      hasSentinels
+        ? 'REDIS_SENTINELS: no sentinel reports a master that answers. Check REDIS_SENTINEL_NAME and the passwords.'
+        : 'REDIS_URL: no Redis answers there with that password. Check the URL and the server.',
     ]);
   }
   if (error instanceof RedisRefusal) {
-    return new SettingsError(['Redis refuses what the gateway needs: COMMAND, INFO, EVAL. Its account lacks rights.']);
+    return new SettingsError([
+      'Redis refuses COMMAND, INFO or EVAL. Give its account the rights in docs/self-hosting/redis-users.acl.',
+    ]);
   }
   if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-    return new SettingsError([`Port ${port} of ${host} is in use; choose another with --${engine}-port.`]);
+    return new SettingsError([`Port ${port} of ${host} is in use. Choose another one with --${engine}-port.`]);
   }
   return error;
 }

@@ -6,53 +6,60 @@ import type { RedisAddress } from './upstash/redis-connection.ts';
 import type { ReplayGuard } from './upstash/replay-guard.ts';
 import { readSentinels, tlsOf } from './upstash/sentinel.ts';
 
-/** What `npm run gateway` is told: secrets by the environment alone, since a command line is visible to the whole machine. */
+/**
+ * The settings of `npm run gateway`. Secrets come from the environment only, because every user of the machine can see
+ * the command line of a process.
+ */
 
 export interface Settings {
   redis: { redis: RedisAddress; guard: ReplayGuard; token: string; readOnlyToken?: string; host: string; port: number };
   mysql: PlanetscaleGatewayOptions & { primary: MysqlServer };
 }
 
-/** Half of what a write's floor lives in the cache (shared/cache/write.ts). */
+/**
+ * Half of the lifetime of a floor (shared/cache/write.ts): a replica that is read is never further behind than a floor
+ * lasts.
+ */
 const MAX_LAG_SECONDS = 30;
 
-/** Every problem of a wrong start at once, a sentence each. */
+/** Holds all problems of the settings, one sentence for each. */
 export class SettingsError extends Error {
   constructor(readonly problems: string[]) {
     super(problems.join('\n'));
   }
 }
 
-export const help = `Serves Upstash's REST protocol over a Redis and PlanetScale's HTTP API over a MySQL or MariaDB.
+export const help = `Offers Upstash's REST protocol on top of a Redis, and PlanetScale's HTTP API on top of a MySQL or MariaDB.
 
   npm run gateway -- [--host HOST] [--redis-port N] [--mysql-port N]
 
-  --host HOST       the address to listen on (default 127.0.0.1; put TLS in front of any other)
-  --redis-port N    for Upstash's protocol (default 8079)
-  --mysql-port N    for PlanetScale's API (default 8080); 0 takes a free port
+  --host HOST       the address to listen on (default 127.0.0.1; use TLS in front of any other address)
+  --redis-port N    the port for Upstash's protocol (default 8079; 0 takes a free port)
+  --mysql-port N    the port for PlanetScale's API (default 8080; 0 takes a free port)
 
-Environment, needed:
-  REDIS_URL                 redis://[:password@]host:port, or sentinels as below
+Environment, required:
+  REDIS_URL                 redis://[:password@]host:port, or set REDIS_SENTINELS
   MYSQL_URL                 mysql://user:password@host:port/database
-  UPSTASH_REDIS_REST_TOKEN  the token that clients of Redis present
-  DATABASE_USERNAME         what clients of MySQL present,
-  DATABASE_PASSWORD         with this
+  UPSTASH_REDIS_REST_TOKEN  the token that Redis clients have to send
+  DATABASE_USERNAME         the user name that MySQL clients have to send
+  DATABASE_PASSWORD         the password that MySQL clients have to send
 
 Environment, optional:
-  UPSTASH_REDIS_REST_READONLY_TOKEN    may read, but not write
-  REDIS_SENTINELS           host:port, comma separated, instead of REDIS_URL: they name the master, also a new one
-  REDIS_SENTINEL_NAME       what they call it
-  REDIS_USERNAME, REDIS_PASSWORD                       for the servers behind them
-  REDIS_SENTINEL_USERNAME, REDIS_SENTINEL_PASSWORD     for the sentinels themselves
-  REDIS_TLS=on, REDIS_TLS_CA                           TLS to Redis and sentinels; the file of a private authority
-  STAGE                     whose replay records live there (default dev): see docs/self-hosting.md
-  MYSQL_REPLICA_URLS                   mysql://user:password@host:port, comma separated: read-only copies of MYSQL_URL
-  DATABASE_REPLICA_USERNAME            credentials whose statements all go to the replicas
-  DATABASE_REPLICA_PASSWORD
+  UPSTASH_REDIS_REST_READONLY_TOKEN    a second token, for clients that only read
+  REDIS_SENTINELS           host:port, comma separated, instead of REDIS_URL: the gateway asks them for the Redis master
+  REDIS_SENTINEL_NAME       the name of the master in the configuration of the sentinels
+  REDIS_USERNAME, REDIS_PASSWORD                       the login at the Redis servers
+  REDIS_SENTINEL_USERNAME, REDIS_SENTINEL_PASSWORD     the login at the sentinels
+  REDIS_TLS=on              use TLS for the connections to Redis and to the sentinels
+  REDIS_TLS_CA              the PEM file of a private certificate authority; also switches TLS on
+  STAGE                     the stage of the functions that use this gateway (default dev): see docs/self-hosting.md
+  MYSQL_REPLICA_URLS        mysql://user:password@host:port, comma separated: read-only replicas of MYSQL_URL
+  DATABASE_REPLICA_USERNAME, DATABASE_REPLICA_PASSWORD
+                            the login of clients whose statements all go to the replicas
 
-It prints two lines that start with "ready" and ends cleanly on SIGINT and SIGTERM.`;
+It prints two lines that start with "ready". SIGINT and SIGTERM end it after the running requests.`;
 
-/** `'help'` when that is all that was asked for. Throws SettingsError. */
+/** Returns `'help'` for --help. Throws SettingsError. */
 export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Settings | 'help' {
   const problems: string[] = [];
   const flags = readFlags(argv, problems);
@@ -66,7 +73,7 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
   const redis = sentinels ?? readRedis(text('REDIS_URL'), environment, problems);
   const primary = readUrl('MYSQL_URL', text('MYSQL_URL'), ['mysql:', 'mariadb:'], 3306, problems);
   if (primary && !primary.database)
-    problems.push('MYSQL_URL names no database: mysql://user:password@host:port/database.');
+    problems.push('MYSQL_URL has no database name. Write mysql://user:password@host:port/database.');
   const replicas = (environment.MYSQL_REPLICA_URLS ?? '')
     .split(',')
     .filter((url) => url.trim() !== '')
@@ -74,16 +81,17 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
     .filter((server) => server !== undefined);
   const { DATABASE_REPLICA_USERNAME: replicaUsername, DATABASE_REPLICA_PASSWORD: replicaPassword } = environment;
   if (!replicaUsername !== !replicaPassword) {
-    problems.push('DATABASE_REPLICA_USERNAME and DATABASE_REPLICA_PASSWORD go together: one of them is not set.');
+    problems.push('Only one of DATABASE_REPLICA_USERNAME and DATABASE_REPLICA_PASSWORD is set. Set both or none.');
   }
-  if (replicaUsername && replicas.length === 0) problems.push('DATABASE_REPLICA_USERNAME needs MYSQL_REPLICA_URLS.');
+  if (replicaUsername && replicas.length === 0)
+    problems.push('DATABASE_REPLICA_USERNAME is set without replicas. Set MYSQL_REPLICA_URLS too.');
   if (replicaUsername && replicaUsername === environment.DATABASE_USERNAME) {
     problems.push('DATABASE_REPLICA_USERNAME must differ from DATABASE_USERNAME.');
   }
   const [token, username, password] = ['UPSTASH_REDIS_REST_TOKEN', 'DATABASE_USERNAME', 'DATABASE_PASSWORD'].map(text);
   if (problems.length > 0 || !redis || !primary) throw new SettingsError(problems);
 
-  // In any deployment a restart or a promotion may have lost what was admitted last.
+  // Always guarded: in every deployment a restart or a promotion may lose the newest replay records.
   const guard = { runKey: sinceKey('run'), sinceKeys: [...SINCE_SHARDS].map((shard) => sinceKey(shard)) };
   const readOnlyToken = environment.UPSTASH_REDIS_REST_READONLY_TOKEN;
   return {
@@ -149,7 +157,10 @@ function readFlags(argv: string[], problems: string[]) {
   }
 }
 
-/** undefined, with a problem noted, when it cannot be read. The text itself is never repeated: it holds a password. */
+/**
+ * undefined: the text is empty or no such URL; the latter is added to `problems`, without the text, which holds a
+ * password.
+ */
 function readUrl(
   name: string,
   text: string,
@@ -169,7 +180,7 @@ function readUrl(
       database: decodeURIComponent(url.pathname.slice(1)),
     };
   } catch {
-    problems.push(`${name} is no URL that starts with ${protocols[0]}//.`);
+    problems.push(`${name} is not a URL that starts with ${protocols[0]}//.`);
     return undefined;
   }
 }

@@ -6,7 +6,7 @@ import type { TabletType } from './session.ts';
 
 export interface Principal extends GatewayUser {
   matches(username: string, password: string): boolean;
-  /** Signs this principal's sessions; made from its credentials, so that sessions outlive a restart of the gateway. */
+  /** Signs the sessions of these credentials. Derived from them, so that a session stays valid after a restart. */
   sessionKey: Buffer;
 }
 
@@ -18,15 +18,15 @@ export function principal(username: string, password: string, tablet: TabletType
     tablet,
     sessionKey: createHmac('sha256', password).update(`session\n${tablet}\n${username}`).digest(),
     matches: (user, secret) => {
-      // The client sends what stands in its url still percent-encoded, and what stands in its options as it is.
-      const users = readings(user).map(isUsername);
-      const secrets = readings(secret).map(isPassword);
+      // The client sends credentials from its `url` percent-encoded, and credentials from its options unencoded.
+      const users = withDecoded(user).map(isUsername);
+      const secrets = withDecoded(secret).map(isPassword);
       return users.includes(true) && secrets.includes(true);
     },
   };
 }
 
-function readings(text: string): string[] {
+function withDecoded(text: string): string[] {
   try {
     return [text, decodeURIComponent(text)];
   } catch {
@@ -34,9 +34,10 @@ function readings(text: string): string[] {
   }
 }
 
+/** From the Basic Authorization header; two empty strings without one. */
 export function credentials(request: IncomingMessage): [username: string, password: string] {
   const [, encoded = ''] = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(request.headers.authorization ?? '') ?? [];
-  // The client's btoa() writes Latin-1.
+  // The client encodes with btoa(), which takes each character as one byte (Latin-1).
   const text = Buffer.from(encoded, 'base64').toString('latin1');
   const colon = text.indexOf(':');
   return colon < 0 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1)];

@@ -1,7 +1,7 @@
 import type { TabletType } from './session.ts';
 import type { Statement } from './statement.ts';
 
-/** MySQL itself refused, or the connection to it broke (`fatal`). */
+/** MySQL refused the statement, or the connection to it broke (`fatal`). */
 export class MysqlError extends Error {
   constructor(
     readonly errno: number,
@@ -13,7 +13,7 @@ export class MysqlError extends Error {
   }
 }
 
-/** What Vitess says of its own accord, before or beside MySQL. `code` is absent for what its gateway layer refuses. */
+/** A refusal by Vitess, not by MySQL. `code` is absent when the gateway layer of Vitess (vtgate) refuses. */
 export class VitessError extends Error {
   constructor(
     readonly code: 'Aborted' | 'ResourceExhausted' | undefined,
@@ -23,7 +23,7 @@ export class VitessError extends Error {
   }
 }
 
-/** No connection to any server of the kind that was asked for. The cause is for the operator, never for the client. */
+/** No server of the requested kind (primary or replica) can be reached. The cause must not be shown to the client. */
 export class Unreachable extends Error {}
 
 const CODES = new Map<number, string>([
@@ -48,8 +48,8 @@ function codes(code: string, ...errnos: number[]): Array<[number, string]> {
 }
 
 /**
- * The text that the official client puts into DatabaseError.message; callers read errno and sqlstate out of it. The
- * statement appears with its values taken out.
+ * The text that the official client puts into DatabaseError.message. Callers parse errno and sqlstate from it, so it
+ * has Vitess' format. It contains the statement without its values.
  */
 export function vitessText(
   error: MysqlError | VitessError,

@@ -6,10 +6,10 @@ import { type ReplicaState, ReplicaWatch } from './replica-watch.ts';
 import { leaveTransaction, type TabletType, tabletOf, type VitessSession } from './session.ts';
 import { readStatement, type Statement } from './statement.ts';
 import { Transactions } from './transactions.ts';
-import { refuseUnsupported, runOn, settle } from './vitess-rules.ts';
+import { recordAnswer, refuseUnsupported, runOn } from './vitess-rules.ts';
 import type { WireResult } from './wire.ts';
 
-/** Vitess' limits on a statement outside a transaction; inside, the transaction's own limit rules. */
+/** Vitess' time limits for a statement outside a transaction. A transaction has a limit of its own. */
 const WRITE_SECONDS = 30;
 const READ_SECONDS = 900;
 const READY_WITHIN_MS = 2_000;
@@ -21,7 +21,7 @@ export interface GatewayUser {
 
 type StatementResult = { result: WireResult } | { error: string };
 
-/** Runs statements on the server that the session is aimed at, and moves the session on as Vitess would. */
+/** Runs statements on the server that the session's target names, and updates the session as Vitess does. */
 export class Executor {
   #pools: Record<TabletType, { queries: Pool[]; transactions: Pool[] }>;
   #turn = 0;
@@ -47,12 +47,12 @@ export class Executor {
     this.transactions = new Transactions(limits.transactionSeconds);
   }
 
-  /** Until it is done no replica takes reads, where they are watched. */
+  /** Resolves after the first check of the replicas. Watched replicas take no reads before it. */
   async start(): Promise<void> {
     await this.#watch?.start();
   }
 
-  /** Empty where replicas are not watched. */
+  /** Empty when the replicas are not watched. */
   get replicas(): ReplicaState[] {
     return this.#watch?.states ?? [];
   }
@@ -79,7 +79,10 @@ export class Executor {
     return this.#allPools().reduce((sum, pool) => sum + pool.inUse, 0);
   }
 
-  /** Changes `session` also where it fails. Throws Unreachable when no server could be reached, before anything ran. */
+  /**
+   * Errors of MySQL and Vitess are returned as `error`. It changes `session`, also when the statement fails. Throws
+   * Unreachable when no server could be reached; nothing was executed then.
+   */
   async execute(caller: GatewayUser, session: VitessSession, sql: string): Promise<StatementResult> {
     const statement = readStatement(sql);
     const tablet = tabletOf(session);
@@ -93,7 +96,7 @@ export class Executor {
     }
   }
 
-  /** Ends what still runs; nothing can hear its answer any more. */
+  /** Kills the statements that still run, because no client is connected any more. */
   async close(): Promise<void> {
     this.#watch?.stop();
     this.transactions.closeAll();
@@ -104,7 +107,7 @@ export class Executor {
     refuseUnsupported(session, statement);
     switch (statement.kind) {
       case 'begin':
-        // MySQL and Vitess alike commit a transaction that is open when another one begins.
+        // MySQL and Vitess commit the open transaction when another one begins.
         if (session.inTransaction) await this.#finish(session, 'COMMIT');
         session.inTransaction = true;
         session.transactionAccessMode = statement.bare.replace(/^(begin( work)?|start transaction)\s*;?/i, '').trim();
@@ -116,7 +119,7 @@ export class Executor {
         await this.#finish(session, 'ROLLBACK');
         return {};
       case 'use':
-        this.#aim(caller, session, statement);
+        this.#setTarget(caller, session, statement);
         return {};
       case 'definition':
         if (session.inTransaction) await this.#finish(session, 'COMMIT');
@@ -126,7 +129,7 @@ export class Executor {
     const answer = session.inTransaction
       ? await this.#runInTransaction(session, statement)
       : await this.#runAlone(session, statement);
-    return settle(session, answer);
+    return recordAnswer(session, answer);
   }
 
   async #runAlone(session: VitessSession, statement: Statement): Promise<ServerAnswer> {
@@ -145,8 +148,9 @@ export class Executor {
   }
 
   /**
-   * The connection opens with the first statement, and its id travels back in the session: two first statements sent at
-   * once open two transactions, of which the client keeps only one. So it is on PlanetScale, and so tests should see it.
+   * The first statement opens the transaction, and the client learns its id from the returned session. When a client
+   * sends two first statements at the same time, two transactions open and it loses one. PlanetScale does the same, so
+   * tests have to show it.
    */
   async #runInTransaction(session: VitessSession, statement: Statement): Promise<ServerAnswer> {
     const tablet = tabletOf(session);
@@ -178,7 +182,7 @@ export class Executor {
     return this.#inTurn(this.#pools[tablet].queries, async (pool) => ({ link: await pool.take(), pool }), tablet);
   }
 
-  /** Round robin; a server that cannot be reached, or a replica that takes no reads, is passed over. */
+  /** Round robin. Skips servers that cannot be reached and replicas that take no reads. Throws Unreachable. */
   async #inTurn<T>(pools: Pool[], attempt: (pool: Pool) => Promise<T>, tablet: TabletType): Promise<T> {
     this.#turn += 1;
     const states = tablet === 'replica' ? this.replicas : [];
@@ -198,14 +202,15 @@ export class Executor {
     throw new Unreachable(`target: ${this.primary.database}.-.${tablet}: ${healthy}`, { cause: last?.cause });
   }
 
-  /** The session leaves its transaction whatever comes of it, so that a ROLLBACK after a failed COMMIT succeeds. */
+  /** The session leaves its transaction even when this fails, so that a ROLLBACK after a failed COMMIT succeeds. */
   async #finish(session: VitessSession, verb: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     const id = session.shardSessions?.[0]?.transactionId;
     leaveTransaction(session);
     if (id !== undefined) await this.transactions.finish(id, verb);
   }
 
-  #aim(caller: GatewayUser, session: VitessSession, statement: Statement): void {
+  /** `USE database@tablet`. */
+  #setTarget(caller: GatewayUser, session: VitessSession, statement: Statement): void {
     const [, quoted, tablet] = /^use\s+(`[^`]*`|[\w-]*)(?:@(\w+))?\s*;?$/i.exec(statement.bare) ?? [];
     const name = quoted?.replaceAll('`', '');
     if (name && name !== this.primary.database)
@@ -217,7 +222,7 @@ export class Executor {
       throw new VitessError(undefined, 'can not change the target in the middle of a transaction');
     }
     if (caller.tablet === 'replica' && tablet === 'primary') {
-      throw new VitessError(undefined, 'these credentials reach replicas only');
+      throw new VitessError(undefined, 'these credentials may use replicas only');
     }
     session.targetString = `${name ?? ''}@${tablet ?? caller.tablet}`;
   }

@@ -12,18 +12,18 @@ export interface PlanetscaleGatewayOptions {
   primary: MysqlServer;
   /** Read-only copies of `primary`; they serve replica credentials and `USE @replica` in turn. */
   replicas?: Array<Omit<MysqlServer, 'database'>>;
-  /** A replica further behind takes no reads, nor one that does not say. Unset: replicas are trusted unseen. */
+  /** A replica that is further behind, or whose lag is unknown, takes no reads. Unset: the lag is not checked. */
   replicaMaxLagSeconds?: number;
-  /** Told when a replica begins or ceases to take reads. */
+  /** Called when a replica begins or stops taking reads. */
   onReplicaChange?: (state: ReplicaState) => void;
   username: string;
   password: string;
   replicaUsername?: string;
   replicaPassword?: string;
   host?: string;
-  /** 0 or none takes a free one. */
+  /** A free one is taken when it is 0 or absent. */
   port?: number;
-  /** What is done to a request instead of serving it; `sql` is absent outside Execute. */
+  /** Called for every request; may return a fault to inject into it. `sql` is absent outside Execute. */
   intercept?: (request: { method: string; sql?: string }) => GatewayFault | undefined;
   transactionSeconds?: number;
   /** Connections to each server for queries, and as many again for transactions. */
@@ -33,9 +33,9 @@ export interface PlanetscaleGatewayOptions {
 }
 
 export interface PlanetscaleGateway {
-  /** For the client's `url`, credentials included. */
+  /** For the `url` option of the client, with the credentials. */
   url: string;
-  /** The same for the replica credentials; absent without replicas or without such credentials. */
+  /** The same with the replica credentials; absent without replicas or without such credentials. */
   replicaUrl?: string;
   stats(): { requests: number };
   resetStats(): void;
@@ -44,16 +44,18 @@ export interface PlanetscaleGateway {
 
 const SERVICE = '/psdb.v1alpha1.Database/';
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
-/** Nobody fills the memory before they have shown who they are. */
-const MAX_STRANGERS_BODY_BYTES = 64 * 1024;
+/** The limit for a request without valid credentials, so that it cannot fill the memory. */
+const MAX_UNAUTHENTICATED_BODY_BYTES = 64 * 1024;
 
 /**
- * PlanetScale's HTTP API over a real MySQL or MariaDB, for the unchanged @planetscale/database client. It starts without
- * MySQL too: until a server answers, statements get 503. `/metrics` and `/ready` are open to this machine; others present credentials.
+ * Offers PlanetScale's HTTP API on top of a MySQL or MariaDB, for the unchanged @planetscale/database client. It also
+ * starts while MySQL is down; statements get 503 until a server answers. `/metrics` and `/ready` need no credentials on
+ * loopback.
  */
 export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions): Promise<PlanetscaleGateway> {
   const { primary, replicas = [], username, password, replicaUsername, replicaPassword } = options;
-  if (password === '' || replicaPassword === '') throw new Error('an empty password would let everybody in');
+  if (password === '' || replicaPassword === '')
+    throw new Error('the password is empty; set one, it is the only protection');
   const executor = new Executor(
     primary,
     replicas.map((replica) => ({ ...replica, database: primary.database })),
@@ -86,7 +88,7 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     const caller = principals.find(({ matches }) => matches(...credentials(request)));
     let body: Buffer;
     try {
-      body = await readBody(request, caller ? MAX_BODY_BYTES : MAX_STRANGERS_BODY_BYTES);
+      body = await readBody(request, caller ? MAX_BODY_BYTES : MAX_UNAUTHENTICATED_BODY_BYTES);
     } catch (error) {
       if (!(error instanceof BodyTooLarge)) throw error;
       if (!caller) return send(request, response, unauthenticated());
@@ -162,8 +164,14 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
         help: 'Statements that were answered with an error.',
         value: counts.refused,
       },
-      planetscale_gateway_unreachable_total: { help: 'Requests that found no server.', value: counts.unreachable },
-      planetscale_gateway_unauthenticated_total: { help: 'Wrong credentials.', value: counts.unauthenticated },
+      planetscale_gateway_unreachable_total: {
+        help: 'Requests answered with 503, because no MySQL server could be reached.',
+        value: counts.unreachable,
+      },
+      planetscale_gateway_unauthenticated_total: {
+        help: 'Requests answered with 401.',
+        value: counts.unauthenticated,
+      },
     });
     const gauges = [
       ['planetscale_gateway_transactions_open', executor.transactions.size],
@@ -210,7 +218,7 @@ function json(status: number, value: object): EngineAnswer {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
 }
 
-/** The client makes a DatabaseError of it; `code` is one of Connect's. */
+/** The client turns it into a DatabaseError. `code` is an error code of the Connect protocol. */
 function failure(status: number, code: string, message: string): EngineAnswer {
   return json(status, { error: { code, message } });
 }

@@ -16,7 +16,7 @@ export interface ServerAnswer {
   rows: WireRow[];
   affectedRows: number;
   insertId: string;
-  /** MySQL's own word on it, known only after statements without a result set. */
+  /** From the server status of the answer. Only set after statements without a result set. */
   inTransaction: boolean;
 }
 
@@ -48,7 +48,7 @@ export class Link {
     connection.on('end', lost);
   }
 
-  /** Throws Unreachable, with MySQL's own reason as its cause. */
+  /** Rejects with Unreachable, whose cause is the error of the MySQL client. */
   static async open(server: MysqlServer, { readOnly = false } = {}): Promise<Link> {
     const { host, port, user, password, database } = server;
     const connection = createConnection({
@@ -63,14 +63,15 @@ export class Link {
       supportBigNumbers: true,
       bigNumberStrings: true,
       connectTimeout: CONNECT_MS,
-      // FOUND_ROWS stays on: an UPDATE counts the rows that it matched, as PlanetScale does.
+      // FOUND_ROWS stays on, as on PlanetScale: an UPDATE counts the rows that it matched, not only those it changed.
       flags: ['-LOCAL_FILES', '-IGNORE_SPACE'],
     });
     const link = new Link(server, connection);
     try {
       await new Promise<void>((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
       for (const setting of SETTINGS) await link.run(setting);
-      // The second net below the refusal of writes, should the replica itself not be read-only.
+      // The gateway already refuses writes. This protects a replica that is not read-only from a write it did not
+      // detect.
       if (readOnly) await link.run('SET SESSION TRANSACTION READ ONLY');
       return link;
     } catch (cause) {
@@ -79,7 +80,10 @@ export class Link {
     }
   }
 
-  /** Values come as the text protocol's own bytes. Past the limits it reads on but keeps nothing, and then refuses. */
+  /**
+   * Values are the bytes of MySQL's text protocol. A result over the limits of PlanetScale is read to its end, so that
+   * the connection stays usable, and rejected. Rejects with MysqlError or VitessError.
+   */
   run(sql: string): Promise<ServerAnswer> {
     if (this.broken) return Promise.reject(new MysqlError(2006, 'HY000', 'MySQL server has gone away', true));
     return new Promise((resolve, reject) => {
@@ -127,7 +131,10 @@ export class Link {
     });
   }
 
-  /** Ends the statement that runs, on the server too: closing a socket alone would not wake a statement that waits for a lock. */
+  /**
+   * Ends the running statement. KILL is needed because a statement that waits for a lock does not notice a closed
+   * socket.
+   */
   async kill(why: MysqlError): Promise<void> {
     const id = this.#connection.threadId;
     this.#break(why);
@@ -135,7 +142,7 @@ export class Link {
       const killer = await Link.open(this.server);
       await killer.run(`KILL ${id}`).finally(() => killer.destroy());
     } catch {
-      // The server is away, or the connection was gone already: nothing is left to end.
+      // The server is down, or the connection has already ended: there is nothing to kill.
     }
   }
 
@@ -163,7 +170,10 @@ interface OkPacket {
   serverStatus: number;
 }
 
-/** undefined when the server takes the login; otherwise the reason in words for the operator, without credentials. */
+/**
+ * undefined: the login works. Otherwise the reason, for the operator, as a sentence without its full stop and without
+ * credentials.
+ */
 export async function whyUnreachable(server: MysqlServer): Promise<string | undefined> {
   try {
     const link = await Link.open(server);

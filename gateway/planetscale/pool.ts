@@ -1,7 +1,7 @@
 import { MysqlError, Unreachable, VitessError } from './errors.ts';
 import { Link, type MysqlServer } from './link.ts';
 
-/** A connection that nobody used for so long is closed. */
+/** A connection that is idle for this long is closed. */
 const IDLE_MS = 30_000;
 
 export interface PoolLimits {
@@ -9,7 +9,7 @@ export interface PoolLimits {
   waitSeconds: number;
 }
 
-/** Connections to one server: at most `size`, and who waits longer than `waitSeconds` is refused instead of piling up. */
+/** At most `size` connections to one server. A caller that waits longer than `waitSeconds` is refused. */
 export class Pool {
   #idle: Link[] = [];
   #taken = new Set<Link>();
@@ -20,7 +20,7 @@ export class Pool {
   constructor(
     readonly server: MysqlServer,
     readonly limits: PoolLimits,
-    /** The words of the refusal: "transaction pool connection limit exceeded". */
+    /** The text of the refusal, such as "transaction pool connection limit exceeded". */
     readonly refusal: string,
     readonly readOnly = false,
   ) {}
@@ -29,6 +29,9 @@ export class Pool {
     return this.#open - this.#idle.length;
   }
 
+  /**
+   * A connection, which the caller has to `give` back. Rejects with Unreachable, or VitessError when all are in use.
+   */
   async take(): Promise<Link> {
     const link = await this.#next();
     this.#taken.add(link);
@@ -56,7 +59,7 @@ export class Pool {
     }
   }
 
-  /** `reusable` false when the statement left something on the connection that the next one must not see. */
+  /** Takes a connection back. `reusable: false` closes it, because a statement left settings on it. */
   give(link: Link, { reusable = true } = {}): void {
     this.#taken.delete(link);
     if (!reusable || link.broken || this.#closed) {
@@ -87,7 +90,7 @@ export class Pool {
     await Promise.all([...this.#taken].map((link) => link.kill(stopping)));
   }
 
-  /** A connection, or nothing when a slot came free in which the waiter may open one. */
+  /** A connection, or undefined when one was closed and the caller may open another in its place. */
   #wait(): Promise<Link | undefined> {
     return new Promise((resolve, reject) => {
       const waiter = (link: Link | undefined): void => {

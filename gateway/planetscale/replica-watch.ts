@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import type { MysqlServer } from './link.ts';
 
-/** What a replica may be read for. */
+/** Whether a replica may serve reads. */
 export interface ReplicaState {
   server: string;
   takesReads: boolean;
-  /** Everything that was committed longer ago than this is on it. null: nothing is known. */
+  /** The replica has everything that was committed longer ago than this. null: unknown. */
   behindSeconds: number | null;
-  /** For the operator: why it takes none. */
+  /** Why it takes no reads, for the operator; absent when it takes them. */
   reason?: string;
 }
 
@@ -16,28 +16,31 @@ const CHECK_EVERY_MS = 1_000;
 const ANSWER_WITHIN_MS = 2_000;
 const MAX_MARKS = 120;
 
-/** A position of the primary's log, which holds everything that was committed before this moment. */
+/**
+ * A GTID position of the primary, which includes everything that was committed before `at` (ms of the monotonic clock).
+ */
 interface Mark {
   at: number;
   position: string;
 }
 
 interface Watched {
-  asker: Asker;
-  /** Not known to be reached, oldest first. */
+  gtids: GtidReader;
+  /** Positions that the replica has not reached as far as we know, oldest first. */
   marks: Mark[];
   reachedAt: number | undefined;
   state: ReplicaState;
 }
 
 /**
- * Watches how far replicas are behind: it notes the primary's GTID position each second and asks each replica which of
- * the noted ones it has reached. That holds whatever the cause (a slow or stopped thread, a cut line, a set delay),
- * where the servers' own "seconds behind" shows some of them as 0. One further behind than `maxLagSeconds` takes no
- * reads. While the primary is away its replicas count as falling behind, and so outlive it for a while.
+ * Measures how far replicas are behind. It notes the primary's GTID position each second and asks each replica which of
+ * these positions it has reached. This finds every cause of lag (a slow or stopped thread, a cut connection, a
+ * configured delay); the servers' own "seconds behind" is 0 for some of them. A replica that is more than
+ * `maxLagSeconds` behind takes no reads. While the primary is down the measured lag grows, so replicas take reads for
+ * `maxLagSeconds` longer.
  */
 export class ReplicaWatch {
-  #primary: Asker;
+  #primary: GtidReader;
   #replicas: Watched[];
   #stopping = new AbortController();
 
@@ -47,16 +50,16 @@ export class ReplicaWatch {
     readonly maxLagSeconds: number,
     readonly onChange: (state: ReplicaState) => void,
   ) {
-    this.#primary = new Asker(primary);
+    this.#primary = new GtidReader(primary);
     this.#replicas = replicas.map((server) => ({
-      asker: new Asker(server),
+      gtids: new GtidReader(server),
       marks: [],
       reachedAt: undefined,
       state: {
         server: `${server.host}:${server.port}`,
         takesReads: false,
         behindSeconds: null,
-        reason: 'not asked yet',
+        reason: 'was not checked yet',
       },
     }));
   }
@@ -65,59 +68,61 @@ export class ReplicaWatch {
     return this.#replicas.map(({ state }) => state);
   }
 
-  /** Resolves after the first look; goes on until `stop`. */
+  /** Resolves after the first check. Checks continue until `stop`. */
   async start(): Promise<void> {
-    await this.#look();
-    void this.#goOn();
+    await this.#check();
+    void this.#repeat();
   }
 
   stop(): void {
     this.#stopping.abort();
     this.#primary.close();
-    for (const { asker } of this.#replicas) asker.close();
+    for (const { gtids } of this.#replicas) gtids.close();
   }
 
-  async #goOn(): Promise<void> {
+  async #repeat(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await sleep(CHECK_EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
-      if (!signal.aborted) await this.#look();
+      if (!signal.aborted) await this.#check();
     }
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const at = performance.now();
     const position = await this.#primary.position().catch(() => undefined);
     await Promise.all(
       this.#replicas.map(async (replica) => {
         if (position !== undefined) note(replica.marks, { at, position });
-        let trouble: string | undefined;
+        let failure: string | undefined;
         try {
           for (let mark = replica.marks[0]; mark; mark = replica.marks[0]) {
-            if (!(await replica.asker.hasReached(mark.position))) break;
+            if (!(await replica.gtids.hasReached(mark.position))) break;
             replica.reachedAt = mark.at;
             replica.marks.shift();
           }
         } catch (error) {
-          trouble = `does not answer (${(error as { code?: string }).code ?? 'error'})`;
+          failure = `does not answer (${(error as { code?: string }).code ?? 'error'})`;
         }
-        if (!this.#stopping.signal.aborted) this.#judge(replica, position === '' ? 'has no GTIDs to compare' : trouble);
+        if (!this.#stopping.signal.aborted)
+          this.#update(replica, position === '' ? 'cannot be compared: the primary has no GTIDs' : failure);
       }),
     );
   }
 
-  #judge(replica: Watched, trouble: string | undefined): void {
+  #update(replica: Watched, failure: string | undefined): void {
     const before = replica.state;
     const { reachedAt } = replica;
     const behind = reachedAt === undefined ? null : (performance.now() - reachedAt) / 1000;
     const takesReads = behind !== null && behind <= this.maxLagSeconds;
-    const reason = trouble ?? (behind === null ? 'has reached no known position' : `is ${Math.round(behind)} s behind`);
+    const lag = behind === null ? 'has not reached a known position yet' : `is ${Math.round(behind)} s behind`;
+    const reason = failure ?? lag;
     replica.state = { server: before.server, takesReads, behindSeconds: behind, ...(!takesReads && { reason }) };
     if (before.takesReads !== takesReads) this.onChange(replica.state);
   }
 }
 
-/** The same position again only moves the last mark on: the primary has written nothing since. */
+/** When the position is the same as before, the primary wrote nothing, and the last mark gets the new time. */
 function note(marks: Mark[], mark: Mark): void {
   const last = marks.at(-1);
   if (last?.position === mark.position) last.at = mark.at;
@@ -125,22 +130,25 @@ function note(marks: Mark[], mark: Mark): void {
   if (marks.length > MAX_MARKS) marks.splice(1, 1);
 }
 
-/** One connection, opened again after it broke. */
-class Asker {
+/**
+ * Reads GTID positions over one connection, which is opened again after it broke. Its methods reject while the server
+ * is down.
+ */
+class GtidReader {
   #connection: Promise<{ connection: Connection; mariadb: boolean }> | undefined;
   #closed = false;
 
   constructor(readonly server: MysqlServer) {}
 
-  /** Empty where the server numbers no transactions. */
+  /** Empty when GTIDs are off. */
   async position(): Promise<string> {
-    const value = await this.#ask('SELECT @@gtid_binlog_pos AS value', 'SELECT @@gtid_executed AS value');
+    const value = await this.#query('SELECT @@gtid_binlog_pos AS value', 'SELECT @@gtid_executed AS value');
     return String(value ?? '');
   }
 
   async hasReached(position: string): Promise<boolean> {
     if (position === '') return false;
-    const value = await this.#ask(
+    const value = await this.#query(
       'SELECT MASTER_GTID_WAIT(?, 0) AS value',
       'SELECT 1 - GTID_SUBSET(?, @@gtid_executed) AS value',
       [position],
@@ -153,7 +161,7 @@ class Asker {
     this.#drop();
   }
 
-  async #ask(onMariadb: string, onMysql: string, values: string[] = []): Promise<unknown> {
+  async #query(onMariadb: string, onMysql: string, values: string[] = []): Promise<unknown> {
     try {
       this.#connection ??= this.#open();
       const { connection, mariadb } = await this.#connection;

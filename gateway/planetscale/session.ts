@@ -1,8 +1,8 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
 
 /**
- * All state lives in the object that the client carries from call to call: target, transaction, last insert id. It is
- * signed, so that nobody can name a transaction that the gateway did not give to them.
+ * The session object holds all state: target, transaction, last insert id. The client gets it with each answer and
+ * sends it with the next request. The gateway signs it, so that a client cannot name another client's transaction.
  */
 
 export type TabletType = 'primary' | 'replica';
@@ -18,7 +18,7 @@ export interface VitessSession {
   rowCount: string;
   lastInsertId?: string;
   inTransaction?: true;
-  /** Kept from BEGIN until the first statement opens the transaction. */
+  /** From BEGIN, for the first statement, which opens the transaction. */
   transactionAccessMode?: string;
   shardSessions?: ShardSession[];
 }
@@ -57,10 +57,12 @@ export function signSession(vitessSession: VitessSession, key: Buffer): SignedSe
   return { signature: signatureOf(vitessSession, key).toString('base64'), vitessSession };
 }
 
-/** No session is a new one; one that was not issued here throws SessionSignatureError. */
-export function openSession(presented: unknown, key: Buffer, target: TabletType): VitessSession {
-  if (presented === null || presented === undefined) return newSession(target);
-  const { signature, vitessSession } = presented as Partial<SignedSession>;
+/**
+ * The session that a client sent, or a new one when it sent none. Throws SessionSignatureError for a wrong signature.
+ */
+export function openSession(sent: unknown, key: Buffer, target: TabletType): VitessSession {
+  if (sent === null || sent === undefined) return newSession(target);
+  const { signature, vitessSession } = sent as Partial<SignedSession>;
   if (typeof signature !== 'string' || typeof vitessSession !== 'object' || vitessSession === null) {
     throw new SessionSignatureError();
   }

@@ -1,22 +1,24 @@
-/** What a statement is, read from its text with the values taken out, so that no value is ever mistaken for SQL. */
+/** Classifies a statement by its text. Values are removed first, so that a value is never read as SQL. */
 
 type StatementKind = 'read' | 'write' | 'definition' | 'set' | 'use' | 'begin' | 'commit' | 'rollback' | 'other';
 
 export interface Statement {
   sql: string;
   kind: StatementKind;
-  /** First word, lower case: "insert". */
+  /** The first word in lower case, such as "insert". */
   verb: string;
-  /** The text with every literal as `?` and without comments: what an error message may show. */
+  /** The text without comments and with `?` for every literal. Error messages may contain it. */
   bare: string;
-  /** Set when PlanetScale would not run it, or could not keep what it leaves on the connection. */
+  /** Why PlanetScale refuses the statement. Absent when it does not. */
   unsupported?: string;
   asksLastInsertId: boolean;
-  /** The connection must not serve anyone else afterwards. */
+  /** It sets variables on the connection, so that no other client may use this connection afterwards. */
   leavesTraces: boolean;
 }
 
-/** Literals become `?`, comments a space; the text of executable comments stays, because the server runs it. */
+/**
+ * Replaces literals by `?` and comments by a space. The text of executable comments stays, because the server runs it.
+ */
 export function withoutValues(sql: string): string {
   let bare = '';
   let at = 0;
@@ -44,7 +46,7 @@ export function withoutValues(sql: string): string {
     .trim();
 }
 
-/** Two dashes make a comment only before white space, a control character or the end. */
+/** Two dashes begin a comment only before white space, a control character or the end of the text. */
 function startsLineComment(sql: string, at: number): boolean {
   return sql[at + 1] === '-' && !(sql.charCodeAt(at + 2) > 0x20);
 }
@@ -57,7 +59,7 @@ function endOf(sql: string, mark: string, from: number): number {
 }
 
 function endOfQuoted(sql: string, start: number, quote: string): number {
-  // By character code: a statement may hold megabytes of text.
+  // Character codes are faster to compare than strings, and a statement may hold megabytes of text.
   const closing = quote.charCodeAt(0);
   for (let at = start + 1; at < sql.length; at += 1) {
     const code = sql.charCodeAt(at);

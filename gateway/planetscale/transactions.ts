@@ -7,15 +7,15 @@ interface Transaction {
   link: Link;
   pool: Pool;
   busy: boolean;
-  /** False after a statement whose traces must not reach the next user of the connection. */
+  /** False after a statement that set variables on the connection. */
   reusable: boolean;
   timer: NodeJS.Timeout;
 }
 
-/** How many ended transactions are remembered, so that late callers learn why theirs is gone. */
+/** How many ended transactions are remembered. A late caller gets the reason why its transaction ended. */
 const REMEMBERED = 1000;
 
-/** Open transactions, each on its own connection, found by the id that the client's session carries. */
+/** The open transactions. Each has its own connection and is found by the id in the client's session. */
 export class Transactions {
   #open = new Map<string, Transaction>();
   #ended = new Map<string, string>();
@@ -27,7 +27,7 @@ export class Transactions {
     return this.#open.size;
   }
 
-  /** The new transaction's id. `begin`: "START TRANSACTION" with its access mode. */
+  /** Returns the id of the new transaction. `begin` is "START TRANSACTION" with its access mode. */
   async open(pool: Pool, begin: string): Promise<string> {
     const link = await pool.take();
     try {
@@ -43,9 +43,9 @@ export class Transactions {
   }
 
   /**
-   * One statement at a time: a second one is refused, as Vitess does. When MySQL rolled the transaction back by itself
-   * (a deadlock), the connection is kept but takes nothing more than ROLLBACK, since MySQL would quietly start a new
-   * transaction with the next statement.
+   * Runs one statement. A second one at the same time is refused with VitessError, as Vitess does. When MySQL has
+   * rolled the transaction back by itself (a deadlock), only ROLLBACK is accepted: with the next statement MySQL would
+   * start a new transaction without an error.
    */
   async run(id: string, work: (link: Link) => Promise<ServerAnswer>, leavesTraces: boolean): Promise<ServerAnswer> {
     const transaction = this.#find(id);
@@ -64,7 +64,7 @@ export class Transactions {
     }
   }
 
-  /** A COMMIT of what the server has rolled back is refused; a ROLLBACK of it succeeds. */
+  /** When MySQL has rolled the transaction back by itself, ROLLBACK succeeds and COMMIT throws VitessError. */
   async finish(id: string, verb: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     const transaction = this.#find(id);
     const undone = this.#ended.get(id);
@@ -81,7 +81,7 @@ export class Transactions {
     if (undone !== undefined && verb === 'COMMIT') throw new VitessError('Aborted', undone);
   }
 
-  /** MySQL rolls back what a closed connection left open. */
+  /** Closes the connections; MySQL then rolls their transactions back. */
   closeAll(): void {
     for (const transaction of this.#open.values()) {
       transaction.reusable = false;

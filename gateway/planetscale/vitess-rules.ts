@@ -4,16 +4,16 @@ import { tabletOf, type VitessSession } from './session.ts';
 import type { Statement } from './statement.ts';
 import type { WireResult } from './wire.ts';
 
-/** What Vitess refuses, and what it keeps in a session, where MySQL alone would act otherwise. */
+/** Throws VitessError for statements that Vitess refuses and MySQL would accept. */
 export function refuseUnsupported(session: VitessSession, statement: Statement): void {
-  // MariaDB would run it, and the same code would fail on the first day in production.
+  // MariaDB accepts RETURNING, MySQL and PlanetScale do not.
   if (statement.unsupported === 'RETURNING') {
     throw new VitessError(undefined, "syntax error near 'returning'");
   }
   if (statement.unsupported !== undefined) {
     throw new VitessError(undefined, `VT12001: unsupported: ${statement.unsupported}`);
   }
-  // A setting would be lost with the connection; better to refuse it than to pretend that it holds.
+  // The next statement may run on another connection, where the setting would be missing.
   const harmless = /^set (?:@(?!@)|names |charset |character set )/i;
   if (statement.kind === 'set' && !session.inTransaction && !harmless.test(statement.bare)) {
     throw new VitessError(undefined, 'VT12001: unsupported: SET of a system variable outside a transaction');
@@ -27,14 +27,20 @@ export function refuseUnsupported(session: VitessSession, statement: Statement):
   }
 }
 
-/** LAST_INSERT_ID() follows the session, not the connection that happens to serve it. */
+/**
+ * Runs the statement. LAST_INSERT_ID() returns the value of the session, because each statement may use another
+ * connection.
+ */
 export async function runOn(link: Link, session: VitessSession, statement: Statement): Promise<ServerAnswer> {
   if (statement.asksLastInsertId) await link.run(`SET @@last_insert_id = ${BigInt(session.lastInsertId ?? '0')}`);
   return link.run(statement.sql);
 }
 
-/** What the answer leaves in the session, and the answer as psdb writes it: what is zero or empty is left out. */
-export function settle(session: VitessSession, answer: ServerAnswer): WireResult {
+/**
+ * Stores the counts and the insert id in the session. Returns the answer in psdb's form, which leaves out zero and
+ * empty values.
+ */
+export function recordAnswer(session: VitessSession, answer: ServerAnswer): WireResult {
   if (answer.fields) {
     session.foundRows = String(answer.rows.length);
     session.rowCount = '-1';

@@ -1,6 +1,9 @@
-/** How MySQL's text protocol becomes psdb's JSON: column types, charsets, flags, and rows as lengths beside one base64 run. */
+/**
+ * Converts results of MySQL's text protocol into psdb's JSON: column types, charsets, flags. A row is a list of lengths
+ * and all its values in one base64 text.
+ */
 
-/** The parts of a column definition packet that matter here, as mysql2 names them. */
+/** The fields of a column definition packet that are used here, with mysql2's names. */
 export interface Column {
   name: string;
   orgName: string;
@@ -12,13 +15,13 @@ export interface Column {
   characterSet: number;
   decimals: number;
   flags: number;
-  /** MariaDB keeps JSON as text and says so only here. */
+  /** `json` for a JSON column of MariaDB, whose column type says text. */
   extendedFormat?: string | undefined;
 }
 
 export interface WireField {
   name: string;
-  /** Absent for the NULL type, which is zero in the protocol's enumeration. */
+  /** Absent for the NULL type, whose number in the protocol is 0. */
   type?: string;
   table?: string;
   orgTable?: string;
@@ -47,7 +50,7 @@ const UNSIGNED = 0x20;
 const BINARY = 0x80;
 const ENUM = 0x100;
 const SET = 0x800;
-/** Set by MySQL's client library, and so by Vitess; it is not on the wire between server and client. */
+/** Servers do not send this flag. MySQL's client library adds it, and so does Vitess. */
 const NUM = 0x8000;
 
 const BINARY_CHARSET = 63;
@@ -95,7 +98,7 @@ function typeName({ columnType, flags }: Column): string | undefined {
   return flags & BINARY ? 'BINARY' : 'CHAR';
 }
 
-/** MySQL's own description of a column that MariaDB describes in another way. */
+/** The column as MySQL would describe it, where MariaDB describes it differently. */
 function asMysqlDescribes(column: Column): Column {
   const { columnType, flags } = column;
   if (column.extendedFormat === 'json') {
@@ -112,7 +115,7 @@ function asMysqlDescribes(column: Column): Column {
   return column;
 }
 
-/** mysql2 computes the names on its prototype, where a spread does not find them. */
+/** A copy of its fields. mysql2 defines the names as getters on the prototype, and a spread would not copy them. */
 function plain(column: Column): Column {
   const { name, orgName, table, orgTable, schema, columnType, columnLength, characterSet, decimals, flags } = column;
   return { name, orgName, table, orgTable, schema, columnType, columnLength, characterSet, decimals, flags };

@@ -21,19 +21,24 @@ import type { CommandCall } from './request.ts';
 const MAX_KEY_BYTES = 32_768;
 const FIRST_CONNECT_MS = 5_000;
 const NOT_SERVING_PAUSE_MS = 100;
-/** Bridges a blink of the connection, and is shorter than the patience of callers. */
+/**
+ * A request waits this long for a broken connection to come back. Shorter than the 250 ms that the functions wait for
+ * Redis.
+ */
 const RECONNECT_MS = 150;
 const COMPATIBILITY = 'https://upstash.com/docs/redis/overall/rediscompatibility';
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
 interface RestDatabase {
-  /** Rejects with RedisUnreachable; everything that Redis or the rules refuse is an answer. */
+  /** Refusals by Redis or by Upstash's rules are answers with status 400. Rejects with RedisUnreachable. */
   run(call: CommandCall, caller: { readOnly: boolean; format: ReplyFormat }): Promise<EngineAnswer>;
   isReady(): boolean;
   close(): void;
 }
 
-/** Rejects with RedisUnreachable when no Redis answers within 5 s. */
+/**
+ * Rejects with RedisUnreachable when no Redis answers within 5 s, and with RedisRefusal when the account lacks rights.
+ */
 export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): Promise<RestDatabase> {
   const redis = connectRedis(address);
   let table: CommandTable;
@@ -43,7 +48,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
     closeRedis(redis);
     throw error;
   }
-  // Another server, or another version of it, may stand behind the address after a reconnect.
+  // After a reconnect the address may belong to another server, with another version and other commands.
   redis.on('ready', () => {
     loadCommandTable(redis).then(
       (loaded) => {
@@ -54,7 +59,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   });
   const scripts = keyLockingScripts();
 
-  /** undefined: the command may be sent. */
+  /** The error text for a command that must not be sent. undefined: it may be sent. */
   function refusal(command: Argument[], readOnly: boolean): string | undefined {
     const name = String(command[0]);
     if (!isAvailable(table, command))
@@ -66,31 +71,31 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
     return `ERR max key size exceeded. Limit: ${MAX_KEY_BYTES} bytes, Actual: ${longest} bytes`;
   }
 
-  /** Written to Redis before this returns, so that the order of calls is the order of execution. */
-  const carryOut = ({ args }: PreparedCommand): Promise<Reply> => sendCommand(redis, String(args[0]), args.slice(1));
+  /** Writes to the socket before it returns, so that commands are executed in the order of the calls. */
+  const execute = ({ args }: PreparedCommand): Promise<Reply> => sendCommand(redis, String(args[0]), args.slice(1));
 
   async function single(command: Argument[], readOnly: boolean): Promise<CommandResult> {
     const error = refusal(command, readOnly);
     if (error !== undefined) return { error };
     const prepared = scripts.prepare(command, table);
     try {
-      return outcomeOf(prepared, await carryOut(prepared));
+      return outcomeOf(prepared, await execute(prepared));
     } catch (failure) {
       if (failure instanceof RedisRefusal) return outcomeOf(prepared, failure);
       throw failure;
     }
   }
 
-  /** The list of outcomes; the text of the refusal when nothing was executed. */
+  /** One result for each command, or the error text when nothing was executed. */
   async function transaction(commands: Argument[][], readOnly: boolean): Promise<CommandResult[] | string> {
     if (commands.some((command) => refusal(command, readOnly) !== undefined)) return ABORTED;
     const prepared = commands.map((command) => scripts.prepare(command, table));
-    // In one tick on the one connection: nothing of another request can come between MULTI and EXEC.
-    const queued = [sendCommand(redis, 'MULTI', []), ...prepared.map(carryOut)];
+    // All are written in one tick, so that no command of another request comes between MULTI and EXEC.
+    const queued = [sendCommand(redis, 'MULTI', []), ...prepared.map(execute)];
     const executed = sendCommand(redis, 'EXEC', []);
     const [exec, ...others] = await Promise.allSettled([executed, ...queued]);
     for (const other of others) {
-      // Where one of them found no master, the refusal of the whole is no fault of the caller.
+      // A command that found no master makes EXEC fail. That is a 503, not a fault of the caller.
       if (other.status === 'rejected' && other.reason instanceof RedisUnreachable) throw other.reason;
     }
     if (exec.status === 'fulfilled') {
@@ -121,7 +126,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   return { run, isReady: () => redis.status === 'ready', close: () => closeRedis(redis) };
 }
 
-/** A server that answers but does not serve yet (it loads, or has no replica) is waited for. */
+/** Waits up to 5 s for a server that answers but does not serve yet (it loads its data, or has no replica). */
 async function firstTable(redis: Redis, guard: ReplayGuard | undefined): Promise<CommandTable> {
   const deadline = performance.now() + FIRST_CONNECT_MS;
   for (;;) {

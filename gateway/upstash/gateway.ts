@@ -6,7 +6,7 @@ import { noPermission, openDatabase } from './database.ts';
 import { type RedisAddress, RedisRefusal, RedisUnreachable } from './redis-connection.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import { errorAnswer, readFormat } from './reply.ts';
-import { BadRequest, presentedToken, readCall, readPayload, readTarget } from './request.ts';
+import { BadRequest, readCall, readPayload, readTarget, readToken } from './request.ts';
 import { streamMessages } from './subscription.ts';
 
 export interface UpstashGateway {
@@ -25,14 +25,17 @@ const DOCS = 'https://upstash.com/docs/redis';
 const UNREACHABLE = 'ERR the database is not reachable';
 
 /**
- * Upstash's REST protocol over a Redis that speaks RESP: the unchanged `@upstash/redis` client works against it.
- * Rejects with RedisUnreachable when no Redis answers; later losses are answered with 503 until it is back.
- * `readOnlyToken` may read, but not list keys. `/metrics` (counts only) and `/ready` are open to this machine, and so to whatever a
- * proxy on it lets through; others present a token. `intercept` sees every request that carries commands.
+ * Offers Upstash's REST protocol on top of a Redis, for the unchanged `@upstash/redis` client. Rejects with
+ * RedisUnreachable when no Redis answers. When Redis is lost later, requests get 503 until it is back. `readOnlyToken`
+ * permits reads, but no listing of keys. `/metrics` (counts only) and `/ready` need no token on loopback, so a proxy on
+ * the same machine must not forward them. `intercept` is called for every request with commands.
  */
 export async function startUpstashGateway(options: {
   redis: RedisAddress;
-  /** Makes the loss of the last writes known to the functions; for whoever replicates or restarts Redis. */
+  /**
+   * Set it where Redis may be restarted or replaced by a replica: the functions then notice that the last writes may be
+   * lost.
+   */
   guard?: ReplayGuard;
   token: string;
   readOnlyToken?: string;
@@ -41,7 +44,7 @@ export async function startUpstashGateway(options: {
   intercept?: (request: { path: string; body: unknown }) => GatewayFault | undefined;
 }): Promise<UpstashGateway> {
   const { token, readOnlyToken, intercept } = options;
-  if (token === '' || readOnlyToken === '') throw new Error('an empty token would let everybody in');
+  if (token === '' || readOnlyToken === '') throw new Error('the token is empty; set one, it is the only protection');
   const database = await openDatabase(options.redis, options.guard);
   const isToken = secretMatcher(token);
   const isReadOnlyToken = readOnlyToken === undefined ? () => false : secretMatcher(readOnlyToken);
@@ -59,9 +62,9 @@ export async function startUpstashGateway(options: {
     };
     try {
       const target = readTarget(request.url ?? '/');
-      const presented = presentedToken(request, target);
-      const full = presented !== undefined && isToken(presented);
-      const readOnly = !full && presented !== undefined && isReadOnlyToken(presented);
+      const sentToken = readToken(request, target);
+      const full = sentToken !== undefined && isToken(sentToken);
+      const readOnly = !full && sentToken !== undefined && isReadOnlyToken(sentToken);
       if (method === 'GET' && (full || readOnly || isLoopback(request))) {
         if (target.path === '/metrics') return send(request, response, metrics());
         if (target.path === '/ready') return send(request, response, readiness());
@@ -72,7 +75,7 @@ export async function startUpstashGateway(options: {
         const answer = errorAnswer(405, 'ERR method not allowed');
         return reply({ ...answer, headers: { ...answer.headers, allow: METHODS.join(', ') } });
       }
-      // Read in any case: a connection with an unread body cannot carry the next request.
+      // Also before a 401: a connection with an unread body cannot carry the next request.
       const body = await readBody(request, MAX_REQUEST_BYTES);
       if (!full && !readOnly) return reply(errorAnswer(401, 'WRONGPASS invalid or missing auth token'));
       const payload = readPayload(target, body);
@@ -133,7 +136,7 @@ const sizeError = (limit: number, actual: number): EngineAnswer =>
     `ERR max request size exceeded. Limit: ${limit} bytes, Actual: ${actual} bytes. See ${DOCS}/troubleshooting/max_request_size_exceeded for details`,
   );
 
-/** Upstash refuses an answer that is too large with the words for a request that is. */
+/** Upstash uses the error text of a large request for a large answer too. */
 function withinLimit(answer: EngineAnswer): EngineAnswer {
   const bytes = Buffer.byteLength(answer.body);
   return bytes > MAX_REQUEST_BYTES ? sizeError(MAX_REQUEST_BYTES, bytes) : answer;

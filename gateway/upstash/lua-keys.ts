@@ -3,22 +3,22 @@ import type { CommandFacts, CommandTable, KeySpec } from './redis-commands.ts';
 import type { Argument } from './redis-connection.ts';
 
 /*
- * Upstash locks only KEYS when a script starts with `#!lua flags=allow-key-locking`, and then refuses every key that
- * is not in KEYS. A plain Redis knows neither the flag nor the rule: it refuses the line, and lets computed keys pass
- * until the day they meet Upstash. So the line is replaced by a prologue of exactly one line, which leaves the numbers
- * of all others as they were, and which puts a checking `redis` in front of the real one.
+ * A script that starts with `#!lua flags=allow-key-locking` locks only its KEYS on Upstash, and Upstash refuses every
+ * other key. Redis does not know the flag: it refuses the line, and without the line it accepts computed keys. Such a
+ * script would fail only in production. So the gateway replaces the line by Lua code that checks every key before it
+ * calls Redis. The code is one line long, so that the line numbers in error messages stay right.
  *
- * It finds honest mistakes. A script that reaches for `_G.redis` or loads code from text gets around it.
+ * The check finds mistakes, not attacks: a script that uses `_G.redis` or `loadstring` avoids it.
  */
 
 const FLAG = 'allow-key-locking';
-/** Scripts remembered under the SHA-1 of their original text; the oldest is forgotten first (answer: NOSCRIPT). */
+/** The most scripts in memory, by the SHA-1 of their original text. EVALSHA of an older one answers NOSCRIPT. */
 const REMEMBERED = 200;
 
-/** Need the whole database locked, or look at keys that nobody named. */
+/** Commands that need the whole database, so that locking the KEYS is not enough. */
 const DATABASE_WIDE = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB', 'KEYS', 'SCAN', 'RANDOMKEY', 'DBSIZE']);
 
-// The first text is Upstash's own; the other two have no published wording.
+// The first text is Upstash's. Upstash publishes no text for the other two cases.
 const DYNAMIC_KEY = `ERR Dynamic keys are not allowed in Lua scripts when '${FLAG}' flag is set. Key was: `;
 const KEYS_UNKNOWN = `ERR Commands whose keys are not known from their arguments are not allowed in Lua scripts when '${FLAG}' flag is set. Command was: `;
 const WHOLE_DATABASE = `ERR Commands that need the whole database are not allowed in Lua scripts when '${FLAG}' flag is set. Command was: `;
@@ -31,14 +31,14 @@ interface Enforced {
 
 export interface PreparedCommand {
   args: Argument[];
-  /** Restores what the caller may see: the script goes by the SHA-1 of the text that the caller knows. */
+  /** Replaces the SHA-1 in error texts: Redis knows the changed script, the caller knows the original one. */
   restore?: { from: string; to: string };
-  /** Set for SCRIPT LOAD: the SHA-1 to answer with. */
+  /** Set for SCRIPT LOAD: answer with this SHA-1, which is that of the original script. */
   answerSha?: string;
 }
 
 interface KeyLockingScripts {
-  /** `command` with the script that Redis has to run in the place of the one that was sent. */
+  /** `command`, in which a script with the flag is replaced by the script with the check. */
   prepare(command: Argument[], table: CommandTable): PreparedCommand;
 }
 
@@ -87,7 +87,7 @@ export function keyLockingScripts(): KeyLockingScripts {
 
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex');
 
-/** undefined: the script does not carry the flag and is Redis' alone. */
+/** The script with the check. undefined: the script does not have the flag and is sent as it is. */
 function enforcedText(original: string, table: CommandTable): string | undefined {
   if (!original.startsWith('#!lua')) return undefined;
   const end = original.indexOf('\n');
@@ -96,12 +96,16 @@ function enforcedText(original: string, table: CommandTable): string | undefined
   const flags = /(?:^|\s)flags=(\S*)/.exec(line)?.[1]?.split(',') ?? [];
   if (!flags.includes(FLAG)) return undefined;
   const others = flags.filter((flag) => flag !== FLAG && flag !== '');
-  // Alone, the whole line goes: under a bare `#!lua` Redis refuses even reads when its memory is full.
+  // Without other flags the whole line is dropped: a script with a bare `#!lua` cannot even read when Redis' memory is
+  // full.
   if (others.length === 0) return `${prologue(body, table)}\n${body}`;
   return `#!lua flags=${others.join(',')}\n${prologue(body, table)} ${body}`;
 }
 
-/** One line of Lua. What a script names is looked up in a small table, anything else in the text of all commands. */
+/**
+ * The check, as one line of Lua. Commands that the script names are looked up in a small table; the text of all
+ * commands is searched only for names that the script computes.
+ */
 function prologue(body: string, table: CommandTable): string {
   const quick = new Map<string, number>();
   for (const word of body.match(/[A-Za-z][A-Za-z_.-]*/g) ?? []) {
@@ -118,7 +122,10 @@ function prologue(body: string, table: CommandTable): string {
     .replace('@WHOLE_DATABASE@', () => quoted(WHOLE_DATABASE));
 }
 
-/** 0: touches no key; 1: one key, the first argument; 2: all arguments are keys; undefined: anything else. */
+/**
+ * 0: the command has no key; 1: the first argument is its only key; 2: all arguments are keys; undefined: anything
+ * else.
+ */
 function quickKind(name: string, facts: CommandFacts | undefined): 0 | 1 | 2 | undefined {
   if (!facts || facts.keys === 'unknown' || facts.hasSubcommands || DATABASE_WIDE.has(name)) return undefined;
   if (facts.keys.length === 0) return 0;
@@ -142,9 +149,10 @@ function longSpec(name: string, facts: CommandFacts): string {
 }
 
 /*
- * The error of a refused or failed `redis.call` names the line it was called from, as without the prologue. Redis
- * writes source and line into the error when it leaves the script and would find the prologue's; the metatable holds
- * the right ones and lets that writing come to nothing. After a tail call the line is gone, and Redis' choice stays.
+ * The error of a `redis.call` has to name the line of the script that called it. Redis writes `source` and `line` into
+ * the error table when the script ends, and would write the line of the prologue. So `raise` gives the table a
+ * metatable that holds the right values and ignores that write. After a tail call the line is unknown, and Redis' value
+ * stays.
  */
 const PROLOGUE = `
 local redis=(function(R,K)

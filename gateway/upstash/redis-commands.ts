@@ -1,8 +1,11 @@
 import type { Argument, Reply } from './redis-connection.ts';
 
-/** Where a command keeps its keys: Redis' own key specifications, from COMMAND. Positions count the name as 0. */
+/** Where a command has its keys: one key specification of Redis' reply to COMMAND. Position 0 is the command's name. */
 export interface KeySpec {
-  /** The position of the first key; after `keyword`, if there is one, searched from here (negative: from the end). */
+  /**
+   * The position of the first key. With a `keyword`: the position where the search for it begins (negative: backwards,
+   * from the end).
+   */
   from: number;
   keyword: string;
   find:
@@ -11,20 +14,20 @@ export interface KeySpec {
 }
 
 export interface CommandFacts {
-  /** `'unknown'`: Redis itself cannot tell from the arguments alone (SORT ... BY). */
+  /** `'unknown'`: the arguments alone do not show the keys (SORT ... BY). */
   keys: KeySpec[] | 'unknown';
-  /** Reads only, and is not among those that can hurt the server (KEYS). */
+  /** Reads only, and is not one of the commands that can slow the server down (KEYS). */
   harmlessRead: boolean;
   hasSubcommands: boolean;
 }
 
-/** Upper-case name, or `NAME|SUBCOMMAND`, to what Redis says about it. */
+/** Facts by upper-case name, or by `NAME|SUBCOMMAND`. */
 export type CommandTable = ReadonlyMap<string, CommandFacts>;
 
 const text = (reply: Reply | undefined): string => (reply == null ? '' : String(reply));
 const list = (reply: Reply | undefined): Reply[] => (Array.isArray(reply) ? reply : []);
 
-/** RESP2 sends a map as a flat list of names and values. */
+/** A map, which RESP2 sends as a flat list of names and values. */
 function fields(reply: Reply | undefined): Map<string, Reply> {
   const flat = list(reply);
   const map = new Map<string, Reply>();
@@ -32,7 +35,7 @@ function fields(reply: Reply | undefined): Map<string, Reply> {
   return map;
 }
 
-/** From the reply of `COMMAND`. */
+/** Reads the reply of `COMMAND`. Throws for a Redis older than 7. */
 export function readCommandTable(reply: Reply): CommandTable {
   const table = new Map<string, CommandFacts>();
   const read = (entry: Reply) => {
@@ -47,8 +50,9 @@ export function readCommandTable(reply: Reply): CommandTable {
     subcommands.forEach(read);
   };
   list(reply).forEach(read);
-  // Before Redis 7 there are no key specifications, and a check without them would let everything pass.
-  if (table.get('GET')?.keys.length !== 1) throw new Error('Redis 7 or later is needed');
+  // Before Redis 7 there are no key specifications, and the check of keys would accept everything.
+  if (table.get('GET')?.keys.length !== 1)
+    throw new Error('This Redis reports no key specifications. Use Redis 7 or later, or Valkey.');
   return table;
 }
 
@@ -89,7 +93,7 @@ function readKeySpecs(replies: Reply[]): KeySpec[] | 'unknown' {
   return specs;
 }
 
-/** `command` is the whole command, its name first. Keys that cannot be told from the arguments are left out. */
+/** The keys of a command, whose name is the first element. Empty when the arguments do not show the keys. */
 export function keysOf(table: CommandTable, command: readonly Argument[]): Argument[] {
   const name = String(command[0]).toUpperCase();
   const facts = table.get(name);
@@ -124,7 +128,7 @@ function keysBySpec(spec: KeySpec, command: readonly Argument[]): Argument[] {
   return keys;
 }
 
-/** They block, change the shared connection's state, or administer the server: none has a meaning over REST. */
+/** Commands that block, change the state of the shared connection, or administer the server. */
 const UNAVAILABLE = new Set(
   `BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF
    MULTI EXEC DISCARD WATCH UNWATCH
@@ -145,7 +149,7 @@ export function isAvailable(table: CommandTable, command: readonly Argument[]): 
 
 export function isHarmlessRead(table: CommandTable, command: readonly Argument[]): boolean {
   const name = String(command[0]).toUpperCase();
-  // Redis counts it among the reads that hurt nobody, Upstash does not.
+  // Redis does not mark SCAN as dangerous, but Upstash refuses it for the read-only token.
   if (name === 'SCAN') return false;
   const facts = table.get(name);
   if (!facts?.hasSubcommands) return facts?.harmlessRead ?? false;

@@ -12,11 +12,11 @@ export interface ServerAddress {
 /** One server, or the master that sentinels name. */
 export type RedisAddress = ServerAddress | SentinelAddress;
 
-/** An integer arrives as a string of digits, which keeps all 64 bits; every text arrives as bytes. */
+/** An integer is a string of digits, which keeps all 64 bits. A text is a Buffer. */
 export type Reply = null | string | Buffer | Error | Reply[];
 export type Argument = string | Buffer;
 
-/** Redis did not answer. Whether the command was carried out is unknown when it had been sent. */
+/** Redis did not answer. If the command was sent, it may have been executed. */
 export class RedisUnreachable extends Error {
   override name = 'RedisUnreachable';
   constructor(message = 'Redis does not answer') {
@@ -29,28 +29,30 @@ export class RedisRefusal extends Error {
   override name = 'RedisRefusal';
 }
 
-/** The one place where a connection to Redis is made. It comes back by itself when Redis does. */
+/** Opens a connection, which reconnects by itself until `closeRedis`. */
 export function connectRedis(address: RedisAddress): Redis {
   const redis = new Redis({
-    // RESP3 would change the shape of maps, doubles and booleans; Upstash's REST answers have RESP2's.
+    // Upstash's REST answers have the shapes of RESP2. RESP3 has others for maps, doubles and booleans.
     protocol: 2,
     stringNumbers: true,
     connectTimeout: 2_000,
-    // A server that stopped answering is left, so that its callers get an answer and the next connection a chance.
+    // Closes the connection to a server that stopped answering, so that its callers get an error and a new one is
+    // opened.
     socketTimeout: 10_000,
     retryStrategy: (attempt) => Math.min(20 * attempt, 500),
-    // A command whose answer was lost is reported, never repeated: half a MULTI sent again would be worse than none.
+    // A command whose answer was lost fails. It is never sent again: a part of a MULTI would run outside its
+    // transaction.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
-    // Also keeps the sequence of a MULTI whole: before "ready" some commands would pass and others would not.
+    // With the check, some commands of a MULTI could be refused before "ready" and the later ones accepted.
     enableReadyCheck: false,
     disableClientInfo: true,
     ...('sentinels' in address ? sentinelOptions(address) : serverOptions(address)),
   });
-  // Failures reach the callers; without a listener ioredis would print them, with addresses, on its own.
+  // Callers get the errors. Without a listener ioredis would also print them, with addresses.
   redis.on('error', () => {});
-  // The word of a promotion that arrives while ioredis is connecting makes it give up for good.
+  // ioredis stops reconnecting when a sentinel announces a new master while it is connecting.
   redis.on('end', () => {
     if (!closed.has(redis)) setTimeout(() => redis.connect().catch(() => {}), REVIVE_MS);
   });
@@ -60,7 +62,7 @@ export function connectRedis(address: RedisAddress): Redis {
 const REVIVE_MS = 50;
 const closed = new WeakSet<Redis>();
 
-/** The only way to end a connection; any other end is followed by a new one. */
+/** Ends a connection. Any other end makes `connectRedis` open it again. */
 export function closeRedis(redis: Redis): void {
   closed.add(redis);
   redis.disconnect();
@@ -76,7 +78,9 @@ function serverOptions({ host, port, username, password, tls }: ServerAddress): 
   };
 }
 
-/** Waits up to `deadlineMs` for the connection, which bridges a restart or a failover of Redis. */
+/**
+ * Waits up to `deadlineMs` for the connection, which hides a short restart or failover. Rejects with RedisUnreachable.
+ */
 export async function untilReady(redis: Redis, deadlineMs: number): Promise<void> {
   if (redis.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
@@ -100,14 +104,15 @@ export async function untilReady(redis: Redis, deadlineMs: number): Promise<void
   });
 }
 
-/** A Redis that loads its data, a replica without a master, a master without replicas: it will serve, but not now. */
+/** Redis will serve later: it loads its data, is a replica without its master, or a master without its replicas. */
 const NOT_SERVING = /^(LOADING|MASTERDOWN|NOREPLICAS) /;
-/** It was the master and is a replica now: whoever is master must be found anew. */
+/** The server has become a replica. The connection has to find the new master. */
 const DEMOTED = /^-?READONLY /;
 
-/** Sends at once and keeps the order of calls; rejects with RedisRefusal or RedisUnreachable. */
+/** Sends in the order of the calls. Rejects with RedisRefusal or RedisUnreachable. */
 export function sendCommand(redis: Redis, name: string, args: readonly Argument[]): Promise<Reply> {
-  // In upper case, since ioredis reshapes the replies of names that it knows in lower case (HGETALL -> object).
+  // ioredis changes the reply of some commands, by their name in lower case (HGETALL becomes an object). Upper case
+  // avoids it.
   const command = new Command(name.toUpperCase(), args as Argument[], { replyEncoding: null });
   return (redis.sendCommand(command) as Promise<Reply>).catch((error: Error) => {
     if (error instanceof ReplyError && DEMOTED.test(error.message)) {

@@ -2,11 +2,11 @@ import type { Redis } from 'ioredis';
 import { sendCommand } from './redis-connection.ts';
 
 /**
- * Replication is asynchronous: a promoted replica may lack the last records of what was admitted, and a server that
- * restarted may have lost its last second. Records of the time before cannot be relied on then, so each key that says
- * since when they are complete is set to now. The admission script does the rest: it refuses older unsafe calls.
+ * Protects against replays after Redis lost writes (row A5 (valid once)). A promoted replica may lack the newest replay
+ * records, and a restarted server may have lost its last second. So when another server, or another run of it, is
+ * found, the script sets every since mark to now. The admission script then refuses older calls other than GET.
  */
-const LIFE_MS = 86_400_000;
+const KEY_LIFETIME_MS = 86_400_000;
 
 const SCRIPT = `
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
@@ -20,21 +20,21 @@ for i = 2, #KEYS do redis.call('SET', KEYS[i], now, 'PX', ARGV[1]) end
 return 1`;
 
 export interface ReplayGuard {
-  /** Remembers which run of which server served last. */
+  /** The key that holds the run id of the server that served last. */
   runKey: string;
-  /** Hold the Unix seconds since when replay records are complete. */
+  /** The keys of the since marks: Unix seconds since when the replay records are complete. */
   sinceKeys: readonly string[];
-  /** Told after the keys were set: what was written last may be lost. */
+  /** Called after the since marks were set: the last writes may be lost. */
   onNewServer?: () => void;
 }
 
 /**
- * Runs before every command of a new connection, since it is written to it first. Resolves for the connection that is
- * there already; rejects with RedisRefusal where the account lacks EVAL or INFO.
+ * Checks the server now, and again first on every new connection. Resolves after the first check. Rejects with
+ * RedisRefusal when the account lacks EVAL or INFO, and with RedisUnreachable.
  */
 export async function guardReplays(redis: Redis, guard: ReplayGuard): Promise<void> {
   redis.on('ready', () => {
-    // Nothing may pass unguarded: the next connection asks again.
+    // No command may use an unchecked connection. The next connection is checked again.
     check(redis, guard).catch(() => redis.disconnect(true));
   });
   await check(redis, guard);
@@ -42,6 +42,6 @@ export async function guardReplays(redis: Redis, guard: ReplayGuard): Promise<vo
 
 async function check(redis: Redis, { runKey, sinceKeys, onNewServer }: ReplayGuard): Promise<void> {
   const keys = [runKey, ...sinceKeys];
-  const answer = await sendCommand(redis, 'EVAL', [SCRIPT, String(keys.length), ...keys, String(LIFE_MS)]);
+  const answer = await sendCommand(redis, 'EVAL', [SCRIPT, String(keys.length), ...keys, String(KEY_LIFETIME_MS)]);
   if (answer === '1') onNewServer?.();
 }

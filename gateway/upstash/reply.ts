@@ -3,7 +3,7 @@ import type { EngineAnswer } from '../faults.ts';
 import type { Reply } from './redis-connection.ts';
 import { BadRequest } from './request.ts';
 
-/** What one command came to: Redis' reply, or the text of its refusal. */
+/** The result of one command: Redis' reply, or the text of its error. */
 export type CommandResult = { reply: Reply } | { error: string };
 
 export interface ReplyFormat {
@@ -11,6 +11,7 @@ export interface ReplyFormat {
   resp2: boolean;
 }
 
+/** Reads the headers that choose the format of the answer. Throws BadRequest. */
 export function readFormat({ headers }: IncomingMessage, kind: string): ReplyFormat {
   const encoding = headers['upstash-encoding'];
   const format = headers['upstash-response-format'];
@@ -48,7 +49,7 @@ export function batchAnswer(outcomes: CommandResult[], format: ReplyFormat): Eng
 function jsonOutcome(outcome: CommandResult, format: ReplyFormat): string {
   if ('error' in outcome) return JSON.stringify({ error: outcome.error });
   const { reply } = outcome;
-  // The one text that is never encoded, and only here: the client tells it apart by its place.
+  // Upstash sends "OK" as the whole result without base64, and the client expects that.
   if (Buffer.isBuffer(reply) && reply.equals(OK)) return '{"result":"OK"}';
   return `{"result":${jsonValue(reply, format)}}`;
 }
@@ -57,7 +58,7 @@ const OK = Buffer.from('OK');
 
 function jsonValue(reply: Reply, format: ReplyFormat): string {
   if (reply === null) return 'null';
-  // An integer, as digits: written as a JSON number without a way through a double.
+  // The digits of an integer become a JSON number directly. A double would lose digits.
   if (typeof reply === 'string') return reply;
   if (Buffer.isBuffer(reply))
     return format.base64 ? `"${reply.toString('base64')}"` : JSON.stringify(reply.toString('utf8'));

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Argument } from './redis-connection.ts';
 
-/** The request is not of the protocol's form; the message is for its sender. */
+/** The request does not follow the protocol. The message is sent to the client. */
 export class BadRequest extends Error {
   override name = 'BadRequest';
 }
@@ -12,7 +12,7 @@ export type CommandCall =
 type StreamCall = { kind: 'subscribe' | 'psubscribe'; names: string[] };
 
 interface RestTarget {
-  /** Without the query, which may hold the token. */
+  /** Without the query, because the query may contain the token. */
   path: string;
   segments: string[];
   query: Array<{ name: string; value: string }>;
@@ -33,8 +33,11 @@ export function readTarget(url: string): RestTarget {
   return { path, segments, query };
 }
 
-/** undefined: no token at all. A wrong Authorization header does not fall back to `_token`. */
-export function presentedToken(request: IncomingMessage, target: RestTarget): string | undefined {
+/**
+ * The token of the Authorization header; without that header, the query parameter `_token`. undefined: the request has
+ * none. A malformed header gives ''.
+ */
+export function readToken(request: IncomingMessage, target: RestTarget): string | undefined {
   const header = request.headers.authorization;
   if (header !== undefined) return /^Bearer\s+(\S+)$/i.exec(header)?.[1] ?? '';
   const parameter = target.query.find(({ name }) => name === '_token');
@@ -44,23 +47,27 @@ export function presentedToken(request: IncomingMessage, target: RestTarget): st
 const BATCHES = new Set(['pipeline', 'multi-exec']);
 const STREAMS = new Set(['subscribe', 'psubscribe']);
 
-/** The body as `intercept` sees it and `readCall` takes it: JSON where the route takes JSON, else bytes. */
+/** The parsed JSON where the route takes JSON, the bytes elsewhere. Throws BadRequest. */
 export function readPayload({ segments: [route = ''], segments }: RestTarget, body: Buffer): unknown {
   const takesJson = segments.length === 0 || (segments.length === 1 && BATCHES.has(route));
   return takesJson ? parseJson(body.toString('utf8')) : body;
 }
 
+/**
+ * The commands of a request, from its path, its query and the payload that `readPayload` returned. Throws BadRequest.
+ */
 export function readCall(method: string, { segments, query }: RestTarget, payload: unknown): CommandCall | StreamCall {
   const [route = '', ...rest] = segments;
   if (segments.length === 0) return { kind: 'single', command: readCommand(payload) };
   if (segments.length === 1 && BATCHES.has(route)) {
-    if (!Array.isArray(payload) || payload.length === 0) throw new BadRequest('ERR a list of commands is expected');
+    if (!Array.isArray(payload) || payload.length === 0)
+      throw new BadRequest('ERR the body must be a list of commands that is not empty');
     return { kind: route as 'pipeline', commands: payload.map(readCommand) };
   }
   const parts = segments.map((segment) => unescapeBytes(segment, { plusIsSpace: false }));
   if (STREAMS.has(route.toLowerCase()) && rest.length > 0)
     return { kind: route.toLowerCase() as 'subscribe', names: parts.slice(1).map(String) };
-  // The body is the argument after those of the path and before those of the query: POST /set/key?EX=100.
+  // The body is an argument between those of the path and those of the query: POST /set/key?EX=100.
   if ((method === 'POST' || method === 'PUT') && Buffer.isBuffer(payload) && payload.length > 0) parts.push(payload);
   for (const { name, value } of query) {
     if (name === '_token') continue;
@@ -71,11 +78,12 @@ export function readCall(method: string, { segments, query }: RestTarget, payloa
 }
 
 function readCommand(value: unknown): Argument[] {
-  if (!Array.isArray(value) || value.length === 0) throw new BadRequest('ERR a command is a list that is not empty');
+  if (!Array.isArray(value) || value.length === 0)
+    throw new BadRequest('ERR a command must be a list that is not empty');
   return value.map((argument: unknown) => {
     if (typeof argument === 'string') return argument;
     if (typeof argument === 'number' || typeof argument === 'boolean') return String(argument);
-    throw new BadRequest('ERR an argument is a string, a number or a boolean');
+    throw new BadRequest('ERR an argument must be a string, a number or a boolean');
   });
 }
 
@@ -86,18 +94,19 @@ function parseJson(text: string): unknown {
   try {
     const value: unknown = JSON.parse(text);
     if (!LONG_NUMBER.test(text)) return value;
-    // A double holds 15 digits; an integer of 64 bits has up to 19, so long numbers are taken as they are written.
+    // A double keeps 15 digits, and an integer of 64 bits has up to 19. So numbers are read as text.
     return JSON.parse(text.replace(STRING_OR_NUMBER, (token) => (token.startsWith('"') ? token : `"${token}"`)));
   } catch {
     throw new BadRequest('ERR the request body is not valid JSON');
   }
 }
 
-/** Percent escapes stand for bytes here, which need not be UTF-8; a value without any stays text. */
+/** A Buffer for a text with percent escapes, because their bytes need not be UTF-8. Throws BadRequest. */
 function unescapeBytes(text: string, { plusIsSpace }: { plusIsSpace: boolean }): Argument {
   const spaced = plusIsSpace ? text.replaceAll('+', ' ') : text;
   if (!spaced.includes('%')) return spaced;
-  if (/%(?![0-9A-Fa-f]{2})/.test(spaced)) throw new BadRequest('ERR a percent sign in the URL is no escape');
+  if (/%(?![0-9A-Fa-f]{2})/.test(spaced))
+    throw new BadRequest('ERR a percent sign in the URL is not followed by two hexadecimal digits; write it as %25');
   const latin = Buffer.from(spaced, 'utf8').toString('latin1');
   return Buffer.from(
     latin.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),

@@ -1,23 +1,23 @@
 import { readFileSync } from 'node:fs';
 import type { RedisOptions } from 'ioredis';
 
-/** A Redis found by the name of its master: sentinels say which server that is, and when it has changed (row A8). */
+/** The sentinels that name the Redis master, and announce a new one (row A8 (failover)). */
 export interface SentinelAddress {
   sentinels: { host: string; port: number }[];
-  /** What the sentinels call the master. */
+  /** The name of the master in the configuration of the sentinels. */
   name: string;
   username?: string;
   password?: string;
   sentinelUsername?: string;
   sentinelPassword?: string;
-  /** TLS to servers and sentinels; `ca` in PEM for a private authority. */
+  /** TLS to servers and sentinels. `ca`: the PEM text of a private certificate authority. */
   tls?: { ca?: string };
 }
 
-/** Without the reply mapping, which is part of the client's type. */
+/** Without `replyMapping`, which would change the type of the client. */
 export type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>;
 
-/** A sentinel that does not answer is passed over after this. */
+/** When a sentinel has not answered after this time, the next one is asked. */
 const SENTINEL_ANSWER_MS = 500;
 
 export function sentinelOptions(address: SentinelAddress): ConnectionOptions {
@@ -31,30 +31,34 @@ export function sentinelOptions(address: SentinelAddress): ConnectionOptions {
     ...(sentinelUsername === undefined ? {} : { sentinelUsername }),
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
     ...(tls === undefined ? {} : { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
-    // A master that hangs closes no connection: without their word its callers would wait for the socket's timeout.
+    // Subscribes to the sentinels' announcements. A hanging master closes no connection, and without them its callers
+    // would wait for `socketTimeout`.
     failoverDetector: true,
     sentinelCommandTimeout: SENTINEL_ANSWER_MS,
     sentinelRetryStrategy: (attempt) => Math.min(50 * attempt, 500),
     sentinelReconnectStrategy: (attempt) => Math.min(100 * attempt, 1_000),
-    // A server that was master a moment ago may still be named: its own word decides.
+    // A sentinel may still name the former master. The check asks the server itself.
     enableReadyCheck: true,
     socketTimeout: 5_000,
-    // How long a connection to a lost master may linger before its callers are told.
+    // How long a connection to a lost master may take to close before its callers get an error.
     disconnectTimeout: 50,
   };
 }
 
-/** undefined when REDIS_SENTINELS is not set. What is wrong goes to `problems`, never with a password in it. */
+/**
+ * undefined: REDIS_SENTINELS is not set. Adds one sentence to `problems` for each mistake, never with a password in it.
+ */
 export function readSentinels(environment: NodeJS.ProcessEnv, problems: string[]): SentinelAddress | undefined {
   const { REDIS_SENTINELS: list, REDIS_SENTINEL_NAME: name, REDIS_URL: url } = environment;
   if (!list) return undefined;
-  if (url) problems.push('REDIS_URL and REDIS_SENTINELS exclude each other: the sentinels name the server.');
-  if (!name) problems.push('REDIS_SENTINEL_NAME is not set: what the sentinels call the master.');
+  if (url)
+    problems.push('REDIS_URL and REDIS_SENTINELS are both set. Remove REDIS_URL: the sentinels name the server.');
+  if (!name) problems.push('REDIS_SENTINEL_NAME is not set. Set it to the name of the master in sentinel.conf.');
   const sentinels = list.split(',').flatMap((entry) => {
     const [, host, port = '26379'] = /^\s*(\[[^\]]+\]|[^:\s]+)(?::(\d{1,5}))?\s*$/.exec(entry) ?? [];
     if (host !== undefined && Number(port) < 65_536)
       return [{ host: host.replace(/^\[|\]$/g, ''), port: Number(port) }];
-    problems.push('REDIS_SENTINELS is no comma separated list of host:port.');
+    problems.push('REDIS_SENTINELS must be a comma separated list of host:port.');
     return [];
   });
   const given = (key: keyof SentinelAddress, variable: string) =>
@@ -70,7 +74,7 @@ export function readSentinels(environment: NodeJS.ProcessEnv, problems: string[]
   };
 }
 
-/** REDIS_TLS_CA alone switches TLS on, too. */
+/** REDIS_TLS_CA switches TLS on even without REDIS_TLS. */
 export function tlsOf(environment: NodeJS.ProcessEnv, problems: string[]): { tls?: { ca?: string } } {
   const { REDIS_TLS: tls, REDIS_TLS_CA: file } = environment;
   if (tls && tls !== 'on' && tls !== 'off') problems.push('REDIS_TLS must be on or off.');
@@ -78,7 +82,7 @@ export function tlsOf(environment: NodeJS.ProcessEnv, problems: string[]): { tls
   try {
     return { tls: { ca: readFileSync(file, 'utf8') } };
   } catch {
-    problems.push('REDIS_TLS_CA names no file that can be read.');
+    problems.push('REDIS_TLS_CA must be the path of a PEM file; it cannot be read.');
     return {};
   }
 }

@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { closeRedis, connectRedis, type RedisAddress, untilReady } from './redis-connection.ts';
 
 const CONNECT_MS = 2_000;
-/** Keeps proxies from taking a quiet stream for a dead one. */
+/** Proxies close a stream that is silent for too long, usually for 30 s or more. */
 const KEEPALIVE_MS = 15_000;
 
 /**
- * Server-sent events: `subscribe,<channel>,<count>`, then `message,<channel>,<text>` or `pmessage,<pattern>,<channel>,
- * <text>`. A connection to Redis of its own, since a subscribed one can do nothing else; it ends with the client's.
+ * Answers with server-sent events: `subscribe,<channel>,<count>`, then `message,<channel>,<text>` or
+ * `pmessage,<pattern>,<channel>,<text>`. It opens a Redis connection, because a subscribed connection takes no other
+ * commands, and closes it when the client disconnects. Rejects with RedisUnreachable.
  */
 export async function streamMessages(
   address: RedisAddress,
@@ -18,7 +19,7 @@ export async function streamMessages(
 ): Promise<void> {
   const redis = connectRedis(address);
   response.once('close', () => closeRedis(redis));
-  // A line break inside a payload would otherwise end the event.
+  // Each line gets its own "data:", because a line break inside a payload would end the event.
   const event = (...parts: string[]) =>
     response.write(
       `${parts
@@ -31,7 +32,7 @@ export async function streamMessages(
   redis.on('pmessage', (pattern, channel, message) => event('pmessage', pattern, channel, message));
   try {
     await untilReady(redis, CONNECT_MS);
-    // Messages may have been missed once the connection is gone: the client is to see the end and subscribe anew.
+    // Messages are missed while Redis is down. The stream ends, so that the client notices and subscribes again.
     redis.once('close', () => response.end());
     response.writeHead(200, {
       ...headers,

@@ -76,11 +76,11 @@ test('everything that is missing or malformed is said at once, and no value is r
     [
       '--redis-port must be a port number, 0 to 65535.',
       'DATABASE_PASSWORD is not set.',
-      'DATABASE_REPLICA_USERNAME and DATABASE_REPLICA_PASSWORD go together: one of them is not set.',
-      'DATABASE_REPLICA_USERNAME needs MYSQL_REPLICA_URLS.',
+      'Only one of DATABASE_REPLICA_USERNAME and DATABASE_REPLICA_PASSWORD is set. Set both or none.',
+      'DATABASE_REPLICA_USERNAME is set without replicas. Set MYSQL_REPLICA_URLS too.',
       'DATABASE_USERNAME is not set.',
-      'MYSQL_URL names no database: mysql://user:password@host:port/database.',
-      'REDIS_URL is no URL that starts with redis://.',
+      'MYSQL_URL has no database name. Write mysql://user:password@host:port/database.',
+      'REDIS_URL is not a URL that starts with redis://.',
       'UPSTASH_REDIS_REST_TOKEN is not set.',
     ].sort(),
   );
@@ -91,13 +91,16 @@ test('an engine that does not answer or refuses is named in one sentence', async
   const cases: Array<[Record<string, string>, string]> = [
     [
       { MYSQL_URL: `mysql://u:p@127.0.0.1:${nobody}/d` },
-      `MYSQL_URL: no MySQL answers at 127.0.0.1:${nobody} (ECONNREFUSED).`,
+      `MYSQL_URL: no MySQL answers at 127.0.0.1:${nobody} (ECONNREFUSED). Check the URL and the server.`,
     ],
     [
       { MYSQL_URL: database.url.replace(/\/\/.*@/, '//nobody:hunter2@') },
-      `MYSQL_URL: MySQL at 127.0.0.1:${database.port} refuses the user or the password.`,
+      `MYSQL_URL: MySQL at 127.0.0.1:${database.port} refuses the user or the password. Check the URL and the server.`,
     ],
-    [{ MYSQL_URL: database.url }, 'REDIS_URL: no Redis answers there with that password.'],
+    [
+      { MYSQL_URL: database.url },
+      'REDIS_URL: no Redis answers there with that password. Check the URL and the server.',
+    ],
   ];
   for (const [environment, sentence] of cases) {
     const { exit, output } = gateway(anyPorts, { ...tokens, REDIS_URL: `redis://127.0.0.1:${nobody}`, ...environment });

@@ -61,7 +61,7 @@ test('what is wrong is said, and no password with it', () => {
   } catch (error) {
     const text = (error as SettingsError).message;
     for (const part of [
-      'exclude each other',
+      'are both set',
       'REDIS_SENTINEL_NAME is not set',
       'host:port',
       'REDIS_TLS must be',
