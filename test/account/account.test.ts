@@ -30,13 +30,13 @@ describe('an account', () => {
     const user = await insertAccount(stack.mysql, { profile });
     return { ...user, session: await newSession(user.userId) };
   }
-  /** As a login with the password would open it, without the hash. */
+  /** Opens a session as a login by password does, without the cost of the hash. */
   const newSession = async (userId: string, at = app): Promise<string> =>
     (await openSession(at.appId, { userId, version: 1 }, 'test', [])).token;
   const codeOf = async (session: string, at = app): Promise<string> =>
     (await call('GET', '/me', session, undefined, at)).body.code ?? 'alive';
 
-  test('is made once although the answer of MySQL was lost', async () => {
+  test('is created once when the answer of MySQL was lost', async () => {
     const account = newName();
     let lost = 0;
     stack.faults.mysql = ({ sql = '' }) =>
@@ -47,7 +47,7 @@ describe('an account', () => {
     expect(await call('POST', '/accounts', undefined, { account, password: NEXT })).toMatchObject({ status: 409 });
   });
 
-  test('changes of a profile are seen by all devices with the next request', async () => {
+  test('a changed profile reaches all devices of the user with their next request', async () => {
     const { account, userId, session } = await newUser({ nickname: 'before' });
     const tablet = await newSession(userId);
     await call('GET', '/me', tablet);
@@ -57,7 +57,7 @@ describe('an account', () => {
     for (const token of [session, tablet]) expect((await call('GET', '/me', token)).body.profile).toEqual(profile);
   });
 
-  test('a profile takes no reserved name, no prototype, no more than 8 KiB and nothing but an object', async () => {
+  test('a profile has to be an object of at most 8 KiB, without reserved names and without __proto__', async () => {
     const { session } = await newUser({ nickname: 'kept' });
     const deep = `{"profile":${'{"a":'.repeat(12)}1${'}'.repeat(12)}}`;
     const bodies = [
@@ -85,7 +85,7 @@ describe('an account', () => {
     expect(({} as Record<string, unknown>).roles).toBeUndefined();
   });
 
-  test('a new password ends all other sessions everywhere, and the one at hand goes on', async () => {
+  test('a new password ends all other sessions at every app, and the session that changed it stays', async () => {
     const { account, userId, session } = await newUser();
     const other = await stack.createApp();
     const [tablet, elsewhere] = [await newSession(userId), await newSession(userId, other)];
@@ -101,7 +101,7 @@ describe('an account', () => {
     expect([(await logIn(account)).status, (await logIn(account, NEXT)).status]).toEqual([401, 200]);
   });
 
-  test('of two password changes at once one counts, and a lost answer is no failure', async () => {
+  test('of two password changes at the same time one succeeds, and a change whose answer was lost succeeds too', async () => {
     const { account, session } = await newUser();
     const change = (oldPassword: string, newPassword: string) =>
       call('PUT', '/me/password', session, { oldPassword, newPassword });
@@ -116,7 +116,7 @@ describe('an account', () => {
     expect((await logIn(account, 'twelve-herons-at-rest')).status).toBe(200);
   });
 
-  test('guesses at the old password lock the change, not the session', async () => {
+  test('wrong old passwords lock the password change, not the session', async () => {
     const { account, session } = await newUser();
     await makeHashQuick(stack.mysql, account);
     const change = (oldPassword: string) => call('PUT', '/me/password', session, { oldPassword, newPassword: NEXT });
@@ -125,7 +125,7 @@ describe('an account', () => {
     expect(await codeOf(session)).toBe('alive');
   });
 
-  test('that is erased leaves nothing that tells who it was, and its name is free again', async () => {
+  test('leaves no personal data when it is erased, and its name is free again', async () => {
     const { account, session, userId } = await newUser({ nickname: 'erase-me' });
     const tablet = await newSession(userId);
     await stack.mysql.query('INSERT INTO user_fields (app_id, user_id, fields) VALUES (?, ?, ?)', [
@@ -145,7 +145,7 @@ describe('an account', () => {
     expect(again.body.userId).not.toBe(userId);
   });
 
-  test('what moves credentials is signed with HMAC-SHA256, and an app without the scope logs nobody in', async () => {
+  test('calls that carry or end credentials need an HMAC-SHA256 signature, and a login needs an app with the scope', async () => {
     const { session } = await newUser();
     const credentials = { account: newName(), password: PASSWORD };
     const weak = [
@@ -161,7 +161,7 @@ describe('an account', () => {
     expect(await logIn('demo', PASSWORD, reader)).toMatchObject({ status: 403, body: { code: 'SCOPE_DENIED' } });
   });
 
-  test('fields that an app registered are kept by its schema, and no other app sees them', async () => {
+  test('extra fields are checked by the schema of their app, and no other app sees them', async () => {
     const [shop, other] = [await stack.createApp(), await stack.createApp()];
     const { account, userId } = await newUser();
     const schema = {
@@ -185,7 +185,7 @@ describe('an account', () => {
     expect((await call('PUT', '/me', none, { fields })).status).toBe(400);
   });
 
-  test('no password and no token stands in an engine or a log line', async () => {
+  test('no password and no token is found in an engine or a log line', async () => {
     const { account, session } = await newUser();
     await logIn(account, 'a-wrong-guess-to-find');
     await call('PUT', '/me/password', session, { oldPassword: PASSWORD, newPassword: NEXT });

@@ -14,7 +14,7 @@ describe('guessing passwords', { timeout: 120_000 }, () => {
 
   const newAccount = async (quick = true): Promise<string> => (await insertAccount(stack.mysql, { quick })).account;
 
-  /** A login as it arrives from another address: every 127.x.y.z is this machine. */
+  /** A login from another source address. Every 127.x.y.z is this machine. */
   function logInFrom(ip: string, account: string, password: string) {
     const body = JSON.stringify({ account, password });
     const headers = stack.sign(app, 'POST', '/login', { body });
@@ -34,7 +34,7 @@ describe('guessing passwords', { timeout: 120_000 }, () => {
   }
   const guess = (ip: string, account: string) => logInFrom(ip, account, `guess-${randomBytes(4).toString('hex')}`);
 
-  /** As if all the guesses up to this many had been made: a hash takes its time. */
+  /** Raises the counts of guesses from `from` to `to`. This saves the time of the password hashes. */
   async function raiseCount(from: number, to: number): Promise<void> {
     const keys = await stack.redis.keys('*:lock:count:*');
     const counts = await Promise.all(keys.map(async (key) => [key, await stack.redis.get(key)] as const));
@@ -43,7 +43,7 @@ describe('guessing passwords', { timeout: 120_000 }, () => {
     for (const [key] of raised) await stack.redis.set(key, `0;${to}`, 'KEEPTTL');
   }
 
-  test('twenty wrong passwords lock the account for that address alone', async () => {
+  test('twenty wrong passwords lock the account for their address only', async () => {
     const account = await newAccount();
     for (let i = 0; i < 4; i++) await guess('127.0.1.1', account);
     await raiseCount(4, 19);
@@ -55,7 +55,7 @@ describe('guessing passwords', { timeout: 120_000 }, () => {
     expect(await logInFrom('127.0.1.2', account, PASSWORD)).toMatchObject({ status: 200 });
   });
 
-  test('an account that nobody has is locked like any other', async () => {
+  test('an account name that does not exist is locked like an existing one', async () => {
     const account = `nobody-${randomBytes(4).toString('hex')}`;
     for (let i = 0; i < 3; i++) await guess('127.0.2.1', account);
     await raiseCount(3, 19);
@@ -63,7 +63,7 @@ describe('guessing passwords', { timeout: 120_000 }, () => {
     expect(answers.map(({ status }) => status)).toEqual([401, 429]);
   });
 
-  test('guesses from many addresses lock the account for strangers, not for who logged in from there before', async () => {
+  test('guesses from many addresses lock the account, but not for addresses that logged in to it before', async () => {
     const account = await newAccount();
     expect(await logInFrom('127.0.3.1', account, PASSWORD)).toMatchObject({ status: 200 });
     await makeHashQuick(stack.mysql, account);
@@ -78,18 +78,18 @@ describe('guessing passwords', { timeout: 120_000 }, () => {
     }
   });
 
-  test('whoever knows the password is never locked out by logging in often', async () => {
+  test('correct logins are not counted as guesses, however many there are', async () => {
     const account = await newAccount();
     for (let i = 0; i < 5; i++) await guess('127.0.4.1', account);
     await raiseCount(5, 19);
     for (let i = 0; i < 5; i++) expect((await logInFrom('127.0.4.1', account, PASSWORD)).status).toBe(200);
-    // None of these was counted: one guess is left, and then it is locked.
+    // The correct logins were not counted: one more guess is answered, then the account is locked.
     await makeHashQuick(stack.mysql, account);
     expect((await guess('127.0.4.1', account)).status).toBe(401);
     expect((await logInFrom('127.0.4.1', account, PASSWORD)).status).toBe(429);
   });
 
-  test('logins of a known caller give strangers no further guesses', async () => {
+  test('the login of a known address does not lower the count of guesses from other addresses', async () => {
     const account = await newAccount();
     await logInFrom('127.0.5.1', account, PASSWORD);
     await makeHashQuick(stack.mysql, account);
@@ -107,8 +107,8 @@ describe('guessing passwords', { timeout: 120_000 }, () => {
   test('an unknown account takes as long as a wrong password', async () => {
     const account = await newAccount(false);
     const median = (times: number[]): number => times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
-    /** In time of this process, which hashes: what else runs on the machine has no part in it. */
-    const timed = async (ip: string, name: string): Promise<number> => {
+    /** Measures CPU time of this process, which computes the hash. Load from other processes does not count. */
+    const cpuTimeOf = async (ip: string, name: string): Promise<number> => {
       const before = process.cpuUsage();
       await guess(ip, name);
       const { user, system } = process.cpuUsage(before);
@@ -116,8 +116,8 @@ describe('guessing passwords', { timeout: 120_000 }, () => {
     };
     const [wrong, unknown]: [number[], number[]] = [[], []];
     for (let i = 0; i < 9; i++) {
-      wrong.push(await timed('127.0.6.10', account));
-      unknown.push(await timed('127.0.6.10', 'nobody-0'));
+      wrong.push(await cpuTimeOf('127.0.6.10', account));
+      unknown.push(await cpuTimeOf('127.0.6.10', 'nobody-0'));
     }
     const ratio = median(wrong) / median(unknown);
     expect(ratio).toBeGreaterThan(1 / 1.6);

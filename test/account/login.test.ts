@@ -18,7 +18,7 @@ describe('logging in by account and password', () => {
   const logIn = (account: string, password = PASSWORD) =>
     stack.call(app, 'POST', '/login', { body: { account, password } });
 
-  test('who registers can log in and is known by the token alone', async () => {
+  test('a registered user can log in, and the session token alone identifies the user', async () => {
     const account = freshName();
     const created = await register(account, PASSWORD, { profile: { nickname: '小林' } });
     expect(created).toMatchObject({ status: 201, body: { userId: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/) } });
@@ -39,7 +39,7 @@ describe('logging in by account and password', () => {
     expect(await stack.counters()).toMatchObject({ redisRequests: 2, mysqlRequests: 2 });
   });
 
-  test('a read with a session costs one request to Redis in all', async () => {
+  test('a read with a session costs one request to Redis and none to MySQL', async () => {
     const { account } = await insertAccount(stack.mysql);
     const session = (await logIn(account)).body.token;
     await stack.call(app, 'GET', '/me', { session });
@@ -48,26 +48,26 @@ describe('logging in by account and password', () => {
     expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
   });
 
-  test('one name is one account, whatever its case', async () => {
+  test('account names that differ only in case are one account', async () => {
     const account = freshName();
     const answers = await Promise.all([account, account.toUpperCase(), account].map((name) => register(name)));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
     expect(answers.find(({ status }) => status === 409)?.body.code).toBe('ACCOUNT_EXISTS');
   });
 
-  test('an account that nobody has and a wrong password get the same answer', async () => {
+  test('an unknown account and a wrong password get the same answer', async () => {
     const { account } = await insertAccount(stack.mysql);
     const [wrong, unknown] = [await logIn(account, 'not-the-password'), await logIn(freshName(), 'not-the-password')];
-    const shape = ({ status, body, headers }: typeof wrong) => ({
+    const comparable = ({ status, body, headers }: typeof wrong) => ({
       status,
       body: { ...body, requestId: '' },
       headers: [...headers.keys()].sort(),
     });
     expect(wrong).toMatchObject({ status: 401, body: { code: 'BAD_CREDENTIALS' } });
-    expect(shape(unknown)).toEqual(shape(wrong));
+    expect(comparable(unknown)).toEqual(comparable(wrong));
   });
 
-  test('a login that succeeded is one, also when Redis is gone before it ends', async () => {
+  test('a login succeeds when Redis fails after admission', async () => {
     const { account } = await insertAccount(stack.mysql);
     let requests = 0;
     stack.faults.redis = () => (++requests > 1 ? { kind: 'drop-before' } : undefined);

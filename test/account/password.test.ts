@@ -20,7 +20,7 @@ describe('passwords', { timeout: 120_000 }, () => {
     stack.call(app, 'POST', '/login', { body: { account, password } });
   const refusedAt = (answer: { body: { errors?: Array<{ path: string }> } }) => answer.body.errors?.[0]?.path;
 
-  test('of fewer than 8 or more than 256 characters are refused, 8 and 256 are taken', async () => {
+  test('have 8 to 256 characters', async () => {
     for (const password of ['', 'seven-7', 'x'.repeat(257), '八'.repeat(7), '𝒜'.repeat(257), 12_345_678, null, ['x']]) {
       const answer = await register(newName(), password);
       expect([answer.status, refusedAt(answer)], String(password).slice(0, 20)).toEqual([400, 'password']);
@@ -33,12 +33,12 @@ describe('passwords', { timeout: 120_000 }, () => {
     }
   });
 
-  test('that are huge are refused before anything is hashed', async () => {
+  test('of thousands of characters are refused as input, without a hash', async () => {
     expect((await logIn('somebody', 'x'.repeat(30_000))).body.code).toBe('INVALID_INPUT');
     expect((await logIn('somebody', 'x'.repeat(1_000_000))).body.code).toBe('TOO_LARGE');
   });
 
-  test('that guessers try first, or that repeat the account, are refused', async () => {
+  test('are refused when they are common or equal to the account name', async () => {
     for (const password of ['password', 'PassW0rd', '12345678', 'iloveyou', 'woaini1314', '５２０１３１４５２０']) {
       const answer = await register(newName(), password);
       expect([answer.status, refusedAt(answer)], password).toEqual([400, 'password']);
@@ -49,7 +49,7 @@ describe('passwords', { timeout: 120_000 }, () => {
     expect(answer.text).not.toContain(account.toUpperCase());
   });
 
-  test('count to their last character', async () => {
+  test('are compared up to their last character', async () => {
     const account = newName();
     const long = randomBytes(36).toString('hex');
     await register(account, `${long}-one-end`);
@@ -57,7 +57,7 @@ describe('passwords', { timeout: 120_000 }, () => {
     expect((await logIn(account, `${long}-one-end`)).status).toBe(200);
   });
 
-  test('may be typed in either form of Unicode, but case counts', async () => {
+  test('match in composed and decomposed Unicode, and are case-sensitive', async () => {
     const account = newName();
     await register(account, 'caf\u00e9-cr\u00e8me');
     expect((await logIn(account, 'cafe\u0301-cre\u0300me')).status).toBe(200);
@@ -65,7 +65,7 @@ describe('passwords', { timeout: 120_000 }, () => {
     expect((await register(newName(), 'half \ud83d of a character')).status).toBe(400);
   });
 
-  test('belong to account names of plain characters, so that no two look alike', async () => {
+  test('go with an account name of plain characters, so that no two names look alike', async () => {
     for (const account of [
       '\uff21dmin',
       'аdmin',
@@ -80,7 +80,7 @@ describe('passwords', { timeout: 120_000 }, () => {
     }
   });
 
-  test('are hashed with argon2id, and a hash of former parameters is renewed by the next login', async () => {
+  test('are hashed with argon2id, and the next login renews a hash with old parameters', async () => {
     const account = newName();
     await register(account, 'first-of-its-kind');
     const hashOf = async (): Promise<string> => {
@@ -88,7 +88,7 @@ describe('passwords', { timeout: 120_000 }, () => {
       return (rows as Array<{ password_hash: string }>)[0]?.password_hash ?? '';
     };
     expect(await hashOf()).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
-    const former = await argon2.argon2id({
+    const oldHash = await argon2.argon2id({
       password: 'first-of-its-kind',
       salt: randomBytes(16),
       hashLength: 32,
@@ -97,9 +97,9 @@ describe('passwords', { timeout: 120_000 }, () => {
       iterations: 1,
       parallelism: 1,
     });
-    await stack.mysql.query('UPDATE users SET password_hash = ? WHERE account = ?', [former, account]);
+    await stack.mysql.query('UPDATE users SET password_hash = ? WHERE account = ?', [oldHash, account]);
     expect((await logIn(account, 'not-of-its-kind')).status).toBe(401);
-    expect(await hashOf()).toBe(former);
+    expect(await hashOf()).toBe(oldHash);
     await stack.resetCounters();
     expect((await logIn(account, 'first-of-its-kind')).status).toBe(200);
     expect((await stack.counters()).mysqlRequests).toBe(3);
@@ -107,7 +107,7 @@ describe('passwords', { timeout: 120_000 }, () => {
     expect((await logIn(account, 'first-of-its-kind')).status).toBe(200);
   });
 
-  test('wait for their turn, and beyond 64 waiting ones the rest is told to come back', async () => {
+  test('wait in a queue to be hashed, and are refused with UNAVAILABLE when 64 are waiting', async () => {
     const hash = await hashPassword('one-of-many-hashes');
     const checks = Array.from({ length: 70 }, () => verifyPassword('not-this-password', QUICK_HASH));
     const settled = await Promise.allSettled(checks);

@@ -14,10 +14,10 @@ describe('logging in by WeChat', () => {
   });
   const logIn = (code: string) => stack.call(app, 'POST', '/login/wechat', { body: { code } });
   const newPerson = (): string => `openid-${randomBytes(6).toString('hex')}`;
-  const BAD = { status: 401, body: { code: 'BAD_CREDENTIALS' } };
-  const AWAY = { status: 503, body: { code: 'UNAVAILABLE', retryable: true } };
+  const BAD_CODE = { status: 401, body: { code: 'BAD_CREDENTIALS' } };
+  const WECHAT_UNAVAILABLE = { status: 503, body: { code: 'UNAVAILABLE', retryable: true } };
 
-  test('a code becomes a session, and the same person is the same user', async () => {
+  test('a code opens a session, and the same WeChat person gets the same user', async () => {
     const person = newPerson();
     const first = await logIn(stack.wechat.issueCode(person));
     expect(first).toMatchObject({ status: 200, body: { user: { account: null, profile: {} } } });
@@ -27,15 +27,15 @@ describe('logging in by WeChat', () => {
     expect((await logIn(stack.wechat.issueCode(newPerson()))).body.user.userId).not.toBe(first.body.user.userId);
   });
 
-  test('a code is good once, and one that WeChat did not issue is none', async () => {
+  test('a code is valid once, and an invented code is refused', async () => {
     const code = stack.wechat.issueCode();
     const answers = await Promise.all([1, 2, 3].map(() => logIn(code)));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401]);
-    expect(await logIn(code)).toMatchObject(BAD);
-    expect(await logIn('made-up-code')).toMatchObject(BAD);
+    expect(await logIn(code)).toMatchObject(BAD_CODE);
+    expect(await logIn('made-up-code')).toMatchObject(BAD_CODE);
   });
 
-  test('WeChat is not asked over and over about one code', async () => {
+  test('WeChat is asked at most five times about one code', async () => {
     const before = stack.wechat.calls();
     const answers: number[] = [];
     for (let i = 0; i < 7; i++) answers.push((await logIn('one-and-the-same')).status);
@@ -43,21 +43,21 @@ describe('logging in by WeChat', () => {
     expect(stack.wechat.calls() - before).toBe(5);
   });
 
-  test('a busy or limiting WeChat is no wrong code: the same code works afterwards', async () => {
+  test('when WeChat is busy or limits calls the login answers UNAVAILABLE, and the same code works afterwards', async () => {
     const code = stack.wechat.issueCode();
     stack.wechat.failNext(-1, 45011);
-    expect(await logIn(code)).toMatchObject(AWAY);
-    expect(await logIn(code)).toMatchObject(AWAY);
+    expect(await logIn(code)).toMatchObject(WECHAT_UNAVAILABLE);
+    expect(await logIn(code)).toMatchObject(WECHAT_UNAVAILABLE);
     expect(await logIn(code)).toMatchObject({ status: 200 });
   });
 
-  test('a user whom WeChat blocks is refused; a wrong appid or secret is nobody’s wrong code', async () => {
+  test('a user whom WeChat blocks is refused, and a wrong appid or secret of ours answers UNAVAILABLE', async () => {
     stack.wechat.failNext(40226, 40013, 40125, 99999);
-    expect(await logIn(stack.wechat.issueCode())).toMatchObject(BAD);
-    for (let i = 0; i < 3; i++) expect(await logIn(stack.wechat.issueCode())).toMatchObject(AWAY);
+    expect(await logIn(stack.wechat.issueCode())).toMatchObject(BAD_CODE);
+    for (let i = 0; i < 3; i++) expect(await logIn(stack.wechat.issueCode())).toMatchObject(WECHAT_UNAVAILABLE);
   });
 
-  test('a WeChat that answers nonsense, breaks off or hangs lets nobody in', async () => {
+  test('nobody is logged in when WeChat answers nonsense, breaks off or hangs', async () => {
     const faults = [
       { kind: 'answer', status: 200, body: '<html>' },
       { kind: 'answer', status: 200, body: {} },
@@ -69,18 +69,20 @@ describe('logging in by WeChat', () => {
     ] as const;
     for (const fault of faults) {
       stack.wechat.misbehave(fault);
-      expect(await logIn(`code-${randomBytes(4).toString('hex')}`), JSON.stringify(fault)).toMatchObject(AWAY);
+      expect(await logIn(`code-${randomBytes(4).toString('hex')}`), JSON.stringify(fault)).toMatchObject(
+        WECHAT_UNAVAILABLE,
+      );
     }
   });
 
-  test('20 first logins of a person at once make one user', async () => {
+  test('20 first logins of one person at the same time create one user', async () => {
     const person = newPerson();
     const answers = await Promise.all(Array.from({ length: 20 }, () => logIn(stack.wechat.issueCode(person))));
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
     expect(new Set(answers.map(({ body }) => body.user.userId)).size).toBe(1);
   });
 
-  test('the session_key goes nowhere: not into the answer, not into an engine', async () => {
+  test('the session_key is neither in the answer nor in an engine', async () => {
     const sessionKey = randomBytes(16).toString('base64');
     const person = newPerson();
     stack.wechat.misbehave({ kind: 'answer', status: 200, body: { openid: person, session_key: sessionKey } });
@@ -96,13 +98,13 @@ describe('logging in by WeChat', () => {
   });
 });
 
-describe('where WeChat is not set up', () => {
+describe('without WeChat settings', () => {
   let stack: TestStack;
   beforeAll(async () => {
     stack = await startTestStack({ env: { WECHAT_APPID: '', WECHAT_SECRET: '' } });
   });
 
-  test('its login says so, and the other ways to log in are open', async () => {
+  test('the WeChat login says that it is not set up, and other logins work', async () => {
     const app = await stack.createApp();
     const wechat = await stack.call(app, 'POST', '/login/wechat', { body: { code: 'any-code' } });
     expect(wechat).toMatchObject({ status: 503, body: { detail: 'WeChat login is not set up here.' } });

@@ -20,25 +20,25 @@ const requests = async (work: () => Promise<unknown>): Promise<number> => {
   await work();
   return world.gateway.stats().requests;
 };
-const again = (request: AdmissionRequest): AdmissionRequest => ({ ...request, requestId: randomUUID() });
+const withNewRequestId = (request: AdmissionRequest): AdmissionRequest => ({ ...request, requestId: randomUUID() });
 const v1 = (request: AdmissionRequest): AdmissionRequest => ({ ...request, token: { ...request.token, version: 1 } });
 
 describe('a token', () => {
-  test('passes once of 200 equal calls at once', async () => {
+  test('admits one of 200 equal calls at the same time', async () => {
     const request = requestOf([]);
-    const all = await Promise.all(Array.from({ length: 200 }, () => verdictOf(again(request))));
+    const all = await Promise.all(Array.from({ length: 200 }, () => verdictOf(withNewRequestId(request))));
     expect(all.filter(({ verdict }) => verdict === 'admitted')).toHaveLength(1);
     expect(all.filter(({ verdict }) => verdict === 'REPLAYED')).toHaveLength(199);
   });
 
-  test('of v1 is known by its nonce too, whatever signature comes with it', async () => {
+  test('of v1 is a replay when its nonce was used, also with another signature', async () => {
     const request = v1(requestOf([]));
     expect(await verdictOf(request)).toMatchObject({ verdict: 'admitted' });
     const other = { ...request.token, signature: randomBytes(20).toString('hex') };
-    expect(await verdictOf({ ...again(request), token: other })).toMatchObject({ verdict: 'REPLAYED' });
+    expect(await verdictOf({ ...withNewRequestId(request), token: other })).toMatchObject({ verdict: 'REPLAYED' });
   });
 
-  test('is recorded until 310 s after its stamp', async () => {
+  test('has a replay record until 310 s after its time stamp', async () => {
     const request = v1(requestOf([]));
     await admit(request);
     const keys = (await world.redis.keys('*:replay:*')).filter((key) => !key.includes(':since:'));
@@ -49,7 +49,7 @@ describe('a token', () => {
     }
   });
 
-  test('of the same request passes again after a lost answer, and is charged nothing', async () => {
+  test('is admitted again for the same request after a lost answer, and is counted once', async () => {
     const rules = [rule({ limit: 5 })];
     const request = requestOf(rules);
     await admit(requestOf(rules));
@@ -60,18 +60,18 @@ describe('a token', () => {
     expect(await world.redis.get(counter)).toBe('0;2');
   });
 
-  test('that was refused is used, and its request may come again after a lost answer', async () => {
+  test('of a locked call is used up, but the same request may ask again after a lost answer', async () => {
     const rules = [rule({ limit: 1 })];
     await admit(requestOf(rules));
     const refused = requestOf(rules);
     expect(await verdictOf(refused)).toMatchObject({ verdict: 'LOCKED' });
-    const stranger = { ...again(refused), identities: { app: 'app' } };
+    const stranger = { ...withNewRequestId(refused), identities: { app: 'app' } };
     expect(await verdictOf(stranger)).toMatchObject({ verdict: 'REPLAYED' });
     await world.redis.del(...(await world.redis.keys('*:lock:*')));
     expect(await verdictOf({ ...refused, identities: { app: 'app' } })).toMatchObject({ verdict: 'admitted' });
   });
 
-  test('stamped before the records began is refused where something would change, and only there', async () => {
+  test('signed before the replay records began is refused for a change and admitted for a read', async () => {
     await admit(requestOf([]));
     const stamped = Math.floor(Date.now() / 1000) - 20;
     const older = (unsafe: boolean): AdmissionRequest => {
@@ -87,12 +87,12 @@ describe('a token', () => {
 });
 
 describe('every refusal', () => {
-  test('leaves what comes after it untouched, and no key without an end', async () => {
+  test('changes nothing of the steps behind it, and leaves no key without an end', async () => {
     const rules = [rule({ limit: 1 })];
     await admit(requestOf(rules, { reads: [{ key: readKey('a'), hot: 'x:1' }] }));
     const refused = requestOf(rules, { reads: [{ key: readKey('b') }] });
     await verdictOf(refused);
-    const replayed = again(refused);
+    const replayed = withNewRequestId(refused);
     await verdictOf({ ...replayed, targets: [{ name: 'data:other', rules }], reads: [{ key: readKey('c') }] });
     const keys = await world.redis.keys('*');
     expect(keys.filter((key) => /:admitted:v1:[bc]$/.test(key))).toEqual([]);
@@ -102,7 +102,7 @@ describe('every refusal', () => {
 });
 
 describe('a denial', () => {
-  test('costs one request, and none while this process remembers it', async () => {
+  test('costs one request to Redis, and none while this process remembers it', async () => {
     const rules = [rule({ limit: 1 })];
     const session = 'same';
     await admit(requestOf(rules, { identities: { session } }));
@@ -112,7 +112,7 @@ describe('a denial', () => {
     expect(await call()).toMatchObject({ verdict: 'LOCKED', by: 'rule' });
   });
 
-  test('is remembered for its holder alone, and never for a caller whom the rule spares', async () => {
+  test('is remembered for the denied identity only, and not for a caller whom the rule spares', async () => {
     const spare = readKey('known-device');
     const spared = rule({ limit: 1, name: 'spares', sparedBy: () => spare });
     await admit(requestOf([rule({ limit: 1, name: 'spares' })], { identities: { session: 's' } }));
@@ -128,7 +128,7 @@ describe('a denial', () => {
     expect(await requests(() => verdictOf(requestOf([rule({ limit: 1, name: 'spares' })])))).toBe(1);
   });
 
-  test('by a rule that extends, or that counts misses, is never remembered', async () => {
+  test('is not remembered when its rule extends locks or counts misses', async () => {
     for (const more of [{ extend: true, lockSeconds: 9 }, { count: 'miss' as const }]) {
       const rules = [rule({ limit: 1, name: 'forgotten', ...more })];
       const reads = [{ key: readKey(`r${Object.keys(more).length}`) }];
@@ -148,19 +148,19 @@ describe('an operator’s policy', () => {
   const publish = (text: string) => world.redis.set(policyKey('data:policed'), text, 'PX', 60_000);
   const call = () => verdictOf(requestOf([], { target: 'data:policed' }));
 
-  test('is learned with one more request, once, and nothing is charged twice', async () => {
+  test('is loaded with one extra request, once, and no call is counted twice', async () => {
     await publish(policy({ version: 7, rules: [{ by: ['app'], limit: 2, windowSeconds: 60 }] }));
     expect(await requests(call)).toBe(2);
     expect(await requests(call)).toBe(1);
     expect(await call()).toMatchObject({ verdict: 'LOCKED', by: 'operator-app' });
   });
 
-  test('of another generation lets counts begin at zero, with no key searched for', async () => {
+  test('of another generation starts all counts at zero', async () => {
     await publish(policy({ version: 8, generation: 1, rules: [{ by: ['app'], limit: 2, windowSeconds: 60 }] }));
     expect(await call()).toMatchObject({ verdict: 'admitted' });
   });
 
-  test('that is lost to a flush stays in force in processes that know it', async () => {
+  test('stays in force after a flush of Redis in processes that know it', async () => {
     await publish(policy({ version: 9, blocks: [{ app: 'app', user: '', ip: '', endsAt: Date.now() + 30_000 }] }));
     expect(await call()).toMatchObject({ verdict: 'LOCKED', by: 'operator-block' });
     await world.redis.flushall();

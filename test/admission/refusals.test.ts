@@ -19,14 +19,14 @@ let session: string;
 beforeAll(async () => {
   world = await startRefusalWorld();
   session = (await world.newUser()).session;
-  // Records of all apps are warm in the authorizer from here on.
+  // After these calls the authorizer has the records of all apps in memory.
   for (const defects of [[], ['scope'], ['locked'], ['scope', 'locked']] as Defect[][]) {
     await world.send(world.callWith(routeOf('GET /data/{resource}'), defects, session));
   }
 });
 const routeOf = (key: string): RouteRow => everyRoute.find(({ route }) => route === key) as RouteRow;
 
-test('serverless.yml and the functions name the same routes, and the authorizer stands where it must', async () => {
+test('serverless.yml and the functions declare the same routes, with and without the authorizer', async () => {
   const functionNames = [...new Set(declaredRoutes.map(({ functionName }) => functionName))];
   const served = await Promise.all(functionNames.map(async (name) => [name, await routesOf(name)] as const));
   const known = served.flatMap(([name, routes]) => routes.map(({ route, demands }) => [name, route, Boolean(demands)]));
@@ -34,23 +34,23 @@ test('serverless.yml and the functions name the same routes, and the authorizer 
   expect(declared.sort()).toEqual(known.sort());
 });
 
-test('three routes stand open, each for callers who prove themselves otherwise or are told nothing', () => {
+test('three routes have no authorizer: the health check and the two notification routes of providers', () => {
   const open = everyRoute.filter(({ auth }) => auth === 'open').map(({ route }) => route);
   expect(open.sort()).toEqual(['GET /health', 'GET /recharge/notify/{provider}', 'POST /recharge/notify/{provider}']);
 });
 
-/** Of a call that is wrong in two ways, both of one list. */
+/** All pairs of defects that a call to the route can have at the same time. */
 const pairsOf = (row: RouteRow): Array<[Defect, Defect]> => {
   const defects = defectsOf(row);
   const pairs = defects.flatMap((first, i) => defects.slice(i).map((second): [Defect, Defect] => [first, second]));
-  // Without a session there is none that could have ended.
+  // A call without a session cannot have an ended session.
   return pairs.filter(([first, second]) => !(first === 'login' && second === 'session'));
 };
-const place = (defect: Defect): number => DEFECTS.findIndex(([name]) => name === defect);
+const positionOf = (defect: Defect): number => DEFECTS.findIndex(([name]) => name === defect);
 
 describe.each(signedRoutes)('$route', (row) => {
-  test('of two things that are wrong the earlier one is told', async () => {
-    const told: unknown[] = [];
+  test('a call with two defects is refused for the one that is checked first', async () => {
+    const answers: unknown[] = [];
     const expected: unknown[] = [];
     for (const [first, second] of pairsOf(row)) {
       const dead = mintSession(world.app.appId, newUserId()).token;
@@ -58,16 +58,16 @@ describe.each(signedRoutes)('$route', (row) => {
       if (second === 'replay' || first === 'replay') {
         await world.stack.redis.set(signatureKey(signatureOf(call)), 'another request;1', 'EX', 600);
       }
-      const { status, body } = await world.send(await forItsApp(call, [first, second]));
-      told.push([first, second, status, String(body?.code).replace(/^UNKNOWN_.*/, 'UNKNOWN_')]);
-      const [, code, expectedStatus] = DEFECTS[place(first)] as (typeof DEFECTS)[number];
+      const { status, body } = await world.send(await withSessionOfItsApp(call, [first, second]));
+      answers.push([first, second, status, String(body?.code).replace(/^UNKNOWN_.*/, 'UNKNOWN_')]);
+      const [, code, expectedStatus] = DEFECTS[positionOf(first)] as (typeof DEFECTS)[number];
       expected.push([first, second, expectedStatus, code]);
     }
-    expect(told).toEqual(expected);
+    expect(answers).toEqual(expected);
   });
 
-  /** A blocked app's call needs a session at that app. */
-  async function forItsApp(call: ReturnType<RefusalWorld['callWith']>, defects: readonly Defect[]) {
+  /** The call with a session at the app that signed it. Calls of a blocked app need this. */
+  async function withSessionOfItsApp(call: ReturnType<RefusalWorld['callWith']>, defects: readonly Defect[]) {
     if (!defects.includes('locked') || !call.headers.authorization) return call;
     const token = Buffer.from(call.headers['access-token'] ?? '', 'base64').toString('utf8');
     const appId: string = JSON.parse(token).AppID;
@@ -77,15 +77,15 @@ describe.each(signedRoutes)('$route', (row) => {
     return { ...call, headers: { ...call.headers, authorization: `Bearer ${known}` } };
   }
 
-  test('up to LOGIN_REQUIRED no engine is asked and the token stays unused', async () => {
-    const early = defectsOf(row).filter((defect) => place(defect) < FIRST_WITH_MEMORY);
-    // An unknown plugin may be looked up.
+  test('a refusal up to LOGIN_REQUIRED asks no engine and leaves the token unused', async () => {
+    const early = defectsOf(row).filter((defect) => positionOf(defect) < FIRST_WITH_MEMORY);
+    // For an unknown plugin an engine may be asked.
     const free = early.filter((defect) => defect !== 'resource' || !row.path.startsWith('/plugins'));
     await world.stack.resetCounters();
     for (const defect of free) {
       const call = world.callWith(row, [defect], session);
       const answer = await world.send(call);
-      const [, code, status] = DEFECTS[place(defect)] as (typeof DEFECTS)[number];
+      const [, code, status] = DEFECTS[positionOf(defect)] as (typeof DEFECTS)[number];
       if (defect === 'resource') expectProblem(answer, 'UNKNOWN_RESOURCE', status);
       else expectProblem(answer, code, status);
       expect(await world.stack.redis.exists(signatureKey(signatureOf(call)))).toBe(0);
@@ -93,7 +93,7 @@ describe.each(signedRoutes)('$route', (row) => {
     expect(await world.stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
   });
 
-  test('without an access-token, or with a forged one, API Gateway answers', async () => {
+  test('API Gateway refuses a call without an access_token or with a forged one', async () => {
     const { headers, ...call } = world.callWith(row, [], session);
     const { 'access-token': token = '', ...others } = headers;
     const without = await world.send({ ...call, headers: others });
@@ -107,14 +107,14 @@ describe.each(signedRoutes)('$route', (row) => {
 
 describe('a path', () => {
   const methods = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'];
-  /** Also where another route has a name for a parameter. */
+  /** True also when the path fits a route with parameters. */
   const isRoute = (method: string, path: string): boolean =>
     declaredRoutes.some((route) => {
       const pattern = route.segments.map((segment) => (segment.startsWith('{') ? '[^/]+' : segment)).join('/');
       return route.method === method && new RegExp(`^/${pattern}$`).test(path);
     });
 
-  test('has no other methods than its own, and ends without a slash', async () => {
+  test('with another method or a trailing slash is 404', async () => {
     const wrong = everyRoute
       .flatMap(({ method, path }) => [[method, `${path}/`], ...methods.map((other) => [other, path])] as const)
       .filter(([method, path]) => !isRoute(method, path));
@@ -125,17 +125,14 @@ describe('a path', () => {
     }
   });
 
-  test.each(['/', '/nothing', '/login/', '/data', '/data/notice/1/2', '/admin', '//me'])(
-    '%s is not one',
-    async (path) => {
-      const answer = await world.send({ method: 'GET', target: path, headers: {} });
-      expect([answer.status, answer.text]).toEqual([404, '{"message":"Not Found"}']);
-    },
-  );
+  test.each(['/', '/nothing', '/login/', '/data', '/data/notice/1/2', '/admin', '//me'])('%s is 404', async (path) => {
+    const answer = await world.send({ method: 'GET', target: path, headers: {} });
+    expect([answer.status, answer.text]).toEqual([404, '{"message":"Not Found"}']);
+  });
 });
 
 describe('a token that was refused early', () => {
-  test('passes when the call is right', async () => {
+  test('is accepted when the call is corrected', async () => {
     const row = routeOf('GET /me');
     const call = world.callWith(row, ['login'], session);
     expectProblem(await world.send(call), 'LOGIN_REQUIRED', 401);
@@ -148,7 +145,7 @@ describe('a token that was refused early', () => {
     );
   });
 
-  test('passes with the body that it was made for', async () => {
+  test('is accepted with the body that it was signed for', async () => {
     const row = routeOf('PUT /me');
     const call = world.callWith(row, [], session);
     expectProblem(await world.send({ ...call, body: bytesOf({ profile: {} }) }), 'BODY_HASH_MISMATCH', 401);
@@ -156,7 +153,7 @@ describe('a token that was refused early', () => {
   });
 });
 
-test('with no engine to tell what an app may do, every route says 503 before anything else', async () => {
+test('when no engine can give the app record, every signed route answers 503 before any other check', async () => {
   const { stack } = world;
   for (const row of signedRoutes) {
     const unknown = await stack.createApp({ scopes: [] });

@@ -34,33 +34,39 @@ const encode = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64');
 const withMember = (name: string, value: unknown): string => encode({ ...members, [name]: value });
 
-describe('known answers made outside the project', () => {
-  test.each(vectors.v1)('v1 $signatureMethod token is read and its signature made again', ({ token, signature }) => {
-    const parsed = parseAccessToken(token) as AccessToken;
-    expect(parsed).toMatchObject({
-      appId: vectors.AppID,
-      timeStamp: vectors.timeStamp,
-      nonce: vectors.nonce,
-      signature,
-    });
-    expect(expectedSignature(parsed, vectors.privateKey, NO_REQUEST)).toBe(signature);
-  });
+describe('known signatures that were computed outside the project', () => {
+  test.each(vectors.v1)(
+    'v1 $signatureMethod: the token is parsed, and its signature is computed again',
+    ({ token, signature }) => {
+      const parsed = parseAccessToken(token) as AccessToken;
+      expect(parsed).toMatchObject({
+        appId: vectors.AppID,
+        timeStamp: vectors.timeStamp,
+        nonce: vectors.nonce,
+        signature,
+      });
+      expect(expectedSignature(parsed, vectors.privateKey, NO_REQUEST)).toBe(signature);
+    },
+  );
 
-  test.each(vectors.v2)('v2 signature of $method $path?$query', ({ method, path, query, body, signature }) => {
-    const token: AccessToken = {
-      signatureMethod: 'HMAC-SHA256',
-      appId: vectors.AppID,
-      timeStamp: vectors.timeStamp,
-      nonce: vectors.nonce,
-      signature,
-    };
-    const request = { method, path, rawQuery: query, bodySha256: sha256(body) };
-    expect(expectedSignature(token, vectors.privateKey, request)).toBe(signature);
-  });
+  test.each(vectors.v2)(
+    'v2: the signature of $method $path?$query is computed again',
+    ({ method, path, query, body, signature }) => {
+      const token: AccessToken = {
+        signatureMethod: 'HMAC-SHA256',
+        appId: vectors.AppID,
+        timeStamp: vectors.timeStamp,
+        nonce: vectors.nonce,
+        signature,
+      };
+      const request = { method, path, rawQuery: query, bodySha256: sha256(body) };
+      expect(expectedSignature(token, vectors.privateKey, request)).toBe(signature);
+    },
+  );
 });
 
 describe('the parser', () => {
-  test('takes a token with timeStamp as string or integer, upper-case hex, white space and any order of members', () => {
+  test('accepts timeStamp as string or integer, upper-case hex, white space, and members in any order', () => {
     expect(parseAccessToken(encode(members))).toMatchObject({ appId: 'app-1', timeStamp: '1767225600' });
     expect(parseAccessToken(withMember('timeStamp', 1767225600))).toMatchObject({ timeStamp: '1767225600' });
     const upper = parseAccessToken(withMember('signature', members.signature.toUpperCase()));
@@ -81,7 +87,7 @@ describe('the parser', () => {
     ['a Bearer prefix', `Bearer ${full}`, 'charset'],
     ['missing padding', padded.replace(/=+$/, ''), 'base64'],
     ['junk padding', `${full.replace(/=*$/, '')}==`, 'base64'],
-    ['bytes that are no UTF-8', Buffer.from([0xff, 0xfe, 0x7b]).toString('base64'), 'utf8'],
+    ['bytes that are not UTF-8', Buffer.from([0xff, 0xfe, 0x7b]).toString('base64'), 'utf8'],
     ['a byte order mark', encode(`\ufeff${JSON.stringify(members)}`), 'json'],
     ['UTF-16', Buffer.from(JSON.stringify(members), 'utf16le').toString('base64'), 'json'],
     ['an array', encode([members]), 'json'],
@@ -120,18 +126,18 @@ describe('the parser', () => {
     ['a nonce that ends in a time', withMember('nonce', 'a8f31c1767225899'), 'ambiguous-nonce'],
     ['a nonce that begins with a time', withMember('nonce', '1767225899a8f31c'), 'ambiguous-nonce'],
     ['an empty signature', withMember('signature', ''), 'form'],
-    ['39 digits', withMember('signature', members.signature.slice(1)), 'form'],
-    ['41 digits', withMember('signature', `${members.signature}0`), 'form'],
-    ['no hex', withMember('signature', 'z'.repeat(40)), 'form'],
+    ['a signature of 39 digits', withMember('signature', members.signature.slice(1)), 'form'],
+    ['a signature of 41 digits', withMember('signature', `${members.signature}0`), 'form'],
+    ['a signature that is not hex', withMember('signature', 'z'.repeat(40)), 'form'],
   ])('refuses %s', (_, token, reason) => {
     expect(parseAccessToken(token)).toBe(reason);
   });
 
-  test('takes a nonce whose digits are no time near the timeStamp', () => {
+  test('accepts a nonce whose digits are not a time near the timeStamp', () => {
     expect(parseAccessToken(withMember('nonce', 'abcdef0000000001'))).toMatchObject({ nonce: 'abcdef0000000001' });
   });
 
-  test('answers any text with a token or a reason, and never throws', () => {
+  test('returns a token or a reason for any text, and never throws', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.base64String(), fc.json().map(encode)), (text) => {
         const parsed = parseAccessToken(text);
@@ -141,7 +147,7 @@ describe('the parser', () => {
     );
   });
 
-  test('a token changed in any one character is refused, or reads as another token', () => {
+  test('a token with one changed character is refused or parsed as another token', () => {
     fc.assert(
       fc.property(fc.nat(full.length - 1), fc.constantFrom(...'ABCxyz019+/='), (at, char) => {
         const changed = full.slice(0, at) + char + full.slice(at + 1);
@@ -153,7 +159,7 @@ describe('the parser', () => {
 });
 
 describe('a v2 signature', () => {
-  test('is the HMAC-SHA256 of RFC 2104, whatever the key and the call', () => {
+  test('is the HMAC-SHA256 of RFC 2104 for any key and call', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'binary' }),
@@ -177,7 +183,7 @@ describe('a v2 signature', () => {
   });
 
   test.each(['', 'E3B0', 'x'.repeat(64), `${'0'.repeat(63)}\u0130`, '0'.repeat(63)])(
-    'covers no body hash %j',
+    'is not computed over a malformed body hash %j',
     (bodySha256) => {
       const token = { ...(parseAccessToken(encode(members)) as AccessToken), signatureMethod: 'HMAC-SHA256' as const };
       expect(partsToSign(token, { ...NO_REQUEST, bodySha256 })).toBeUndefined();
@@ -185,7 +191,7 @@ describe('a v2 signature', () => {
   );
 });
 
-test('a token reads the same in whatever order and white space it is written', () => {
+test('the order of members and white space do not change how a token is parsed', () => {
   const member = fc.oneof(
     fc.constantFrom(...Object.values(members), '0'.repeat(64), '1767225600', ''),
     fc.stringMatching(/^[A-Za-z0-9_-]{1,70}$/),
@@ -197,7 +203,7 @@ test('a token reads the same in whatever order and white space it is written', (
       ([method, AppID, timeStamp, nonce, signature], kept) => {
         const drawn = { signatureMethod: method, AppID, timeStamp, nonce, signature };
         const names = Object.keys(members) as Array<keyof typeof members>;
-        // Members of a good token, of which some are changed.
+        // A good token with some members replaced.
         const token = Object.fromEntries(names.map((name, i) => [name, kept & (1 << i) ? members[name] : drawn[name]]));
         const usual = parseAccessToken(encode(token));
         expect(parseAccessToken(encode(JSON.stringify(token, null, 1)))).toEqual(usual);
@@ -216,11 +222,11 @@ describe('the signed path and query', () => {
     },
   );
 
-  test.each(['a=%', 'a=%G1', '%E4%B8=1', 'a=%80'])('refuses the query %j, whose percent sign is no escape', (query) => {
+  test.each(['a=%', 'a=%G1', '%E4%B8=1', 'a=%80'])('refuses the query %j with a malformed escape', (query) => {
     expect(canonicalQuery(query)).toBeUndefined();
   });
 
-  test('a lone surrogate in a path is refused, not signed as something else', () => {
+  test('a path with a lone surrogate is refused, and no other text is signed instead', () => {
     const token = parseAccessToken(encode(members)) as AccessToken;
     const v2 = { ...token, signatureMethod: 'HMAC-SHA256' as const };
     expect(expectedSignature(v2, 'key', { ...NO_REQUEST, path: '/a\ud800' })).toBeUndefined();

@@ -6,7 +6,7 @@ import { warmCache } from '../../shared/upkeep/every-minute.ts';
 import { sessionsOf } from '../support/session-engines.ts';
 import { type Counters, startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
-/** The budgets of docs/architecture.md that belong to reads: requests, commands inside scripts one by one, statements. */
+/** The budgets of docs/architecture.md for reads: requests, statements, and commands, counted also inside scripts. */
 let stack: TestStack;
 let app: TestApp;
 let session: string;
@@ -42,50 +42,50 @@ async function cost(path: string): Promise<Counters & { cache: string | null; st
   return { ...(await stack.counters()), cache: headers.get('x-cache'), status };
 }
 
-describe('a read that is signed, replay-protected, logged in, locked and cached', () => {
-  test('costs one request in all and at most 8 commands when it hits, and so does a null hit', async () => {
+describe('a signed read with login, lock rules and cache', () => {
+  test('costs one request and at most 8 commands on a hit and on a null marker', async () => {
     for (const [path, cache] of [
       ['voucher/1', 'hit'],
       ['voucher/9', 'null'],
     ] as const) {
       await read(path);
-      const paid = await cost(path);
-      expect(paid).toMatchObject({ redisRequests: 1, mysqlRequests: 0, cache });
-      expect(paid.redisCommands).toBeLessThanOrEqual(8);
+      const spent = await cost(path);
+      expect(spent).toMatchObject({ redisRequests: 1, mysqlRequests: 0, cache });
+      expect(spent.redisCommands).toBeLessThanOrEqual(8);
     }
   });
 
-  test('costs two requests and one statement when it misses', async () => {
+  test('costs two requests and one statement on a miss', async () => {
     expect(await cost('voucher/1')).toMatchObject({ redisRequests: 2, mysqlRequests: 1, cache: 'miss' });
     expect(await cost('voucher/9')).toMatchObject({ redisRequests: 2, mysqlRequests: 1, status: 404 });
   });
 
-  test('costs the same one request for a value of many kilobytes, which comes beside the script', async () => {
+  test('costs one request also for a value of many kilobytes', async () => {
     const whole = (await read('notice/2')).body;
-    const paid = await cost('notice/2');
-    expect(paid).toMatchObject({ redisRequests: 1, mysqlRequests: 0, cache: 'hit' });
-    expect(paid.byCommand).toMatchObject({ get: 1, getrange: 1 });
+    const spent = await cost('notice/2');
+    expect(spent).toMatchObject({ redisRequests: 1, mysqlRequests: 0, cache: 'hit' });
+    expect(spent.byCommand).toMatchObject({ get: 1, getrange: 1 });
     expect((await read('notice/2')).body).toEqual(whole);
   });
 
-  test('costs one request to many ids when all are there, two and one statement otherwise', async () => {
+  test('of many ids costs one request when all are cached, else two requests and one statement', async () => {
     expect(await cost('notice?ids=1,2,9,1')).toMatchObject({ redisRequests: 2, mysqlRequests: 1, cache: 'miss' });
     expect(await cost('notice?ids=1,2,9,1')).toMatchObject({ redisRequests: 1, mysqlRequests: 0, cache: 'hit' });
   });
 
-  test('costs at most two commands more with each lock rule that an operator sets', async () => {
+  test('costs at most two more commands for each lock rule of an operator', async () => {
     await read('voucher/1');
     const { redisCommands } = await cost('voucher/1');
     const rules = [['app'], ['user'], ['ip']].map((by) => ({ by: by as ['app'], limit: 1_000, windowSeconds: 60 }));
     const policy = { version: 1, generation: 0, blocks: [], rules };
     await stack.redis.set(policyKey('data:voucher'), encodePolicy(policy), 'PX', 60_000);
     expect(await cost('voucher/1')).toMatchObject({ redisRequests: 2 });
-    const paid = await cost('voucher/1');
-    expect(paid).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
-    expect(paid.redisCommands).toBeLessThanOrEqual(redisCommands + 2 * 3);
+    const spent = await cost('voucher/1');
+    expect(spent).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
+    expect(spent.redisCommands).toBeLessThanOrEqual(redisCommands + 2 * 3);
   });
 
-  test('costs one request when it is locked, and none while that is remembered', async () => {
+  test('costs one request when it is locked, and none while the process remembers the denial', async () => {
     const rules = [{ by: ['app' as const], limit: 1, windowSeconds: 60 }];
     await stack.redis.set(
       policyKey('data:notice'),
@@ -104,7 +104,7 @@ describe('a read that is signed, replay-protected, logged in, locked and cached'
     );
   });
 
-  test('costs one request when it is replayed', async () => {
+  test('costs one request when it is a replay', async () => {
     const headers = stack.sign(app, 'GET', '/data/voucher/1', { session });
     await stack.send('GET', '/data/voucher/1', headers);
     await stack.resetCounters();
@@ -112,21 +112,21 @@ describe('a read that is signed, replay-protected, logged in, locked and cached'
     expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
   });
 
-  test('costs one command more with the existence filter, and then absent ids take no memory', async () => {
+  test('costs one more command with the existence filter, which stores nothing for absent ids', async () => {
     const run = () => warmCache({ stopAt: Date.now() + 60_000, settleMs: 0 });
     await run();
     expect((await run()).filters.voucher).toBe('swapped');
-    // The sweep had the session asked for again.
+    // The sweep deleted the copy of the session. This read loads it again.
     await read('voucher/1');
     await stack.redis.del(keyOf('voucher', 9));
-    const paid = await cost('voucher/9');
-    expect(paid).toMatchObject({ redisRequests: 1, mysqlRequests: 0, status: 404, cache: 'null' });
-    expect(paid.byCommand).toMatchObject({ bitfield_ro: 1 });
-    expect(paid.redisCommands).toBeLessThanOrEqual(9);
+    const spent = await cost('voucher/9');
+    expect(spent).toMatchObject({ redisRequests: 1, mysqlRequests: 0, status: 404, cache: 'null' });
+    expect(spent.byCommand).toMatchObject({ bitfield_ro: 1 });
+    expect(spent.redisCommands).toBeLessThanOrEqual(9);
     expect(await stack.redis.exists(keyOf('voucher', 9))).toBe(0);
   });
 
-  test('of another’s record is the same answer as of an absent one, in every byte', async () => {
+  test('of another user’s record gets the same answer as a read of an absent record', async () => {
     const stranger = (await sessionsOf(stack, app).open()).token;
     const answers = await Promise.all(
       ['1', '9'].map((id) => stack.call(app, 'GET', `/data/voucher/${id}`, { session: stranger })),

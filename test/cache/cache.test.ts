@@ -32,17 +32,17 @@ describe('a value', () => {
     ['a null inside', { member: null }],
     ['a big integer', 323427211229009810n],
     ['bytes', { bytes: new Uint8Array([0, 255, 128]) }],
-    ['an object that looks like a tag', { $bigint: '1' }],
-    ['what looks like a lease', 'Labc'],
-    ['much text', '长'.repeat(5_000)],
-  ])('%s comes back exactly', async (_what, value) => {
+    ['an object that looks like an encoded integer', { $bigint: '1' }],
+    ['a text that looks like a lease', 'Labc'],
+    ['a long text', '长'.repeat(5_000)],
+  ])('comes back unchanged: %s', async (_what, value) => {
     await read(says(value));
     const load = says('not this');
     expect(await read(load)).toEqual({ value, reason: '', cache: 'hit' });
     expect(load.loads).toBe(0);
   });
 
-  test('costs two requests when it is missed, one when it is there, and so does its absence', async () => {
+  test('costs two requests on a miss and one on a hit, and so does an absent value', async () => {
     expect(await requests(() => read(says(1)))).toBe(2);
     expect(await requests(() => read(says(1)))).toBe(1);
     await invalidate([key]);
@@ -50,7 +50,7 @@ describe('a value', () => {
     expect(await requests(() => read(says(1)))).toBe(1);
   });
 
-  test('that nobody can read, or of another codec, is a miss, removed and loaded again', async () => {
+  test('that cannot be decoded is a miss and is loaded again', async () => {
     for (const stored of [
       'rubbish',
       'J1;oops',
@@ -65,7 +65,7 @@ describe('a value', () => {
     }
   });
 
-  test('has an end that is spread, so that what was filled together does not end together', async () => {
+  test('has a random part in its lifetime, so that values filled together do not expire together', async () => {
     const keys = Array.from({ length: 40 }, (_, i) => readKey(`spread-${i}`));
     await readThrough(keys, POLICY, says(1));
     const ends = await Promise.all(keys.map((each) => world.redis.pttl(each)));
@@ -75,7 +75,7 @@ describe('a value', () => {
 });
 
 describe('a null marker', () => {
-  test('says “known not to exist”, asks no loader, and ends by its own short time', async () => {
+  test('answers without a load that the record does not exist, and ends after its own short time', async () => {
     await read(says(null));
     const load = says('there by now');
     expect(await read(load)).toEqual({ value: null, reason: '', cache: 'null' });
@@ -83,20 +83,20 @@ describe('a null marker', () => {
     expect(await world.redis.pttl(key)).toBeLessThanOrEqual(22_000);
   });
 
-  test('stands until it is invalidated, though the row would be found by now', async () => {
+  test('stays until it is invalidated, also when the row exists by now', async () => {
     await read(says(null));
     expect((await read(says('row'))).value).toBe(null);
     await writeThrough(async () => {}, [key]);
     expect((await read(says('row'))).value).toBe('row');
   });
 
-  test('never comes from a loader that failed: the error is passed on and the next call loads again', async () => {
+  test('is not written when a loader throws: nothing is cached, and the next call loads again', async () => {
     await expect(read(fails)).rejects.toThrow(EngineError);
     expect(await world.redis.get(key)).toBe(null);
     expect((await read(says('row'))).value).toBe('row');
   });
 
-  test('never lands over what somebody stored while the loader ran', async () => {
+  test('does not overwrite a value that was stored during the load', async () => {
     await read(async () => {
       await invalidate([key]);
       await readThrough([key], POLICY, says('real'));
@@ -107,7 +107,7 @@ describe('a null marker', () => {
 });
 
 describe('an invalidation during a load', () => {
-  test('lets the caller have what it loaded, and keeps it out of the cache', async () => {
+  test('keeps the loaded value out of the cache, and the caller still gets it', async () => {
     const found = await read(async () => {
       await invalidate([key]);
       return [{ value: 'old', version: 1 }];
@@ -116,7 +116,7 @@ describe('an invalidation during a load', () => {
     expect((await read(says('new'))).value).toBe('new');
   });
 
-  test('also when what was loaded is a refresh of a stale value', async () => {
+  test('also keeps the refresh of a stale value out of the cache', async () => {
     await read(says('first'), { ...POLICY, freshSeconds: 0.001 });
     await sleep(5);
     await read(async () => {
@@ -126,7 +126,7 @@ describe('an invalidation during a load', () => {
     expect((await read(says('new'))).value).toBe('new');
   });
 
-  test('a strict writer’s tombstone has readers ask the database and fill nothing, until the last of them ends', async () => {
+  test('while a tombstone is in the key, readers ask the database and do not fill, until the last strict writer ends', async () => {
     await writeStrict([key], async () => {
       await writeStrict([key], async () => {});
       expect(await read(says('seen'))).toMatchObject({ value: 'seen', cache: 'miss' });
@@ -135,7 +135,7 @@ describe('an invalidation during a load', () => {
     expect(await world.redis.get(key)).toBe(null);
   });
 
-  test('a strict writer that never learns the outcome leaves the tombstone to end by itself', async () => {
+  test('a strict writer without a known outcome leaves its tombstone, which expires by itself', async () => {
     const unknown = writeStrict([key], async () => {
       throw new EngineError('mysql', 'timeout', 'unknown');
     });
@@ -146,7 +146,7 @@ describe('an invalidation during a load', () => {
 });
 
 describe('a lease', () => {
-  test('of an owner that died is taken over when it ends', async () => {
+  test('blocks fills while it lasts, and the next reader fills after it ended', async () => {
     await world.redis.set(key, `L${randomUUID()}`, 'PX', 60_000);
     expect((await read(says('unfilled'))).cache).toBe('miss');
     expect(await world.redis.get(key)).toMatch(/^L/);
@@ -155,18 +155,18 @@ describe('a lease', () => {
     expect((await read(says('x'))).value).toBe('filled');
   });
 
-  test('under a floor ends by its own time, though the floor stands longer', async () => {
+  test('in a key with a floor ends at its own time, before the floor', async () => {
     await world.redis.set(key, `L${randomUUID()}@${Date.now() - 1};F3`, 'PX', 60_000);
     await read(says('filled'));
     expect((await read(says('x'))).value).toBe('filled');
   });
 
-  test('of another has a reader look three times in 150 ms, then read without filling', async () => {
+  test('of another reader makes a reader look three times within 150 ms, then load without a fill', async () => {
     await world.redis.set(key, `L${randomUUID()}`, 'PX', 60_000);
     expect(await requests(() => read(says(1)))).toBe(4);
   });
 
-  test('that is filled meanwhile gives the waiting reader the value, with no load of its own', async () => {
+  test('gives the waiting reader the value when its owner fills the key, without a second load', async () => {
     let filled = false;
     const slow = read(async () => {
       await sleep(30);
@@ -180,7 +180,7 @@ describe('a lease', () => {
     await slow;
   });
 
-  test('lets one load happen, and a few late ones, of 1 000 parallel misses over 8 processes', async () => {
+  test('reduces 1 000 parallel misses in 8 processes to fewer than 200 loads', async () => {
     const all = await inProcesses<{ loads: number; values: string[] }>(
       'test/support/stampede-process.ts',
       8,
@@ -200,7 +200,7 @@ describe('a stale value', () => {
     await sleep(5);
   });
 
-  test('is refreshed by one caller while the others are served on', async () => {
+  test('is refreshed by one caller, and the others are served the stale value', async () => {
     const others: unknown[] = [];
     const found = await read(async () => {
       const load = says('not asked');
@@ -212,7 +212,7 @@ describe('a stale value', () => {
     expect(await read(says('x'))).toMatchObject({ value: 'new', cache: 'hit' });
   });
 
-  test('costs the one who refreshes two requests and the others one', async () => {
+  test('costs two requests for the caller that refreshes, one for the others', async () => {
     expect(await requests(() => read(says('new'), short))).toBe(2);
     await sleep(5);
     await read(async () => {
@@ -221,7 +221,7 @@ describe('a stale value', () => {
     });
   });
 
-  test('is served inside its grace while the database fails, and not asked for again for a while', async () => {
+  test('is served within its grace time while the database fails, and is not loaded again for a while', async () => {
     expect(await read(fails)).toMatchObject({ value: 'old', cache: 'stale' });
     const load = says('new');
     expect(await read(load)).toMatchObject({ value: 'old' });

@@ -8,7 +8,7 @@ import { Interleaving } from '../support/interleaving.ts';
 import { mutate } from '../support/mutant.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
 
-/** Writers announce and commit while the filter is built and swapped, in an order that the seed chooses. */
+/** Writers announce and commit ids while the filter is built and swapped. The seed chooses the order. */
 describe('an id that was announced before its commit', () => {
   let stack: TestStack;
   let undo = (): void => {};
@@ -17,7 +17,7 @@ describe('an id that was announced before its commit', () => {
   });
   afterEach(() => undo());
 
-  /** Ids that the filter called absent although they were committed. `waits`: the builder lets older writes end. */
+  /** Ids that the filter called absent although they were committed. `waits`: the builder waits for older writes. */
   async function falselyAbsent(seed: number, waits = true): Promise<string[]> {
     const schedule = new Interleaving(seed, () => {});
     stack.faults.redis = undefined;
@@ -32,15 +32,15 @@ describe('an id that was announced before its commit', () => {
       const admission = await admit(requestOf([], { reads }));
       if (admission.verdict === 'admitted' && admission.reads[0]?.state === 'none') wrong.push(id);
     };
-    // The builder takes many more steps than a writer: writers come at any of them, and take their time.
-    const dawdle = async (turns: number): Promise<void> => {
+    // The builder takes many more steps than a writer. Random pauses spread the writers over all of these steps.
+    const pauseUpTo = async (turns: number): Promise<void> => {
       for (let left = Math.floor(schedule.random() * turns); left > 0; left--) await schedule.turn();
     };
     const writer = (id: string) => async () => {
-      await dawdle(40);
+      await pauseUpTo(40);
       open.add(id);
       await announceIds(resource.name, [id]);
-      await dawdle(16);
+      await pauseUpTo(16);
       await stack.mysql.query(`INSERT INTO services (id, name, description, price_fen) VALUES (?, 'n', 'd', 1)`, [id]);
       await schedule.turn();
       open.delete(id);
@@ -50,7 +50,7 @@ describe('an id that was announced before its commit', () => {
     const builder = async (): Promise<void> => {
       for (let build = 0; build < 2; build++) {
         await maintainFilter(resource, Date.now() + 60_000, 0);
-        // 45 s pass: whatever had been announced by now has ended.
+        // Stands for the 45 s that the builder waits: every write announced before has ended by then.
         const older = [...open];
         while (waits && older.some((id) => open.has(id))) await schedule.turn();
         await maintainFilter(resource, Date.now() + 60_000, 0);
@@ -75,11 +75,11 @@ describe('an id that was announced before its commit', () => {
     return wrong;
   }
 
-  test('is never called absent, whatever the builder does meanwhile', async () => {
+  test('is never called absent in any order of steps', async () => {
     expect(await inSeeds(50)).toEqual([]);
   }, 120_000);
 
-  test('would be, if the swap did not apply the journal', async () => {
+  test('is called absent if the swap does not apply the journal', async () => {
     undo = mutate(
       swapScript,
       "for _, member in ipairs(redis.call('SMEMBERS', KEYS[2])) do",
@@ -88,17 +88,17 @@ describe('an id that was announced before its commit', () => {
     expect(await inSeeds(80)).not.toEqual([]);
   }, 120_000);
 
-  test('would be, if writers told the live filter alone', async () => {
+  test('is called absent if writers add it to the live filter only', async () => {
     undo = mutate(announceScript, "redis.call('SADD', KEYS[1], unpack(ARGV, 2))", '');
     expect(await inSeeds(80)).not.toEqual([]);
   }, 120_000);
 
-  test('would be, if writers told the journal alone', async () => {
+  test('is called absent if writers add it to the journal only', async () => {
     undo = mutate(announceScript, 'if size and size > 0 then', 'if false then');
     expect(await inSeeds(80)).not.toEqual([]);
   }, 120_000);
 
-  test('would be, if the builder did not let older writes end', async () => {
+  test('is called absent if the builder does not wait for older writes', async () => {
     expect(await inSeeds(80, false)).not.toEqual([]);
   }, 120_000);
 });

@@ -8,7 +8,7 @@ let app: TestApp;
 beforeAll(async () => {
   stack = await startTestStack();
   app = await stack.createApp();
-  // The authorizer keeps the app from now on.
+  // After this call the authorizer has the app record in memory.
   await stack.call(app, 'GET', '/data/service/1');
 });
 
@@ -16,7 +16,7 @@ const read = (id: number) => stack.call(app, 'GET', `/data/service/${id}`);
 const insert = (id: number) =>
   stack.mysql.execute(`INSERT INTO services (id, name, description, price_fen) VALUES (?, 'n', 'd', 1)`, [id]);
 const run = () => warmCache({ stopAt: Date.now() + 60_000, settleMs: 0 });
-/** What reads of absent ids cost MySQL. */
+/** How many requests to MySQL reads of absent ids make. */
 async function loadsOf(ids: number[]): Promise<number> {
   await stack.resetCounters();
   for (const id of ids) expect((await read(id)).status).toBe(404);
@@ -29,7 +29,7 @@ describe('the existence filter', () => {
     await stack.redis.flushall();
   });
 
-  test('is whole after two runs of cache-warm, and then random ids reach no database', async () => {
+  test('is complete after two runs of cache-warm, and then invented ids do not reach MySQL', async () => {
     for (const id of [1, 2, 3]) await insert(id);
     expect((await run()).filters.service).toBe('begun');
     expect(await loadsOf([10_001, 10_002, 10_003])).toBe(3);
@@ -39,11 +39,11 @@ describe('the existence filter', () => {
     for (const id of [1, 2, 3]) expect((await read(id)).status).toBe(200);
   });
 
-  test('says nothing of ids while it is not there', async () => {
+  test('gives no answer while it does not exist', async () => {
     expect(await loadsOf([5])).toBe(1);
   });
 
-  test('knows an id that is announced before its commit', async () => {
+  test('knows an id that was announced before its commit', async () => {
     await run();
     await announceIds('service', ['77']);
     await run();
@@ -54,7 +54,7 @@ describe('the existence filter', () => {
     }
   });
 
-  test('learns of rows that other tools wrote with the next run', async () => {
+  test('gets rows that other tools wrote with the next run of cache-warm', async () => {
     await run();
     await run();
     await insert(99);

@@ -26,19 +26,19 @@ const requests = async (work: () => Promise<unknown>): Promise<number> => {
   return world.gateway.stats().requests;
 };
 
-describe('reads of many', () => {
+describe('a read of many records', () => {
   const keys = ['a', 'b', 'c', 'd'].map((id) => readKey(id));
   const rows: Load<string> = async (indexes) =>
     indexes.map((i) => ({ value: i === 3 ? null : `row ${i}`, version: 1 }));
 
-  test('cost one request when all are there, two otherwise, and absent ids become null markers', async () => {
+  test('costs one request when all are cached, else two, and leaves null markers for absent ids', async () => {
     expect(await requests(() => readThrough(keys, POLICY, rows))).toBe(2);
     expect(await requests(() => readThrough(keys, POLICY, rows))).toBe(1);
     expect((await readThrough(keys, POLICY, rows)).map(({ cache }) => cache)).toEqual(['hit', 'hit', 'hit', 'null']);
     expect(await world.redis.get(keys[3] as string)).toMatch(/^N/);
   });
 
-  test('with one lost lease fill the others', async () => {
+  test('that lost one lease fills the other keys', async () => {
     await readThrough(keys, POLICY, async (indexes, fresh) => {
       await invalidate([keys[1] as (typeof keys)[number]]);
       return rows(indexes, fresh);
@@ -48,19 +48,19 @@ describe('reads of many', () => {
   });
 });
 
-describe('inside one invocation', () => {
-  const inOne = <T>(work: () => Promise<T>): Promise<T> => runInvocation('test', 30_000, work);
+describe('within one invocation', () => {
+  const inOneInvocation = <T>(work: () => Promise<T>): Promise<T> => runInvocation('test', 30_000, work);
 
-  test('parallel reads of one key are one, and what they share is frozen', async () => {
+  test('parallel reads of one key share one load, and the shared value is frozen', async () => {
     const load = says({ inner: { n: 1 } });
-    const all = await inOne(() => Promise.all(Array.from({ length: 20 }, () => read(load))));
+    const all = await inOneInvocation(() => Promise.all(Array.from({ length: 20 }, () => read(load))));
     expect(load.loads).toBe(1);
     const shared = all[0]?.value as { inner: object } | undefined;
     expect(Object.isFrozen(shared?.inner)).toBe(true);
   });
 
-  test('a read after a write joins no read that began before it', async () => {
-    await inOne(async () => {
+  test('a read after a write does not get the result of a read that began before the write', async () => {
+    await inOneInvocation(async () => {
       const before = read(async () => {
         await invalidate([key]);
         expect((await read(says('new'))).value).toBe('new');
@@ -71,19 +71,19 @@ describe('inside one invocation', () => {
   });
 });
 
-describe('Redis away', () => {
-  const away = (): GatewayFault => ({ kind: 'status', status: 502, body: '<html>no</html>' });
+describe('when Redis is down', () => {
+  const badGateway = (): GatewayFault => ({ kind: 'status', status: 502, body: '<html>no</html>' });
 
-  test('after a good load the value is returned although it cannot be stored', async () => {
+  test('a loaded value is returned although it cannot be cached', async () => {
     const found = await read(async () => {
-      fault = away;
+      fault = badGateway;
       return [{ value: 'loaded', version: 1 }];
     });
     expect(found).toMatchObject({ value: 'loaded', cache: 'miss' });
   });
 
-  test('reads go to the database, eight at once in a process and no more', async () => {
-    fault = away;
+  test('a process loads at most eight values from MySQL at the same time', async () => {
+    fault = badGateway;
     let now = 0;
     let most = 0;
     const slow: Load<unknown> = async () => {
@@ -97,8 +97,8 @@ describe('Redis away', () => {
     expect(all.some(({ status }) => status === 'rejected')).toBe(true);
   });
 
-  test('the breaker stops asking after three failures, and asks again two seconds later', async () => {
-    fault = away;
+  test('the circuit breaker opens after three failures, and closes two seconds later', async () => {
+    fault = badGateway;
     for (let i = 0; i < 3; i++) await read(says(1));
     expect(await requests(() => read(says(1)))).toBe(0);
     fault = undefined;
@@ -107,8 +107,8 @@ describe('Redis away', () => {
     expect((await read(says('x'))).value).toBe('back');
   });
 
-  test('a strict write is refused and its statement never sent', async () => {
-    fault = away;
+  test('a strict write is refused before its statement is sent', async () => {
+    fault = badGateway;
     let sent = false;
     const write = writeStrict([key], async () => {
       sent = true;
@@ -118,8 +118,8 @@ describe('Redis away', () => {
   });
 });
 
-describe('a family that this process may remember', () => {
-  test('costs no request within its age, is bounded in entries and bytes, and keeps absences too', async () => {
+describe('a key family with a copy in the process', () => {
+  test('costs no request until its copy expires, keeps null markers too, and limits entries and bytes', async () => {
     fault = undefined;
     await sleep(2_100);
     const local = new LocalCache<Found<unknown>>(2, 5_000, 4_000);

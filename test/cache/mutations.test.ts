@@ -5,45 +5,45 @@ import { type Family, runInterleaving } from '../support/cache-actors.ts';
 import { type CacheWorld, forSeeds, startCacheWorld } from '../support/cache-world.ts';
 import { mutate } from '../support/mutant.ts';
 
-/** The interleavings are worth what they find: with any of these pieces gone they must fail. */
+/** Proves that the interleavings can fail: each entry breaks one rule of the scripts. */
 const MUTANTS: Array<{ what: string; family: Family; script: Script; from: string; to: string }> = [
   {
-    what: 'the compare in the fill is removed',
+    what: 'a fill does not check its lease',
     family: 'plain',
     script: fillScript,
     from: 'if fit == 1 then',
     to: 'if true then stored = stored or ""',
   },
   {
-    what: 'the marker is written unconditionally',
+    what: 'a null marker is written without a check of its lease',
     family: 'plain',
     script: fillScript,
     from: 'if fit == 1 then',
     to: `if fit == 1 or string.sub(value, 1, 1) == 'N' then stored = stored or ""`,
   },
   {
-    what: 'the fill lands wherever some lease stands',
+    what: 'a fill accepts the lease of another reader',
     family: 'plain',
     script: fillScript,
     from: 'if owner ~= id then return 0 end',
     to: 'if not owner then return 0 end',
   },
   {
-    what: 'the sweep leaves leases in flight',
+    what: 'the sweep does not delete leases',
     family: 'dying',
     script: sweepScript,
     from: 'elseif stored then',
     to: "elseif stored and string.sub(stored, 1, 1) ~= 'L' then",
   },
   {
-    what: 'the tombstone is removed',
+    what: 'a strict writer sets no tombstone',
     family: 'strict',
     script: beginWriteScript,
     from: "redis.call('SET', key, 'T' .. writers, 'PX', ARGV[2])",
     to: '',
   },
   {
-    what: 'the tombstone holds one writer instead of the set of them',
+    what: 'the first writer that ends removes the tombstone of all writers',
     family: 'strict',
     script: endWriteScript,
     from: 'if writer ~= ARGV[1] then',
@@ -58,7 +58,7 @@ const MUTANTS: Array<{ what: string; family: Family; script: Script; from: strin
   },
 ];
 
-describe('the interleavings find it when', () => {
+describe('the interleavings find the fault when', () => {
   let world: CacheWorld;
   let undo = (): void => {};
   beforeAll(async () => {

@@ -13,7 +13,7 @@ const SEED = 20_261_124;
 const notice = getResource('notice');
 
 let stack: TestStack;
-/** One alone would run into the lock on misses. */
+/** Ten apps, because the lock rule on misses would refuse a single one. */
 let apps: TestApp[];
 let replica: Connection;
 beforeAll(async () => {
@@ -21,7 +21,7 @@ beforeAll(async () => {
   apps = await Promise.all(Array.from({ length: 10 }, () => stack.createApp()));
   const { host, port, user, password } = replicaServer();
   replica = await createConnection({ host, port, user, password });
-  // The tables take as long to get there as everything else.
+  // The tables reach the replica after the same delay.
   await vi.waitFor(() => onReplica('SELECT 1 FROM stack.notices'), { timeout: 30_000, interval: 100 });
 });
 afterAll(() => replica.destroy());
@@ -35,8 +35,8 @@ function replicaServer() {
 const put = (id: string, version: number) =>
   putResource(notice, id, { title: `v${version}`, body: 'text', publishedAt: '2026-11-24T00:00:00Z' });
 
-/** The version a reader is shown; 0 for a record that is not there. */
-async function shown(id: string): Promise<number> {
+/** The version that a reader gets; 0 for an absent record. */
+async function versionSeen(id: string): Promise<number> {
   const { status, body, text } = await stack.call(
     apps[Number(id) % apps.length] as TestApp,
     'GET',
@@ -60,8 +60,8 @@ test(`1 000 seeded races of writers and readers over a replica ${DELAY_SECONDS} 
     let deletions = 0;
     const read = async (who: string) => {
       const [least, deletionsBefore] = [written, deletions];
-      const version = await shown(id);
-      // A read that meets a deletion may be answered as of before it or after it.
+      const version = await versionSeen(id);
+      // A read at the same time as a deletion may get the state before or after it.
       const metDeletion = deletions > deletionsBefore;
       if (version < least && !(version === 0 && metDeletion))
         stale.push(`${who} of ${id}: v${version} after v${least}`);
@@ -70,11 +70,11 @@ test(`1 000 seeded races of writers and readers over a replica ${DELAY_SECONDS} 
       const others = early < 0.5 ? [read('reader before')] : [];
       if (pause < 0.2) await sleep(pause * 50);
       const version = index + 1;
-      // A record that is deleted and comes back is the hardest case: the replica shows the row of before.
+      // A record that is deleted and written again is the hardest case: the replica still has the old row.
       if (kind < 0.1 && written > 0) {
         deletions += 1;
         await deleteResource(notice, id);
-        if ((await shown(id)) !== 0) stale.push(`deleted ${id} is shown`);
+        if ((await versionSeen(id)) !== 0) stale.push(`deleted ${id} is shown`);
       }
       await put(id, version);
       written = version;
@@ -90,7 +90,7 @@ test(`1 000 seeded races of writers and readers over a replica ${DELAY_SECONDS} 
   expect(behind, 'samples in which the replica was behind').toBeGreaterThan(50);
 }, 120_000);
 
-test('what nobody wrote lately is read from the replica', async () => {
+test('a record that was not written lately is read from the replica', async () => {
   await stack.mysql.query(
     "INSERT INTO notices (id, title, body, published_at) VALUES (7, 'v1', 'text', '2026-11-24 00:00:00')",
   );
@@ -103,11 +103,11 @@ test('what nobody wrote lately is read from the replica', async () => {
   await vi.waitFor(async () => expect(await ready()).toMatchObject({ takesReads: true }), { timeout: 20_000 });
   const selects = async () => Number((await onReplica("SHOW GLOBAL STATUS LIKE 'Com_select'"))[0]?.Value);
   const before = await selects();
-  expect(await shown('7')).toBe(1);
+  expect(await versionSeen('7')).toBe(1);
   expect((await selects()) - before).toBe(1);
 });
 
-test('a replica that is too far behind or has stopped takes no reads, and the primary serves them', async () => {
+test('a replica that is too far behind or stopped gets no reads, and the primary answers them', async () => {
   const primary = { ...(stack.highAvailability?.mysql as ReturnType<typeof replicaServer>), database: 'stack' };
   const gateway = await startPlanetscaleGateway({
     primary,
@@ -125,7 +125,7 @@ test('a replica that is too far behind or has stopped takes no reads, and the pr
   };
   const reader = new Client({ url: gateway.replicaUrl ?? '' });
   const patience = { timeout: 20_000, interval: 100 };
-  // Two seconds behind whenever somebody writes.
+  // Each write makes the replica two seconds behind.
   await vi.waitFor(async () => {
     await put('8', 1);
     await sleep(300);
@@ -139,9 +139,9 @@ test('a replica that is too far behind or has stopped takes no reads, and the pr
   await put('8', 2);
   await vi.waitFor(async () => expect((await ready()).replicas[0]).toMatchObject({ takesReads: false }), patience);
   expect((await ready()).status).toBe(200);
-  expect(await shown('7')).toBe(1);
+  expect(await versionSeen('7')).toBe(1);
   await put('9', 3);
-  expect(await shown('9')).toBe(3);
+  expect(await versionSeen('9')).toBe(3);
   await replica.query('START SLAVE SQL_THREAD');
   await vi.waitFor(async () => expect((await ready()).replicas[0]).toMatchObject({ takesReads: true }), patience);
   await gateway.stop();

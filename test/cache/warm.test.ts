@@ -25,7 +25,7 @@ const putDirectly = (id: number, name: string) =>
     [id, name],
   );
 
-/** Admissions that read, without HTTP around them: one of 64 is counted. */
+/** Reads by admission, without HTTP. One of 64 reads is counted for hot keys. */
 async function readOften(times: number, idOf: (i: number) => string): Promise<void> {
   const reads = Array.from({ length: times }, (_, i) => [readOf(getResource('service'), idOf(i))]);
   for (let at = 0; at < times; at += 30) {
@@ -39,7 +39,7 @@ describe('cache-warm', () => {
     await stack.redis.flushall();
   });
 
-  test('a row written by another tool is seen after the next run', async () => {
+  test('a row that another tool wrote is seen after the next run', async () => {
     await putDirectly(7, 'first');
     expect((await read(7)).body.name).toBe('first');
     await putDirectly(7, 'second');
@@ -48,7 +48,7 @@ describe('cache-warm', () => {
     expect((await read(7)).body.name).toBe('second');
   });
 
-  test('channels, products, merchants and what apps registered are read anew, too, when another tool changed them', async () => {
+  test('cached channels, products, merchants, apps and user fields are deleted after another tool changed them', async () => {
     await stack.mysql.execute(
       `INSERT INTO channels (channel, verify_url, login_host, login_port) VALUES ('swept', 'https://a.example', 'a', 1)`,
     );
@@ -64,7 +64,7 @@ describe('cache-warm', () => {
     expect(await stack.redis.exists(...keys)).toBe(0);
   });
 
-  test('the newest records are warm before anybody asks for them', async () => {
+  test('the newest records are cached before the first read', async () => {
     await putDirectly(8, 'fresh');
     expect(await warm()).toMatchObject({ warmed: 1, candidates: 1 });
     await stack.resetCounters();
@@ -73,7 +73,7 @@ describe('cache-warm', () => {
     expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
   });
 
-  test('what is read most is measured, kept warm, and forgotten when nobody reads it any more', async () => {
+  test('a hot key is found, kept in the cache, and forgotten when nobody reads it any more', async () => {
     await putDirectly(1, 'read by all');
     await read(1);
     for (let id = 100; id < 160; id++) await putDirectly(id, 'newer');
@@ -89,15 +89,15 @@ describe('cache-warm', () => {
     expect(await readHotKeys(10)).toEqual([]);
   });
 
-  test('ids that do not exist are never hot, however often they are asked for', async () => {
+  test('ids that do not exist are never hot keys', async () => {
     await readOften(600, (i) => String(7_000_000 + (i % 3)));
     expect(await readHotKeys(10)).toEqual([]);
   });
 
-  test('what is near its end is loaded again, what is fresh is left alone, with ends that are spread', async () => {
+  test('values near their end are loaded again, fresh ones are not, and lifetimes have a random part', async () => {
     for (let id = 1; id <= 30; id++) await putDirectly(id, 'n');
     expect(await warm()).toMatchObject({ warmed: 30 });
-    // The sweep looks 60 s back, so rows this young are loaded once more.
+    // The sweep covers the last 60 s, so younger rows would be loaded again.
     await stack.mysql.query('UPDATE services SET updated_at = NOW(3) - INTERVAL 1 HOUR');
     expect(await warm()).toMatchObject({ warmed: 0, candidates: 30 });
     const keys = Array.from({ length: 30 }, (_, i) => resourceKey(getResource('service'), String(i + 1)));
@@ -109,7 +109,7 @@ describe('cache-warm', () => {
     expect(await warm()).toMatchObject({ warmed: 1 });
   });
 
-  test('a record that is gone gets no null marker from it', async () => {
+  test('a deleted record gets no null marker from cache-warm', async () => {
     await putDirectly(1, 'n');
     await read(1);
     await readOften(600, () => '1');
@@ -119,7 +119,7 @@ describe('cache-warm', () => {
     expect(await stack.redis.exists(resourceKey(getResource('service'), '1'))).toBe(0);
   });
 
-  test('after a flush rules and blocks of operators are back, and replay records begin', async () => {
+  test('after a flush of Redis the policies of operators come back, and replay records begin', async () => {
     await stack.mysql.query("INSERT INTO lock_policies (target, version) VALUES ('data:service', 5)");
     await stack.mysql.query("INSERT INTO lock_rules VALUES ('data:service', 'app', 1000, 60, NULL)");
     expect(await warm()).toMatchObject({ policies: 1, replayRecordsBegun: 16 });
@@ -127,14 +127,14 @@ describe('cache-warm', () => {
     expect(await warm()).toMatchObject({ policies: 1, replayRecordsBegun: 0 });
   });
 
-  test('one engine that is away keeps the rest of its work from nothing', async () => {
+  test('when MySQL is down, the steps that need only Redis still run', async () => {
     stack.faults.mysql = () => ({ kind: 'status', status: 502, body: '' });
     expect(await warm()).toMatchObject({ swept: 'failed', policies: 'failed', replayRecordsBegun: 16 });
     stack.faults.mysql = undefined;
     await expect.poll(warm, { timeout: 20_000, interval: 500 }).toMatchObject({ policies: expect.any(Number) });
   });
 
-  test('more changed rows than one run has time for are swept by the next', async () => {
+  test('changed rows that one run has no time for are swept by the next run', async () => {
     const rows = Array.from({ length: 1_200 }, (_, i) => [i + 1, 'n', 'd', 1]);
     await stack.mysql.query('INSERT INTO services (id, name, description, price_fen) VALUES ?', [rows]);
     const table = sweptTables().filter(({ table }) => table === 'services');

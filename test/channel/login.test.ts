@@ -19,8 +19,8 @@ describe('logging in through a channel', () => {
   });
 
   const post = (path: string, body: unknown, caller = app) => stack.call(caller, 'POST', path, { body });
-  const someone = () => ({ channel: 'demo', channelUserId: randomBytes(6).toString('hex') });
-  const start = async (user = someone()): Promise<Start> => (await post('/login/channel', user)).body;
+  const newChannelUser = () => ({ channel: 'demo', channelUserId: randomBytes(6).toString('hex') });
+  const start = async (user = newChannelUser()): Promise<Start> => (await post('/login/channel', user)).body;
   function digestOf(start: Start, method: 'MD5' | 'HMAC-SHA256' = 'MD5', stamp: number | string = now()) {
     const { accountAddress, firstString } = start;
     const digest = channelDigest(method, accountAddress, firstString, String(stamp));
@@ -32,8 +32,8 @@ describe('logging in through a channel', () => {
   const ENTRY = { address: '127.0.0.1', port: 7000 };
   const MISMATCH = { status: 401, body: { code: 'LOGIN_INFO_MISMATCH' } };
 
-  test('whoever holds both strings gets a session, and the account is made once', async () => {
-    const user = someone();
+  test('both verification strings open a session, and a second login finds the same account', async () => {
+    const user = newChannelUser();
     const first = await start(user);
     expect(Date.parse(first.expiresAt) - Date.now()).toBeLessThanOrEqual(120_000);
     const verified = await verify(digestOf(first));
@@ -54,7 +54,7 @@ describe('logging in through a channel', () => {
     expect(second.body.user.userId).toBe(login.body.user.userId);
   });
 
-  test('a first string is good once', async () => {
+  test('a first string is valid once', async () => {
     const first = await start();
     expect((await verify(digestOf(first))).status).toBe(200);
     expect(await verify(digestOf(first))).toMatchObject(MISMATCH);
@@ -63,7 +63,7 @@ describe('logging in through a channel', () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
-  test('a wrong digest fails, and uses up no first string', async () => {
+  test('a wrong digest is refused and does not use up the first string', async () => {
     const first = await start();
     const right = digestOf(first);
     const wrong = [
@@ -79,7 +79,7 @@ describe('logging in through a channel', () => {
     expect((await verify(right)).status).toBe(200);
   });
 
-  test('a time stamp outside of five minutes fails, one that is no time is refused', async () => {
+  test('a time stamp more than five minutes off is a mismatch, a malformed one is invalid input', async () => {
     const first = await start();
     const at = wholeSecond();
     for (const skew of [-301, 301, -86_400]) {
@@ -108,7 +108,7 @@ describe('logging in through a channel', () => {
     expect((await verify(digestOf(first, 'MD5', String(now())))).status).toBe(200);
   });
 
-  test('a first string counts for its account, channel and app alone, and not after its time', async () => {
+  test('a first string is valid only for its account and app, and until it expires', async () => {
     const [mine, theirs] = [await start(), await start()];
     expect(await verify({ ...digestOf(mine), accountAddress: theirs.accountAddress })).toMatchObject(MISMATCH);
     expect(await verify(digestOf({ ...mine, accountAddress: theirs.accountAddress }))).toMatchObject(MISMATCH);
@@ -121,17 +121,17 @@ describe('logging in through a channel', () => {
     expect((await atTime(theirEnd - 1, () => verify(digestOf(theirs)))).status).toBe(200);
   });
 
-  test('eight first strings are good at a time: a ninth takes the place of the oldest', async () => {
-    const user = someone();
+  test('eight first strings are valid at a time, and a ninth replaces the oldest', async () => {
+    const user = newChannelUser();
     const starts: Start[] = [];
     for (let i = 0; i < 9; i++) starts.push(await start(user));
     expect(await verify(digestOf(starts[0] as Start))).toMatchObject(MISMATCH);
     for (const one of starts.slice(1)) expect((await verify(digestOf(one))).status).toBe(200);
   });
 
-  test('50 first logins at once make one account, and one of them is told so', async () => {
-    const user = someone();
-    // Eight strings are good at a time and app, so the 50 come through seven apps.
+  test('50 first logins at the same time create one account, and one of them reports it as created', async () => {
+    const user = newChannelUser();
+    // An app has at most eight valid strings for a user, so the 50 logins use seven apps.
     const apps = await Promise.all(Array.from({ length: 7 }, () => stack.createApp()));
     const starts = await Promise.all(
       Array.from({ length: 50 }, async (_, index) => {
@@ -148,7 +148,7 @@ describe('logging in through a channel', () => {
     expect(rows).toEqual([{ accounts: 1 }]);
   });
 
-  test('an account that was made although the answer was lost is reported as created', async () => {
+  test('an account is reported as created when the answer of MySQL was lost', async () => {
     const first = await start();
     let lost = 0;
     stack.faults.mysql = ({ sql = '' }) =>
@@ -157,8 +157,8 @@ describe('logging in through a channel', () => {
     expect(lost).toBeGreaterThan(1);
   });
 
-  test('a second string is good once, for its account, app and entry', async () => {
-    const user = someone();
+  test('a second string is valid once, for its own account, app and entry', async () => {
+    const user = newChannelUser();
     const first = await start(user);
     const { secondString } = (await verify(digestOf(first))).body;
     const { accountAddress } = first;
@@ -172,14 +172,14 @@ describe('logging in through a channel', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401]);
   });
 
-  test('after five wrong second strings the right one is void', async () => {
+  test('after five wrong second strings the right one is refused too', async () => {
     const first = await start();
     const { secondString } = (await verify(digestOf(first))).body;
     for (let i = 0; i < 5; i++) expect(await enter(first.accountAddress, `wrong-${i}`)).toMatchObject(MISMATCH);
     expect(await enter(first.accountAddress, secondString)).toMatchObject(MISMATCH);
   });
 
-  test('a second string ends after five minutes, and no string can be read out of Redis', async () => {
+  test('a second string expires after five minutes, and Redis holds neither string in clear', async () => {
     const first = await start();
     const { secondString, expiresAt } = (await verify(digestOf(first))).body;
     expect(Date.parse(expiresAt) - Date.now()).toBeLessThanOrEqual(300_000);
@@ -196,7 +196,7 @@ describe('logging in through a channel', () => {
     expect(await enter(first.accountAddress, secondString)).toMatchObject(MISMATCH);
   });
 
-  test('wrong digests lock the account for their address, also for the right one', async () => {
+  test('after 60 wrong digests a right one from the same address is locked', async () => {
     const first = await start();
     for (let i = 0; i < 60; i++) await verify({ ...digestOf(first), digest: `${i % 10}`.repeat(32) });
     expect(await verify(digestOf(first))).toMatchObject({ status: 429, body: { code: 'LOCKED' } });

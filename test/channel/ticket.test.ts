@@ -25,14 +25,14 @@ describe('the ticket of a channel', () => {
   const start = (body: unknown) => stack.call(app, 'POST', '/login/channel', { body });
   const user = (): string => randomBytes(6).toString('hex');
 
-  test('is confirmed by the channel before anything is given out', async () => {
+  test('is confirmed by the channel before a login starts', async () => {
     const channelUserId = user();
     const ticket = channel.issueTicket(channelUserId);
     expect(await start({ channel: 'harbour', channelUserId, ticket })).toMatchObject({ status: 200 });
     expect(channel.received.at(-1)).toEqual({ channel: 'harbour', channelUserId, ticket });
   });
 
-  test('of another user, of another channel or made up is refused', async () => {
+  test('of another user or channel, or an invented one, is refused', async () => {
     const [mine, theirs] = [user(), user()];
     const tickets = [channel.issueTicket(theirs), rival.issueTicket(mine), 'made-up'];
     for (const ticket of tickets) {
@@ -41,7 +41,7 @@ describe('the ticket of a channel', () => {
     }
   });
 
-  test('is needed, and an unknown channel is refused; demo exists in a sandbox only', async () => {
+  test('is required, an unknown channel is refused, and the channel demo exists in the sandbox only', async () => {
     for (const body of [
       { channel: 'harbour', channelUserId: 'x' },
       { channel: 'nowhere', channelUserId: 'x', ticket: 'x' },
@@ -55,7 +55,7 @@ describe('the ticket of a channel', () => {
     }
   });
 
-  test('nobody is let in while the channel gives no clear answer', async () => {
+  test('is refused with UNAVAILABLE when the channel gives no clear answer', async () => {
     const channelUserId = user();
     const ticket = channel.issueTicket(channelUserId);
     const answers = [
@@ -78,7 +78,7 @@ describe('the ticket of a channel', () => {
     expect(await start({ channel: 'harbour', channelUserId, ticket })).toMatchObject({ status: 200 });
   });
 
-  test('the same id at two channels is two accounts', async () => {
+  test('the same user id at two channels gives two accounts', async () => {
     const channelUserId = user();
     const [here, there] = await Promise.all(
       [
@@ -90,7 +90,7 @@ describe('the ticket of a channel', () => {
     expect(here?.body.accountAddress).not.toBe(there?.body.accountAddress);
   });
 
-  test('a channel that was removed lets nobody in', async () => {
+  test('a removed channel is refused', async () => {
     const gone = await startChannelSimulator({ channel: 'gone' });
     const registered = { channel: 'gone', verifyUrl: gone.url, loginHost: 'login.example', loginPort: 9000 };
     await putChannel(registered, 'test');

@@ -8,7 +8,7 @@ import { app } from '../support/client-server.ts';
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const entry = file('../../client/miniapp-client.ts');
 
-/** What a mini-program's build makes of the SDK. */
+/** The SDK as the build of a mini-program bundles it. */
 async function bundle(minify: boolean): Promise<string> {
   const result = await build({
     entryPoints: [entry],
@@ -24,13 +24,13 @@ async function bundle(minify: boolean): Promise<string> {
 }
 
 describe('the SDK in a mini-program', () => {
-  it('is below 20 KB and asks for no module', async () => {
+  it('is below 20 KB and needs no module', async () => {
     const code = await bundle(true);
     expect(code.length).toBeLessThan(20_000);
     expect(code).not.toMatch(/node:|require\(|import\(/);
   });
 
-  it('compiles against the library of ECMAScript 2018 alone, with no types of Node or the DOM', () => {
+  it('compiles with the ECMAScript 2018 library only, without types of Node or the DOM', () => {
     const options = ['--noEmit', '--ignoreConfig', '--strict', '--allowImportingTsExtensions', '--skipLibCheck'];
     const platform = ['--lib', 'ES2018', '--target', 'ES2018', '--module', 'esnext', '--types', ''];
     const tsc = file('../../node_modules/.bin/tsc');
@@ -39,7 +39,7 @@ describe('the SDK in a mini-program', () => {
     expect(run.status).toBe(0);
   }, 120_000);
 
-  it('runs where there is nothing but the language and wx', async () => {
+  it('runs without any global object but wx', async () => {
     const sent: { url: string; header: Record<string, string>; data?: string }[] = [];
     const wx = {
       getStorageSync: () => '',
@@ -61,7 +61,7 @@ describe('the SDK in a mini-program', () => {
     expect(sent[0]?.header['access-token']).toMatch(/^[A-Za-z0-9+/]+=*$/);
   });
 
-  it('says so where the platform has no random source', async () => {
+  it('throws an error that names `random` when the platform has no random source', async () => {
     const code = `${await bundle(false)}
       sdk.createClient({ ...app, baseUrl: 'https://api.example.com', transport: sdk.wxTransport({}) });`;
     expect(() => runInNewContext(code, { app })).toThrow('pass `random`');

@@ -11,15 +11,15 @@ const hashes = [
 ] as const;
 const bytes = fc.uint8Array({ maxLength: 300 });
 
-describe('the SDK hashes as node:crypto does', () => {
-  it.each(hashes)('%s agrees at every length from 0 to 260, so around all block limits', (name, hash) => {
+describe('the SDK computes the same hashes as node:crypto', () => {
+  it.each(hashes)('%s is equal at every length from 0 to 260, which covers the block boundaries', (name, hash) => {
     for (let length = 0; length <= 260; length++) {
       const message = Uint8Array.from({ length }, (_, i) => (i * 31 + length) & 255);
       expect(hex(hash(message))).toBe(createHash(name).update(message).digest('hex'));
     }
   });
 
-  it.each(hashes)('%s agrees on random bytes', (name, hash) => {
+  it.each(hashes)('%s is equal for random bytes', (name, hash) => {
     fc.assert(
       fc.property(bytes, (message) => {
         expect(hex(hash(message))).toBe(createHash(name).update(message).digest('hex'));
@@ -28,14 +28,14 @@ describe('the SDK hashes as node:crypto does', () => {
     );
   });
 
-  it.each(hashes)('%s agrees on a body of 64 KiB and leaves it as it was', (name, hash) => {
+  it.each(hashes)('%s is equal for a body of 64 KiB and does not change it', (name, hash) => {
     const message = Uint8Array.from({ length: 65_536 }, (_, i) => (i * 7) & 255);
     const before = createHash(name).update(message).digest('hex');
     expect(hex(hash(message))).toBe(before);
     expect(createHash(name).update(message).digest('hex')).toBe(before);
   });
 
-  it('HMAC-SHA256 agrees for keys shorter, equal and longer than a block', () => {
+  it('HMAC-SHA256 is equal for keys shorter than, as long as and longer than a block', () => {
     fc.assert(
       fc.property(bytes, bytes, (key, message) => {
         expect(hex(hmacSha256(key, message))).toBe(createHmac('sha256', key).update(message).digest('hex'));
@@ -49,8 +49,8 @@ describe('the SDK hashes as node:crypto does', () => {
   });
 });
 
-describe('the SDK encodes as Buffer does', () => {
-  it('UTF-8 agrees on every text, lone surrogates included', () => {
+describe('the SDK encodes like Buffer', () => {
+  it('UTF-8 is equal for any text, also with lone surrogates', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
         expect(Buffer.from(utf8(text)).equals(Buffer.from(text, 'utf8'))).toBe(true);
@@ -61,7 +61,7 @@ describe('the SDK encodes as Buffer does', () => {
       expect([...utf8(text)]).toEqual([...Buffer.from(text, 'utf8')]);
   });
 
-  it('base64 and hex agree on random bytes', () => {
+  it('base64 and hex are equal for random bytes', () => {
     fc.assert(
       fc.property(bytes, (message) => {
         expect(base64(message)).toBe(Buffer.from(message).toString('base64'));
@@ -71,7 +71,7 @@ describe('the SDK encodes as Buffer does', () => {
     );
   });
 
-  it('orders bytes as Buffer.compare does', () => {
+  it('bytes are ordered as by Buffer.compare', () => {
     fc.assert(
       fc.property(bytes, bytes, (a, b) => {
         expect(Math.sign(compareBytes(a, b))).toBe(Buffer.compare(a, b));

@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-/** A mini-program that was just opened on this phone. */
+/** Opens the mini-program on this phone and logs in. */
 async function open(account = 'user-1') {
   const client = createClient({
     ...app,
@@ -48,7 +48,7 @@ async function open(account = 'user-1') {
 const keys = (url = '/recharge') =>
   server.calls.filter((call) => call.url === url).map((call) => call.headers['idempotency-key']);
 const syncs = () => server.calls.filter((call) => call.url.endsWith('/sync')).length;
-const sheet = (failure?: string) => {
+const paymentSheet = (failure?: string) => {
   const shown: unknown[] = [];
   const requestPayment = wxPayment({
     requestPayment: (options) => {
@@ -61,7 +61,7 @@ const sheet = (failure?: string) => {
 };
 
 describe('a recharge', () => {
-  it('after a lost answer goes out under the same key, also after a restart, and under a new one once it is known', async () => {
+  it('keeps its key after a lost answer, also over a restart, and gets a new key after a known outcome', async () => {
     onCreate = () => lost;
     await expect((await open()).recharge(input)).rejects.toMatchObject({ code: 'NETWORK', status: 0 });
     onCreate = () => problem(503, 'UNAVAILABLE');
@@ -76,7 +76,7 @@ describe('a recharge', () => {
     expect(fourth).not.toBe(first);
   });
 
-  it('keeps its key through refusals that do not tell what became of an earlier try', async () => {
+  it('keeps its key after refusals that leave the outcome of an earlier try unknown', async () => {
     const client = await open();
     onCreate = () => lost;
     await client.recharge(input).catch(() => undefined);
@@ -91,7 +91,7 @@ describe('a recharge', () => {
     expect(new Set(keys()).size).toBe(2);
   });
 
-  it("sends a login's code for virtual payment, and a new code after a lost answer is the same purchase", async () => {
+  it('sends the login code for virtual payment, and a retry with a new code keeps the key', async () => {
     const virtual = { productId: 'coins-100', provider: 'xpay' };
     onCreate = () => lost;
     const client = await open();
@@ -103,7 +103,7 @@ describe('a recharge', () => {
     expect(new Set(keys()).size).toBe(1);
   });
 
-  it('another product, and another user of the same phone, has a key of its own', async () => {
+  it('of another product or another user on the same phone has its own key', async () => {
     onCreate = () => lost;
     const client = await open('user-1');
     await client.recharge(input).catch(() => undefined);
@@ -114,14 +114,14 @@ describe('a recharge', () => {
     expect([...wx.stored.values()].every((value) => /^[0-9a-f]{32}$|^s1\./.test(value))).toBe(true);
   });
 
-  it('two taps at once share one key', async () => {
+  it('that is tapped twice uses one key', async () => {
     onCreate = () => created('o1');
     const client = await open();
     await Promise.all([client.recharge(input), client.recharge(input)]);
     expect(new Set(keys()).size).toBe(1);
   });
 
-  it('is not sent when its key cannot be stored, nor without a login', async () => {
+  it('is not sent when its key cannot be stored or nobody is logged in', async () => {
     const client = await open();
     wx.setStorageSync = () => {
       throw new Error('setStorageSync:fail exceed storage max size');
@@ -138,9 +138,9 @@ describe('the pay flow', () => {
     onCreate = (call) => created(`o-${call.headers['idempotency-key']}`);
   });
 
-  it('shows the sheet and asks the server until the order is paid', async () => {
+  it('shows the payment sheet, then asks the server until the order is paid', async () => {
     onSync = [order('pending'), problem(503, 'UNAVAILABLE', { retryable: true }), order('paid')];
-    const { shown, requestPayment } = sheet();
+    const { shown, requestPayment } = paymentSheet();
     const result = await (await open()).pay(input, requestPayment);
     expect(result).toMatchObject({ order: { status: 'paid' }, paymentFailure: null });
     expect(shown).toEqual([`prepay_id=o-${keys()[0]}`]);
@@ -148,41 +148,41 @@ describe('the pay flow', () => {
     expect([...wx.stored.keys()].filter((key) => key.includes(':pay:'))).toEqual([]);
   });
 
-  it('does not take the sheet’s word for the money', async () => {
-    const result = await (await open()).pay(input, sheet().requestPayment);
+  it('reports an order as pending when the sheet succeeded and the server does not confirm the payment', async () => {
+    const result = await (await open()).pay(input, paymentSheet().requestPayment);
     expect(result.order.status).toBe('pending');
     expect(syncs()).toBe(5);
   });
 
-  it('asks the server once after a cancel, and the next call resumes the same order', async () => {
+  it('asks the server once after a cancel, and the next call continues the same order', async () => {
     const client = await open();
-    const cancelled = await client.pay(input, sheet('requestPayment:fail cancel').requestPayment);
+    const cancelled = await client.pay(input, paymentSheet('requestPayment:fail cancel').requestPayment);
     expect(cancelled).toMatchObject({ order: { status: 'pending' }, paymentFailure: 'requestPayment:fail cancel' });
     expect(syncs()).toBe(1);
     onSync = [order('pending'), order('paid')];
-    expect((await client.pay(input, sheet().requestPayment)).order.status).toBe('paid');
+    expect((await client.pay(input, paymentSheet().requestPayment)).order.status).toBe('paid');
     expect(new Set(keys()).size).toBe(1);
   });
 
-  it('does not charge again for an order that was paid while the mini-program was dead', async () => {
-    await (await open()).pay(input, sheet('killed').requestPayment);
+  it('does not show the sheet again for an order that was paid while the mini-program was closed', async () => {
+    await (await open()).pay(input, paymentSheet('killed').requestPayment);
     onSync = [order('paid')];
-    const { shown, requestPayment } = sheet();
+    const { shown, requestPayment } = paymentSheet();
     expect((await (await open()).pay(input, requestPayment)).order.status).toBe('paid');
     expect(shown).toEqual([]);
   });
 
   it('starts a new order when the earlier one was closed', async () => {
-    await (await open()).pay(input, sheet('killed').requestPayment);
+    await (await open()).pay(input, paymentSheet('killed').requestPayment);
     onSync = [order('closed'), order('paid')];
-    expect((await (await open()).pay(input, sheet().requestPayment)).order.status).toBe('paid');
+    expect((await (await open()).pay(input, paymentSheet().requestPayment)).order.status).toBe('paid');
     expect(keys().map((key) => key === keys()[0])).toEqual([true, true, false]);
   });
 
-  it('two taps at once are one order and one sheet', async () => {
+  it('that is tapped twice creates one order and shows one sheet', async () => {
     onSync = [order('paid')];
     const client = await open();
-    const { shown, requestPayment } = sheet();
+    const { shown, requestPayment } = paymentSheet();
     const [a, b] = await Promise.all([client.pay(input, requestPayment), client.pay(input, requestPayment)]);
     expect(a).toBe(b);
     expect([shown.length, keys().length]).toEqual([1, 1]);
@@ -193,7 +193,7 @@ describe('spending', () => {
   const purchase = { amount: 30, reason: 'sword' };
   const done: ScriptedAnswer = { status: 201, body: { balance: 70, asset: 'coins', ref: 'r' } };
 
-  it('after a lost answer is the same purchase; after its outcome a new one', async () => {
+  it('keeps its key after a lost answer and gets a new key after a known outcome', async () => {
     onSpend = [lost, done, done, problem(409, 'INSUFFICIENT_BALANCE'), lost];
     const client = await open();
     for (let i = 0; i < 5; i++) await client.spend(purchase).catch(() => undefined);
@@ -202,7 +202,7 @@ describe('spending', () => {
     expect(new Set([first, third, fourth, fifth]).size).toBe(4);
   });
 
-  it('takes a key from outside as it is', async () => {
+  it('uses a key that the caller gives', async () => {
     onSpend = [done];
     await (await open()).spend(purchase, 'order-of-the-shop-0001');
     expect(keys('/balance/spend')).toEqual(['order-of-the-shop-0001']);

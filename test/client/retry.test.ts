@@ -5,10 +5,10 @@ import type { KeyValueStorage } from '../../client/transport.ts';
 import { app, problem, type ReceivedCall, type ScriptedAnswer, startServer } from '../support/client-server.ts';
 
 const forbidden: ScriptedAnswer = { status: 403, body: { message: 'Forbidden' } };
-const fine: ScriptedAnswer = { status: 200, body: { ok: true } };
-/** The server's clock, which stands still: a device is off by exactly as much as a test says. */
+const success: ScriptedAnswer = { status: 200, body: { ok: true } };
+/** The server's clock stands still, so a device is off by exactly the seconds that a test gives. */
 const NOW = Date.parse('2026-11-24T06:00:00Z');
-const away = { ...problem(503, 'UNAVAILABLE'), headers: { 'retry-after': '2' } };
+const unavailable = { ...problem(503, 'UNAVAILABLE'), headers: { 'retry-after': '2' } };
 
 let server: Awaited<ReturnType<typeof startServer>>;
 let answer: (call: ReceivedCall, index: number) => ScriptedAnswer;
@@ -39,9 +39,9 @@ function connect(clockErrorSeconds = 0) {
 const inWindow = (call: ReceivedCall): boolean => Math.abs(Number(call.token.timeStamp) - NOW / 1000) <= 300;
 const methods = ['GET', 'POST', 'PUT', 'DELETE'];
 
-describe('a device whose clock is wrong', () => {
-  it.each([-86_400, -301, 301, 31_536_000])('%i s off learns the time from one refusal and keeps it', async (error) => {
-    answer = (call) => (inWindow(call) ? fine : forbidden);
+describe('a device with a wrong clock', () => {
+  it.each([-86_400, -301, 301, 31_536_000])('%i s off takes the time from one refusal and keeps it', async (error) => {
+    answer = (call) => (inWindow(call) ? success : forbidden);
     const client = connect(error);
     expect(await client.request('POST', '/login', { body: {} })).toEqual({ ok: true });
     await client.request('GET', '/me');
@@ -49,25 +49,25 @@ describe('a device whose clock is wrong', () => {
     expect(new Set(server.calls.map((call) => call.token.nonce)).size).toBe(3);
   });
 
-  it.each([-300, -1, 0, 300])('%i s off is inside the window, and nothing is sent twice', async (error) => {
-    answer = (call) => (inWindow(call) ? fine : forbidden);
+  it.each([-300, -1, 0, 300])('%i s off is within the time window and sends nothing twice', async (error) => {
+    answer = (call) => (inWindow(call) ? success : forbidden);
     await connect(error).request('GET', '/me');
     expect(server.calls).toHaveLength(1);
   });
 
-  it('is asked once more only: a refusal that the clock does not explain stays a refusal', async () => {
+  it('sends the call once more only, and reports a second refusal', async () => {
     answer = () => forbidden;
     await expect(connect(-3600).request('GET', '/me')).rejects.toMatchObject({ code: 'FORBIDDEN', status: 403 });
     expect(server.calls).toHaveLength(2);
   });
 
-  it('with a clock within 60 s nothing is sent again', async () => {
+  it('sends nothing again when its clock is less than 60 s off', async () => {
     answer = () => forbidden;
     await expect(connect(30).request('GET', '/me')).rejects.toMatchObject({ code: 'FORBIDDEN' });
     expect(server.calls).toHaveLength(1);
   });
 
-  it('a refusal by scope is not taken for a clock', async () => {
+  it('does not send a call again after SCOPE_DENIED', async () => {
     answer = () => problem(403, 'SCOPE_DENIED');
     await expect(connect(-3600).request('GET', '/me')).rejects.toMatchObject({ code: 'SCOPE_DENIED' });
     expect(server.calls).toHaveLength(1);
@@ -75,9 +75,10 @@ describe('a device whose clock is wrong', () => {
 });
 
 describe('after REPLAYED', () => {
-  const once = (_call: ReceivedCall, index: number): ScriptedAnswer => (index === 0 ? problem(401, 'REPLAYED') : fine);
+  const firstReplayed = (_call: ReceivedCall, index: number): ScriptedAnswer =>
+    index === 0 ? problem(401, 'REPLAYED') : success;
 
-  it('a GET, a call with an idempotency key and a repeatable one are signed anew and sent once more', async () => {
+  it('a GET, a call with an idempotency key and a repeatable call are signed again and sent once more', async () => {
     const client = connect();
     for (const [method, options] of [
       ['GET', {}],
@@ -85,7 +86,7 @@ describe('after REPLAYED', () => {
       ['PUT', { repeatable: true }],
     ] as const) {
       server.calls.length = 0;
-      answer = once;
+      answer = firstReplayed;
       expect(await client.request(method, '/x', options)).toEqual({ ok: true });
       expect(server.calls).toHaveLength(2);
       expect(server.calls[0]?.token.nonce).not.toBe(server.calls[1]?.token.nonce);
@@ -93,20 +94,20 @@ describe('after REPLAYED', () => {
     }
   });
 
-  it('the new signature carries the server’s time, for a server that asks for a younger stamp', async () => {
-    answer = once;
+  it('the second signature uses the time of the server', async () => {
+    answer = firstReplayed;
     await connect(-20).request('GET', '/x');
     const [first, second] = server.calls.map((call) => Number(call.token.timeStamp));
     expect((second as number) - (first as number)).toBe(20);
   });
 
-  it('any other call is not sent again, since the first may have acted', async () => {
-    answer = once;
+  it('any other call is not sent again, because the first may have had an effect', async () => {
+    answer = firstReplayed;
     await expect(connect().request('POST', '/accounts', { body: {} })).rejects.toMatchObject({ code: 'REPLAYED' });
     expect(server.calls).toHaveLength(1);
   });
 
-  it('twice in a row is told to the caller', async () => {
+  it('a second REPLAYED is reported to the caller', async () => {
     answer = () => problem(401, 'REPLAYED');
     await expect(connect().request('GET', '/x')).rejects.toMatchObject({ code: 'REPLAYED' });
     expect(server.calls).toHaveLength(2);
@@ -114,8 +115,8 @@ describe('after REPLAYED', () => {
 });
 
 describe('after 503 with Retry-After', () => {
-  it.each(methods)('%s is repeated after the wait only when it is safe', async (method) => {
-    answer = (_call, index) => (index === 0 ? away : fine);
+  it.each(methods)('%s is repeated after the wait only if it is a GET', async (method) => {
+    answer = (_call, index) => (index === 0 ? unavailable : success);
     const outcome = await connect()
       .request(method, '/x')
       .catch((error: unknown) => error);
@@ -125,7 +126,7 @@ describe('after 503 with Retry-After', () => {
     expect(server.calls).toHaveLength(method === 'GET' ? 2 : 1);
   });
 
-  it('a GET is repeated once, and not at all without the header or for a long wait', async () => {
+  it('a GET is repeated once, but not without the header or for a long wait', async () => {
     const client = connect();
     for (const [headers, calls] of [
       [{ 'retry-after': '1' }, 2],
@@ -133,14 +134,14 @@ describe('after 503 with Retry-After', () => {
       [{ 'retry-after': '3600' }, 1],
     ] as const) {
       server.calls.length = 0;
-      answer = () => ({ ...away, headers });
+      answer = () => ({ ...unavailable, headers });
       await expect(client.request('GET', '/x')).rejects.toMatchObject({ status: 503 });
       expect(server.calls).toHaveLength(calls);
     }
   });
 });
 
-describe('the kept session', () => {
+describe('the stored session', () => {
   const loginAs = async (token: string) => {
     answer = () => ({ status: 200, body: { token } });
     const client = connect();
@@ -148,7 +149,7 @@ describe('the kept session', () => {
     return client;
   };
 
-  it.each(['LOGIN_EXPIRED', 'SESSION_REVOKED', 'LOGIN_REQUIRED'])('ends with %s', async (code) => {
+  it.each(['LOGIN_EXPIRED', 'SESSION_REVOKED', 'LOGIN_REQUIRED'])('is deleted after %s', async (code) => {
     const client = await loginAs('s1.u.one');
     answer = () => problem(401, code);
     await expect(client.me()).rejects.toMatchObject({ code });
@@ -161,14 +162,14 @@ describe('the kept session', () => {
     problem(503, 'UNAVAILABLE'),
     { status: 401, body: { message: 'Unauthorized' } },
     { status: 0, drop: true },
-  ])('outlives other failures: %o', async (refusal) => {
+  ])('is kept after other failures: %o', async (refusal) => {
     const client = await loginAs('s1.u.one');
     answer = () => refusal;
     await expect(client.me()).rejects.toThrow();
     expect(client.isLoggedIn()).toBe(true);
   });
 
-  it('is not ended by a late refusal of the session before it', async () => {
+  it('is kept after a late refusal of the previous session', async () => {
     const client = await loginAs('s1.u.old');
     answer = (call) => {
       if (call.url === '/me') storage.set(`miniapp:${app.appId}:session`, 's1.u.new');
@@ -178,7 +179,7 @@ describe('the kept session', () => {
     expect(client.isLoggedIn()).toBe(true);
   });
 
-  it('logging out of a session that the server already ended succeeds; a failed logout keeps it', async () => {
+  it('is kept after a failed logout, and deleted when the server has already ended it', async () => {
     const client = await loginAs('s1.u.one');
     answer = () => problem(503, 'UNAVAILABLE');
     await expect(client.logout()).rejects.toMatchObject({ code: 'UNAVAILABLE' });

@@ -48,7 +48,7 @@ const user: Row[] = [
   ['GET /balance/entries?after=9', null, () => client.entries({ after: '9' })],
   ['POST /balance/spend', { amount: 3 }, () => client.spend({ amount: 3 })],
 ];
-const userWithoutAnswer: Row[] = [
+const userWithoutContent: Row[] = [
   ['PUT /me/password', passwords, () => client.changePassword(passwords)],
   ['POST /logout', { all: true }, () => client.logout({ all: true })],
   ['POST /logout', {}, () => client.logout()],
@@ -73,7 +73,7 @@ const appOnly: Row[] = [
   ['POST /plugins/p/validate', { pluginToken: 't' }, () => client.validatePluginToken('p', 't')],
 ];
 
-async function sends([route, body, call]: Row): Promise<ReceivedCall> {
+async function sentBy([route, body, call]: Row): Promise<ReceivedCall> {
   await call();
   expect(server.calls).toHaveLength(1);
   const received = server.calls[0] as ReceivedCall;
@@ -84,34 +84,34 @@ async function sends([route, body, call]: Row): Promise<ReceivedCall> {
   return received;
 }
 
-describe('each call of the SDK reaches its route, signed by v2', () => {
-  it.each(user)('%s carries the session', async (...row) => {
+describe('each call of the SDK reaches its route with a v2 signature', () => {
+  it.each(user)('%s sends the session', async (...row) => {
     answer = () => ({ status: 200, body: { token: 's1.u.next' } });
-    const { headers, method, url } = await sends(row);
+    const { headers, method, url } = await sentBy(row);
     expect(headers.authorization).toBe('Bearer s1.u.secret');
     const needsKey = method === 'POST' && (url === '/recharge' || url === '/balance/spend');
     expect(headers['idempotency-key'] !== undefined).toBe(needsKey);
   });
 
-  it.each(userWithoutAnswer)('%s carries the session and expects no content', async (...row) => {
+  it.each(userWithoutContent)('%s sends the session and expects no content', async (...row) => {
     answer = () => ({ status: 204 });
-    expect((await sends(row)).headers.authorization).toBe('Bearer s1.u.secret');
+    expect((await sentBy(row)).headers.authorization).toBe('Bearer s1.u.secret');
   });
 
-  it.each(appOnly)('%s leaves the session at home', async (...row) => {
+  it.each(appOnly)('%s does not send the session', async (...row) => {
     answer = () => ({ status: 200, body: { token: 's1.u.next' } });
-    expect((await sends(row)).headers.authorization).toBeUndefined();
+    expect((await sentBy(row)).headers.authorization).toBeUndefined();
   });
 });
 
-describe('the login by a channel', () => {
+describe('the login through a channel', () => {
   const answers: Record<string, unknown> = {
     '/login/channel': start,
     '/login/channel/verify': { account: 'a1', created: true, loginList: [entry], secondString: 's2', expiresAt: '' },
     '/login/channel/enter': { token: 's1.u.channel', expiresAt: '', user: { userId: 'u' } },
   };
 
-  it('takes three steps: the digest proves the first string without sending it', async () => {
+  it('takes three steps, and sends a digest instead of the first string', async () => {
     answer = (call) => ({ status: 200, body: answers[call.url] });
     expect((await client.loginChannel({ channel: 'demo', channelUserId: 'u' })).token).toBe('s1.u.channel');
     expect(server.calls.map((call) => JSON.parse(call.body))).toEqual([
@@ -126,7 +126,7 @@ describe('the login by a channel', () => {
     ]);
   });
 
-  it('can use the MD5 of the source scheme', async () => {
+  it('can use MD5, the older digest', async () => {
     answer = (call) => ({ status: 200, body: answers[call.url] });
     await client.verifyChannelLogin(start, 'MD5');
     expect(JSON.parse(server.calls[0]?.body ?? '')).toMatchObject({ digestMethod: 'MD5' });
@@ -135,7 +135,7 @@ describe('the login by a channel', () => {
 });
 
 describe('v1', () => {
-  it('is used where a call asks for it, with SHA-1', async () => {
+  it('is used with SHA-1 where a call asks for it', async () => {
     answer = () => ({ status: 200, body: {} });
     await client.request('GET', '/data/notice/1', { signature: 'v1', session: false });
     expect(server.calls[0]?.token).toMatchObject({

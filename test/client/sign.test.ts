@@ -35,13 +35,13 @@ const identity = {
 };
 const read = (token: string) => JSON.parse(Buffer.from(token, 'base64').toString('utf8')) as Record<string, unknown>;
 
-describe('the SDK signs as the published vectors say', () => {
-  it.each(vectors.v1)('v1 $signatureMethod gives the token byte for byte', ({ signatureMethod, token }) => {
+describe('the SDK signs the published examples', () => {
+  it.each(vectors.v1)('v1 $signatureMethod: the token is equal in every byte', ({ signatureMethod, token }) => {
     expect(signV1({ ...identity, method: signatureMethod })).toBe(token);
     expect(signV1({ ...identity, timeStamp: Number(identity.timeStamp), method: signatureMethod })).toBe(token);
   });
 
-  it.each(vectors.v2)('v2 $method $path?$query gives the text to sign and the signature', (vector) => {
+  it.each(vectors.v2)('v2 $method $path?$query: the text to sign and the signature are equal', (vector) => {
     const call = { ...identity, httpMethod: vector.method, path: vector.path, query: vector.query, body: vector.body };
     expect(stringToSign(call)).toBe(vector.toSign);
     expect(read(signV2(call))).toEqual({
@@ -58,7 +58,7 @@ describe('the server', () => {
   const text = fc.string({ unit: 'grapheme', maxLength: 8 });
   const nonce = fc.stringMatching(/^[a-f]{16}[0-9a-f]{8}[a-f]{8}$/);
 
-  it('accepts what the SDK signs, for any path, query and body', () => {
+  it('accepts the v2 signatures of the SDK for any path, query and body', () => {
     const part = text.filter((value) => !/[%?#\\/\ufffd]|^\.\.?$/.test(value));
     const query = fc.array(fc.tuple(text, text), { maxLength: 4 }).map(canonicalQuery);
     fc.assert(
@@ -73,7 +73,7 @@ describe('the server', () => {
     );
   });
 
-  it.each(['SHA1', 'MD5'] as const)('accepts what the SDK signs by v1 with %s and a key of any text', (method) => {
+  it.each(['SHA1', 'MD5'] as const)('accepts the v1 signatures of the SDK with %s for any key', (method) => {
     fc.assert(
       fc.property(text, nonce, (privateKey, drawn) => {
         const token = parseAccessToken(signV1({ ...identity, privateKey, nonce: drawn, method }));
@@ -86,7 +86,7 @@ describe('the server', () => {
 });
 
 describe('a v1 signature', () => {
-  it('sorts by the bytes of UTF-8, where UTF-16 would order a key beyond U+FFFF otherwise', () => {
+  it('sorts its parts by UTF-8 bytes, not by UTF-16 units', () => {
     const appId = '\uff61';
     const privateKey = '😀';
     const { timeStamp, nonce } = identity;
@@ -99,7 +99,7 @@ describe('a v1 signature', () => {
 });
 
 describe('the canonical form', () => {
-  it('of a query does not depend on the order or the spelling of its parts', () => {
+  it('of a query does not depend on the order or the encoding of its parts', () => {
     const pair = fc.tuple(fc.string({ unit: 'grapheme', minLength: 1 }), fc.string({ unit: 'grapheme' }));
     fc.assert(
       fc.property(fc.array(pair), (pairs) => {
@@ -112,7 +112,7 @@ describe('the canonical form', () => {
     );
   });
 
-  it('reads a raw query as URLSearchParams does', () => {
+  it('of a raw query is parsed as by URLSearchParams', () => {
     const piece = fc.constantFrom('a', 'B', '=', '&', '+', '%20', '%2B', '%26', '%E4%B8%AD', 'é', '~', '!', '*', '(');
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
@@ -123,11 +123,11 @@ describe('the canonical form', () => {
     );
   });
 
-  it('sorts the encoded names by bytes: upper case before lower case, % before letters', () => {
+  it('sorts encoded names by bytes: % before letters, upper case before lower case', () => {
     expect(canonicalQuery(queryPairs('b=1&a=2&B=3&%E4%B8%AD=4&a=10&~=5'))).toBe('%E4%B8%AD=4&B=3&a=10&a=2&b=1&~=5');
   });
 
-  it('refuses a percent sign that is no escape', () => {
+  it('refuses a malformed escape', () => {
     for (const query of ['a=%', 'a=%zz', '%E4=1', 'a=%ff']) expect(() => queryPairs(query)).toThrow(URIError);
   });
 
@@ -138,7 +138,7 @@ describe('the canonical form', () => {
 });
 
 describe('a nonce', () => {
-  it('is 32 hex characters and never begins or ends in ten digits', async () => {
+  it('has 32 hex characters and never begins or ends with ten digits', async () => {
     const draws = [
       '17672256001234567890abcdefabcdef',
       'abcdefabcdefabcdefabcd1767225600',
@@ -148,14 +148,14 @@ describe('a nonce', () => {
     expect(nonce).toBe('4f9d2c7be01a8356c4d1e2f3a4b5c6d7');
   });
 
-  it('is not made from a source that repeats itself or falls short', async () => {
+  it('is not made from a random source that repeats itself or returns too few bytes', async () => {
     await expect(freshNonce(() => new Uint8Array(16))).rejects.toThrow('repeats itself');
     await expect(freshNonce(() => new Uint8Array(4))).rejects.toThrow('16 bytes');
   });
 });
 
 describe('the channel digest', () => {
-  it('is md5 of address, first string and time, or their HMAC', () => {
+  it('is the MD5 of address, first string and time, or an HMAC of them', () => {
     expect(channelDigest('MD5', 'addr', 'first', '1767225600')).toBe(
       createHash('md5').update('addrfirst1767225600').digest('hex'),
     );

@@ -8,7 +8,7 @@ let server: Server;
 afterEach(() => server.close());
 
 const login = { token: 's1.user-1.secret', expiresAt: '2030-01-01T00:00:00Z', user: { userId: 'user-1' } };
-function script(routes: Record<string, ScriptedAnswer>) {
+function answerByRoute(routes: Record<string, ScriptedAnswer>) {
   return (call: ReceivedCall): ScriptedAnswer =>
     routes[`${call.method} ${call.url}`] ?? { status: 404, body: { message: 'Not Found' } };
 }
@@ -25,7 +25,7 @@ const transports = [
 ] as const;
 
 describe.each(transports)('over %s', (_, connect) => {
-  it('sends every call signed over what really arrives, with the hash of a body', async () => {
+  it('signs every call over the bytes that arrive, and sends the hash of a body', async () => {
     await serve(() => ({ status: 200, body: { ok: true } }));
     const client = connect();
     await client.request('GET', '/data/notice', { query: { ids: '1,2', q: 'a b+c', r: ['é', 'z'], none: undefined } });
@@ -48,9 +48,9 @@ describe.each(transports)('over %s', (_, connect) => {
     expect(new Set(server.calls.map((call) => call.token.nonce)).size).toBe(4);
   });
 
-  it('keeps the token of a login, sends it to user routes only, and drops it at logout', async () => {
+  it('stores the session token of a login, sends it to user routes only, and deletes it at logout', async () => {
     await serve(
-      script({
+      answerByRoute({
         'POST /login': { status: 200, body: login },
         'GET /me': { status: 200, body: login.user },
         'POST /logout': { status: 204 },
@@ -70,7 +70,7 @@ describe.each(transports)('over %s', (_, connect) => {
     ]);
   });
 
-  it('turns problem+json into an ApiError with code, request id, wait and members', async () => {
+  it('turns problem+json into an ApiError with code, request id, retry time and members', async () => {
     const errors = [{ path: 'account', message: 'too short' }];
     const refusal = problem(429, 'LOCKED', { errors, retryable: true });
     await serve(() => ({ ...refusal, headers: { ...refusal.headers, 'Retry-After': '7' } }));
@@ -89,7 +89,7 @@ describe.each(transports)('over %s', (_, connect) => {
     });
   });
 
-  it('names what the gateway, a proxy and a dead connection answer', async () => {
+  it('gives answers of the gateway, of a proxy and of a lost connection a code', async () => {
     const answers: ScriptedAnswer[] = [
       { status: 404, body: { message: 'Not Found' } },
       { status: 429, body: { message: 'Too Many Requests' } },
@@ -111,9 +111,9 @@ describe.each(transports)('over %s', (_, connect) => {
     ]);
   });
 
-  it('reads one and many records; an absent one is null, an unknown resource is an error', async () => {
+  it('reads one or many records: an absent one is null, an unknown resource is an error', async () => {
     await serve(
-      script({
+      answerByRoute({
         'GET /data/notice/1': { status: 200, body: { id: '1' } },
         'GET /data/notice/2': problem(404, 'NOT_FOUND'),
         'GET /data/nothing/2': problem(404, 'UNKNOWN_RESOURCE'),
@@ -129,14 +129,14 @@ describe.each(transports)('over %s', (_, connect) => {
 });
 
 describe('over wx.request', () => {
-  it('reads answers whose data arrives parsed', async () => {
+  it('reads answers whose data is already parsed', async () => {
     await serve(() => ({ status: 200, body: { balance: 5, asset: 'coins' } }));
     const wx = wxStandIn();
     wx.parsesAlways = true;
     expect(await overWx(wx).balance()).toEqual({ balance: 5, asset: 'coins' });
   });
 
-  it('a restarted mini-program is still logged in', async () => {
+  it('the user is still logged in after a restart of the mini-program', async () => {
     await serve(() => ({ status: 200, body: login }));
     const wx = wxStandIn();
     await overWx(wx).login({ account: 'demo', password: 'demo-password-1' });
@@ -145,7 +145,7 @@ describe('over wx.request', () => {
   });
 });
 
-describe('a path made from an id', () => {
+describe('a path with an id in it', () => {
   it('cannot reach another route', async () => {
     await serve(() => ({ status: 200, body: {} }));
     const client = overFetch();
