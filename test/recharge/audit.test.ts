@@ -3,7 +3,7 @@ import { auditLedger } from '../../shared/recharge/audit.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 
-/** Plants one violation at a time, past the code that would never write it, and looks whether the audit finds it. */
+/** Each test writes one violation into the tables directly, because the product never writes it. */
 let shop: Shop;
 let shopper: Shopper;
 let orderNo: string;
@@ -24,12 +24,12 @@ beforeEach(async () => {
   await shopper.create();
 });
 
-const found = async (): Promise<string[]> => [
+const invariantsFound = async (): Promise<string[]> => [
   ...new Set((await auditLedger()).findings.map(({ invariant }) => invariant)),
 ];
 
-describe('the audit of the ledger', () => {
-  test('finds nothing in books that agree', async () => {
+describe('the ledger audit', () => {
+  test('finds nothing when orders, refunds and ledger agree', async () => {
     expect(await auditLedger()).toEqual({ orders: 4, entries: 5, refunds: 1, findings: [] });
   });
 
@@ -38,7 +38,7 @@ describe('the audit of the ledger', () => {
     ['I1', 'a credit whose order is not marked', "UPDATE recharge_orders SET status = 'closed' WHERE status = 'paid'"],
     ['I1', 'a credit of other units', "UPDATE recharge_orders SET units = 61 WHERE status = 'paid'"],
     ['I1', 'a credit without an order', 'DELETE FROM recharge_orders WHERE order_no = :orderNo'],
-    ['I2', 'a gap', 'UPDATE ledger_entries SET seq = 9 WHERE seq = 5'],
+    ['I2', 'a gap in the sequence', 'UPDATE ledger_entries SET seq = 9 WHERE seq = 5'],
     ['I2', 'a deleted entry', 'DELETE FROM ledger_entries WHERE seq = 4'],
     ['I2', 'a changed balance', 'UPDATE ledger_entries SET balance_after = 1000 WHERE seq = 4'],
     ['I2', 'a changed amount', 'UPDATE ledger_entries SET delta = -10 WHERE seq = 4'],
@@ -47,25 +47,25 @@ describe('the audit of the ledger', () => {
       'a spend below zero',
       "UPDATE ledger_entries SET kind = 'spend', contra = 'shop:spent', delta = -999, balance_after = -839 WHERE seq = 4",
     ],
-    ['I4', 'an entry without its other leg', "UPDATE ledger_entries SET contra = '' WHERE seq = 4"],
-    ['I5', 'refunds beyond what was paid', 'UPDATE refunds SET amount_fen = 700'],
+    ['I4', 'an entry without its other side', "UPDATE ledger_entries SET contra = '' WHERE seq = 4"],
+    ['I5', 'refunds of more money than was paid', 'UPDATE refunds SET amount_fen = 700'],
     [
       'I5',
-      'an order that does not follow its refund',
+      'an order that does not show its refund',
       'UPDATE recharge_orders SET refunded_fen = 0 WHERE order_no = :orderNo',
     ],
-    ['I5', 'a refund that took no units', 'UPDATE refunds SET units = 30'],
-    ['I5', 'a closed refund whose units stayed away', "UPDATE refunds SET status = 'closed'"],
-    ['I5', 'units taken for no refund', 'DELETE FROM refunds'],
+    ['I5', 'a refund of other units than its ledger entry', 'UPDATE refunds SET units = 30'],
+    ['I5', 'a closed refund whose units were not returned', "UPDATE refunds SET status = 'closed'"],
+    ['I5', 'units taken without a refund', 'DELETE FROM refunds'],
     [
       'I5',
       'a refund of more units than were credited',
       "UPDATE refunds r, ledger_entries e SET r.units = 61, e.delta = -61, e.balance_after = e.balance_after - 41 WHERE e.kind = 'refund'",
     ],
-    ['I5', 'all the money refunded, and not all the units', 'UPDATE refunds SET amount_fen = 600'],
+    ['I5', 'a refund of all the money that took only some of the units', 'UPDATE refunds SET amount_fen = 600'],
     [
       'I5',
-      "units taken from another's wallet",
+      'units taken from the balance of another user',
       "UPDATE ledger_entries SET user_id = 'somebody', seq = 1 WHERE kind = 'refund'",
     ],
     [
@@ -73,10 +73,10 @@ describe('the audit of the ledger', () => {
       'a refund of an order that was never paid',
       "UPDATE refunds SET order_no = (SELECT order_no FROM recharge_orders WHERE status = 'pending'), status = 'processing'",
     ],
-    ['I6', "a credit in another provider's name", "UPDATE ledger_entries SET contra = 'xpay:clearing' WHERE seq = 1"],
+    ['I6', 'a credit from another provider', "UPDATE ledger_entries SET contra = 'xpay:clearing' WHERE seq = 1"],
     [
       'I6',
-      "a credit with another order's transaction",
+      'a credit with the transaction of another order',
       "UPDATE recharge_orders SET transaction_id = 'other' WHERE order_no = :orderNo",
     ],
     [
@@ -86,16 +86,20 @@ describe('the audit of the ledger', () => {
     ],
     [
       'I8',
-      'a payment that nobody credited',
+      'a payment without a credit',
       "INSERT INTO sandbox_payments (order_no, transaction_id, amount_fen, currency, paid_at) SELECT order_no, 't', 1, 'CNY', '2026-01-01' FROM recharge_orders WHERE status = 'pending'",
     ],
-    ['I9', 'an order in another hand', "UPDATE recharge_orders SET user_id = 'somebody' WHERE status = 'pending'"],
-    ['I9', "a spend in another's wallet", "UPDATE ledger_entries SET user_id = 'somebody' WHERE kind = 'spend'"],
+    [
+      'I9',
+      'an order whose user was changed',
+      "UPDATE recharge_orders SET user_id = 'somebody' WHERE status = 'pending'",
+    ],
+    ['I9', 'a spend whose user was changed', "UPDATE ledger_entries SET user_id = 'somebody' WHERE kind = 'spend'"],
     ['I10', 'an order of no units', "UPDATE recharge_orders SET units = 0 WHERE status = 'pending'"],
   ];
   test.each(violations)('finds %s: %s', async (invariant, _, sql) => {
     const named = sql.replace(':orderNo', `'${orderNo}'`);
     await shop.stack.mysql.query(named);
-    expect(await found()).toContain(invariant);
+    expect(await invariantsFound()).toContain(invariant);
   });
 });

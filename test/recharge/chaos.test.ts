@@ -3,7 +3,7 @@ import { auditLedger } from '../../shared/recharge/audit.ts';
 import { creditThenMark, markThenCredit, runChaos } from '../support/recharge-chaos.ts';
 import { openShop, type Shop } from '../support/recharge-fixture.ts';
 
-/** CHAOS_SEEDS=2000 runs more; CHAOS_FIRST=17 CHAOS_SEEDS=1 runs one again. */
+/** CHAOS_SEEDS=2000 runs more seeds. CHAOS_FIRST=17 CHAOS_SEEDS=1 repeats seed 17. */
 const FIRST = Number(process.env.CHAOS_FIRST ?? 1);
 const SEEDS = Number(process.env.CHAOS_SEEDS ?? 200);
 let shop: Shop;
@@ -11,9 +11,9 @@ beforeAll(async () => {
   shop = await openShop();
 });
 
-describe('seeded chaos', () => {
+describe('recharges with random faults', () => {
   test(
-    `loses no money and makes none, in ${SEEDS} seeds`,
+    `lose no money and create none, in ${SEEDS} seeds`,
     async () => {
       for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
         expect(await runChaos({ stack: shop.stack, seed }), `seed ${seed}`).toEqual([]);
@@ -26,7 +26,7 @@ describe('seeded chaos', () => {
   test.each([
     ['marks the order and then credits', markThenCredit],
     ['credits and then marks the order', creditThenMark],
-  ])('finds a recharge that %s', { timeout: 300_000 }, async (_, settle) => {
+  ])('show the error of a recharge that %s', { timeout: 300_000 }, async (_, settle) => {
     let wrong: string[] = [];
     for (let seed = 1; seed <= 100 && wrong.length === 0; seed++) {
       wrong = await runChaos({ stack: shop.stack, seed, settle });

@@ -34,15 +34,15 @@ const pay = (orderNo: string) =>
     currency: 'CNY',
     paidAt: null,
   });
-/** The engine finds a deadlock at the next `times` statements of this form. */
+/** MySQL reports a deadlock for the next `times` statements that match `form`. */
 function deadlocks(form: RegExp, times: number): void {
   const error = { code: 'ABORTED', message: 'Deadlock found (errno 1213) (sqlstate 40001)' };
   let left = times;
   shop.stack.faults.mysql = ({ sql = '' }) =>
     form.test(sql) && left-- > 0 ? { kind: 'status', status: 200, body: JSON.stringify({ error }) } : undefined;
 }
-describe('deadlocks, as many in a row as an engine under load may find', () => {
-  test('reach nobody who pays, spends or refunds', async () => {
+describe('deadlocks in MySQL', () => {
+  test('fail no payment, spend or refund, also five in a row', async () => {
     const orderNo = await place();
     deadlocks(/INTO ledger_entries/, 5);
     expect(await pay(orderNo)).toBe('credited');
@@ -54,13 +54,13 @@ describe('deadlocks, as many in a row as an engine under load may find', () => {
     expect(await shopper.balance()).toBe(40);
   });
 
-  test('at the repair of marks keep the sweeper from nothing else', async () => {
-    const [marked, unheard] = [await place(), await place()];
+  test('during the repair of order marks do not stop the rest of a sweep', async () => {
+    const [marked, unreported] = [await place(), await place()];
     await pay(marked);
-    await payAtSandbox(unheard, { notification: false });
+    await payAtSandbox(unreported, { notification: false });
     await shop.stack.mysql.query(
       "UPDATE recharge_orders SET status = 'pending', next_check_at = NOW(3) - INTERVAL 1 MINUTE WHERE order_no IN (?)",
-      [[marked, unheard]],
+      [[marked, unreported]],
     );
     deadlocks(/UPDATE recharge_orders o JOIN ledger_entries/, 1);
     expect(await sweepRecharge({ stopAt: Date.now() + 20_000 })).toMatchObject({ repaired: 1, credited: 1, failed: 0 });
@@ -68,7 +68,7 @@ describe('deadlocks, as many in a row as an engine under load may find', () => {
   });
 });
 
-test('a sweeper that dies in its last look at an order leaves no credit unmarked', async () => {
+test('after a sweeper crashed in its last check of an order, the next sweep marks the order as paid', async () => {
   const orderNo = await place();
   await payAtSandbox(orderNo, { notification: false });
   await shop.stack.mysql.query(
@@ -88,7 +88,7 @@ test('a sweeper that dies in its last look at an order leaves no credit unmarked
   expect((await auditLedger()).findings).toEqual([]);
 });
 
-test('logins, profile changes, disabling and erasing work on the row that money locks: neither stops the other', {
+test('logins, profile changes, disabling, erasing and payments of one user work at the same time', {
   timeout: 60_000,
 }, async () => {
   const { userId, session } = shopper;

@@ -27,8 +27,8 @@ const paymentOf = (orderNo: string): Payment => ({
   currency: 'CNY',
   paidAt: null,
 });
-/** The caller dies before its n-th request to MySQL; answers how many it got to. */
-async function dieBefore(n: number, work: () => Promise<unknown>): Promise<number> {
+/** Stops the work before its n-th request to MySQL, as a crash does. Returns the number of requests. */
+async function crashBefore(n: number, work: () => Promise<unknown>): Promise<number> {
   let requests = 0;
   shop.stack.faults.mysql = () => (++requests === n ? { kind: 'status', status: 401, body: '{}' } : undefined);
   await work().catch(() => {});
@@ -36,36 +36,36 @@ async function dieBefore(n: number, work: () => Promise<unknown>): Promise<numbe
   return requests;
 }
 
-describe('whoever dies between two steps', () => {
-  test('of a notification loses nothing: the notification comes again, one credit, order paid', async () => {
+describe('after a crash between two steps', () => {
+  test('of a notification, the next delivery credits once and marks the order as paid', async () => {
     for (let n = 1, requests = n; requests >= n; n++) {
       const orderNo = await place();
       const before = await shopper.balance();
-      requests = await dieBefore(n, async () => shop.notify({ orderNo }));
+      requests = await crashBefore(n, async () => shop.notify({ orderNo }));
       expect(await shop.notify({ orderNo })).toMatchObject({ status: 204 });
       expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('paid');
       expect(await shopper.balance()).toBe(before + 60);
     }
   });
 
-  test('of a refund leaves it to whoever comes next, units and money agree', async () => {
+  test('of a refund, the same call completes it, and units and money agree', async () => {
     for (let n = 1, requests = n; requests >= n; n++) {
       const orderNo = await place();
       await shop.notify({ orderNo });
       const before = await shopper.balance();
       const refund = { orderNo, amountFen: 600, key: 'k' };
-      requests = await dieBefore(n, () => requestRefund(refund));
+      requests = await crashBefore(n, () => requestRefund(refund));
       expect(await requestRefund(refund)).toMatchObject({ status: 'success', units: 60 });
       expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('refunded');
       expect(await shopper.balance()).toBe(before - 60);
     }
   });
 
-  test('of a spend or a creation is answered by the same key as if nothing had been', async () => {
+  test('of a spend or a creation, the same key succeeds and takes the units once', async () => {
     await shop.notify({ orderNo: await place() });
     for (let n = 1, requests = n; requests >= n; n++) {
       const key = newKey();
-      requests = await dieBefore(n, async () => [await shopper.spend(1, key), await shopper.create(key)]);
+      requests = await crashBefore(n, async () => [await shopper.spend(1, key), await shopper.create(key)]);
       expect((await shopper.spend(1, key)).status).toBe(201);
       expect((await shopper.create(key)).status).toBe(201);
       expect(await shopper.balance()).toBe(60 - n);
@@ -73,7 +73,7 @@ describe('whoever dies between two steps', () => {
   });
 });
 
-test('answers that are lost, one in three, change nothing', async () => {
+test('an order is created once and credited once when MySQL loses one of three answers', async () => {
   const draw = seeded(7);
   const key = newKey();
   shop.stack.faults.mysql = () => (draw() < 0.33 ? { kind: 'drop-after' } : undefined);
@@ -84,13 +84,13 @@ test('answers that are lost, one in three, change nothing', async () => {
   shop.stack.faults.mysql = () => (draw() < 0.33 ? { kind: 'drop-after' } : undefined);
   for (let i = 0; i < 3; i++) await shop.notify({ orderNo });
   shop.stack.faults.mysql = undefined;
-  // After failures in a row calls are refused for two seconds without a try.
+  // After several failures the circuit breaker refuses calls for two seconds.
   await expect.poll(async () => (await shop.notify({ orderNo })).status, { timeout: 15_000 }).toBe(204);
   expect(await shopper.balance()).toBe(60);
 });
 
-describe('many at once', () => {
-  async function mixed(operations: number, people: number): Promise<void> {
+describe('many calls at once', () => {
+  async function runMixedCalls(operations: number, people: number): Promise<void> {
     const draw = seeded(3);
     const shoppers = await Promise.all(Array.from({ length: people }, () => shop.shopper()));
     const orders = await Promise.all(
@@ -108,27 +108,27 @@ describe('many at once', () => {
     };
     await Promise.all(Array.from({ length: 16 }, worker));
   }
-  /** INSUFFICIENT_BALANCE and a refund beyond the payment are answers; a deadlock would be none. */
+  /** INSUFFICIENT_BALANCE and a refund above the payment are valid answers. A deadlock is not. */
   const refusable = (work: Promise<unknown>) =>
     work.catch((error: Error & { code?: string }) => {
       if (error.code !== 'INSUFFICIENT_BALANCE' && error.code !== 'INVALID_INPUT') throw error;
     });
 
-  test('2 000 credits, spends and refunds over 20 users: no error reaches a caller, the books agree', {
+  test('2 000 credits, spends and refunds of 20 users give no caller an error, and the ledger audit finds nothing', {
     timeout: 120_000,
   }, async () => {
-    await mixed(2_000, 20);
+    await runMixedCalls(2_000, 20);
     expect((await auditLedger()).findings).toEqual([]);
   });
 
-  test('an engine that refuses STRAIGHT_JOIN and FOR UPDATE gets the plain statements, and the books agree', {
+  test('an engine without STRAIGHT_JOIN and FOR UPDATE gets plain statements, and the ledger audit finds nothing', {
     timeout: 120_000,
   }, async () => {
     const error = { code: 'UNKNOWN', message: 'syntax error (errno 1064) (sqlstate 42000)' };
     shop.stack.faults.mysql = ({ sql = '' }) =>
       /STRAIGHT_JOIN/.test(sql) ? { kind: 'status', status: 200, body: JSON.stringify({ error }) } : undefined;
     try {
-      await mixed(400, 8);
+      await runMixedCalls(400, 8);
       expect(isLocking()).toBe(false);
       expect((await auditLedger()).findings).toEqual([]);
     } finally {
@@ -138,7 +138,7 @@ describe('many at once', () => {
   });
 });
 
-describe('what it costs', () => {
+describe('requests to Redis and to MySQL', () => {
   const cost = async (work: () => Promise<unknown>) => {
     await shop.stack.resetCounters();
     await work();
@@ -146,7 +146,7 @@ describe('what it costs', () => {
     return { redis: redisRequests, mysql: mysqlRequests };
   };
 
-  test('an order 1 request each, its notification 1 and 2, a balance 1 and 0, a spend 2 and 1', async () => {
+  test('an order costs 1 and 1, its notification 1 and 2, a cached balance 1 and 0, a spend 2 and 1', async () => {
     await shopper.balance();
     let orderNo = '';
     expect(await cost(async () => (orderNo = await place()))).toEqual({ redis: 1, mysql: 1 });
@@ -161,7 +161,7 @@ describe('what it costs', () => {
 });
 
 describe('the cached balance', () => {
-  test('is never older than the last answer about money', async () => {
+  test('includes every payment that was answered before the read', async () => {
     const orders = await Promise.all(Array.from({ length: 6 }, () => place()));
     let known = 0;
     let reading = true;
@@ -180,7 +180,7 @@ describe('the cached balance', () => {
     expect(await shopper.balance()).toBe(360);
   });
 
-  test('does not stop a credit when Redis is away, and what it shows then ends within 30 s', async () => {
+  test('does not stop a credit when Redis is down, and an old balance ends within 30 s', async () => {
     expect(await shopper.balance()).toBe(0);
     const orderNo = await place();
     shop.stack.faults.redis = () => ({ kind: 'drop-before' });
@@ -193,7 +193,7 @@ describe('the cached balance', () => {
   });
 });
 
-test('a payment of a user whose row some other tool deleted is credited all the same', async () => {
+test('a payment is credited although the row of its user was deleted', async () => {
   const orderNo = await place();
   await shop.stack.mysql.execute('DELETE FROM users WHERE user_id = ?', [shopper.userId]);
   expect((await shop.notify({ orderNo })).status).toBe(204);

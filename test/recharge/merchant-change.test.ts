@@ -26,7 +26,7 @@ afterEach(() => mock.clearFaults());
 
 const place = async (key = newKey()): Promise<string> => (await shopper.create(key, wechatpay)).body.orderNo;
 const status = async (orderNo: string): Promise<string> => (await shopper.get(`/recharge/${orderNo}`)).body.status;
-const another = () => setMerchant('wechatpay', { ...mock.config, mchId: '1900000999' });
+const setNewMerchant = () => setMerchant('wechatpay', { ...mock.config, mchId: '1900000999' });
 const expire = (orderNo: string) =>
   shop.stack.mysql.query(
     `UPDATE recharge_orders SET expires_at = NOW(3) - INTERVAL 1 MINUTE, next_check_at = NOW(3) - INTERVAL 1 SECOND
@@ -35,20 +35,20 @@ const expire = (orderNo: string) =>
   );
 const sweep = () => sweepRecharge({ stopAt: Date.now() + 30_000 });
 
-describe('an order of the merchant that was set before', () => {
-  test('gets no payment sheet of the next one, whose notification its guards would refuse', async () => {
+describe('an order of the previous merchant', () => {
+  test('gets no payment sheet from the new merchant', async () => {
     const key = newKey();
     await place(key);
-    await another();
+    await setNewMerchant();
     const again = await shopper.create(key, wechatpay);
     expect(again).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT', errors: [{ path: 'provider' }] } });
   });
 
-  test('is not closed on the word of the next one, and is credited once its own is set again', async () => {
+  test('is not closed while a new merchant is set, and is credited when its own is set again', async () => {
     const orderNo = await place();
     mock.setFault({ on: 'notification', kind: 'lose', times: 20 });
     await mock.pay(orderNo);
-    await another();
+    await setNewMerchant();
     await expire(orderNo);
     expect(await sweep()).toMatchObject({ asked: 0, closed: 0, failed: 1 });
     expect(await shopper.sync(orderNo)).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE' } });
@@ -59,18 +59,18 @@ describe('an order of the merchant that was set before', () => {
     expect(await status(orderNo)).toBe('paid');
   });
 
-  test('is not refunded by the next one, and keeps its units', async () => {
+  test('is not refunded by the new merchant, and the user keeps the units', async () => {
     const orderNo = await place();
     await mock.pay(orderNo);
     const before = await shopper.balance();
-    await another();
+    await setNewMerchant();
     const refund = requestRefund({ orderNo, amountFen: 600, key: 'k' });
     await expect(refund).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     expect(await shopper.balance()).toBe(before);
   });
 });
 
-test('a payment that was refunded by hand before it was credited is not credited by sync or sweeper', async () => {
+test('a payment that was refunded at WeChat Pay before its credit is not credited by sync or sweeper', async () => {
   const orderNo = await place();
   const before = await shopper.balance();
   mock.setFault({ on: 'notification', kind: 'lose', times: 20 });
@@ -85,7 +85,7 @@ test('a payment that was refunded by hand before it was credited is not credited
   expect(await shopper.balance()).toBe(before);
 });
 
-test('a reason that WeChat would never take is refused before any unit leaves the wallet', async () => {
+test('a refund reason that is too long for WeChat Pay is refused, and no units are taken', async () => {
   const orderNo = await place();
   await mock.pay(orderNo);
   const before = await shopper.balance();

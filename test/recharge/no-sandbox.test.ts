@@ -4,7 +4,7 @@ import { sandboxSignature } from '../../shared/recharge/sandbox/provider.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 
-/** A deployment as serverless.yml makes it: nothing sets SANDBOX_KEY. An order of earlier days is still there. */
+/** Like serverless.yml, this deployment has no SANDBOX_KEY. One order is older than the removal of the key. */
 let shop: Shop;
 let shopper: Shopper;
 let orderNo: string;
@@ -20,7 +20,7 @@ afterAll(() => {
   if (before !== undefined) process.env.SANDBOX_KEY = before;
 });
 
-test('without a key there is no sandbox: no order, no notification however signed, no sync and no sweep credits a unit', async () => {
+test('without SANDBOX_KEY no order, notification, sync or sweep of the sandbox credits a unit', async () => {
   expect((await shopper.get('/recharge/params')).body.providers).toEqual([]);
   expect(await shopper.create(newKey())).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
   for (const key of ['', 'undefined', shop.stack.env.SANDBOX_KEY ?? '']) {

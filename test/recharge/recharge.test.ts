@@ -8,13 +8,13 @@ beforeAll(async () => {
   shop = await openShop();
 });
 
-async function placed(): Promise<string> {
+async function placeOrder(): Promise<string> {
   shopper = await shop.shopper();
   return (await shopper.create()).body.orderNo;
 }
 
 describe('placing an order', () => {
-  test('the parameters name the products with their prices, and the providers', async () => {
+  test('the parameters list the products with their prices, and the providers', async () => {
     shopper = await shop.shopper();
     expect((await shopper.get('/recharge/params')).body).toEqual({
       products: [
@@ -25,7 +25,7 @@ describe('placing an order', () => {
     });
   });
 
-  test('an order is pending, has its price from the catalogue, and its owner alone can read it', async () => {
+  test('an order is pending, has the price of the catalogue, and only its owner can read it', async () => {
     shopper = await shop.shopper();
     const created = await shopper.create();
     expect(created).toMatchObject({ status: 201, body: { status: 'pending', payment: {} } });
@@ -47,7 +47,7 @@ describe('placing an order', () => {
     expect((await stranger.sync(orderNo)).status).toBe(404);
   });
 
-  test('the same key and body again is the same order; another body is refused', async () => {
+  test('the same key and body give the same order, and another body is refused', async () => {
     shopper = await shop.shopper();
     const key = newKey();
     const answers = await Promise.all(Array.from({ length: 10 }, () => shopper.create(key)));
@@ -83,7 +83,7 @@ describe('placing an order', () => {
     expect(await shopper.create(newKey(), body)).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
   });
 
-  test('v1 signatures neither order nor spend', async () => {
+  test('orders and spends with a v1 signature are refused', async () => {
     shopper = await shop.shopper();
     for (const [path, body] of [
       ['/recharge', { productId: 'coins-60', provider: 'sandbox' }],
@@ -98,8 +98,8 @@ describe('placing an order', () => {
 });
 
 describe('a notification of the sandbox', () => {
-  test('credits the order once, however often it comes', async () => {
-    const orderNo = await placed();
+  test('credits the order once, also when it arrives 50 times', async () => {
+    const orderNo = await placeOrder();
     const answers = await Promise.all(Array.from({ length: 50 }, () => shop.notify({ orderNo, more: 'unknown' })));
     expect(answers.map(({ status, text }) => `${status}${text}`)).toEqual(new Array(50).fill('204'));
     expect(await shopper.balance()).toBe(60);
@@ -108,14 +108,14 @@ describe('a notification of the sandbox', () => {
     expect((await shopper.get('/balance/entries')).body.entries).toHaveLength(1);
   });
 
-  test('of a payment that did not succeed changes nothing', async () => {
-    const orderNo = await placed();
+  test('of a failed payment changes nothing', async () => {
+    const orderNo = await placeOrder();
     expect((await shop.notify({ orderNo, status: 'PAYERROR' })).status).toBe(204);
     expect((await shop.notify({ orderNo: 'unknown', status: 'CLOSED' })).status).toBe(204);
     expect(await shopper.balance()).toBe(0);
   });
 
-  test('of an unknown order is 404, of an unknown provider too', async () => {
+  test('of an unknown order or provider is 404', async () => {
     expect(await shop.notify({ orderNo: 'R234' })).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
     for (const provider of ['nobody', 'wechatpay', 'constructor']) {
       const answer = await shop.stack.send('POST', `/recharge/notify/${provider}`, {}, '{}');
@@ -128,7 +128,7 @@ describe('a notification of the sandbox', () => {
     ['a negative amount', { amountFen: -600 }],
     ['another currency', { currency: 'USD' }],
   ])('with %s is a mismatch, before and after the payment', async (_, difference) => {
-    const orderNo = await placed();
+    const orderNo = await placeOrder();
     const mismatch = { status: 409, body: { code: 'NOTICE_MISMATCH' } };
     expect(await shop.notify({ orderNo, ...difference })).toMatchObject(mismatch);
     expect(await shopper.balance()).toBe(0);
@@ -137,8 +137,8 @@ describe('a notification of the sandbox', () => {
     expect(await shopper.balance()).toBe(60);
   });
 
-  test("with another order's transaction is a mismatch", async () => {
-    const first = await placed();
+  test('with the transaction of another order is a mismatch', async () => {
+    const first = await placeOrder();
     expect((await shop.notify({ orderNo: first, transactionId: 'tx-shared' })).status).toBe(204);
     const second = (await shopper.create()).body.orderNo;
     const answer = await shop.notify({ orderNo: second, transactionId: 'tx-shared' });
@@ -148,7 +148,7 @@ describe('a notification of the sandbox', () => {
   });
 
   test('with a wrong, missing, old or early signature is refused', async () => {
-    const orderNo = await placed();
+    const orderNo = await placeOrder();
     const at = wholeSecond();
     const notifyAt = (timestamp: number) => atTime(at, () => shop.notify({ orderNo }, { timestamp }));
     const refused = { status: 401, body: { code: 'BAD_NOTIFY_SIGNATURE' } };
@@ -161,7 +161,7 @@ describe('a notification of the sandbox', () => {
     expect((await notifyAt(at / 1000 + 300)).status).toBe(204);
   });
 
-  test('beyond 64 KiB is too large, and what is no notification is invalid input', async () => {
+  test('over 64 KiB is too large, and a malformed one is invalid input', async () => {
     expect((await shop.notify({ orderNo: 'R', more: 'x'.repeat(70_000) })).status).toBe(413);
     for (const bad of [{ orderNo: 7 }, { orderNo: 'R', amountFen: '600' }, { orderNo: 'R', transactionId: '' }]) {
       expect(await shop.notify(bad)).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
@@ -170,8 +170,8 @@ describe('a notification of the sandbox', () => {
 });
 
 describe('spending', () => {
-  test('takes units once per key, and says the same again after the balance is gone', async () => {
-    await shop.notify({ orderNo: await placed() });
+  test('takes units once per key, and repeats its answer after the balance is used up', async () => {
+    await shop.notify({ orderNo: await placeOrder() });
     const key = newKey();
     const first = await shopper.spend(60, key, 'a hat');
     expect(first).toMatchObject({ status: 201, body: { balance: 0, asset: 'coin', ref: expect.any(String) } });
@@ -181,8 +181,8 @@ describe('spending', () => {
     expect(await shopper.balance()).toBe(0);
   });
 
-  test('never goes below zero, with 30 calls at once', async () => {
-    await shop.notify({ orderNo: await placed() });
+  test('never takes a balance below zero, also with 30 calls at once', async () => {
+    await shop.notify({ orderNo: await placeOrder() });
     const answers = await Promise.all(Array.from({ length: 30 }, () => shopper.spend(7)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(8);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(22);
@@ -194,16 +194,16 @@ describe('spending', () => {
     expect(await shopper.spend(amount)).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
   });
 
-  test('belongs to (app, user): at another app the same user has nothing', async () => {
-    await shop.notify({ orderNo: await placed() });
+  test('is refused for a user of another app who has bought nothing', async () => {
+    await shop.notify({ orderNo: await placeOrder() });
     const elsewhere = await newShopper(shop.stack, await shop.stack.createApp());
     expect(await elsewhere.spend(1)).toMatchObject({ status: 409 });
     expect(await elsewhere.balance()).toBe(0);
   });
 });
 
-describe('the lists', () => {
-  test('page through entries and orders without a gap, newest first', async () => {
+describe('the lists of entries and orders', () => {
+  test('give each record once over several pages, newest first', async () => {
     shopper = await shop.shopper();
     for (let i = 0; i < 5; i++) await shop.notify({ orderNo: (await shopper.create()).body.orderNo });
     for (const [path, member] of [

@@ -23,16 +23,16 @@ const aroundNow = () => ({
   from: new Date(Date.now() - 3_600_000).toISOString(),
   to: new Date(Date.now() + 3_600_000).toISOString(),
 });
-async function paid(): Promise<string> {
+async function payOrder(): Promise<string> {
   const { orderNo } = (await shopper.create()).body;
   await payAtSandbox(orderNo, { notification: true });
   return orderNo;
 }
 
 describe('reconciling a bill with the ledger', () => {
-  test('finds nothing where they agree', async () => {
-    await paid();
-    await paid();
+  test('finds nothing when they agree', async () => {
+    await payOrder();
+    await payOrder();
     expect(await reconcileSandbox(aroundNow())).toMatchObject({
       payments: 2,
       billedFen: 1_200,
@@ -41,7 +41,7 @@ describe('reconciling a bill with the ledger', () => {
     });
   });
 
-  test('finds what was paid and not credited, until sync mends it', async () => {
+  test('finds a payment that is not credited, until sync credits it', async () => {
     const { orderNo } = (await shopper.create()).body;
     await payAtSandbox(orderNo, { notification: false });
     const { differences } = await reconcileSandbox(aroundNow());
@@ -50,8 +50,8 @@ describe('reconciling a bill with the ledger', () => {
     expect((await reconcileSandbox(aroundNow())).differences).toEqual([]);
   });
 
-  test('finds strangers, other amounts and what the bill lacks, payments and refunds alike', async () => {
-    const [first, second, third] = [await paid(), await paid(), await paid()];
+  test('finds unknown, different and missing payments and refunds', async () => {
+    const [first, second, third] = [await payOrder(), await payOrder(), await payOrder()];
     const small = await requestRefund({ orderNo: first, amountFen: 100, key: 'a' });
     const other = await requestRefund({ orderNo: first, amountFen: 50, key: 'b' });
     const bill: BillLine[] = [
@@ -72,8 +72,8 @@ describe('reconciling a bill with the ledger', () => {
     ]);
   });
 
-  test("finds a refund that the bill has and that is closed here, and one of another's order", async () => {
-    const [first, second] = [await paid(), await paid()];
+  test('finds a refund of the bill that is closed here, and one that belongs to another order', async () => {
+    const [first, second] = [await payOrder(), await payOrder()];
     const closed = await requestRefund({ orderNo: first, amountFen: 100, key: 'a' });
     const other = await requestRefund({ orderNo: second, amountFen: 100, key: 'a' });
     await shop.stack.mysql.query("UPDATE refunds SET status = 'closed' WHERE refund_no = ?", [closed.refundNo]);
@@ -92,7 +92,7 @@ describe('reconciling a bill with the ledger', () => {
     );
   });
 
-  test('a billing day is a day of China', () => {
+  test('a billing day is a day in the time of China', () => {
     expect(billingDay('2026-11-24')).toEqual({ from: '2026-11-23T16:00:00.000Z', to: '2026-11-24T16:00:00.000Z' });
   });
 });
@@ -102,7 +102,7 @@ describe("WeChat Pay's trade bill", () => {
     '\uFEFF交易时间,公众账号ID,微信订单号,商户订单号,交易状态,货币种类,应结订单金额,商户退款单号,申请退款金额,订单金额,费率备注';
   const line = (...values: string[]): string => values.map((value) => `\`${value}`).join(',');
 
-  test('is read by the names of its columns, amounts to the fen', () => {
+  test('is read by the names of its columns, with exact amounts in fen', () => {
     const text = [
       head,
       line('2026-11-24 10:00:00', 'wx1', '4200001', 'R1', 'SUCCESS', 'CNY', '0.29', '0', '0.00', '0.29', ''),
@@ -117,7 +117,7 @@ describe("WeChat Pay's trade bill", () => {
     ]);
   });
 
-  test('tells of no refund that failed', () => {
+  test('leaves out failed refunds', () => {
     const refund = (number: string, state: string): string =>
       line('t', 'wx1', '4200001', 'R1', 'REFUND', 'CNY', '0.00', number, '1.00', '0.00', '', state);
     const text = [`${head},退款状态`, refund('F1', 'FAIL'), refund('F2', 'SUCCESS')].join('\n');
@@ -128,15 +128,15 @@ describe("WeChat Pay's trade bill", () => {
     ['交易时间,商户订单号', 'line 1'],
     [`${head}\n${line('t', 'wx1', '4', 'R1', 'SUCCESS', 'CNY', '0', '0', '0', '1.234', '')}`, 'line 2'],
     [`${head}\n${line('t', 'wx1', '4', 'R1', 'WHAT', 'CNY', '0', '0', '0', '1.23', '')}`, 'line 2'],
-  ])('that is none is refused with the line', (text, path) => {
+  ])('that is malformed is refused with the number of the line', (text, path) => {
     expect(() => parseTradeBill(text)).toThrow(
       expect.objectContaining({ refusal: { errors: [expect.objectContaining({ path })] } }),
     );
   });
 });
 
-test('the timeline of an order tells all that happened, and whether its books agree', async () => {
-  const orderNo = await paid();
+test('the timeline of an order lists its events, and reports whether order and ledger agree', async () => {
+  const orderNo = await payOrder();
   const { refundNo } = await requestRefund({ orderNo, amountFen: 100, key: 'a', reason: 'sorry' });
   const { order, events, agrees } = await rechargeTimeline(orderNo);
   expect(order).toMatchObject({ orderNo, status: 'partial_refund', userId: shopper.userId, provider: 'sandbox' });

@@ -18,7 +18,7 @@ async function place(): Promise<void> {
 }
 
 describe('paying at the sandbox', () => {
-  test('with its notification credits the order', async () => {
+  test('with a notification credits the order', async () => {
     await place();
     await payAtSandbox(orderNo, { notification: true, url: shop.stack.url });
     expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('paid');
@@ -27,7 +27,7 @@ describe('paying at the sandbox', () => {
     expect(await shopper.balance()).toBe(60);
   });
 
-  test('without a notification waits for sync, which credits once', async () => {
+  test('without a notification leaves the order pending until sync, which credits once', async () => {
     await place();
     expect((await shopper.sync(orderNo)).body.status).toBe('pending');
     await payAtSandbox(orderNo, { notification: false });
@@ -37,7 +37,7 @@ describe('paying at the sandbox', () => {
     expect(await shopper.balance()).toBe(60);
   });
 
-  test('sync marks an order whose credit is there and whose mark was lost', async () => {
+  test('sync marks a credited order as paid when the mark was lost', async () => {
     await place();
     await shop.notify({ orderNo, transactionId: 'tx:with-colon' });
     await shop.stack.mysql.execute(
@@ -49,7 +49,7 @@ describe('paying at the sandbox', () => {
     expect(await shopper.balance()).toBe(60);
   });
 
-  test('of an order that is not there is NOT_FOUND', async () => {
+  test('for an unknown order is NOT_FOUND', async () => {
     await expect(payAtSandbox('R234', { notification: true })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
@@ -60,7 +60,7 @@ describe('the sweeper', () => {
       'UPDATE recharge_orders SET next_check_at = NOW(3) - INTERVAL 1 SECOND WHERE next_check_at IS NOT NULL',
     );
 
-  test('finds a payment that nobody told of; two at once credit it once', async () => {
+  test('credits a payment without a notification once, also when two sweepers run', async () => {
     await place();
     await payAtSandbox(orderNo, { notification: false });
     await makeDue();
@@ -70,7 +70,7 @@ describe('the sweeper', () => {
     expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('paid');
   });
 
-  test('repairs marks that were lost, in one statement for all', async () => {
+  test('marks a credited order as paid when the mark was lost', async () => {
     await place();
     await shop.notify({ orderNo });
     await shop.stack.mysql.query(
@@ -103,7 +103,7 @@ describe('the sweeper', () => {
     expect(await handler({ kind: 'recharge-sweep' }, lambda as never)).toMatchObject({ failed: 0 });
   });
 
-  test('asks ever more rarely, once more at the end, and gives up on closed orders after three days', () => {
+  test('asks less and less often, once more at the end, and stops for closed orders after three days', () => {
     const now = Date.parse('2026-01-01T00:00:00Z');
     const check = (checks: number, secondsLeft: number, status: Order['status'] = 'pending') =>
       nextOrderCheck({ checks, status, expiresAt: new Date(now + secondsLeft * 1000).toISOString() } as Order, now);

@@ -15,8 +15,8 @@ interface WechatAnswer {
   readonly signed: boolean;
 }
 
-/** A client whose every call is answered like this. */
-function answered({ status, body, signed }: WechatAnswer): WechatPay {
+/** A client that gets this answer to every call. */
+function clientWithAnswer({ status, body, signed }: WechatAnswer): WechatPay {
   const headers = signed ? signer.sign(body, 'public-key', now * 1000) : {};
   const platformKeys = [identity.platform['public-key']];
   const config = {
@@ -41,15 +41,15 @@ function allCalls(pay: WechatPay): Promise<unknown>[] {
 
 async function failureOf(work: Promise<unknown>): Promise<WechatPayOutcomeUnknown | WechatPayRefused> {
   const failure = await work.then(
-    () => new Error('believed'),
+    () => new Error('the call succeeded'),
     (error: unknown) => error,
   );
   if (failure instanceof WechatPayOutcomeUnknown || failure instanceof WechatPayRefused) return failure;
   throw failure;
 }
 
-describe('an answer', () => {
-  it('of any content ends in a refusal or an unknown outcome, and repeats nothing of what came in', async () => {
+describe('an answer of WeChat Pay', () => {
+  it('of any content gives a refusal or an unknown outcome, and the error repeats no text of it', async () => {
     const statuses = fc.constantFrom(200, 201, 202, 204, 301, 304, 400, 404, 429, 500, 0, 999);
     const bodies = fc.oneof(
       fc.json(),
@@ -58,7 +58,7 @@ describe('an answer', () => {
     );
     await fc.assert(
       fc.asyncProperty(statuses, bodies, fc.boolean(), async (status, body, signed) => {
-        for (const call of allCalls(answered({ status, body, signed }))) {
+        for (const call of allCalls(clientWithAnswer({ status, body, signed }))) {
           const failure = await failureOf(call);
           expect(`${failure.message}${JSON.stringify(failure)}`).not.toContain(secret);
         }
@@ -67,16 +67,16 @@ describe('an answer', () => {
     );
   });
 
-  it('without a signature is never a success, not even an empty one to a close', async () => {
+  it('without a signature is refused, also an empty one to a close', async () => {
     for (const status of [200, 202, 204]) {
-      const failure = await failureOf(answered({ status, body: '', signed: false }).closeOrder('order-0001'));
+      const failure = await failureOf(clientWithAnswer({ status, body: '', signed: false }).closeOrder('order-0001'));
       expect(failure.code).toBe('BAD_SIGNATURE');
     }
-    await answered({ status: 204, body: '', signed: true }).closeOrder('order-0001');
+    await clientWithAnswer({ status: 204, body: '', signed: true }).closeOrder('order-0001');
   });
 
-  it("folds WeChat's spellings of one refusal into one code", async () => {
-    const spellings: [string, number, string][] = [
+  it('gives one code where WeChat has several for the same refusal', async () => {
+    const codes: [string, number, string][] = [
       ['ORDERNOTEXIST', 404, 'ORDER_NOT_EXIST'],
       ['ORDER_PAID', 400, 'ORDERPAID'],
       ['FREQUENCY_LIMITED', 429, 'RATELIMIT'],
@@ -85,15 +85,15 @@ describe('an answer', () => {
       ['SOMETHING_NEW', 403, 'OTHER'],
       ['constructor', 400, 'OTHER'],
     ];
-    for (const [code, status, folded] of spellings) {
+    for (const [code, status, expected] of codes) {
       const failure = await failureOf(
-        answered({ status, body: JSON.stringify({ code }), signed: true }).queryOrder('order-0001'),
+        clientWithAnswer({ status, body: JSON.stringify({ code }), signed: true }).queryOrder('order-0001'),
       );
-      expect(failure).toMatchObject({ code: folded, signed: true });
+      expect(failure).toMatchObject({ code: expected, signed: true });
     }
   });
 
-  it('about another order, refund or amount, or of another merchant, is not taken', async () => {
+  it('about another order, refund, amount or merchant is refused', async () => {
     const transaction = {
       appid: identity.appId,
       mchid: identity.mchId,
@@ -101,7 +101,7 @@ describe('an answer', () => {
       trade_state: 'NOTPAY',
     };
     const query = (change: object) =>
-      answered({ status: 200, body: JSON.stringify({ ...transaction, ...change }), signed: true }).queryOrder(
+      clientWithAnswer({ status: 200, body: JSON.stringify({ ...transaction, ...change }), signed: true }).queryOrder(
         'order-0001',
       );
     expect(await query({})).toEqual({ paid: false, tradeState: 'NOTPAY', outTradeNo: 'order-0001' });
@@ -123,7 +123,7 @@ describe('an answer', () => {
       amount: { total: 1, refund: 1 },
     };
     const ask = (change: object) =>
-      answered({ status: 200, body: JSON.stringify({ ...record, ...change }), signed: true });
+      clientWithAnswer({ status: 200, body: JSON.stringify({ ...record, ...change }), signed: true });
     expect(await ask({}).refund(refund)).toMatchObject({ status: 'PROCESSING', refundedAt: null });
     for (const change of [
       { out_trade_no: 'order-0002' },

@@ -15,7 +15,7 @@ import { newUserId } from '../../shared/session/token.ts';
 import { calm, letLoose, seeded, settleDown, untilAnswered } from '../support/recharge-chaos.ts';
 import { openShop, type Shop } from '../support/recharge-fixture.ts';
 
-/** The same chaos with WeChat Pay as third party: its calls and its notifications are lost, doubled, late and forged, too. */
+/** As chaos.test.ts, with WeChat Pay: calls and notifications are lost, repeated, late or forged. */
 const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 25);
 const API_FAULTS = [
   'system-error',
@@ -43,13 +43,13 @@ async function runSeed(seed: number): Promise<{ appId: string; orders: string[] 
   const user = { userId: newUserId(), wechatOpenid: `openid-${seed}` };
   await shop.stack.mysql.execute("INSERT INTO users (user_id, profile) VALUES (?, '{}')", [user.userId]);
   letLoose(shop.stack, draw);
-  const trouble = (): void => {
+  const drawFaults = (): void => {
     if (draw() < 0.4) mock.setFault({ on: 'any', kind: pick(API_FAULTS) });
     if (draw() < 0.4) mock.setFault({ on: 'notification', kind: pick(NOTICE_FAULTS) });
   };
   const orders: string[] = [];
   for (let i = 0; i < 4; i++) {
-    trouble();
+    drawFaults();
     const reads = { requestId: `chaos-${seed}`, reads: [NOT_READ, NOT_READ] };
     const body = { productId: 'coins-60', provider: 'wechatpay' };
     const placed = await untilAnswered(() => placeOrder(appId, user, `key-${seed}-order-${i}`, body, reads));
@@ -59,7 +59,7 @@ async function runSeed(seed: number): Promise<{ appId: string; orders: string[] 
       const paying = mock.pay(placed.orderNo);
       if (draw() < 0.5) await paying;
     }
-    trouble();
+    drawFaults();
     if (draw() < 0.5) await untilAnswered(async () => syncOrder((await findOrder(pick(orders))) as never));
     if (draw() < 0.5) {
       const refund = { orderNo: pick(orders), amountFen: 100 + Math.floor(draw() * 300), key: `r${i}` };
@@ -84,7 +84,7 @@ test(`WeChat Pay and the ledger agree after ${SEEDS} seeds of lost calls and bro
   for (let seed = 1; seed <= SEEDS; seed++) {
     const { appId, orders } = await runSeed(seed);
     await settleDown(shop.stack, appId);
-    // What was accepted here and reached WeChat only now is ended there, and looked at once more.
+    // Some refunds reached WeChat only in this step. WeChat completes them, and the sweeper asks once more.
     for (const { outRefundNo, status } of mock.refunds()) {
       if (status === 'PROCESSING') await mock.refundResult(outRefundNo, 'SUCCESS');
     }

@@ -49,7 +49,7 @@ function envelope(content: unknown, event = 'TRANSACTION.SUCCESS', change: objec
   return JSON.stringify({ id: 'notification-1', event_type: event, resource_type: 'encrypt-resource', resource });
 }
 
-function verified(body: string, kind: 'certificate' | 'public-key' = 'public-key'): Notification {
+function verify(body: string, kind: 'certificate' | 'public-key' = 'public-key'): Notification {
   return pay.verifyNotification(signer.sign(body, kind, now * 1000), Buffer.from(body), now);
 }
 
@@ -64,9 +64,9 @@ function refusalOf(work: () => unknown): NotificationRefusal | 'accepted' {
 }
 
 describe('a notification', () => {
-  it('of a payment gives the transaction, signed with either kind of key', () => {
+  it('of a payment gives the transaction, signed by certificate or by public key', () => {
     for (const kind of ['certificate', 'public-key'] as const) {
-      expect(verified(envelope(transaction), kind)).toEqual({
+      expect(verify(envelope(transaction), kind)).toEqual({
         kind: 'payment',
         id: 'notification-1',
         event: 'TRANSACTION.SUCCESS',
@@ -84,21 +84,21 @@ describe('a notification', () => {
     }
   });
 
-  it('of a refund gives the refund, and of another event only its name', () => {
-    expect(verified(envelope(refund, 'REFUND.SUCCESS'))).toMatchObject({
+  it('of a refund gives the refund, and one of another event only the name of the event', () => {
+    expect(verify(envelope(refund, 'REFUND.SUCCESS'))).toMatchObject({
       kind: 'refund',
       refund: { outRefundNo: 'refund-1', status: 'SUCCESS', refundFen: 100, refundedAt: '2023-11-15T22:13:20.000Z' },
     });
-    expect(verified(envelope({}, 'COUPON.USE'))).toEqual({ kind: 'other', id: 'notification-1', event: 'COUPON.USE' });
+    expect(verify(envelope({}, 'COUPON.USE'))).toEqual({ kind: 'other', id: 'notification-1', event: 'COUPON.USE' });
   });
 
-  it('about money of another merchant or app is refused', () => {
-    expect(refusalOf(() => verified(envelope({ ...transaction, mchid: '1900000002' })))).toBe('WRONG_MERCHANT');
-    expect(refusalOf(() => verified(envelope({ ...transaction, appid: 'wxother' })))).toBe('WRONG_MERCHANT');
-    expect(refusalOf(() => verified(envelope({ ...refund, mchid: '1' }, 'REFUND.SUCCESS')))).toBe('WRONG_MERCHANT');
+  it('for another merchant or app is refused', () => {
+    expect(refusalOf(() => verify(envelope({ ...transaction, mchid: '1900000002' })))).toBe('WRONG_MERCHANT');
+    expect(refusalOf(() => verify(envelope({ ...transaction, appid: 'wxother' })))).toBe('WRONG_MERCHANT');
+    expect(refusalOf(() => verify(envelope({ ...refund, mchid: '1' }, 'REFUND.SUCCESS')))).toBe('WRONG_MERCHANT');
   });
 
-  it('whose amount is no whole number of fen, or whose state is unknown, is refused', () => {
+  it('with a malformed amount, time or number or an unknown state is refused', () => {
     const wrong = [
       { amount: { total: 6.5, currency: 'CNY' } },
       { amount: { total: '600', currency: 'CNY' } },
@@ -110,29 +110,29 @@ describe('a notification', () => {
       { out_trade_no: 7 },
     ];
     for (const change of wrong) {
-      expect(refusalOf(() => verified(envelope({ ...transaction, ...change })))).toBe('MALFORMED');
+      expect(refusalOf(() => verify(envelope({ ...transaction, ...change })))).toBe('MALFORMED');
     }
     for (const change of [{ amount: { total: 600, refund: 601 } }, { refund_status: 'DONE' }, { success_time: '' }]) {
-      expect(refusalOf(() => verified(envelope({ ...refund, ...change }, 'REFUND.SUCCESS')))).toBe('MALFORMED');
+      expect(refusalOf(() => verify(envelope({ ...refund, ...change }, 'REFUND.SUCCESS')))).toBe('MALFORMED');
     }
   });
 
-  it('with another serial is refused without any request', () => {
+  it('with an unknown serial is refused without a request', () => {
     const body = envelope(transaction);
     const headers = { ...signer.sign(body, 'certificate', now * 1000), 'Wechatpay-Serial': 'PUB_KEY_ID_0123' };
     expect(refusalOf(() => pay.verifyNotification(headers, Buffer.from(body), now))).toBe('UNKNOWN_SERIAL');
     expect(requests).toBe(0);
   });
 
-  it('that arrives re-serialised is refused: the bytes count, not their meaning', () => {
+  it('that was parsed and serialised again is refused, because the signature covers its bytes', () => {
     const body = envelope(transaction).replace('{"id"', '{ "id"');
     const headers = signer.sign(body, 'certificate', now * 1000);
-    const parsedAndPrinted = Buffer.from(JSON.stringify(JSON.parse(body)));
-    expect(refusalOf(() => pay.verifyNotification(headers, parsedAndPrinted, now))).toBe('BAD_SIGNATURE');
+    const reserialised = Buffer.from(JSON.stringify(JSON.parse(body)));
+    expect(refusalOf(() => pay.verifyNotification(headers, reserialised, now))).toBe('BAD_SIGNATURE');
   });
 });
 
-describe('the sealed part', () => {
+describe('the encrypted part', () => {
   const apiV3Key = '0123456789abcdef0123456789ABCDEF';
   const known = {
     algorithm: 'AEAD_AES_256_GCM',
@@ -141,13 +141,13 @@ describe('the sealed part', () => {
     ciphertext: 'bz1kVndYkCFlgKSe7VZeuBxCb6jr2XsNTRgxMlnr/CHHZsqN3nUlZ5YYC8sGNBHZGbM+/JFc',
   };
 
-  it('opens a text sealed by another implementation, with and without associated data', () => {
+  it('of another implementation is decrypted, with and without associated data', () => {
     expect(decryptResource(known, apiV3Key)?.toString()).toBe('{"mchid":"1900000001","note":"充值"}');
     const { associated_data: _, ...bare } = { ...known, ciphertext: 'b2JJVoUJQcBzNmw/nGV+2YL1' };
     expect(decryptResource(bare, apiV3Key)?.toString()).toBe('{}');
   });
 
-  it('does not open when one byte of text, tag, nonce, associated data or key differs', () => {
+  it('is not decrypted when one byte of text, tag, nonce, associated data or key differs', () => {
     const sealed = Buffer.from(known.ciphertext, 'base64');
     for (let index = 0; index < sealed.length; index += 1) {
       const changed = Buffer.from(sealed);
@@ -170,16 +170,16 @@ describe('the sealed part', () => {
     expect(decryptResource(known, apiV3Key.toLowerCase())).toBeNull();
   });
 
-  it('is refused in a notification that is signed but sealed with another key', () => {
+  it('is refused when it is encrypted with another key, also in a signed notification', () => {
     const change = { ciphertext: known.ciphertext, nonce: known.nonce };
-    expect(refusalOf(() => verified(envelope(transaction, 'TRANSACTION.SUCCESS', change)))).toBe('UNDECRYPTABLE');
+    expect(refusalOf(() => verify(envelope(transaction, 'TRANSACTION.SUCCESS', change)))).toBe('UNDECRYPTABLE');
   });
 });
 
-describe('whatever comes in', () => {
+describe('any other input', () => {
   const reasons = ['MALFORMED', 'STALE', 'UNKNOWN_SERIAL', 'BAD_SIGNATURE', 'UNDECRYPTABLE', 'WRONG_MERCHANT'];
 
-  it('is refused by a typed refusal and by nothing else, even when it is signed', () => {
+  it('is refused with one of the declared reasons, also when it is signed', () => {
     const anyHeaders = fc.dictionary(
       fc.constantFrom('wechatpay-timestamp', 'Wechatpay-Nonce', 'wechatpay-serial', 'WECHATPAY-SIGNATURE', '__proto__'),
       fc.oneof(fc.string(), fc.constant(`${now}`), fc.array(fc.string()), fc.constant(undefined)),
@@ -195,21 +195,21 @@ describe('whatever comes in', () => {
     );
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom('TRANSACTION.SUCCESS', 'REFUND.SUCCESS'), (content, event) => {
-        expect(reasons).toContain(refusalOf(() => verified(envelope(content, event))));
+        expect(reasons).toContain(refusalOf(() => verify(envelope(content, event))));
       }),
       { numRuns: 50 },
     );
     fc.assert(
       fc.property(fc.json(), (body) => {
-        expect(reasons).toContain(refusalOf(() => verified(body)));
+        expect(reasons).toContain(refusalOf(() => verify(body)));
       }),
       { numRuns: 50 },
     );
   });
 
-  it('is refused when it is too large, nested without end, or not UTF-8', () => {
-    expect(refusalOf(() => verified(`"${'x'.repeat(65_536)}"`))).toBe('MALFORMED');
-    expect(refusalOf(() => verified('['.repeat(30_000)))).toBe('MALFORMED');
+  it('is refused when it is too large, nested too deeply or not UTF-8', () => {
+    expect(refusalOf(() => verify(`"${'x'.repeat(65_536)}"`))).toBe('MALFORMED');
+    expect(refusalOf(() => verify('['.repeat(30_000)))).toBe('MALFORMED');
     const bytes = Buffer.from([0x7b, 0xff, 0x7d]);
     expect(refusalOf(() => pay.verifyNotification({}, bytes, now))).toBe('MALFORMED');
     expect(refusalOf(() => pay.verifyNotification({}, 'text' as unknown as Buffer, now))).toBe('MALFORMED');

@@ -31,9 +31,9 @@ const config: WechatPayConfig = {
   notifyUrl: 'https://pay.example.com/recharge/notify/wechatpay',
   baseUrl: 'https://api.mch.weixin.qq.com',
 };
-const noHttp: Http = () => Promise.reject(new Error('nothing is to be sent'));
+const noHttp: Http = () => Promise.reject(new Error('no request expected'));
 
-/** RSASSA-PKCS1-v1_5 with SHA-256 by big integers alone (RFC 8017, 8.2.1): nothing of node:crypto's signing in it. */
+/** RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, 8.2.1), computed with big integers, without node:crypto's signing. */
 function signByHand(pem: string, message: string): string {
   const { n, d } = createPrivateKey(pem).export({ format: 'jwk' });
   const [modulus, exponent] = [n, d].map((part) => BigInt(`0x${Buffer.from(part ?? '', 'base64url').toString('hex')}`));
@@ -47,8 +47,8 @@ function signByHand(pem: string, message: string): string {
   return Buffer.from(result.toString(16).padStart(512, '0'), 'hex').toString('base64');
 }
 
-describe('what we sign', () => {
-  it('paySign is the RSA signature of four lines, as computed by hand', () => {
+describe('a signature of this backend', () => {
+  it('in paySign is the RSA signature over four lines, as computed by hand', () => {
     const payment = createWechatPay(config, noHttp).payment('wx201410272009395522657a690389285100', now, 'nonce123');
     const lines = `${identity.appId}\n1700000000\nnonce123\nprepay_id=wx201410272009395522657a690389285100\n`;
     expect(payment).toEqual({
@@ -60,7 +60,7 @@ describe('what we sign', () => {
     });
   });
 
-  it('every request carries a WECHATPAY2-SHA256-RSA2048 signature over method, target, time, nonce and body', async () => {
+  it('in a request is WECHATPAY2-SHA256-RSA2048 over method, target, time, nonce and body', async () => {
     const sent: HttpRequest[] = [];
     const http: Http = async (request) => {
       sent.push(request);
@@ -93,10 +93,10 @@ describe('what we sign', () => {
   });
 });
 
-describe('what we believe', () => {
+describe('the check of a signature of WeChat', () => {
   const headers = signer.sign(body.toString(), 'certificate', now * 1000);
 
-  it('takes a signature made by hand, by certificate and by public key', () => {
+  it('accepts a signature computed by hand, by certificate and by public key', () => {
     for (const { id, privateKeyPem } of [certificate, publicKey]) {
       const signature = signByHand(privateKeyPem, `${now}\nabc\n${body}\n`);
       const given = { 'Wechatpay-Timestamp': `${now}`, 'Wechatpay-Nonce': 'abc', 'Wechatpay-Serial': id };
@@ -104,7 +104,7 @@ describe('what we believe', () => {
     }
   });
 
-  it('refuses the body with any one byte changed, added or left out', () => {
+  it('refuses a body with one byte changed, added or removed', () => {
     for (let index = 0; index < body.length; index += 1) {
       const changed = Buffer.from(body);
       changed[index] = (changed[index] ?? 0) ^ 1;
@@ -114,7 +114,7 @@ describe('what we believe', () => {
     expect(signatureFault(headers, Buffer.concat([body, Buffer.from('\n')]), keys, now)).toBe('BAD_SIGNATURE');
   });
 
-  it('refuses each header changed, missing, repeated or given under two spellings', () => {
+  it('refuses a header that is changed, missing, repeated or given in two spellings', () => {
     const other = { 'Wechatpay-Timestamp': `${now + 1}`, 'Wechatpay-Nonce': 'other', 'Wechatpay-Serial': publicKey.id };
     for (const [name, value] of Object.entries(other)) {
       expect(signatureFault({ ...headers, [name]: value }, body, keys, now)).toBe('BAD_SIGNATURE');
@@ -126,19 +126,19 @@ describe('what we believe', () => {
     }
   });
 
-  it('does not let bytes move between nonce and body', () => {
+  it('refuses bytes that were moved from the body to the nonce', () => {
     const nonce = headers['Wechatpay-Nonce'] ?? '';
     const moved = { ...headers, 'Wechatpay-Nonce': `${nonce}\n{"id":"1",` };
     expect(signatureFault(moved, body.subarray(10), keys, now)).toBe('MALFORMED');
   });
 
-  it('takes a signature of 300 seconds ago or ahead, and none beyond', () => {
+  it('accepts a time stamp up to 300 seconds off, and refuses one of 301', () => {
     const faults = [-301, -300, 300, 301].map((offset) => signatureFault(headers, body, keys, now + offset));
     expect(faults).toEqual(['STALE', null, null, 'STALE']);
     expect(signatureFault(headers, body, keys, Number.NaN)).toBe('STALE');
   });
 
-  it('refuses a signature probe, an unknown serial and a signature in another form', () => {
+  it('refuses a signature probe, an unknown serial and a malformed signature', () => {
     const signature = headers['Wechatpay-Signature'] ?? '';
     for (const wrong of [`WECHATPAY/SIGNTEST/${signature}`, `${signature} `, signature.slice(4), 'AAAA', '%']) {
       expect(signatureFault({ ...headers, 'Wechatpay-Signature': wrong }, body, keys, now)).toBe('BAD_SIGNATURE');
@@ -150,7 +150,7 @@ describe('what we believe', () => {
 });
 
 describe('configuration', () => {
-  it('is refused at start when a member cannot work, by the name of the member and without its value', () => {
+  it('is refused when a member is invalid, with the name of the member and without its value', () => {
     const small = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const wrong: [string, Partial<WechatPayConfig>][] = [
       ['apiV3Key', { apiV3Key: 'too-short' }],
@@ -178,7 +178,7 @@ describe('configuration', () => {
     }
   });
 
-  it('the certificate that the mock writes is one that X.509 readers accept', () => {
+  it('of the mock has a certificate that an X.509 parser accepts', () => {
     const read = new X509Certificate(certificate.pem);
     expect(read.verify(read.publicKey)).toBe(true);
     expect(read.serialNumber).toBe(certificate.id);

@@ -22,14 +22,14 @@ const order = {
 } as const;
 
 describe('the signatures of virtual payment', () => {
-  it("are WeChat's own for its published example", () => {
+  it('are equal to those of the example that WeChat publishes', () => {
     const body = '{"openid": "xxx", "user_ip": "127.0.0.1", "env": 0}';
     const known = 'c37809f27c6d7fd1837ad2500a04512b66b34fd793a39a385fade56dca89a4b5';
     expect(paySig('12345', '/xpay/query_user_balance', body)).toBe(known);
     expect(paySig('12345', '/xpay/query_user_balance', `${body} `)).not.toBe(known);
   });
 
-  it('cover the very text that the client hands over, as computed by another implementation', () => {
+  it('cover the exact text that the client passes on, as computed by another implementation', () => {
     const payment = virtualPayment(config, order, sessionKey);
     expect(payment).toEqual({
       mode: 'short_series_goods',
@@ -47,7 +47,7 @@ describe('the signatures of virtual payment', () => {
     expect(coins.signature).toBe(userSignature(sessionKey, coins.signData));
   });
 
-  it('are not given for an order out of form', () => {
+  it('are not made for an invalid order', () => {
     const wrong = [
       { outTradeNo: '_order-0000001' },
       { outTradeNo: 'short' },
@@ -82,7 +82,7 @@ const goods = {
   WeChatPayInfo: { TransactionId: '4200001' },
   GoodsInfo: { ProductId: 'coins_60', Quantity: 1, ActualPrice: 600, Attach: '充值' },
 };
-const opened = {
+const expected = {
   event: 'xpay_goods_deliver_notify',
   openid: 'o-payer-1',
   outTradeNo: 'order-00000001',
@@ -109,13 +109,13 @@ function refusalOf(work: () => unknown): PushRefusal | 'accepted' {
 }
 
 describe('a deliver notification', () => {
-  it('opens when sealed by another implementation, and proves its body', () => {
-    expect(openPush(sealedQuery, sealedBody, sealed, now)).toEqual({ ...opened, bodyProven: true });
+  it('of another implementation is decrypted, and its body is proven', () => {
+    expect(openPush(sealedQuery, sealedBody, sealed, now)).toEqual({ ...expected, bodyProven: true });
   });
 
-  it('in plain mode opens too, and says that its body proves nothing', () => {
+  it('in plain mode is read, and its body is not proven', () => {
     const query = { ...stamp, signature: plainSignature };
-    expect(openPush(query, bytes(goods), plain, now)).toEqual({ ...opened, bodyProven: false });
+    expect(openPush(query, bytes(goods), plain, now)).toEqual({ ...expected, bodyProven: false });
     const { GoodsInfo, ...rest } = goods;
     const coins = { ...rest, Event: 'xpay_coin_pay_notify', CoinInfo: { ...GoodsInfo, Quantity: 60 } };
     expect(openPush(query, bytes(coins), plain, now)).toMatchObject({ productId: null, quantity: 60 });
@@ -123,12 +123,12 @@ describe('a deliver notification', () => {
     expect(openPush(query, bytes({ ...goods, Event: 'xpay_complaint_notify' }), plain, now)).toBeNull();
   });
 
-  it('without encryption is refused where a key is set, however well it is signed', () => {
+  it('without encryption is refused when a key is set, also with a valid signature', () => {
     const query = { ...stamp, signature: plainSignature, msg_signature: plainSignature };
     expect(refusalOf(() => openPush(query, bytes(goods), sealed, now))).toBe('PLAIN_REFUSED');
   });
 
-  it('changed in any part is refused', () => {
+  it('that was changed in any part is refused', () => {
     const changed = bytes({ Encrypt: `R${encrypted.slice(1)}` });
     expect(refusalOf(() => openPush(sealedQuery, changed, sealed, now))).toBe('BAD_SIGNATURE');
     for (const change of [{ nonce: '1320562133' }, { timestamp: '1700000001' }, { msg_signature: plainSignature }]) {
@@ -144,7 +144,7 @@ describe('a deliver notification', () => {
     );
   });
 
-  it('of the sandbox never counts as real money, nor an old one as new', () => {
+  it('of another environment or with a time stamp 301 s off is refused', () => {
     expect(refusalOf(() => openPush(sealedQuery, sealedBody, { ...sealed, env: 1 }, now))).toBe('WRONG_ENV');
     const query = { ...stamp, signature: plainSignature };
     for (const Env of [1, null, '', undefined]) {
@@ -156,11 +156,11 @@ describe('a deliver notification', () => {
     expect(ages).toEqual(['STALE', 'accepted', 'accepted', 'STALE']);
   });
 
-  it('is answered with the same bytes every time', () => {
+  it('is always answered with the same bytes', () => {
     expect(deliverAnswer).toBe('{"ErrCode":0,"ErrMsg":"success"}');
   });
 
-  it('of any content is refused by a typed refusal or read, and nothing else happens', () => {
+  it('of any content is read, or refused with one of the declared reasons', () => {
     const texts = fc.option(fc.oneof(fc.string(), fc.constantFrom(...Object.values(sealedQuery))), { nil: undefined });
     const query = fc.record({ timestamp: texts, nonce: texts, signature: texts, msg_signature: texts });
     fc.assert(
@@ -188,7 +188,7 @@ describe('a deliver notification', () => {
   });
 });
 
-it('the push address is registered only for a signed question', () => {
+it('the push address is registered only by a signed request', () => {
   const query = { ...stamp, signature: plainSignature, echostr: '4375120948345356249' };
   expect(pushEcho(query, 'pushtoken', now)).toBe('4375120948345356249');
   expect(refusalOf(() => pushEcho(query, 'other', now))).toBe('BAD_SIGNATURE');

@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 const status = async (orderNo: string): Promise<string> => (await shopper.get(`/recharge/${orderNo}`)).body.status;
 const place = async (): Promise<string> => (await shopper.create(newKey(), wechatpay)).body.orderNo;
-/** The sweeper's clock is the database's: makes everything due. */
+/** Makes all rows due by the clock of the database, which the sweeper uses. */
 const makeDue = (table: string) =>
   shop.stack.mysql.query(
     `UPDATE ${table} SET next_check_at = NOW(3) - INTERVAL 1 SECOND WHERE next_check_at IS NOT NULL`,
@@ -31,7 +31,7 @@ const makeDue = (table: string) =>
 const sweep = () => sweepRecharge({ stopAt: Date.now() + 30_000 });
 
 describe('WeChat Pay, end to end', () => {
-  test('the merchant is set, and its secrets are stored sealed', async () => {
+  test('a merchant is stored with encrypted secrets', async () => {
     const { appId, mchId, apiV3Key } = mock.config;
     expect(await listMerchants()).toEqual([{ provider: 'wechatpay', appId, merchantId: mchId, usable: true }]);
     const [rows] = await shop.stack.mysql.query('SELECT sealed_config FROM merchants');
@@ -39,12 +39,12 @@ describe('WeChat Pay, end to end', () => {
     expect((await shopper.get('/recharge/params')).body.providers).toEqual(['sandbox', 'wechatpay']);
   });
 
-  test('settings that cannot work are refused with the name of the member', async () => {
+  test('invalid settings are refused with the name of the member', async () => {
     const refusal = setMerchant('wechatpay', { ...mock.config, apiV3Key: 'short' });
     await expect(refusal).rejects.toMatchObject({ code: 'INVALID_INPUT', refusal: { errors: [{ path: 'apiV3Key' }] } });
   });
 
-  test('an order is paid by the sheet, notified, and credited', async () => {
+  test('an order is paid with the payment sheet, and its notification credits it', async () => {
     const created = await shopper.create(newKey(), wechatpay);
     expect(created).toMatchObject({ status: 201, body: { status: 'pending', payment: { signType: 'RSA' } } });
     const { orderNo } = created.body;
@@ -54,7 +54,7 @@ describe('WeChat Pay, end to end', () => {
     expect(mock.notifications().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
   });
 
-  test('creating costs one request to Redis, one to MySQL and one to WeChat; its notification one and two', async () => {
+  test('an order costs 1 request each to Redis, MySQL and WeChat, a notification 1 to Redis, 2 to MySQL', async () => {
     await place();
     await shop.stack.resetCounters();
     const before = mock.requests().length;
@@ -72,7 +72,7 @@ describe('WeChat Pay, end to end', () => {
     expect(await other.create(newKey(), wechatpay)).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
   });
 
-  test('wrong signatures, probes and tampered notifications credit nothing; the good one that follows does', async () => {
+  test('forged notifications and probes are refused, and the valid one that follows credits the order', async () => {
     for (const kind of ['wrong-signature', 'tampered', 'stale', 'unknown-serial', 'probe'] as const) {
       const orderNo = await place();
       mock.setFault({ on: 'notification', kind });
@@ -82,7 +82,7 @@ describe('WeChat Pay, end to end', () => {
     expect(mock.notifications().every(({ flawsAccepted }) => flawsAccepted === 0)).toBe(true);
   });
 
-  test('a lost notification is made up for by sync, and by the sweeper', async () => {
+  test('a payment whose notification was lost is credited by sync or by the sweeper', async () => {
     for (const find of [
       (orderNo: string) => shopper.sync(orderNo),
       async () => makeDue('recharge_orders').then(sweep),
@@ -97,7 +97,7 @@ describe('WeChat Pay, end to end', () => {
     }
   });
 
-  test('a provider that fails at the creation answers 503, and the same key then gets the payment', async () => {
+  test('an order gets 503 when WeChat Pay fails, and then the payment with the same key', async () => {
     const key = newKey();
     mock.setFault({ on: 'prepay', kind: 'system-error' });
     const failed = await shopper.create(key, wechatpay);
@@ -107,7 +107,7 @@ describe('WeChat Pay, end to end', () => {
     expect((await shopper.create(key, wechatpay)).body.orderNo).toBe(again.body.orderNo);
   });
 
-  test('an expired order is closed at WeChat and here; paid after the close it is credited', async () => {
+  test('an expired order is closed, and a payment after the close is credited', async () => {
     const orderNo = await place();
     const past = 'UPDATE recharge_orders SET expires_at = NOW(3) - INTERVAL 1 MINUTE WHERE order_no = ?';
     await shop.stack.mysql.query(past, [orderNo]);
@@ -123,14 +123,14 @@ describe('WeChat Pay, end to end', () => {
 });
 
 describe('refunds by WeChat Pay', () => {
-  const paid = async (): Promise<string> => {
+  const payOrder = async (): Promise<string> => {
     const orderNo = await place();
     await mock.pay(orderNo);
     return orderNo;
   };
 
-  test('take the units at once, and the order follows when the money is back', async () => {
-    const orderNo = await paid();
+  test('take the units at once, and change the order when the money was returned', async () => {
+    const orderNo = await payOrder();
     const before = await shopper.balance();
     const refund = await requestRefund({ orderNo, amountFen: 250, key: 'k1' });
     expect(refund).toMatchObject({ status: 'processing', units: 25 });
@@ -144,8 +144,8 @@ describe('refunds by WeChat Pay', () => {
     expect(await shopper.balance()).toBe(before - 60);
   });
 
-  test('that WeChat closes give the units back', async () => {
-    const orderNo = await paid();
+  test('that WeChat closes return the units', async () => {
+    const orderNo = await payOrder();
     const before = await shopper.balance();
     const refund = await requestRefund({ orderNo, amountFen: 600, key: 'k1' });
     expect(await shopper.balance()).toBe(before - 60);
@@ -155,8 +155,8 @@ describe('refunds by WeChat Pay', () => {
     expect(await requestRefund({ orderNo, amountFen: 600, key: 'k2' })).toMatchObject({ status: 'processing' });
   });
 
-  test('whose outcome is not known are sent again under the same number', async () => {
-    const orderNo = await paid();
+  test('with an unknown outcome are sent again with the same number', async () => {
+    const orderNo = await payOrder();
     mock.setFault({ on: 'refund', kind: 'system-error-after' });
     const refund = await requestRefund({ orderNo, amountFen: 100, key: 'k1' });
     expect(refund.status).toBe('accepted');
@@ -168,8 +168,8 @@ describe('refunds by WeChat Pay', () => {
     expect(await status(orderNo)).toBe('partial_refund');
   });
 
-  test('and payments stand in the bill of the day, which agrees with the ledger', async () => {
-    await paid();
+  test('and payments are in the bill of the day, which agrees with the ledger', async () => {
+    await payOrder();
     const provider = await findProvider('wechatpay');
     const days = [
       ...new Set([-3_600_000, 0].map((ms) => new Date(Date.now() + 8 * 3_600_000 + ms).toISOString().slice(0, 10))),
@@ -182,8 +182,8 @@ describe('refunds by WeChat Pay', () => {
     expect(await provider?.bill?.('2020-01-01')).toEqual([]);
   });
 
-  test('never pass what was paid, with 30 at once', async () => {
-    const orderNo = await paid();
+  test('never exceed the payment, also with 30 at once', async () => {
+    const orderNo = await payOrder();
     const before = await shopper.balance();
     const asked = Array.from({ length: 30 }, (_, i) => requestRefund({ orderNo, amountFen: 100, key: `k${i % 10}` }));
     const results = await Promise.allSettled(asked);
@@ -195,15 +195,15 @@ describe('refunds by WeChat Pay', () => {
     expect(await shopper.balance()).toBe(before - 60);
   });
 
-  test('of units that were spent leave a debt, which the next recharge nets', async () => {
-    const rich = await shop.shopper('openid-of-a-spender');
-    const first = (await rich.create(newKey(), wechatpay)).body.orderNo;
+  test('of spent units leave a negative balance, and the next recharge adds to it', async () => {
+    const spender = await shop.shopper('openid-of-a-spender');
+    const first = (await spender.create(newKey(), wechatpay)).body.orderNo;
     await mock.pay(first);
-    await rich.spend(50);
+    await spender.spend(50);
     await requestRefund({ orderNo: first, amountFen: 600, key: 'k1' });
-    expect(await rich.balance()).toBe(-50);
-    expect(await rich.spend(1)).toMatchObject({ status: 409 });
-    await mock.pay((await rich.create(newKey(), wechatpay)).body.orderNo);
-    expect(await rich.balance()).toBe(10);
+    expect(await spender.balance()).toBe(-50);
+    expect(await spender.spend(1)).toMatchObject({ status: 409 });
+    await mock.pay((await spender.create(newKey(), wechatpay)).body.orderNo);
+    expect(await spender.balance()).toBe(10);
   });
 });

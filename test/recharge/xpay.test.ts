@@ -26,13 +26,13 @@ const order = (code?: string) => ({ productId: 'coins-60', provider: 'xpay', ...
 const place = async (n: number): Promise<string> =>
   (await shopper.create(newKey(), order(`dev-payer-${n}`))).body.orderNo;
 
-function signed(...more: string[]) {
+function signedQuery(...more: string[]) {
   const stamp = { timestamp: String(Math.floor(Date.now() / 1000)), nonce: randomBytes(8).toString('hex') };
   const parts = [merchant.pushToken, stamp.timestamp, stamp.nonce, ...more].sort().join('');
   return { ...stamp, signature: createHash('sha1').update(parts).digest('hex') };
 }
 
-/** As WeChat pushes in its encrypted mode. */
+/** Sends a notification as WeChat does in its encrypted mode. */
 async function push(orderNo: string, change: Record<string, unknown> = {}, bought: Record<string, unknown> = {}) {
   const content = JSON.stringify({
     Event: 'xpay_goods_deliver_notify',
@@ -51,13 +51,13 @@ async function push(orderNo: string, change: Record<string, unknown> = {}, bough
   const cipher = createCipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
   const padded = Buffer.concat([plain, Buffer.alloc(padding, padding)]);
   const Encrypt = Buffer.concat([cipher.update(padded), cipher.final()]).toString('base64');
-  const { signature, ...stamp } = signed(Encrypt);
+  const { signature, ...stamp } = signedQuery(Encrypt);
   const query = new URLSearchParams({ ...stamp, msg_signature: signature });
   return shop.stack.send('POST', `/recharge/notify/xpay?${query}`, {}, JSON.stringify({ Encrypt }));
 }
 
 describe('virtual payment', () => {
-  test('an order carries what wx.requestVirtualPayment takes, signed over the same bytes', async () => {
+  test('an order has the arguments of wx.requestVirtualPayment, signed over the same bytes', async () => {
     const { status, body } = await shopper.create(newKey(), order('dev-payer-1'));
     expect(status).toBe(201);
     const { mode, signData, paySig, signature } = body.payment;
@@ -68,7 +68,7 @@ describe('virtual payment', () => {
     expect(signature).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('needs the code of a wx.login, which no other provider takes', async () => {
+  test('needs the code of a wx.login, and other providers refuse such a code', async () => {
     const invalid = { status: 400, body: { code: 'INVALID_INPUT' } };
     expect(await shopper.create(newKey(), order())).toMatchObject(invalid);
     expect(await shopper.create(newKey(), { ...order('dev-payer-2'), provider: 'sandbox' })).toMatchObject(invalid);
@@ -76,7 +76,7 @@ describe('virtual payment', () => {
     expect(used).toMatchObject({ status: 401, body: { code: 'BAD_CREDENTIALS' } });
   });
 
-  test('its deliver notification credits once and is answered the same every time', async () => {
+  test('a deliver notification credits once and gets the same answer every time', async () => {
     const orderNo = await place(3);
     const before = await shopper.balance();
     for (let i = 0; i < 3; i++) {
@@ -86,7 +86,7 @@ describe('virtual payment', () => {
     await expect(requestRefund({ orderNo, amountFen: 1, key: 'k' })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   });
 
-  test('money that went back at the console or at Apple takes its units with it, once per refund', async () => {
+  test('a refund at the console or at Apple takes its units, once per refund', async () => {
     const orderNo = await place(5);
     const refund = { Event: 'xpay_refund_notify', MchOrderId: orderNo, WxRefundId: 'wx-1', RefundFee: 200, RetCode: 0 };
     expect((await push(orderNo, refund)).status).toBe(409);
@@ -106,20 +106,20 @@ describe('virtual payment', () => {
     expect((await auditLedger()).findings).toEqual([]);
   });
 
-  test('a trial push is acknowledged and changes nothing; another amount, environment or signature is refused', async () => {
+  test('a trial notification changes nothing, and another amount, environment or signature is refused', async () => {
     const orderNo = await place(4);
     for (const IsMock of [true, 1, 'true']) expect((await push(orderNo, { IsMock })).status).toBe(200);
     expect((await push(orderNo, {}, { ActualPrice: 1 })).status).toBe(409);
     expect((await push(orderNo, { Env: 1 })).status).toBe(401);
     expect((await push('R234')).status).toBe(404);
     const plain = JSON.stringify({ Event: 'xpay_goods_deliver_notify', OutTradeNo: orderNo });
-    const query = new URLSearchParams(signed());
+    const query = new URLSearchParams(signedQuery());
     expect((await shop.stack.send('POST', `/recharge/notify/xpay?${query}`, {}, plain)).status).toBe(401);
     expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('pending');
   });
 
-  test("WeChat's console registers the address with a signed question, and gets its own text back", async () => {
-    const query = new URLSearchParams({ ...signed(), echostr: '4375120948345356249' });
+  test("WeChat's console registers the address by a signed request, and gets its own text back", async () => {
+    const query = new URLSearchParams({ ...signedQuery(), echostr: '4375120948345356249' });
     const answer = await shop.stack.send('GET', `/recharge/notify/xpay?${query}`, {});
     expect(answer).toMatchObject({ status: 200, text: '4375120948345356249' });
     query.set('nonce', 'other');
