@@ -4,7 +4,7 @@ import { startTestStack, type TestApp, type TestStack } from '../support/stack.t
 
 const DAY_MS = 86_400_000;
 
-describe('how long a session lives', () => {
+describe('the lifetime of a session', () => {
   let stack: TestStack;
   let app: TestApp;
   let sessions: ReturnType<typeof sessionsOf>;
@@ -21,7 +21,7 @@ describe('how long a session lives', () => {
     return (rows as Array<{ idle_until: Date }>)[0]?.idle_until.getTime() ?? 0;
   };
 
-  test('a call past half of the idle time extends it in both engines, an earlier one in none', async () => {
+  test('a call after half of the idle time extends it in both engines, an earlier one in neither', async () => {
     const session = await sessions.open();
     await me(session.token);
     await sessions.rest(session, 0.6);
@@ -37,11 +37,11 @@ describe('how long a session lives', () => {
     expect(await idleUntil(session.sessionId)).toBeGreaterThan(Date.now() + 6.9 * DAY_MS);
     const counters = await stack.counters();
     expect(counters).toMatchObject({ redisRequests: 1, mysqlRequests: 1 });
-    // An expiry alone: a SET could bring back what was revoked in between.
+    // Only the expiry is set. A SET could bring back a session that was revoked in between.
     expect(counters.byCommand.pexpireat).toBe(1);
   });
 
-  test('a session that rested too long has expired, in either engine', async () => {
+  test('a session that was unused for its idle time has expired in both engines', async () => {
     const session = await sessions.open();
     await me(session.token);
     await sessions.rest(session, -0.001);
@@ -52,7 +52,7 @@ describe('how long a session lives', () => {
     expect(await codeOf(session.token)).toBe('LOGIN_EXPIRED');
   });
 
-  test('use does not carry a session past its absolute end', async () => {
+  test('a session expires at its absolute end, also while it is used', async () => {
     const session = await sessions.open();
     await stack.mysql.query('UPDATE sessions SET ends_at = NOW(3) + INTERVAL 1 HOUR WHERE session_id = ?', [
       session.sessionId,
@@ -71,7 +71,7 @@ describe('how long a session lives', () => {
     expect(await codeOf(session.token)).toBe('LOGIN_EXPIRED');
   });
 
-  test('rows of sessions that ended long ago are deleted, those of others stay', async () => {
+  test('rows of sessions that ended days ago are deleted, and other rows are kept', async () => {
     const [old, young] = [await sessions.open(), await sessions.open()];
     await stack.mysql.query('UPDATE sessions SET ends_at = NOW(3) - INTERVAL 3 DAY WHERE session_id = ?', [
       old.sessionId,
@@ -80,18 +80,18 @@ describe('how long a session lives', () => {
     expect([await codeOf(old.token), await codeOf(young.token)]).toEqual(['LOGIN_EXPIRED', 'alive']);
   });
 
-  test('a flushed Redis logs nobody out', async () => {
+  test('nobody is logged out when Redis loses its data', async () => {
     const open = await Promise.all((await sessions.newUsers(5)).map((userId) => sessions.openAt(userId)));
     for (const { token } of open) await me(token);
     await sessions.flush();
     await stack.resetCounters();
     for (const { token, userId } of open) expect((await me(token)).body.userId).toBe(userId);
     const { redisRequests, mysqlRequests } = await stack.counters();
-    // Each user is asked of MySQL once; the app's schema of fields once for all.
+    // MySQL is asked once for each user, and once for the field schema of the app.
     expect({ redisRequests, mysqlRequests }).toEqual({ redisRequests: 5 * 2 + 1, mysqlRequests: 5 + 1 });
   });
 
-  test('many calls at once after a flush ask MySQL, and all are answered', async () => {
+  test('after Redis lost its data, 30 calls at once are all answered', async () => {
     const { token, userId } = await sessions.open();
     await sessions.flush();
     const answers = await Promise.all(Array.from({ length: 30 }, () => me(token)));
@@ -101,7 +101,7 @@ describe('how long a session lives', () => {
     expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
   });
 
-  test('Redis away: reads take the session from MySQL, the rest is 503, and nobody has to log in again', async () => {
+  test('Redis down: reads take the session from MySQL, writes get 503, and nobody has to log in again', async () => {
     const session = await sessions.open();
     await me(session.token);
     stack.faults.redis = () => ({ kind: 'drop-before' });
@@ -130,7 +130,7 @@ describe('how long a session lives', () => {
     expect(await codeOf(session.token)).toBe('SESSION_REVOKED');
   });
 
-  test('MySQL away: a session that Redis knows still reads, also when it is due for an extension', async () => {
+  test('MySQL down: reads work with a session that Redis has, also when it is due for an extension', async () => {
     const session = await sessions.open();
     await me(session.token);
     await sessions.rest(session, 0.4);

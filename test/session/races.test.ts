@@ -21,14 +21,14 @@ describe('sessions under parallel calls', { timeout: 300_000 }, () => {
     await Promise.all(Array.from({ length: width }, worker));
   }
 
-  test('of 1 000 logouts that race an extension, none leaves a session alive', async () => {
+  test('none of 1 000 logouts that race with an extension leaves a valid session', async () => {
     const users = await sessions.newUsers(40);
     const tokens: string[] = [];
     let passed = 0;
     await inParallel(8, 1_000, async (index) => {
       const session = await sessions.openAt(users[index % users.length] as string);
       tokens.push(session.token);
-      // Every other session is not yet in Redis: its fill races instead.
+      // Every other session is not in Redis yet. Its fill races with the logout instead.
       if (index % 2 === 0) {
         await me(session.token);
         await stack.redis.pexpire(session.key, 86_400_000 + 100_000_000);
@@ -41,20 +41,20 @@ describe('sessions under parallel calls', { timeout: 300_000 }, () => {
       if (read.status === 200) passed++;
       expect((await me(session.token)).body.code).toBe('SESSION_REVOKED');
     });
-    // Those that came before the logout did pass, so the two did race.
+    // Reads that came before the logout passed. This shows that the two did race.
     expect(passed).toBeGreaterThan(50);
     for (const token of tokens.filter((_, index) => index % 10 === 0)) {
       expect((await me(token)).body.code).toBe('SESSION_REVOKED');
     }
   });
 
-  test('1 000 interleaved calls of 50 users never see the user of another', async () => {
+  test('none of 1 000 interleaved calls of 50 users gets the data of another user', async () => {
     const users = await sessions.newUsers(50);
     const open = await Promise.all(users.map((userId) => sessions.openAt(userId)));
     const seen = new Set<string>();
     await inParallel(50, 1_000, async (index) => {
       const { token, userId } = open[(index + Math.floor(index / 50)) % open.length] as (typeof open)[number];
-      // Some of the calls fail on their way: they must leave no user behind either.
+      // Some calls are refused. The next call of the process must not see their user either.
       if (index % 10 === 0) {
         const body = { profile: { roles: ['admin'] } };
         expect((await stack.call(app, 'PUT', '/me', { session: token, body })).status).toBe(400);

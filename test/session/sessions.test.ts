@@ -13,7 +13,7 @@ describe('sessions of a user', () => {
   });
 
   const newPerson = (): string => `openid-${randomBytes(6).toString('hex')}`;
-  /** No password hash in the way. */
+  /** By WeChat, because a login by password also computes a slow hash. */
   const logIn = async (person = newPerson(), at = app): Promise<string> => {
     const answer = await stack.call(at, 'POST', '/login/wechat', { body: { code: stack.wechat.issueCode(person) } });
     expect(answer.status).toBe(200);
@@ -24,7 +24,7 @@ describe('sessions of a user', () => {
   const me = (session: string, at = app) => call('GET', '/me', session, undefined, at);
   const codeOf = async (session: string, at = app): Promise<string> => (await me(session, at)).body.code ?? 'alive';
 
-  test('a session that was logged out is dead with the next request, and stays dead', async () => {
+  test('a session that was logged out is refused from the next request on, also when Redis lost its data', async () => {
     const session = await logIn();
     expect((await me(session)).status).toBe(200);
     expect((await call('POST', '/logout', session)).status).toBe(204);
@@ -36,7 +36,7 @@ describe('sessions of a user', () => {
     expect(await codeOf(session)).toBe('LOGIN_EXPIRED');
   });
 
-  test('a dead session costs one request to Redis once that is known', async () => {
+  test('a repeated call with an ended session costs one request to Redis', async () => {
     const session = await logIn();
     await call('POST', '/logout', session);
     await me(session);
@@ -54,7 +54,7 @@ describe('sessions of a user', () => {
     expect(await codeOf(elsewhere, other)).toBe('alive');
   });
 
-  test('a device list shows ids and no token, and one device ends another', async () => {
+  test('a device list shows ids and no tokens, and one device can log out another', async () => {
     const person = newPerson();
     const [phone, tablet] = [await logIn(person), await logIn(person)];
     const { sessions } = (await call('GET', '/sessions', phone)).body;
@@ -67,7 +67,7 @@ describe('sessions of a user', () => {
     expect(await call('DELETE', `/sessions/${other.id}`, phone)).toMatchObject({ status: 404 });
   });
 
-  test('nobody ends a session of somebody else', async () => {
+  test('a user cannot end a session of another user', async () => {
     const [mine, theirs] = [await logIn(), await logIn()];
     const { sessions } = (await call('GET', '/sessions', theirs)).body;
     for (const id of [sessions[0].id, 'f'.repeat(32), 'x', '__proto__']) {
@@ -76,7 +76,7 @@ describe('sessions of a user', () => {
     expect(await codeOf(theirs)).toBe('alive');
   });
 
-  test('all other sessions end at once, the one at hand goes on', async () => {
+  test('a user can end all other sessions at once, and the current one stays valid', async () => {
     const person = newPerson();
     const [phone, ...others] = [await logIn(person), await logIn(person), await logIn(person)];
     for (const session of others) await me(session);
@@ -85,7 +85,7 @@ describe('sessions of a user', () => {
     expect(await codeOf(phone as string)).toBe('alive');
   });
 
-  test('the eleventh device pushes out the least recently used one', async () => {
+  test('a login at an eleventh device ends the least recently used session', async () => {
     const person = newPerson();
     const devices: string[] = [];
     for (let i = 0; i < 10; i++) devices.push(await logIn(person));
@@ -96,7 +96,7 @@ describe('sessions of a user', () => {
     expect((await call('GET', '/sessions', devices[10] as string)).body.sessions).toHaveLength(10);
   });
 
-  test('30 logins of a user at once leave ten sessions', async () => {
+  test('30 logins of a user at the same time leave ten sessions', async () => {
     const person = newPerson();
     await logIn(person);
     const devices = await Promise.all(Array.from({ length: 30 }, () => logIn(person)));
@@ -106,7 +106,7 @@ describe('sessions of a user', () => {
     expect((await call('GET', '/sessions', alive)).body.sessions).toHaveLength(10);
   });
 
-  test('a disabled user is out with the next request at every app, and cannot log in', async () => {
+  test('a disabled user is refused from the next request on at every app, and cannot log in', async () => {
     const person = newPerson();
     const other = await stack.createApp();
     const [here, there] = [await logIn(person), await logIn(person, other)];
@@ -122,7 +122,7 @@ describe('sessions of a user', () => {
     await expect(setUserDisabled(newUserId(), true)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('a session counts at the app it was opened at and nowhere else', async () => {
+  test('a session is valid only at the app where it was opened', async () => {
     const session = await logIn();
     const other = await stack.createApp();
     await me(session, other).catch(() => undefined);
@@ -131,7 +131,7 @@ describe('sessions of a user', () => {
     expect(await stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
   });
 
-  test('no token, half a token and a forged token ask for a login, and no engine is asked', async () => {
+  test('a missing, incomplete or forged token gets LOGIN_REQUIRED, and no engine is asked', async () => {
     const session = await logIn();
     await me(session);
     const [kind, userId = '', secret = ''] = session.split('.');
@@ -163,7 +163,7 @@ describe('sessions of a user', () => {
     expect(await stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
   });
 
-  test('a token that proves itself but was never issued is an expired login', async () => {
+  test('a token that was never issued but has a valid MAC gets LOGIN_EXPIRED', async () => {
     const { token } = mintSession(app.appId, newUserId());
     expect(await me(token)).toMatchObject({ status: 401, body: { code: 'LOGIN_EXPIRED' } });
     await stack.resetCounters();
@@ -171,7 +171,7 @@ describe('sessions of a user', () => {
     expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
   });
 
-  test('an expired login says so in the language asked for', async () => {
+  test('the text of LOGIN_EXPIRED is in the language that the client asked for', async () => {
     const { token } = mintSession(app.appId, newUserId());
     const answer = await stack.call(app, 'GET', '/me', { session: token, headers: { 'accept-language': 'zh-CN,zh' } });
     expect(answer.body).toMatchObject({ code: 'LOGIN_EXPIRED', detail: '登录已过期，请重新登录。' });
