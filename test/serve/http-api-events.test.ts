@@ -11,7 +11,7 @@ async function eventOf(port: number, lines: string[], body = ''): Promise<Handle
   return (JSON.parse(answer.body) as { event: HandlerEvent }).event;
 }
 
-test('a plain request makes an event with what it has and nothing more', async () => {
+test('a plain request gives an event without empty members', async () => {
   const { port } = await fixtureApi();
   const event = await eventOf(port, ['GET /open HTTP/1.1', 'Host: api.example.com:80', 'User-Agent: test']);
   expect(Object.keys(event).sort()).toEqual(
@@ -36,7 +36,7 @@ test('a plain request makes an event with what it has and nothing more', async (
   expect(event.requestContext).not.toHaveProperty('authorizer');
 });
 
-test('header names are lower case, duplicates are joined, hop-by-hop headers stay outside', async () => {
+test('header names are lower case, duplicates are joined, hop-by-hop headers are left out', async () => {
   const { port } = await fixtureApi();
   const lines = ['GET /open HTTP/1.1', 'HOST: a', 'X-Twice: 1', 'x-twice: 2', 'Authorization: A', 'authorization: B'];
   const { headers } = await eventOf(port, [...lines, 'X-Forwarded-For: 9.9.9.9', 'Keep-Alive: timeout=5']);
@@ -46,14 +46,14 @@ test('header names are lower case, duplicates are joined, hop-by-hop headers sta
   expect(headers).not.toHaveProperty('keep-alive');
 });
 
-test('cookies are a list of their own', async () => {
+test('cookies are in a separate list', async () => {
   const { port } = await fixtureApi();
   const event = await eventOf(port, ['GET /open HTTP/1.1', 'host: a', 'Cookie: a=1; b=2', 'cookie: a=3']);
   expect(event.cookies).toEqual(['a=1', 'b=2', 'a=3']);
   expect(event.headers).not.toHaveProperty('cookie');
 });
 
-test('the query is raw, and decoded with duplicates joined', async () => {
+test('the query is given raw, and decoded with duplicates joined', async () => {
   const { port } = await fixtureApi();
   const event = await eventOf(port, ['GET /open?x=1&x=2&name=a%20b+c&w&bad=%zz&__proto__=p HTTP/1.1', 'host: a']);
   expect(event.rawQueryString).toBe('x=1&x=2&name=a%20b+c&w&bad=%zz&__proto__=p');
@@ -85,7 +85,7 @@ test.each([
   ['application/octet-stream', true],
   ['image/svg+xml', true],
   [undefined, true],
-])('a body of type %s comes as base64: %s', async (contentType, isBase64Encoded) => {
+])('a body of type %s is base64 in the event: %s', async (contentType, isBase64Encoded) => {
   const { port } = await fixtureApi();
   const typed = contentType === undefined ? [] : [`content-type: ${contentType}`];
   const event = await eventOf(port, ['POST /open HTTP/1.1', 'host: a', ...typed, 'content-length: 4'], '{"a"');
@@ -93,14 +93,14 @@ test.each([
   expect(Buffer.from(event.body ?? '', isBase64Encoded ? 'base64' : 'utf8').toString()).toBe('{"a"');
 });
 
-test('no body is no member, whatever the type says', async () => {
+test('a request without a body gives an event without the member body', async () => {
   const { port } = await fixtureApi();
   const event = await eventOf(port, ['POST /open HTTP/1.1', 'host: a', 'content-length: 0']);
   expect(event).not.toHaveProperty('body');
   expect(event.isBase64Encoded).toBe(false);
 });
 
-test('the authorizer sees the same request, without a body', async () => {
+test('the authorizer gets the same request without its body', async () => {
   const { port } = await fixtureApi();
   const events: APIGatewayRequestAuthorizerEventV2[] = [];
   globalThis.authorizerEvents = events;
@@ -122,7 +122,7 @@ test('the authorizer sees the same request, without a body', async () => {
   expect(events[0]).not.toHaveProperty('isBase64Encoded');
 });
 
-test('every request has an id of its own, which the answer carries', async () => {
+test('every request has its own id, and the answer has it in two headers', async () => {
   const { url } = await fixtureApi();
   const answers = await Promise.all(Array.from({ length: 20 }, () => fetch(`${url}/open`)));
   const ids = answers.map(({ headers }) => headers.get('apigw-requestid'));
@@ -130,7 +130,7 @@ test('every request has an id of its own, which the answer carries', async () =>
   expect(answers.map(({ headers }) => headers.get('x-request-id'))).toEqual(ids);
 });
 
-test('behind a proxy the source address is what the option says', async () => {
+test('behind a proxy the source address comes from the option sourceIp', async () => {
   const { url } = await fixtureApi({ sourceIp: () => '203.0.113.9' });
   const answer = (await (await fetch(`${url}/open`)).json()) as { event: HandlerEvent };
   expect(answer.event.requestContext.http.sourceIp).toBe('203.0.113.9');

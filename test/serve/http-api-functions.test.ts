@@ -36,7 +36,7 @@ describe('the answer of a function', () => {
     expect(answer.headers.get('apigw-requestid')).not.toBeNull();
   });
 
-  test('sets each cookie by a header of its own and sends base64 as bytes', async () => {
+  test('has a separate header for each cookie and sends base64 as bytes', async () => {
     const { url } = await fixtureApi();
     expect((await fetch(`${url}/answers/cookies`)).headers.getSetCookie()).toEqual(['a=1; HttpOnly', 'b=2']);
     const binary = await fetch(`${url}/answers/binary`);
@@ -44,23 +44,20 @@ describe('the answer of a function', () => {
     expect([binary.headers.get('content-type'), binary.headers.get('content-length')]).toEqual(['image/png', '4']);
   });
 
-  test.each(['throws', 'stuck', 'status', 'body', 'large', 'split'])(
-    '%s is 500 without a word of why',
-    async (kind) => {
-      const { url } = await fixtureApi();
-      const answer = await fetch(`${url}/answers/${kind}`);
-      expect([answer.status, await answer.text()]).toEqual([500, '{"message":"Internal Server Error"}']);
-      expect(answer.headers.getSetCookie()).toEqual([]);
-    },
-  );
+  test.each(['throws', 'stuck', 'status', 'body', 'large', 'split'])('%s is 500 without the reason', async (kind) => {
+    const { url } = await fixtureApi();
+    const answer = await fetch(`${url}/answers/${kind}`);
+    expect([answer.status, await answer.text()]).toEqual([500, '{"message":"Internal Server Error"}']);
+    expect(answer.headers.getSetCookie()).toEqual([]);
+  });
 
-  test('that comes after the limit of the gateway is 503', async () => {
+  test('that comes after the time limit of API Gateway is 503', async () => {
     const { url } = await fixtureApi();
     const answer = await fetch(`${url}/patient/3000`);
     expect([answer.status, await answer.json()]).toEqual([503, { message: 'Service Unavailable' }]);
   });
 
-  test('names what failed in the log, and a missing bundle at the start', async () => {
+  test('that fails is logged with its reason, and a missing bundle is logged at the start', async () => {
     const lines: string[] = [];
     const { url } = await fixtureApi({ log: (line) => lines.push(line) });
     expect(lines).toEqual(['unbuilt does not load: Error: unbuilt.mjs is not built']);
@@ -84,7 +81,7 @@ test('a handler gets a Lambda context', async () => {
 });
 
 describe('a function on a thread', () => {
-  test('answers as in the process, several calls at once, with the same environment', async () => {
+  test('answers several calls at once, with the environment of the process', async () => {
     process.env.FIXTURE_VARIABLE = 'seen';
     onTestFinished(() => void delete process.env.FIXTURE_VARIABLE);
     const { url } = await fixtureApi({ workers: ['patient'] });
@@ -93,12 +90,12 @@ describe('a function on a thread', () => {
     expect(answers[0]).toMatchObject({ isMainThread: false, environment: 'seen' });
   });
 
-  test('keeps its new thread when the old one ends after a reload', async () => {
+  test('stays on its new thread when the old thread ends after a reload', async () => {
     const { url, reload } = await fixtureApi({ workers: ['patient'] });
     const old = patientAnswer(fetch(`${url}/patient/300`));
     let asked = 0;
     let counted = 0;
-    // Once the thread counts more calls than are asked here, it has the old one.
+    // When the thread counts more calls than this loop has made, it has received the slow call.
     do {
       asked += 1;
       counted = (await patientAnswer(fetch(`${url}/patient/0`))).calls;
@@ -109,7 +106,7 @@ describe('a function on a thread', () => {
     expect(await patientAnswer(fetch(`${url}/patient/100`))).toMatchObject({ calls: 2, threadId: next.threadId });
   });
 
-  test('that does not load is named at the start too', async () => {
+  test('that does not load is logged at the start too', async () => {
     const distDirectory = mkdtempSync(join(tmpdir(), 'http-api-'));
     onTestFinished(() => rmSync(distDirectory, { recursive: true }));
     writeFileSync(join(distDirectory, 'patient.mjs'), 'throw new Error("MASTER_KEY is not set");');
@@ -119,7 +116,7 @@ describe('a function on a thread', () => {
     expect((await fetch(`${url}/patient/0`)).status).toBe(500);
   });
 
-  test('that ends answers 500, and the next call starts another', async () => {
+  test('that ends its thread answers 500, and the next call starts a new thread', async () => {
     const { url } = await fixtureApi({ workers: ['patient'] });
     const first = await patientAnswer(fetch(`${url}/patient/0`));
     expect((await fetch(`${url}/patient/die`)).status).toBe(500);
@@ -130,35 +127,35 @@ describe('a function on a thread', () => {
 });
 
 describe('a new build', () => {
-  test('is seen by reload(), by itself when asked for, and starts with fresh module state', async () => {
+  test('is loaded by reload(), or automatically with an option, with new module state', async () => {
     const distDirectory = mkdtempSync(join(tmpdir(), 'http-api-'));
     onTestFinished(() => rmSync(distDirectory, { recursive: true }));
     const bundle = join(distDirectory, 'patient.mjs');
     copyFileSync(new URL('../support/fixtures/http-api/bundles/patient.mjs', import.meta.url), bundle);
-    const still = await fixtureApi({ distDirectory });
-    const watching = await fixtureApi({ distDirectory, reload: true });
+    const manual = await fixtureApi({ distDirectory });
+    const automatic = await fixtureApi({ distDirectory, reload: true });
     const callsOf = async (url: string): Promise<number> => (await patientAnswer(fetch(`${url}/patient/0`))).calls;
-    expect([await callsOf(still.url), await callsOf(watching.url)]).toEqual([1, 1]);
+    expect([await callsOf(manual.url), await callsOf(automatic.url)]).toEqual([1, 1]);
 
     rmSync(bundle);
-    expect([await callsOf(still.url), await callsOf(watching.url)]).toEqual([2, 2]);
+    expect([await callsOf(manual.url), await callsOf(automatic.url)]).toEqual([2, 2]);
     writeFileSync(bundle, 'export const handler = async () => ({ calls: "new" });');
     utimesSync(bundle, new Date(), new Date(Date.now() + 5000));
-    expect([await callsOf(still.url), await callsOf(watching.url)]).toEqual([3, 'new']);
-    await still.reload();
-    expect(await callsOf(still.url)).toBe('new');
+    expect([await callsOf(manual.url), await callsOf(automatic.url)]).toEqual([3, 'new']);
+    await manual.reload();
+    expect(await callsOf(manual.url)).toBe('new');
   });
 });
 
 describe('schedules', () => {
-  test('run at will with their own input or another', async () => {
+  test('can be run with their own input or another one', async () => {
     const { runSchedule } = await fixtureApi();
     expect(await runSchedule('sweep')).toMatchObject({ event: { milliseconds: 50 } });
     expect(await runSchedule('sweep', { milliseconds: 1 })).toMatchObject({ event: { milliseconds: 1 } });
     await expect(runSchedule('echo')).rejects.toThrow('no schedule for echo');
   });
 
-  test('never run twice at once', async () => {
+  test('never run twice at the same time', async () => {
     const { runSchedule } = await fixtureApi();
     const results = await Promise.all([runSchedule('sweep'), runSchedule('sweep')]);
     expect(results).toEqual([expect.objectContaining({ calls: expect.any(Number) }), undefined]);
@@ -175,14 +172,14 @@ describe('schedules', () => {
 });
 
 describe('the server', () => {
-  test('says which port is in use', async () => {
+  test('reports the port that is already in use', async () => {
     const { port } = await fixtureApi();
     await expect(startHttpApi({ ...fixtureFiles, port })).rejects.toThrow(
       `port ${port} is in use: pass --port with a free one`,
     );
   });
 
-  test('answers what it has before it stops, and nothing after', async () => {
+  test('finishes running calls and schedules before it stops, and accepts none after', async () => {
     const { url, runSchedule, stop } = await fixtureApi();
     const started = new Promise<void>((resolve) => {
       globalThis.patientStarted = resolve;

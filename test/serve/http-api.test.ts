@@ -8,7 +8,7 @@ async function refusal(answer: Response): Promise<[number, unknown]> {
 }
 
 describe('routes', () => {
-  test('a route or method that is not declared is 404, also with a trailing slash and for HEAD', async () => {
+  test('an undeclared route or method is 404, also with a trailing slash and for HEAD', async () => {
     const { url } = await fixtureApi();
     expect(await refusal(await fetch(`${url}/nowhere`))).toEqual([404, { message: 'Not Found' }]);
     expect(await refusal(await fetch(`${url}/open`, { method: 'DELETE' }))).toEqual([404, { message: 'Not Found' }]);
@@ -38,7 +38,7 @@ describe('routes', () => {
 });
 
 describe('the authorizer', () => {
-  test('is not asked without a token or with an empty one', async () => {
+  test('does not run without a token or with an empty one', async () => {
     const { url } = await fixtureApi();
     const events: unknown[] = [];
     globalThis.authorizerEvents = events;
@@ -54,13 +54,13 @@ describe('the authorizer', () => {
     ['slow', 500, 'Internal Server Error'],
     ['rubbish', 500, 'Internal Server Error'],
     ['text', 500, 'Internal Server Error'],
-  ])('a token it answers with %s for is %i', async (token, status, message) => {
+  ])('that gives the result "%s" makes the answer %i', async (token, status, message) => {
     const { url } = await fixtureApi();
     const answer = await fetch(`${url}/guarded`, { headers: { 'access-token': token } });
     expect(await refusal(answer)).toEqual([status, { message }]);
   });
 
-  test('is asked for every call, and its context reaches the handler', async () => {
+  test('runs for every call, and the handler gets its context', async () => {
     const { url } = await fixtureApi();
     const events: unknown[] = [];
     globalThis.authorizerEvents = events;
@@ -74,7 +74,7 @@ describe('the authorizer', () => {
     expect(events).toHaveLength(3);
   });
 
-  test('that gives no context leaves null', async () => {
+  test('that gives no context makes it null for the handler', async () => {
     const { url } = await fixtureApi();
     const answer = await fetch(`${url}/guarded`, { headers: { 'access-token': 'bare' } });
     expect(await answer.json()).toMatchObject({ event: { requestContext: { authorizer: { lambda: null } } } });
@@ -102,12 +102,12 @@ describe('limits', () => {
     }
   });
 
-  test('what is no HTTP is 400', async () => {
+  test('a request that is not HTTP is 400', async () => {
     const { port } = await fixtureApi();
     expect(await sendRaw(port, ['nonsense'])).toMatchObject({ status: 400, body: '{"message":"Bad Request"}' });
   });
 
-  test('the stage throttle refuses the call past its burst, per route, when it is switched on', async () => {
+  test('the stage throttle, where it is on, refuses calls above the burst of a route', async () => {
     const { url } = await fixtureApi({ throttle: true });
     const statuses = [];
     for (let call = 0; call < 4; call++) statuses.push((await fetch(`${url}/open`)).status);
@@ -121,7 +121,7 @@ describe('CORS', () => {
   const preflight = (url: string, origin: string): Promise<Response> =>
     fetch(url, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST' } });
 
-  test('a preflight of an allowed origin is 204 with what it may do, without a token', async () => {
+  test('a preflight of an allowed origin needs no token and gets the allowed methods and headers', async () => {
     const { url } = await fixtureApi();
     const answer = await preflight(`${url}/guarded`, 'https://second.example.com');
     expect(answer.status).toBe(204);
@@ -133,7 +133,7 @@ describe('CORS', () => {
     });
   });
 
-  test('another origin gets no permission, neither for a preflight nor for a simple request', async () => {
+  test('another origin gets no CORS header for a preflight or a simple request', async () => {
     const { url } = await fixtureApi();
     const simple = await fetch(`${url}/open`, { headers: { origin: 'https://evil.example.com' } });
     expect(simple.status).toBe(200);

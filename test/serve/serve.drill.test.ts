@@ -47,7 +47,7 @@ function spawnServe(argv: string[], environment: Record<string, string>) {
   return { child, output, exit: new Promise<number | null>((resolve) => child.on('close', resolve)) };
 }
 
-/** `npm run serve` without npm, over the engines of this file. */
+/** `npm run serve` without npm, with the engines of this file. */
 async function serve(environment: Record<string, string> = {}): Promise<Served> {
   const ports = ['--port', '0', '--admin-port', '0', '--no-schedules'];
   const started = spawnServe(ports, { ...stack.env, LOG: 'off', ...environment });
@@ -55,14 +55,14 @@ async function serve(environment: Record<string, string> = {}): Promise<Served> 
     if (started.child.exitCode !== null) throw new Error(started.output.text);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  const said = (name: string) => new RegExp(`^${name} (\\S+)$`, 'm').exec(started.output.text)?.[1] ?? '';
-  return { ...started, url: said('ready'), admin: said('admin') };
+  const printed = (name: string) => new RegExp(`^${name} (\\S+)$`, 'm').exec(started.output.text)?.[1] ?? '';
+  return { ...started, url: printed('ready'), admin: printed('admin') };
 }
 
 const read = (url: string, headers: Record<string, string> = {}) =>
   fetch(`${url}/data/notice/1`, { headers: { ...stack.sign(app, 'GET', '/data/notice/1'), ...headers } });
 
-test('it serves the functions, says when it is ready and what it answered', async () => {
+test('serve runs the functions, and reports when it is ready and which answers it gave', async () => {
   const front = await serve();
   expect((await read(front.url)).status).toBe(200);
   expect((await fetch(`${front.url}/metrics`)).status).toBe(404);
@@ -72,7 +72,7 @@ test('it serves the functions, says when it is ready and what it answered', asyn
   expect(metrics).toMatch(/miniapp_http_seconds_bucket\{le="\+Inf"\} [12]/);
 });
 
-test('a signal lets running requests end, and no secret was printed', async () => {
+test('a running request is finished after SIGTERM, and the output holds no secret', async () => {
   const front = await serve({ MAX_CONCURRENT: '4' });
   const { port } = new URL(front.url);
   const body = JSON.stringify({ account: 'nobody', password: 'wrong-password-1' });
@@ -86,7 +86,7 @@ test('a signal lets running requests end, and no secret was printed', async () =
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
     const head = ['POST /login HTTP/1.1', 'host: x', ...lines, `content-length: ${body.length}`].join('\r\n');
     socket.write(`${head}\r\n\r\n${body.slice(0, 5)}`);
-    // The rest comes only once the end has begun.
+    // The rest of the body is sent after SIGTERM.
     setTimeout(() => front.child.kill('SIGTERM'), 300);
     setTimeout(() => socket.write(body.slice(5)), 600);
   });
@@ -97,7 +97,7 @@ test('a signal lets running requests end, and no secret was printed', async () =
   }
 });
 
-test('what is too large, too slow or too much at once is refused', async () => {
+test('bodies that are too large, requests that are too slow and too many requests at once are refused', async () => {
   const front = await serve({ MAX_BODY_BYTES: '1000', MAX_CONCURRENT: '2', HEAD_SECONDS: '1', REQUEST_SECONDS: '2' });
   const { port } = new URL(front.url);
   const big = await fetch(`${front.url}/login`, { method: 'POST', body: 'x'.repeat(1_001) });
@@ -122,7 +122,7 @@ test('what is too large, too slow or too much at once is refused', async () => {
   expect((await read(front.url)).status).toBe(200);
 });
 
-test('it serves HTTPS itself where it is given a certificate', async () => {
+test('serve answers HTTPS when it has a certificate', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'miniapp-tls-'));
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -144,7 +144,7 @@ test('it serves HTTPS itself where it is given a certificate', async () => {
   rmSync(folder, { recursive: true });
 });
 
-test('--help needs nothing; a wrong start says everything that is wrong at once', async () => {
+test('--help works without any setting, and a wrong start reports all errors at once', async () => {
   const helped = spawnServe(['--help'], {});
   expect(await helped.exit).toBe(0);
   expect(helped.output.text).toContain('TRUSTED_PROXIES');
