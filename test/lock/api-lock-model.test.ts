@@ -32,7 +32,7 @@ const anyStep = fc.oneof(
   { weight: 1, arbitrary: fc.record({ pass: fc.integer({ min: 1, max: 120 }) }) },
 );
 
-test('any rules, calls, costs and times: who is refused, by which rule and for how long is what the model says', async () => {
+test('for any rules, calls, costs and times, each refusal has the rule and the wait of the model', async () => {
   let run = 0;
   await fc.assert(
     fc.asyncProperty(

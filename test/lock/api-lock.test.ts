@@ -26,14 +26,14 @@ const counters = async (): Promise<Record<string, string | null>> => {
 };
 
 describe('an API lock', () => {
-  test('lets exactly N pass of 500 calls at once over 8 processes', async () => {
+  test('lets exactly its limit pass of 500 calls at once over 8 processes', async () => {
     const all = (await inProcesses<string[]>('test/support/lock-process.ts', 8, world.env)).flat();
     expect(all).toHaveLength(500);
     expect(all.filter((verdict) => verdict === 'admitted')).toHaveLength(37);
     expect(all.filter((verdict) => verdict === 'LOCKED')).toHaveLength(463);
   }, 60_000);
 
-  test('by count: N calls pass, the next are refused until the window ends', async () => {
+  test('by count: N calls pass, and further calls are refused until the window ends', async () => {
     const rules = [rule({ limit: 3, windowSeconds: 60 })];
     expect(await verdicts(5, rules)).toEqual(['admitted', 'admitted', 'admitted', 'LOCKED', 'LOCKED']);
     await world.pass(58);
@@ -42,14 +42,14 @@ describe('an API lock', () => {
     expect(await verdicts(1, rules)).toEqual(['admitted']);
   });
 
-  test('by time: one call, then a countdown, at whose end calls are accepted again', async () => {
+  test('by time: one call passes, and further calls are refused until the time is over', async () => {
     const rules = [rule({ limit: 1, windowSeconds: 30 })];
     expect(await verdicts(2, rules)).toEqual(['admitted', 'LOCKED']);
     await world.pass(30);
     expect(await verdicts(1, rules)).toEqual(['admitted']);
   });
 
-  test('by both: past the count it stands for its own time, and further calls do not prolong it', async () => {
+  test('by both: above the limit it locks for its own time, and further calls do not extend it', async () => {
     const rules = [rule({ limit: 2, windowSeconds: 10, lockSeconds: 300 })];
     expect(await verdicts(3, rules)).toEqual(['admitted', 'admitted', 'LOCKED']);
     await world.pass(200);
@@ -58,14 +58,14 @@ describe('an API lock', () => {
     expect(await verdicts(1, rules)).toEqual(['admitted']);
   });
 
-  test('that extends starts again with each refused call', async () => {
+  test('with the option extend starts again with each refused call', async () => {
     const rules = [rule({ limit: 1, windowSeconds: 10, lockSeconds: 300, extend: true })];
     await verdicts(2, rules);
     await world.pass(200);
     expect((await verdictOf(requestOf(rules))).retryAfter).toBe(300);
   });
 
-  test('that escalates locks longer each time, and an extended call never shortens it', async () => {
+  test('that escalates locks longer each time, and a refused call never shortens it', async () => {
     const escalate = { factor: 4, maxSeconds: 1_000, memorySeconds: 5_000 };
     const rules = [rule({ limit: 1, windowSeconds: 10, lockSeconds: 100, extend: true, escalate })];
     const waits: number[] = [];
@@ -78,7 +78,7 @@ describe('an API lock', () => {
     expect(waits).toEqual([100, 400, 1_000]);
   });
 
-  test('that the operator cleared begins with its first length again', async () => {
+  test('that the operator cleared starts with its first length again', async () => {
     const target = 'data:cleared';
     const escalate = { factor: 4, maxSeconds: 1_000, memorySeconds: 5_000 };
     const rules = [rule({ limit: 1, windowSeconds: 10, lockSeconds: 100, extend: true, escalate })];
@@ -94,7 +94,7 @@ describe('an API lock', () => {
     expect(await wait()).toBe(100);
   });
 
-  test('that refuses charges no other rule, and takes no lease', async () => {
+  test('that refuses a call charges no other rule and takes no lease', async () => {
     const tight = rule({ name: 'tight', limit: 1 });
     const wide = rule({ name: 'wide', limit: 100, by: ['ip'] });
     await verdicts(1, [tight, wide]);
@@ -104,7 +104,7 @@ describe('an API lock', () => {
     expect(await world.redis.keys('*:admitted:*')).toEqual([]);
   });
 
-  test('names the rule that keeps the caller longest, with the headers of the IETF draft', async () => {
+  test('reports the rule with the longest wait, with the headers of the IETF draft', async () => {
     const rules = [
       rule({ name: 'short', limit: 1, windowSeconds: 20 }),
       rule({ name: 'long', limit: 1, windowSeconds: 90 }),
@@ -117,12 +117,12 @@ describe('an API lock', () => {
     });
   });
 
-  test('in shadow counts and refuses nobody', async () => {
+  test('in shadow mode counts calls and refuses none', async () => {
     expect(await verdicts(4, [rule({ limit: 2, shadow: true })])).toEqual(Array(4).fill('admitted'));
     expect(Object.values(await counters())).toEqual(['0;2']);
   });
 
-  test('on misses charges what had to be loaded, and a request for more than its limit charges nothing', async () => {
+  test('on misses charges each record that is loaded, and nothing for a request above its limit', async () => {
     const rules = [rule({ count: 'miss', limit: 3 })];
     const reads = (...ids: string[]) => ids.map((id) => ({ key: readKey(id) }));
     expect(await verdicts(1, rules, { reads: reads('a', 'b', 'c', 'd') })).toEqual(['LOCKED']);
@@ -134,7 +134,7 @@ describe('an API lock', () => {
     expect(Object.values(await counters())).toEqual(['0;2']);
   });
 
-  test('counts callers without an identity in a bucket of their own, neither free nor shared with others', async () => {
+  test('counts callers without an identity together, and apart from all other callers', async () => {
     const rules = [rule({ by: ['user'], limit: 1 })];
     expect(await verdicts(2, rules)).toEqual(['admitted', 'LOCKED']);
     expect(await verdicts(2, rules, { identities: { user: 'ann' } })).toEqual(['admitted', 'LOCKED']);
@@ -142,7 +142,7 @@ describe('an API lock', () => {
     expect(await verdicts(1, rules, { identities: { user: '' } })).toEqual(['LOCKED']);
   });
 
-  test('counts a tuple of identities apart from each of them', async () => {
+  test('counts each combination of identities separately', async () => {
     const rules = [rule({ by: ['user', 'ip'], limit: 1 })];
     const from = (user: string, ip: string) => verdicts(1, rules, { identities: { user, ip } });
     expect([await from('a', '1'), await from('a', '2'), await from('b', '1'), await from('a', '1')].flat()).toEqual([
@@ -153,7 +153,7 @@ describe('an API lock', () => {
     ]);
   });
 
-  test('whose counter lost its end gets one again', async () => {
+  test('sets the expiry of a counter again when it was lost', async () => {
     const rules = [rule({ limit: 1 })];
     await verdicts(1, rules);
     const [key = ''] = await world.redis.keys('*:lock:count:*');
@@ -162,7 +162,7 @@ describe('an API lock', () => {
     expect(await world.redis.pttl(key)).toBeGreaterThan(0);
   });
 
-  test('whose counter holds rubbish counts from zero again', async () => {
+  test('counts from zero again when a counter is malformed', async () => {
     const rules = [rule({ limit: 2 })];
     await verdicts(1, rules);
     const [key = ''] = await world.redis.keys('*:lock:count:*');
@@ -170,7 +170,7 @@ describe('an API lock', () => {
     expect(await verdicts(3, rules)).toEqual(['admitted', 'admitted', 'LOCKED']);
   });
 
-  test('works on when Redis has lost its scripts', async () => {
+  test('still works when Redis has lost its scripts', async () => {
     const rules = [rule({ limit: 4 })];
     for (let i = 0; i < 4; i++) {
       await world.redis.script('FLUSH');
@@ -180,7 +180,7 @@ describe('an API lock', () => {
   });
 });
 
-describe('what a success gives back', () => {
+describe('a count of failures', () => {
   const failures = rule({ name: 'failures', count: 'failure', limit: 3, lockSeconds: 600, by: ['account'] });
   const attempt = async (rules: readonly LockRule[], success: boolean, identities = {}): Promise<string> => {
     const request = requestOf(rules, { identities: { account: 'ann', ...identities } });
@@ -189,7 +189,7 @@ describe('what a success gives back', () => {
     return verdict;
   };
 
-  test('is one, so that parallel guesses do not slip through behind it', async () => {
+  test('goes down by one after a success, so that parallel guesses are still counted', async () => {
     expect(await attempt([failures], false)).toBe('admitted');
     expect(await attempt([failures], false)).toBe('admitted');
     expect(await attempt([failures], true)).toBe('admitted');
@@ -198,13 +198,13 @@ describe('what a success gives back', () => {
     expect(await attempt([failures], true)).toBe('LOCKED');
   });
 
-  test('does not reset the count of an address by the attacker’s own good logins', async () => {
+  test('of an address is not reset by correct logins of the attacker', async () => {
     const byIp = rule({ name: 'by-ip', count: 'failure', limit: 3, by: ['ip'] });
     for (const guess of [false, true, false, true, false]) await attempt([byIp], guess);
     expect(await attempt([byIp], true)).toBe('LOCKED');
   });
 
-  test('is given back once, however often it is asked for, and never below zero nor out of a lock', async () => {
+  test('goes down once for each success, and a success does not end a lock', async () => {
     const request = requestOf([failures], { identities: { account: 'ann' } });
     const admitted = (await admit(request)) as Admitted;
     await attempt([failures], false);
@@ -219,7 +219,7 @@ describe('what a success gives back', () => {
     expect(await attempt([failures], false)).toBe('LOCKED');
   });
 
-  test('lets the same caller pass again at once, though a denial was remembered', async () => {
+  test('lets the same caller pass at once after a success, also when a refusal was remembered', async () => {
     const session = randomUUID();
     const good = requestOf([failures], { identities: { account: 'ann', session } });
     const admitted = (await admit(good)) as Admitted;
@@ -248,17 +248,17 @@ describe('identities and declarations', () => {
 
   test.each<[string, LockRule[]]>([
     ['two rules of one name', [rule({}), rule({})]],
-    ['a limit of none', [rule({ limit: 0 })]],
-    ['half a call', [rule({ limit: 1.5 })]],
-    ['a window of no time', [rule({ windowSeconds: 0 })]],
+    ['a limit of zero', [rule({ limit: 0 })]],
+    ['a limit that is not a whole number', [rule({ limit: 1.5 })]],
+    ['a window of zero seconds', [rule({ windowSeconds: 0 })]],
     ['a window shorter than a second', [rule({ windowSeconds: 0.5 })]],
-    ['nobody to count', [rule({ by: [] })]],
-    ['an extension of no lock', [rule({ extend: true })]],
+    ['no identity to count by', [rule({ by: [] })]],
+    ['an extension without a lock', [rule({ extend: true })]],
     [
-      'more calls in a shorter window than in a longer',
+      'more calls in a shorter window than in a longer one',
       [rule({ name: 'a', limit: 9, windowSeconds: 5 }), rule({ name: 'b' })],
     ],
-    ['a name that belongs to operators', [rule({ name: 'operator-ip' })]],
+    ['a name that is reserved for operators', [rule({ name: 'operator-ip' })]],
   ])('a declaration with %s is refused at start-up', (_what, rules) => {
     expect(() => checkRules('data:test', rules)).toThrow('lock rules of data:test');
   });

@@ -6,12 +6,12 @@ import { encodePolicy, type LockPolicy, learnPolicy } from '../../shared/lock/po
 import type { LockRule } from '../../shared/lock/rule.ts';
 import { readKey, requestOf, rule } from '../support/admission-call.ts';
 
-/** What time decides inside the lock, by a clock that the test sets. No engine is asked. */
+/** Decisions of the lock that depend on time. The test sets the clock, and no engine is asked. */
 const NOW = Date.UTC(2026, 0, 1);
 const SECOND = 1_000;
 process.env.LOG = 'off';
 
-/** One caller of a target of its own. Milliseconds count from NOW. */
+/** One caller of a separate target. Times are milliseconds after NOW. */
 function caller(rules: readonly LockRule[], policy: Partial<LockPolicy> = {}) {
   const target = `data:${randomUUID()}`;
   learnPolicy(target, encodePolicy({ version: 1, generation: 0, rules: [], blocks: [], ...policy }));
@@ -31,7 +31,7 @@ function outcome(work: () => unknown): string {
 }
 
 describe('a refusal', () => {
-  test('is remembered for five seconds at most, and meanwhile names the time that is left', () => {
+  test('is remembered for five seconds at most, and reports the time that is left', () => {
     const { ask } = caller([rule({ limit: 1 })]);
     ask(0).refusal(1, 60 * SECOND);
     expect(outcome(() => ask(0))).toBe('LOCKED 60');
@@ -50,7 +50,7 @@ describe('a refusal', () => {
 describe('without Redis', () => {
   const without = ({ ask }: ReturnType<typeof caller>, ms: number) => outcome(() => ask(ms).applyWithoutRedis());
 
-  test('an operator’s block that this process knows stands until its end', () => {
+  test('an operator’s block that this process has loaded holds until its end', () => {
     const block = { app: 'app', user: '', ip: '', endsAt: NOW + 30 * SECOND };
     const blocked = caller([], { blocks: [block] });
     expect(without(blocked, 0)).toBe('LOCKED 30');
@@ -59,21 +59,21 @@ describe('without Redis', () => {
     expect(without(caller([], { blocks: [{ ...block, app: 'another' }] }), 0)).toBe('passes');
   });
 
-  test('a local rule counts in this process, and begins at zero when its window ends', () => {
+  test('a local rule counts in this process, and starts at zero again when its window ends', () => {
     const counted = caller([rule({ limit: 2, windowSeconds: 60, onError: 'local' })]);
     expect([0, 1, 2].map((ms) => without(counted, ms))).toEqual(['passes', 'passes', 'LOCKED 60']);
     expect(without(counted, 59_999)).toBe('LOCKED 1');
     expect(without(counted, 60_000)).toBe('passes');
   });
 
-  test('a local rule locks for its own time past the limit', () => {
+  test('a local rule locks for its own time above the limit', () => {
     const locked = caller([rule({ limit: 1, windowSeconds: 10, lockSeconds: 300, onError: 'local' })]);
     expect([0, 1].map((ms) => without(locked, ms))).toEqual(['passes', 'LOCKED 300']);
     expect(without(locked, 200 * SECOND)).toBe('LOCKED 101');
     expect(without(locked, 300 * SECOND + 1)).toBe('passes');
   });
 
-  test('an open rule lets pass, and a closed one refuses before a local one is charged', () => {
+  test('an open rule lets calls pass, and a closed rule refuses before a local one is charged', () => {
     expect(without(caller([rule({ limit: 1, onError: 'open' })]), 0)).toBe('passes');
     const closed = caller([rule({ name: 'counts', limit: 1, onError: 'local' }), rule({ onError: 'closed' })]);
     expect([0, 1, 2].map((ms) => without(closed, ms))).toEqual(Array(3).fill('UNAVAILABLE 2'));
