@@ -2,14 +2,14 @@ import { AppError } from '../shared/errors.ts';
 import { currentHealth } from '../shared/health.ts';
 import { serve } from '../shared/http/lambda.ts';
 
-/** For load balancers and monitors: no access_token, no admission. With one engine away reads are still served. */
+/** For load balancers and monitors: no access_token, no admission. With one engine down reads are still served. */
 export const handler = serve({
   route: 'GET /health',
   success: 'ok',
   async answer() {
     const engines = await currentHealth();
-    const away = Object.values(engines).filter((state) => state === 'away').length;
-    if (away === 2) throw new AppError('UNAVAILABLE', 'No engine answers.', { retryAfterSeconds: 5 });
-    return { status: away === 0 ? 'ok' : 'degraded', engines };
+    const down = Object.values(engines).filter((state) => state === 'down').length;
+    if (down === 2) throw new AppError('UNAVAILABLE', 'No engine answers.', { retryAfterSeconds: 5 });
+    return { status: down === 0 ? 'ok' : 'degraded', engines };
   },
 });

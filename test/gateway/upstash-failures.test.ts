@@ -142,7 +142,7 @@ describe('subscriptions', () => {
 
 describe('running it', () => {
   test('an empty token is refused at the start', async () => {
-    await expect(startUpstashGateway({ redis: rest.redis, token: '' })).rejects.toThrow(/empty token/);
+    await expect(startUpstashGateway({ redis: rest.redis, token: '' })).rejects.toThrow(/token is empty/);
     await expect(startUpstashGateway({ redis: rest.redis, token: 'x', readOnlyToken: '' })).rejects.toThrow();
   });
 

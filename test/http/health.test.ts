@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { startTestStack, type TestStack } from '../support/stack.ts';
 
-const away = () => ({ kind: 'status', status: 500, body: '' }) as const;
+const failing = () => ({ kind: 'status', status: 500, body: '' }) as const;
 const ask = () => stack.send('GET', '/health', {});
 
 let stack: TestStack;
@@ -25,18 +25,18 @@ test('anybody may ask, and however many do, the engines are asked once', async (
 });
 
 test.each(['redis', 'mysql'] as const)(
-  'with %s away the service is degraded, and says which engine it is',
+  'with %s down the service is degraded, and says which engine it is',
   async (engine) => {
-    stack.faults[engine] = away;
+    stack.faults[engine] = failing;
     const { status, body } = await ask();
-    const engines = { redis: 'ok', mysql: 'ok', [engine]: 'away' };
+    const engines = { redis: 'ok', mysql: 'ok', [engine]: 'down' };
     expect([status, body]).toEqual([200, { status: 'degraded', engines }]);
   },
 );
 
-test('with both engines away nothing can be served: 503, and no word of why', async () => {
-  stack.faults.redis = away;
-  stack.faults.mysql = away;
+test('with both engines down nothing can be served: 503, and no word of why', async () => {
+  stack.faults.redis = failing;
+  stack.faults.mysql = failing;
   const { status, headers, body } = await ask();
   expect([status, body.code, headers.get('retry-after')]).toEqual([503, 'UNAVAILABLE', '5']);
 });

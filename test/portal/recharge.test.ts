@@ -33,7 +33,7 @@ describe('portal recharge', () => {
     const before = await balance();
     const orderNo = await order();
     const paid = await portal(['recharge', 'pay', '--order', orderNo, '--json']);
-    expect(paid).toMatchObject({ code: 0, json: { orderNo, noticed: true, status: 'paid' } });
+    expect(paid).toMatchObject({ code: 0, json: { orderNo, notified: true, status: 'paid' } });
     await portalJson(['recharge', 'pay', '--order', orderNo]);
     const { order: shown, events, agrees } = await portalJson(['recharge', 'show', '--order', orderNo]);
     expect(await balance()).toBe(before + shown.units);
@@ -58,7 +58,7 @@ describe('portal recharge', () => {
   test('without a notice only sync finds the payment', async () => {
     const orderNo = await order();
     const paid = await portalJson(['recharge', 'pay', '--order', orderNo, '--no-notice']);
-    expect(paid).toEqual({ orderNo, noticed: false, status: 'pending' });
+    expect(paid).toEqual({ orderNo, notified: false, status: 'pending' });
     expect(await portalJson(['recharge', 'sync', '--order', orderNo])).toMatchObject({ order: { status: 'paid' } });
     expect(await portal(['recharge', 'show', '--order', orderNo])).toMatchObject({
       code: 0,

@@ -224,7 +224,7 @@ describe('the plugin server simulator', () => {
   });
 
   it('answers 503, not 401, while the business backend cannot be asked', async () => {
-    const validate = () => Promise.reject(new Error('away'));
+    const validate = () => Promise.reject(new Error('down'));
     const plugin = await keep(startPluginServer({ pluginId: 'weather', pushSecrets: [SECRET], validate }));
     expect((await serve(plugin.url, token)).status).toBe(503);
   });
