@@ -20,17 +20,17 @@ import { usersAndSessions } from './users.ts';
 
 const HELP = `npm run demo -- [options]   shows every requirement on a real server, step by step
 
-  --url URL    the server to play on; its engines are those of the running "npm run dev", or of the environment
+  --url URL    the server; its engines are those of the running "npm run dev", or of the environment
   --data DIR   the data folder of that "npm run dev" (default .data/dev)
-  --json       only one JSON line: rows, steps and what failed
+  --json       only one JSON line: rows, steps and failures
   --help
 
-It plays on the running "npm run dev"; where none runs it starts a server of its own in a temporary folder. Each step
-shows the rows it stands for, what was asked and answered, how long it took and how many requests Redis and MySQL got.
-It makes its own apps and accounts and may run any number of times. On resource "service" and on logins it lifts the
-operator's locks. The exit code is 0 when every step was as it should be.`;
+It uses the running "npm run dev". If none runs, it starts a server in a temporary folder. Each step shows its rows,
+requests and answers, the time, and how many requests Redis and MySQL got. The demo makes its own apps and accounts, and
+can run any number of times. It removes the operator's locks on resource "service" and on logins. The exit code is 0 if
+every step gave the expected result.`;
 
-/** The rows of this service that a story on one machine can show: replicas, sentinels and the web page are elsewhere. */
+/** The rows that the demo can show on one machine. Replicas, sentinels and the web page are not among them. */
 const ROWS = 'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5'.split(
   ' ',
 );
@@ -49,8 +49,8 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
   const meter = await openMeter(stage.env);
   const story = newStory({ tape, meter, print, colour });
   const portal = newPortal(tape);
-  print(`The story is played on ${stage.about}.`);
-  if (!meter) print('Its engines stand behind no gateway of ours: requests are not counted.');
+  print(`This demo uses ${stage.about}.`);
+  if (!meter) print('Its engines are not behind the gateways of this project, so requests are not counted.');
 
   const run = randomBytes(5).toString('hex');
   const app = await portal('app', 'create', '--name', `demo-${run}`);
@@ -58,7 +58,7 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
   try {
     for (const [title, chapter] of CHAPTERS) {
       story.chapter(title);
-      // What failed was told by its step; the other chapters do not depend on it.
+      // A failed step has reported the failure. The other chapters do not depend on it.
       await chapter(scene).catch((error: unknown) => failedOutside(story.told, title, error, print));
     }
   } finally {
@@ -67,7 +67,7 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
   return story.told;
 }
 
-/** A chapter's preparation failed, in no step of its own. */
+/** Reports a failure that is not in a step, such as in the preparation of a chapter. */
 function failedOutside(told: Told[], title: string, error: unknown, print: (line: string) => void): void {
   const failure = error instanceof Error ? error.message : String(error);
   if (told.some((step) => step.failure === failure)) return;
@@ -83,7 +83,7 @@ async function main(): Promise<number> {
   const startedAt = performance.now();
   let open: Stage | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // A server of its own leaves neither engines nor a folder behind.
+    // On a signal, a server that the demo started must be stopped, and its folder deleted.
     process.once(signal, () => {
       quiet = true;
       void Promise.resolve(open?.stop()).finally(() => process.exit(130));
@@ -115,7 +115,7 @@ async function main(): Promise<number> {
   }
   print(
     `\n${shown.length} of ${ROWS.length} rows shown, ${told.length - failed.length} of ${told.length} steps passed, ${seconds} s` +
-      (missing.length > 0 ? `; not as they should be: ${missing.join(', ')}` : ''),
+      (missing.length > 0 ? `; failed or missing: ${missing.join(', ')}` : ''),
   );
   return failed.length > 0 || missing.length > 0 ? 1 : 0;
 }
@@ -141,7 +141,7 @@ function say(text: string): number {
 }
 
 main().then(
-  // Engines and keep-alive connections must not hold up the prompt.
+  // Exit at once: engines and keep-alive connections would keep the process running.
   (code) => process.exit(code),
   (error: unknown) => {
     console.error(error instanceof Error ? error.message : String(error));
