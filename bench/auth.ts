@@ -10,7 +10,7 @@ import { asDeployed, type Deployed, jwtLibraries } from './auth-anchors.ts';
  * The cost of authentication: the access_token compared with jose and aws-jwt-verify, the parser under hostile input, a
  * password hash, and the import of a function. All verifications run in random order in one process.
  */
-export const suite = { name: 'auth', about: 'access_token beside JWT libraries, passwords, cold imports', run };
+export const suite = { name: 'auth', about: 'access_token compared with JWT libraries, passwords, cold imports', run };
 
 const WARM_UP = 2_000;
 const TIMED = 20_000;

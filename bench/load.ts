@@ -60,11 +60,11 @@ async function measureLoad({ seconds = 10 }: { seconds?: number } = {}) {
     });
     const attack = attacker(traffic, seconds);
     const attacked = await measure(served, {
-      name: 'the same beside an attack',
+      name: 'the same during an attack',
       seconds,
       work: read,
       rate: 60,
-      beside: attack.run,
+      during: attack.run,
     });
     return {
       seconds,
@@ -129,7 +129,7 @@ async function measure(
     work: () => Promise<CallAnswer>;
     /** Calls in a second (default: as many as 32 callers can make). */
     rate?: number;
-    beside?: (until: number) => Promise<void>;
+    during?: (until: number) => Promise<void>;
   },
 ): Promise<Phase> {
   console.error(`${phase.name} ...`);
@@ -156,7 +156,7 @@ async function measure(
     await Promise.all(running);
   };
   const callers = phase.rate ? [open(phase.rate)] : Array.from({ length: PARALLEL }, closed);
-  await Promise.all([...callers, phase.beside?.(until)]);
+  await Promise.all([...callers, phase.during?.(until)]);
   const took = (performance.now() - startedAt) / 1000;
   const after = await snapshot(served);
   const calls = latencies.length;

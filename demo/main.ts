@@ -14,7 +14,7 @@ import { recharges } from './recharges.ts';
 import type { Scene } from './scene.ts';
 import { signedCalls } from './signed-calls.ts';
 import { openStage, type Stage } from './stage.ts';
-import { newStory, type Told } from './story.ts';
+import { newStory, type StepResult } from './story.ts';
 import { newTape } from './tape.ts';
 import { usersAndSessions } from './users.ts';
 
@@ -44,7 +44,7 @@ const CHAPTERS: [title: string, play: (scene: Scene) => Promise<void>][] = [
   ['E. Locks on an interface', apiLocks],
 ];
 
-async function play(stage: Stage, print: (line: string) => void, colour: boolean): Promise<Told[]> {
+async function play(stage: Stage, print: (line: string) => void, colour: boolean): Promise<StepResult[]> {
   const tape = newTape();
   const meter = await openMeter(stage.env);
   const story = newStory({ tape, meter, print, colour });
@@ -59,20 +59,20 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
     for (const [title, chapter] of CHAPTERS) {
       story.chapter(title);
       // A failed step has reported the failure. The other chapters do not depend on it.
-      await chapter(scene).catch((error: unknown) => failedOutside(story.told, title, error, print));
+      await chapter(scene).catch((error: unknown) => failedOutside(story.results, title, error, print));
     }
   } finally {
     await portal('app', 'disable', '--app', app.appId);
   }
-  return story.told;
+  return story.results;
 }
 
 /** Reports a failure that is not in a step, such as in the preparation of a chapter. */
-function failedOutside(told: Told[], title: string, error: unknown, print: (line: string) => void): void {
+function failedOutside(results: StepResult[], title: string, error: unknown, print: (line: string) => void): void {
   const failure = error instanceof Error ? error.message : String(error);
-  if (told.some((step) => step.failure === failure)) return;
+  if (results.some((step) => step.failure === failure)) return;
   print(`\n✗ ${title}: ${failure}`);
-  told.push({ rows: [], title, passed: false, milliseconds: 0, failure });
+  results.push({ rows: [], title, passed: false, milliseconds: 0, failure });
 }
 
 async function main(): Promise<number> {
@@ -91,14 +91,14 @@ async function main(): Promise<number> {
   }
   const stage = await openStage({ dataDirectory: resolve(values.data), ...(values.url && { url: values.url }) });
   open = stage;
-  let told: Told[];
+  let results: StepResult[];
   try {
-    told = await play(stage, print, process.stdout.isTTY === true && !process.env.NO_COLOR);
+    results = await play(stage, print, process.stdout.isTTY === true && !process.env.NO_COLOR);
   } finally {
     await stage.stop();
   }
-  const shown = ROWS.filter((row) => told.some(({ rows, passed }) => passed && rows.includes(row)));
-  const failed = told.filter(({ passed }) => !passed);
+  const shown = ROWS.filter((row) => results.some(({ rows, passed }) => passed && rows.includes(row)));
+  const failed = results.filter(({ passed }) => !passed);
   const missing = ROWS.filter((row) => !shown.includes(row) || failed.some(({ rows }) => rows.includes(row)));
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(1));
   if (values.json) {
@@ -106,15 +106,15 @@ async function main(): Promise<number> {
       JSON.stringify({
         rows: shown,
         missing,
-        steps: told.length,
-        passed: told.length - failed.length,
+        steps: results.length,
+        passed: results.length - failed.length,
         failed,
         seconds,
       }),
     );
   }
   print(
-    `\n${shown.length} of ${ROWS.length} rows shown, ${told.length - failed.length} of ${told.length} steps passed, ${seconds} s` +
+    `\n${shown.length} of ${ROWS.length} rows shown, ${results.length - failed.length} of ${results.length} steps passed, ${seconds} s` +
       (missing.length > 0 ? `; failed or missing: ${missing.join(', ')}` : ''),
   );
   return failed.length > 0 || missing.length > 0 ? 1 : 0;

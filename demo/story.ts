@@ -22,7 +22,7 @@ export function answers(answer: TapedAnswer, status: number, code = ''): any {
   return answer.body;
 }
 
-export interface Told {
+export interface StepResult {
   rows: string[];
   title: string;
   passed: boolean;
@@ -42,7 +42,7 @@ export interface Story {
    * schedule may add requests, so the work is measured again after a pause, five times at most: it must be repeatable.
    */
   step<T>(rows: string, title: string, work: () => Promise<T>, price?: Price): Promise<T>;
-  told: Told[];
+  results: StepResult[];
 }
 
 const SHOWN_EXCHANGES = 6;
@@ -57,7 +57,7 @@ export function newStory(options: {
 }): Story {
   const { tape, meter, print } = options;
   const paint = (code: number, text: string) => (options.colour ? `\x1b[${code}m${text}\x1b[0m` : text);
-  const told: Told[] = [];
+  const results: StepResult[] = [];
 
   async function measured<T>(work: () => Promise<T>): Promise<{ value: T; requests?: Requests; milliseconds: number }> {
     tape.rewind();
@@ -71,7 +71,7 @@ export function newStory(options: {
   }
 
   return {
-    told,
+    results,
     chapter: (title) => print(`\n${paint(1, title)}`),
     async step(rows, title, work, price) {
       const startedAt = performance.now();
@@ -88,14 +88,14 @@ export function newStory(options: {
         print(`\n${paint(32, '✓')} ${paint(36, rows)}  ${title}`);
         for (const line of shownExchanges(tape.exchanges)) print(paint(2, line));
         print(paint(2, `    ${milliseconds.toFixed(1)} ms${requests ? ` · ${priced(requests)}` : ''}`));
-        told.push({ ...entry, passed: true, milliseconds, ...(requests && { requests }) });
+        results.push({ ...entry, passed: true, milliseconds, ...(requests && { requests }) });
         return value;
       } catch (error) {
         const failure = error instanceof Error ? error.message : String(error);
         print(`\n${paint(31, '✗')} ${paint(36, rows)}  ${title}`);
         for (const line of shownExchanges(tape.exchanges)) print(line);
         print(paint(31, `    ${failure}`));
-        told.push({ ...entry, passed: false, milliseconds: performance.now() - startedAt, failure });
+        results.push({ ...entry, passed: false, milliseconds: performance.now() - startedAt, failure });
         throw error;
       }
     },
