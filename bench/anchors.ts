@@ -1,10 +1,10 @@
 import type { BenchRedis } from './engines.ts';
 
-/** Each project behind the same three calls, one instance for each caller, its shared tier alone. */
+/** Other projects behind the same three calls: one instance for each caller, only the shared tier. */
 export interface CacheAnchor {
   name: string;
   kind: 'http' | 'tcp';
-  /** A value, or null for what does not exist. */
+  /** null: the value does not exist. */
   get(key: string, load: () => Promise<unknown>): Promise<unknown>;
   forget(key: string): Promise<unknown>;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { installAnchors } from './engines.ts';
 
-/** What the access_token is measured beside. */
+/** Libraries to compare the access_token with. */
 export async function jwtLibraries() {
   installAnchors();
   const jose = await import('jose');
@@ -15,7 +15,7 @@ export async function jwtLibraries() {
 
 export type Deployed = typeof import('./deployed-auth.ts');
 
-/** Our side as it is deployed, bundled and minified: a function does not pay for what tsx adds to source files. */
+/** Our code as it is deployed, bundled and minified, without the cost that tsx adds. */
 export async function asDeployed(): Promise<Deployed> {
   process.env.MASTER_KEY ??= randomBytes(32).toString('hex');
   const folder = mkdtempSync(join(tmpdir(), 'bench-auth-'));

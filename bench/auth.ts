@@ -7,10 +7,10 @@ import type { SignedRequest, SigningKey } from '../shared/app/access-token.ts';
 import { asDeployed, type Deployed, jwtLibraries } from './auth-anchors.ts';
 
 /**
- * What it costs to prove a call: the access_token beside jose and aws-jwt-verify, the parser under hostile input, a
- * password, and how long a function takes to come up. All verifications are drawn in random order in one process.
+ * The cost of authentication: the access_token compared with jose and aws-jwt-verify, the parser under hostile input, a
+ * password hash, and the import of a function. All verifications run in random order in one process.
  */
-export const suite = { name: 'auth', about: 'access_token beside JWT libraries, passwords, cold imports', run };
+export const suite = { name: 'auth', about: 'access_token compared with JWT libraries, passwords, cold imports', run };
 
 const WARM_UP = 2_000;
 const TIMED = 20_000;
@@ -34,8 +34,8 @@ const micros = (nanos: number): number => Math.round(nanos / 10) / 100;
 type Case = () => unknown;
 
 /**
- * Blocks of one case, drawn at random, so that whatever else the machine does falls on all alike. A block, because a
- * warm authorizer does nothing else: its code stays in the processor's caches.
+ * Runs blocks of one case in random order, so that other work of the machine affects all cases equally. Blocks, because
+ * a warm authorizer runs only its own code, which stays in the processor's caches.
  */
 async function interleaved(cases: Record<string, Case>, warmUp: number, timed: number): Promise<Timing[]> {
   const names = Object.keys(cases);
@@ -105,11 +105,11 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
   verifier.cacheJwks({ keys: [{ ...(await jose.exportJWK(rsa.publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }] });
   return interleaved(
     {
-      'nothing (the clock alone)': () => undefined,
+      'nothing (only the clock)': () => undefined,
       'access_token v1 (SHA1)': () => prove(deployed, v1, key, anyRequest),
       'access_token v2 (HMAC-SHA256, POST /recharge)': ours('/recharge', ''),
       'access_token v2 with a Chinese path and a query': ours('/recharge/订单 1', 'b=2&a=%20x'),
-      'AppID proves itself': () => isGenuineAppId(appId),
+      'check of an AppID (isGenuineAppId)': () => isGenuineAppId(appId),
       'jose HS256 (jwtVerify)': () => jose.jwtVerify(hs256, secret),
       'jose RS256 (jwtVerify)': () => jose.jwtVerify(rs256, rsa.publicKey),
       'aws-jwt-verify RS256 (verifySync, key cached)': () => verifier.verifySync(rs256),
@@ -119,7 +119,7 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
   );
 }
 
-/** Parse, sign again, compare in constant time, look at the clock. */
+/** Parses, signs again, compares in constant time, checks the time. */
 function prove(deployed: Deployed, text: string, key: SigningKey, request: SignedRequest): void {
   const { parseAccessToken, partsToSign, signatureOf, signaturesEqual, isInWindow } = deployed;
   const token = parseAccessToken(text);
@@ -136,7 +136,7 @@ const HOSTILE: Record<string, string> = {
   'one name of 1 400 letters': json(`{"${'a'.repeat(1_400)}":"x"}`),
   'one value of 1 400 letters': json(`{"nonce":"${'a'.repeat(1_400)}"`),
   '200 members': json(`{${'"nonce":"a",'.repeat(110)}`),
-  'bytes that are no UTF-8': Buffer.alloc(1_500, 0xff).toString('base64'),
+  'bytes that are not UTF-8': Buffer.alloc(1_500, 0xff).toString('base64'),
   '60 000 characters': 'A'.repeat(60_000),
 };
 
@@ -161,11 +161,11 @@ async function passwords(): Promise<object[]> {
     await timed('argon2id m=19456 t=2 p=1: hash', () => hashPassword(password)),
     await timed('right password', () => verifyPassword(password, hash)),
     await timed('wrong password', () => verifyPassword('something else', hash)),
-    await timed('account that nobody has', () => verifyPassword(password, null)),
+    await timed('account that does not exist', () => verifyPassword(password, null)),
   ];
 }
 
-/** Import alone, in a fresh process each time: what a cold start waits for before the handler runs. */
+/** Measures the import, in a new process each time: a cold start waits for it before the handler runs. */
 function coldImports(): object[] {
   const bundles = ['authorizer', 'login', 'business', 'recharge', 'plugin-token'].map((name) => `dist/${name}.mjs`);
   if (!bundles.every((file) => existsSync(file))) throw new Error('no bundles in dist/: run "npm run build" first');

@@ -10,8 +10,8 @@ import { batch } from '../shared/redis.ts';
 import type { CacheAnchor } from './anchors.ts';
 import { type BenchRedis, cpuMicroseconds, startBenchRedis } from './engines.ts';
 
-/** Requests, commands, CPU, stale survivors, loads under a stampede and under a flood, beside the projects of the field. */
-export const suite = { name: 'cache', about: 'reads through the cache beside five projects of the field', run };
+/** Compares requests, commands, CPU, stale values, and loads in a stampede and a flood with other projects. */
+export const suite = { name: 'cache', about: 'reads through the cache, compared with other projects', run };
 
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 60, nullSeconds: 30 };
 const cacheKey = keyFamily<[string]>({ area: 'cache', name: 'bench', version: 1, parts: ['id'], ttlSeconds: 600 });
@@ -72,13 +72,13 @@ async function measure(redis: BenchRedis, make: () => CacheAnchor) {
     'null hit': text(nullHit) + (loads > 0 ? ' and a load' : ''),
     invalidate: text(invalidate),
     'CPU us per hit': cpu,
-    [`stale of ${FUZZ_RUNS}`]: await staleSurvivors(make),
+    [`stale of ${FUZZ_RUNS}`]: await countStale(make),
     'loads of 1 000 parallel misses': await stampede(make),
   };
 }
 
-/** Two readers and a writer meet at a key; what is left in the cache after quiet should be the row, or nothing. */
-async function staleSurvivors(make: () => CacheAnchor): Promise<number> {
+/** Two readers and a writer use one key at once. After that the cache should hold the row, or nothing. */
+async function countStale(make: () => CacheAnchor): Promise<number> {
   const callers = [make(), make(), make()] as [CacheAnchor, CacheAnchor, CacheAnchor];
   let stale = 0;
   for (let i = 0; i < FUZZ_RUNS; i++) {
@@ -125,7 +125,7 @@ const tokenOf = () => ({
   version: 2 as const,
 });
 
-/** A whole admission with a hit, beside the barest pipeline that could do its work: as many commands, nothing decided. */
+/** CPU of a whole admission with a hit, compared with a pipeline of as many commands that decides nothing. */
 async function admissionCpu() {
   const key = cacheKey('admitted');
   const load = async () => [{ value: { id: '1', text: 'x'.repeat(900) }, version: 1 }];
@@ -156,7 +156,7 @@ async function admissionCpu() {
     ]);
     JSON.parse(String(answers[3]).replace(/^.*?;;/, ''));
   };
-  // In turns, since the machine's speed moves.
+  // They take turns, because the speed of the machine changes.
   const rounds: Array<[number, number]> = [];
   for (let round = 0; round < 7; round++) {
     rounds.push([await cpuMicroseconds(800, admitted()), await cpuMicroseconds(800, bare())]);
@@ -169,7 +169,7 @@ async function admissionCpu() {
   };
 }
 
-/** Random ids of which none exists: what reaches the database, and what stays in Redis. */
+/** Random ids that do not exist: counts the loads from the database, and the memory in Redis. */
 async function floods(redis: BenchRedis, contenders: Array<() => CacheAnchor>) {
   const rows = [await ourFlood(redis)];
   for (const make of contenders.slice(1)) {
@@ -226,16 +226,11 @@ async function ourFlood(redis: BenchRedis) {
     });
     await Promise.all(calls);
   }
-  const row = floodRow(
-    'miniapp-cloud, filter as full as it may be',
-    FLOOD_IDS,
-    loads,
-    (await redis.memoryBytes()) - before,
-  );
+  const row = floodRow('miniapp-cloud, filter at its limit', FLOOD_IDS, loads, (await redis.memoryBytes()) - before);
   return row;
 }
 
-/** As many ids as its size takes before the next one: the worst share of "perhaps". */
+/** The most ids before the filter grows: the largest share of "perhaps". */
 async function fullFilter(resource: ReturnType<typeof getResource>): Promise<void> {
   const ids = Array.from({ length: 20_900 }, (_, i) => String(i + 1));
   const source = {

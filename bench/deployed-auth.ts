@@ -1,4 +1,4 @@
-/** What the bench of access tokens bundles as a function is bundled. */
+/** The bench of access tokens bundles this file as functions are bundled. */
 export {
   isInWindow,
   parseAccessToken,

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startRedis } from '../local/engines/engines.ts';
 
-/** The other projects, as bench/package-lock.json pins them. Not needed for anything but this. */
+/** Installs the other projects in the versions of bench/package-lock.json. Only the benches need them. */
 export function installAnchors(): void {
   if (existsSync('bench/node_modules/jose')) return;
-  console.log('installing what is measured beside ours into bench/node_modules');
+  console.log('installing the packages to compare with into bench/node_modules');
   const npm = spawnSync('npm', ['ci', '--prefix', 'bench', '--no-audit', '--no-fund', '--ignore-scripts'], {
     stdio: 'inherit',
   });
@@ -17,9 +17,9 @@ export function installAnchors(): void {
 }
 
 interface Counted {
-  /** HTTP requests; of a library that speaks TCP, the commands it sent, each of which it waited for. */
+  /** HTTP requests. For a library that uses TCP: commands sent; it waits for each of them. */
   requests: number;
-  /** Commands that Redis ran, those inside scripts one by one. */
+  /** Commands that Redis ran. Commands in scripts are counted too. */
   commands: number;
 }
 
@@ -28,7 +28,7 @@ export interface BenchRedis {
   port: number;
   url: string;
   token: string;
-  /** What `work` cost. */
+  /** Counts requests and commands of `work`. */
   count(kind: 'http' | 'tcp', work: () => Promise<unknown>): Promise<Counted>;
   memoryBytes(): Promise<number>;
   flush(): Promise<void>;
@@ -64,7 +64,7 @@ export async function startBenchRedis(): Promise<BenchRedis> {
     LOG: 'off',
   });
   const redis = new Redis({ host: server.host, port: server.port });
-  /** Commands that are sent while `work` runs, the inner ones of scripts and a connection's own left out. */
+  /** Counts commands sent while `work` runs, without those in scripts and those that set up a connection. */
   async function sentWhile(work: () => Promise<unknown>): Promise<number> {
     let sent = 0;
     const monitor = await redis.monitor();
@@ -108,7 +108,7 @@ export async function startBenchRedis(): Promise<BenchRedis> {
   };
 }
 
-/** Microseconds of this process's CPU for one of `times` calls, after a warm-up. */
+/** CPU microseconds of this process for one call: the mean of `times` calls after a warm-up. */
 export async function cpuMicroseconds(times: number, work: (i: number) => Promise<unknown>): Promise<number> {
   for (let i = 0; i < times / 4; i++) await work(-1 - i);
   const before = process.cpuUsage();

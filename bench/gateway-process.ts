@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { startUpstashGateway } from '../gateway/upstash/gateway.ts';
 
-/** The Redis gateway in a process of its own, so that its CPU is not counted as a caller's. Answers each line with its counts. */
+/** The Redis gateway in its own process, so that its CPU is not the caller's. Prints its counts for each input line. */
 const [host = '', port = '', token = ''] = process.argv.slice(2);
 const gateway = await startUpstashGateway({ redis: { host, port: Number(port) }, token });
 console.log(gateway.url);

@@ -6,19 +6,19 @@ import { type SelfHosted, startSelfHosted } from './self-hosted.ts';
 import { type CallAnswer, type Customer, settleSchedules, startTraffic, type Traffic } from './traffic.ts';
 
 /**
- * The built functions under load, in the processes of a deployment of one's own: serve, gateway, Redis, MySQL. This
- * process only makes the calls; it shares the machine's cores with all of them.
+ * The built functions under load, in the processes of a self-hosted deployment: serve, gateway, Redis, MySQL. This
+ * process makes the calls, on the same machine and its cores.
  */
 interface Phase {
   name: string;
   perSecond: number;
   p50: number;
   p99: number;
-  /** Of all calls that were made for good users. */
+  /** Share of successful calls, of all calls of good users. */
   ok: number;
   redisPerCall: number;
   mysqlPerCall: number;
-  /** CPU milliseconds a call in each process. */
+  /** CPU milliseconds for each call, by process. */
   cpuMs: { load: number; serve: number; gateway: number; redis: number };
   serveMegabytes: number;
 }
@@ -60,11 +60,11 @@ async function measureLoad({ seconds = 10 }: { seconds?: number } = {}) {
     });
     const attack = attacker(traffic, seconds);
     const attacked = await measure(served, {
-      name: 'the same beside an attack',
+      name: 'the same during an attack',
       seconds,
       work: read,
       rate: 60,
-      beside: attack.run,
+      during: attack.run,
     });
     return {
       seconds,
@@ -79,7 +79,7 @@ async function measureLoad({ seconds = 10 }: { seconds?: number } = {}) {
   }
 }
 
-/** Random ids, replays of one call, guesses of a password, invented sessions: as fast as 16 callers can. */
+/** 16 callers as fast as possible: random ids, replays of a call, password guesses, invented sessions. */
 function attacker(traffic: Traffic, seconds: number) {
   const answers: Record<string, number> = {};
   const random = () => 1_000_000 + Math.floor(Math.random() * 1e12);
@@ -108,7 +108,7 @@ function attacker(traffic: Traffic, seconds: number) {
       };
       await Promise.all(shapes.flatMap(([callers, call]) => Array.from({ length: callers }, () => one(call))));
     },
-    /** Requests to MySQL for each call of the attack; those of the good reads are nearly none. */
+    /** Requests to MySQL for each call of the attack. Good reads cause almost none. */
     share: ({ mysqlPerCall, perSecond }: Phase) =>
       attack.calls === 0 ? 0 : (mysqlPerCall * perSecond * seconds) / attack.calls,
   };
@@ -127,9 +127,9 @@ async function measure(
     name: string;
     seconds: number;
     work: () => Promise<CallAnswer>;
-    /** Calls a second that are wanted; as many as 32 callers can make unless given. */
+    /** Calls in a second (default: as many as 32 callers can make). */
     rate?: number;
-    beside?: (until: number) => Promise<void>;
+    during?: (until: number) => Promise<void>;
   },
 ): Promise<Phase> {
   console.error(`${phase.name} ...`);
@@ -156,7 +156,7 @@ async function measure(
     await Promise.all(running);
   };
   const callers = phase.rate ? [open(phase.rate)] : Array.from({ length: PARALLEL }, closed);
-  await Promise.all([...callers, phase.beside?.(until)]);
+  await Promise.all([...callers, phase.during?.(until)]);
   const took = (performance.now() - startedAt) / 1000;
   const after = await snapshot(served);
   const calls = latencies.length;
@@ -195,7 +195,7 @@ async function snapshot({ gateway, front, gatewayUrls, adminUrl, engines }: Self
   };
 }
 
-/** 0 where the system has no /proc. */
+/** 0: the system has no /proc. */
 function cpuMilliseconds(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -206,7 +206,7 @@ function cpuMilliseconds(pid: number): number {
   }
 }
 
-/** The same caller, the same signing, a server that answers 300 constant bytes: what the harness itself costs. */
+/** The cost of the harness: the same calls with signatures, to a server that answers 300 constant bytes. */
 async function measureConstant(seconds: number, traffic: Traffic): Promise<Phase> {
   const body = JSON.stringify({ id: '1', title: 'constant', body: 'x'.repeat(250) });
   const server = createServer((incoming, response) => {

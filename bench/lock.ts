@@ -4,15 +4,19 @@ import { AppError } from '../shared/errors.ts';
 import type { LockRule } from '../shared/lock/rule.ts';
 import { type BenchRedis, cpuMicroseconds, startBenchRedis } from './engines.ts';
 
-/** What a lock costs and whether it keeps its word, beside the two limiters of the field, on the same Redis. */
-export const suite = { name: 'lock', about: 'the API lock beside @upstash/ratelimit and rate-limiter-flexible', run };
+/** The cost and the accuracy of a lock, compared with two other rate limiters on the same Redis. */
+export const suite = {
+  name: 'lock',
+  about: 'the API lock, compared with @upstash/ratelimit and rate-limiter-flexible',
+  run,
+};
 
-/** `remembers`: the caller is the same one, so a denial may be remembered in the process. */
+/** `remembers`: always the same caller, so the denial memory of the process may be used. */
 type Call = (who: string, remembers?: boolean) => Promise<boolean>;
 interface Contender {
   name: string;
   kind: 'http' | 'tcp';
-  /** `limit` calls a minute, then locked for five; with `both`, a second rule of 1 000 beside it. */
+  /** `limit` calls in a minute, then locked for five minutes. `both`: also a second rule of 1 000 calls. */
   make(limit: number, both: boolean): Call;
 }
 

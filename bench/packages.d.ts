@@ -1,7 +1,7 @@
 /**
- * The packages of bench/package.json, as far as the benches call them. They are installed only when a bench first needs
- * them, so that `npm ci` of the project stays small; these declarations let the type check cover the benches without
- * them. They count also where the packages are installed, so that every machine checks the same.
+ * Declares the parts of the packages of bench/package.json that the benches call. A bench installs these packages when
+ * it first needs them, so that `npm ci` of the project stays small. With these declarations the type check covers the
+ * benches without the packages, and checks the same on every machine.
  */
 declare module 'bentocache' {
   export function bentostore(): { useL2Layer(driver: unknown): unknown };

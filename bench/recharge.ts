@@ -9,8 +9,8 @@ import { newKeys } from '../local/keys-file.ts';
 import { credit, type Payment, settlePayment } from '../shared/recharge/payment.ts';
 
 /**
- * Credits a second and calls per credit: the one statement of the ledger beside a transaction that reads and writes a
- * balance, over the same gateway and engine, in one run. Every other call of a transaction is a round trip, too.
+ * Credits per second and calls per credit. Compares the ledger's single statement with a transaction that reads and
+ * writes a balance, over the same gateway and engine, in one run. Each call of a transaction is a round trip.
  */
 interface Row {
   name: string;
@@ -20,7 +20,7 @@ interface Row {
 
 export const suite = {
   name: 'recharge',
-  about: 'credits per second and calls per credit, beside a transaction',
+  about: 'credits per second and calls per credit, compared with a transaction',
   run: compareCredits,
 };
 
@@ -59,7 +59,10 @@ async function compareCredits({ credits = 2_000 }: { credits?: number } = {}) {
       };
     };
     const statement = await measure('one statement', credit);
-    const notification = await measure('a whole notification: credit, mark, balance forgotten', settlePayment);
+    const notification = await measure(
+      'a whole notification: credit, mark the order, delete the cached balance',
+      settlePayment,
+    );
     const transaction = await measure('transaction: BEGIN, SELECT FOR UPDATE, UPDATE, INSERT, COMMIT', (payment) =>
       creditInTransaction(client, payment),
     );
@@ -112,7 +115,7 @@ async function inParallel(payments: Payment[], work: (payment: Payment) => Promi
   await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
-/** As most would write it; deadlocks are tried again, as they have to be. */
+/** The usual way to write a credit. After a deadlock the transaction must be tried again. */
 async function creditInTransaction(client: Client, { orderNo }: Payment): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {

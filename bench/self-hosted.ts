@@ -12,7 +12,7 @@ import { functionEnvironment, takeEnvironment } from '../local/function-environm
 import { type Keys, newKeys } from '../local/keys-file.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
 
-/** A deployment of one's own, as docs/self-hosting.md describes it: engines, `npm run gateway`, `npm run serve`. */
+/** A self-hosted deployment as in docs/self-hosting.md: engines, `npm run gateway`, `npm run serve`. */
 export interface SelfHosted {
   url: string;
   adminUrl: string;
@@ -26,19 +26,19 @@ export interface SelfHosted {
 
 interface ManagedChild {
   pid(): number;
-  /** SIGKILL, and the same command again on the same ports. */
+  /** Kills it by SIGKILL, and starts the same command on the same ports. */
   restart(): Promise<void>;
 }
 
 const DATABASE = 'miniapp';
 const READY_WITHIN_MS = 60_000;
 
-/** Run `npm run build` before. Timeouts are those of a deployment. */
+/** Needs `npm run build` before. The timeouts are those of a deployment. */
 export function startSelfHosted(options: {
   ha: boolean;
-  /** Engines write to disk what they answered, as in production. */
+  /** true: engines write every change to disk, as in production. */
   kept: boolean;
-  /** false: nothing runs by the clock, so that what is counted is the calls' own. */
+  /** false: no schedules, so that only requests of the calls are counted. */
   schedules: boolean;
   log: (line: string) => void;
 }): Promise<SelfHosted> {
@@ -74,7 +74,7 @@ export function startSelfHosted(options: {
         wechatUrl: 'http://127.0.0.1:9',
         sandbox: true,
       }),
-      // What a deployment waits for, not what a laptop is given.
+      // The timeouts of a deployment, not the longer ones of npm run dev.
       REDIS_TIMEOUT_MS: '250',
       MYSQL_TIMEOUT_MS: '2000',
       LOG: 'off',
@@ -83,7 +83,7 @@ export function startSelfHosted(options: {
     const execute = executeOverHttp(databaseUrl);
     await migrate(execute, () => {});
     await seed(execute, { sandbox: true });
-    // The calls come from one machine for many clients: it is the proxy whose word is believed.
+    // The calls of all clients come from this machine. It is a trusted proxy, so that clients have own addresses.
     const schedules = options.schedules ? [] : ['--no-schedules'];
     const frontPorts = ['--port', `${ports.front}`, '--admin-port', `${ports.admin}`];
     const front = await manage('serve', [...frontPorts, ...schedules], {

@@ -11,9 +11,9 @@ import { newUserId } from '../shared/session/token.ts';
 import { warmCache } from '../shared/upkeep/every-minute.ts';
 import type { SelfHosted } from './self-hosted.ts';
 
-/** Calls as mini-programs make them: an app, users with sessions and addresses of their own, each call signed (v2). */
+/** Makes calls as mini-programs do: an app, users with own sessions and addresses, each call signed (v2). */
 export interface CallAnswer {
-  /** 0: no answer came. */
+  /** 0: no answer. */
   status: number;
   code: string;
   cache: string;
@@ -26,7 +26,7 @@ export interface Customer {
   userId: string;
   session: string;
   ip: string;
-  /** Units that were paid for. */
+  /** Units that the customer has paid for. */
   credited: number;
 }
 
@@ -35,19 +35,19 @@ interface CallOptions {
   customer?: Customer;
   ip?: string;
   idempotencyKey?: string;
-  /** Of an earlier call, sent again as they were. */
+  /** Headers of an earlier call, to be sent again. */
   headers?: Record<string, string>;
 }
 
 export interface Traffic {
   customers: Customer[];
   call(method: string, path: string, options?: CallOptions): Promise<CallAnswer>;
-  /** What `call` would send. */
+  /** The headers that `call` would send. */
   headersOf(method: string, path: string, options?: CallOptions): Record<string, string>;
   readNotice(id: number, customer?: Customer): Promise<CallAnswer>;
   logIn(): Promise<CallAnswer>;
   issuePluginToken(customer: Customer): Promise<CallAnswer>;
-  /** Order, payment, notification: true when all of it was confirmed. */
+  /** Order, payment, notification. true: all were confirmed. */
   recharge(customer: Customer): Promise<boolean>;
   stop(): Promise<void>;
 }
@@ -164,7 +164,7 @@ export async function startTraffic(served: SelfHosted, size: { customers: number
   };
 }
 
-/** What the schedule does within its first minutes: existence filters are built, hot records are warm. */
+/** Does the work of the schedule's first minutes: builds the existence filters, caches hot records. */
 export async function settleSchedules(): Promise<void> {
   for (let run = 0; run < 20; run += 1) {
     const { filters } = await warmCache({ stopAt: Date.now() + 10_000, settleMs: 0 });
@@ -172,7 +172,7 @@ export async function settleSchedules(): Promise<void> {
   }
 }
 
-/** As docs/signing.md has it, for paths and bodies that need no encoding. */
+/** Signs as docs/signing.md says, for paths and bodies that need no encoding. */
 function accessToken(
   { appId, privateKey }: { appId: string; privateKey: string },
   method: string,

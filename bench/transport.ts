@@ -6,19 +6,23 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { send, TransportError } from '../shared/transport.ts';
 
 /**
- * Global fetch beside our transport over node:http(s) with kept sockets: CPU a call, the first call of a process, and
- * what a call meets whose kept socket died while the process was frozen.
+ * Compares global fetch with our transport over node:http(s) with kept sockets: CPU for each call, the first call of a
+ * process, and the calls after a freeze in which all kept sockets were closed.
  */
 interface Figures {
   way: string;
   firstCallMs: number;
   cpuMicros: number;
   callsPerSecond: number;
-  /** Of 8 calls at once after all kept sockets died: how many got an answer. */
+  /** How many of 8 calls at once got an answer after all kept sockets were closed. */
   afterFreeze: string;
 }
 
-export const suite = { name: 'transport', about: 'fetch beside node:http with kept sockets', run: reportTransports };
+export const suite = {
+  name: 'transport',
+  about: 'fetch, compared with node:http with kept sockets',
+  run: reportTransports,
+};
 
 type Call = (url: string) => Promise<string>;
 
@@ -41,7 +45,7 @@ async function compareTransports(): Promise<Figures[]> {
   for (let round = 0; round < 3; round += 1) {
     for (const way of Object.keys(ways)) figures.push(inProcessOfItsOwn(way));
   }
-  // The best of three: what else runs on the machine only ever adds.
+  // The best of three rounds: other work on the machine can only add time.
   return Object.keys(ways).map((way) => {
     const mine = figures.filter((figure) => figure.way === way);
     return {
@@ -81,7 +85,7 @@ async function measureOne(way: string, url: string): Promise<Figures> {
   const seconds = (performance.now() - from) / 1000;
   const used = process.cpuUsage(cpu);
 
-  // The server ends all connections while nothing runs here: that is what a process finds after it was frozen.
+  // The server closes all connections while this process is idle, as happens while a process is frozen.
   await call(`${url}end-all`);
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
   const results = await Promise.allSettled(Array.from({ length: 8 }, () => call(url)));
@@ -133,7 +137,7 @@ async function reportTransports(): Promise<{ ways: Figures[] }> {
   const figures = await compareTransports();
   for (const { way, firstCallMs, cpuMicros, callsPerSecond, afterFreeze } of figures) {
     console.log(
-      `${way.padEnd(22)} first call ${firstCallMs.toFixed(1)} ms, ${cpuMicros.toFixed(0)} us of CPU a call, ` +
+      `${way.padEnd(22)} first call ${firstCallMs.toFixed(1)} ms, ${cpuMicros.toFixed(0)} us of CPU for each call, ` +
         `${callsPerSecond.toFixed(0)} calls/s, after a freeze ${afterFreeze}`,
     );
   }

@@ -6,15 +6,16 @@ import { scenarios } from './scenarios.ts';
 const help = `npm run chaos -- <scenario>|all [--seconds N] [--json]
 
 Starts a whole deployment on this machine (Redis master, two replicas, three sentinels, MySQL primary and replica,
-gateway, serve), lets customers read, write, pay and spend, strikes after a quarter of the time, heals after half of it,
-and then asks: were good reads served, are writes back, do the books agree, is any value stale, is anybody logged out?
+gateway, serve). Customers read, write, pay and spend. The fault begins after a quarter of the time and ends after half
+of it. Then it checks: were reads served, do writes succeed again, do the books agree, is a value stale, is a session
+lost?
 
-  --seconds N   of each scenario (default 40)
+  --seconds N   length of each scenario (default 40)
   --json        one JSON line last
 
 ${scenarios.map(({ name, about }) => `  ${name.padEnd(22)}${about}`).join('\n')}
 
-Exit code: 0 when every scenario held.`;
+Exit code: 0 if every scenario passed.`;
 
 function print({
   scenario,
@@ -27,15 +28,17 @@ function print({
   writes,
 }: ScenarioResult): void {
   const back =
-    writableAfterMs === null ? 'writes never stopped' : `writes back after ${(writableAfterMs / 1000).toFixed(1)} s`;
+    writableAfterMs === null
+      ? 'writes never failed'
+      : `writes succeeded again after ${(writableAfterMs / 1000).toFixed(1)} s`;
   console.log(
-    `${problems.length === 0 ? 'held  ' : 'BROKE '} ${scenario.padEnd(22)} ${(readShare * 100).toFixed(2)} % of ${reads} reads, ` +
+    `${problems.length === 0 ? 'passed' : 'FAILED'} ${scenario.padEnd(22)} ${(readShare * 100).toFixed(2)} % of ${reads} reads, ` +
       `${back}, ${recharges} recharges, ${writes} writes of records, ${seconds} s`,
   );
   for (const problem of problems) console.log(`         ${problem}`);
 }
 
-/** null, and a sentence, when it is not understood. */
+/** null: the options are wrong, and an error was printed. */
 function readArguments() {
   try {
     return parseArgs({
@@ -69,7 +72,7 @@ async function main(): Promise<number> {
     return 2;
   }
   const outcomes: ScenarioResult[] = [];
-  let broken = 0;
+  let failed = 0;
   for (const scenario of chosen) {
     console.log(`       ${scenario.name}: ${scenario.about}`);
     const world = await startChaosWorld();
@@ -78,14 +81,14 @@ async function main(): Promise<number> {
       outcomes.push(outcome);
       print(outcome);
     } catch (error) {
-      console.log(`BROKE  ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
-      broken += 1;
+      console.log(`FAILED ${scenario.name}: ${error instanceof Error ? error.message : String(error)}`);
+      failed += 1;
     } finally {
       await world.stop();
     }
   }
   if (values.json) console.log(JSON.stringify(outcomes));
-  return broken === 0 && outcomes.every(({ problems }) => problems.length === 0) ? 0 : 1;
+  return failed === 0 && outcomes.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
 process.exit(await main());

@@ -13,11 +13,11 @@ export interface ScenarioResult {
   seconds: number;
   reads: number;
   readShare: number;
-  /** From the blow to the first write that was confirmed after one had failed; null when none failed. */
+  /** From the fault to the first confirmed write after a failed one. null: no write failed. */
   writableAfterMs: number | null;
   recharges: number;
   writes: number;
-  /** How reads were answered. */
+  /** Number of reads for each kind of answer. */
   answers: Record<string, number>;
   problems: string[];
 }
@@ -32,7 +32,7 @@ const FIRST_RECORD = 900_001;
 const READERS = 8;
 const SPENDERS = 3;
 const notice = getResource('notice');
-/** After this nothing may hurt any more: longer than a tombstone and a breaker. */
+/** After this time the service must work again. It is longer than a tombstone and a circuit breaker last. */
 const SETTLED_WITHIN_MS = 60_000;
 
 export function startChaosWorld(): Promise<Chaos> {
@@ -42,12 +42,12 @@ export function startChaosWorld(): Promise<Chaos> {
     const traffic = await startTraffic(served, { customers: 20 });
     onStop(() => traffic.stop());
     const ha = served.engines.highAvailability;
-    if (!ha) throw new Error('it was started without replicas');
+    if (!ha) throw new Error('the deployment has no replicas');
     return { served, traffic, ha, undo: [] };
   });
 }
 
-/** What is known of one record: reads that began after `least` was confirmed may not show less. */
+/** One record. Reads that begin after version `least` was confirmed must not return an older version. */
 interface Known {
   id: number;
   tried: number;
@@ -70,18 +70,18 @@ export async function runScenario(
   await settleSchedules();
 
   const tally = { reads: 0, good: 0, recharges: 0, writes: 0, answers: {} as Record<string, number> };
-  const writing = { struckAt: 0, failedAt: 0, backAfterMs: null as number | null };
+  const writing = { faultAt: 0, failedAt: 0, backAfterMs: null as number | null };
   let running = true;
   const noteWrite = (done: boolean) => {
-    if (!writing.struckAt) return;
+    if (!writing.faultAt) return;
     if (!done) {
       writing.failedAt = performance.now();
       writing.backAfterMs = null;
     } else if (writing.failedAt && writing.backAfterMs === null) {
-      writing.backAfterMs = performance.now() - writing.struckAt;
+      writing.backAfterMs = performance.now() - writing.faultAt;
     }
   };
-  const forEver = async (pauseMs: number, work: () => Promise<void>) => {
+  const repeatedly = async (pauseMs: number, work: () => Promise<void>) => {
     while (running) {
       await work();
       await sleep(pauseMs);
@@ -90,31 +90,31 @@ export async function runScenario(
   const anyone = () => traffic.customers[Math.floor(Math.random() * traffic.customers.length)] as Customer;
 
   const reader = () =>
-    forEver(10, async () => {
+    repeatedly(10, async () => {
       const record = records[Math.floor(Math.random() * RECORDS)] as Known;
       const { least } = record;
       const { status, code, cache, body } = await traffic.readNotice(record.id, anyone());
-      if (writing.struckAt) {
+      if (writing.faultAt) {
         tally.reads += 1;
         if (status === 200) tally.good += 1;
         const name = [status, code, cache].filter(Boolean).join(' ');
         tally.answers[name] = (tally.answers[name] ?? 0) + 1;
       }
       if (code === 'LOGIN_EXPIRED' || code === 'SESSION_REVOKED') problems.push(`a session was lost: ${code}`);
-      if (status === 404) problems.push(`record ${record.id} is not there any more (${cache})`);
-      // Served while MySQL is away, and said so: the policy allows it.
+      if (status === 404) problems.push(`record ${record.id} was not found (${cache})`);
+      // A stale value is allowed while MySQL is down, if the answer says so.
       if (status === 200 && cache !== 'stale' && Number(body.title.slice(1)) < least) {
         problems.push(`record ${record.id} shows ${body.title} after v${least} was confirmed (${cache})`);
       }
     });
   const writer = () =>
-    forEver(150, async () => {
+    repeatedly(150, async () => {
       const done = await putVersion(records[Math.floor(Math.random() * RECORDS)] as Known);
       if (done) tally.writes += 1;
       noteWrite(done);
     });
   const buyer = () =>
-    forEver(200, async () => {
+    repeatedly(200, async () => {
       const done = await traffic.recharge(anyone());
       if (done) tally.recharges += 1;
       noteWrite(done);
@@ -124,21 +124,21 @@ export async function runScenario(
     ...Array.from({ length: READERS }, reader),
     ...Array.from({ length: SPENDERS }, buyer),
     writer(),
-    forEver(1_000, async () => void (await traffic.logIn())),
+    repeatedly(1_000, async () => void (await traffic.logIn())),
   ];
   const quarter = (seconds * 1_000) / 4;
   await sleep(quarter);
-  say('strikes');
-  writing.struckAt = performance.now();
-  await scenario.strike(world);
-  await sleep(Math.max(0, quarter - (performance.now() - writing.struckAt)));
-  say('heals');
-  await scenario.heal(world);
+  say('the fault begins');
+  writing.faultAt = performance.now();
+  await scenario.begin(world);
+  await sleep(Math.max(0, quarter - (performance.now() - writing.faultAt)));
+  say('the fault ends');
+  await scenario.end(world);
   await sleep(2 * quarter);
   running = false;
   await Promise.all(work);
 
-  problems.push(...(await aftermath(world, records)));
+  problems.push(...(await finalChecks(world, records)));
   const readShare = tally.reads === 0 ? 0 : tally.good / tally.reads;
   if (readShare < scenario.readsAtLeast)
     problems.push(`only ${(readShare * 100).toFixed(2)} % of the reads were served`);
@@ -166,20 +166,20 @@ export async function runScenario(
   }
 }
 
-/** Once all is healed: the books agree, every customer has what was paid for and is logged in, records are the newest. */
-async function aftermath(world: Chaos, records: Known[]): Promise<string[]> {
+/** After the fault: the books agree, customers are logged in and have what they paid for, records are not old. */
+async function finalChecks(world: Chaos, records: Known[]): Promise<string[]> {
   const { traffic } = world;
   const problems: string[] = [];
   const deadline = performance.now() + SETTLED_WITHIN_MS;
   for (;;) {
     const answer = await traffic.call('GET', '/balance', { customer: traffic.customers[0] as Customer });
     if (answer.status === 200) break;
-    if (performance.now() > deadline) return ['the service is not back within a minute'];
+    if (performance.now() > deadline) return ['the service did not work again within a minute'];
     await sleep(250);
   }
   for (const customer of traffic.customers) {
     const me = await traffic.call('GET', '/me', { customer });
-    if (me.status !== 200) problems.push(`a customer is not logged in any more: ${me.status} ${me.code}`);
+    if (me.status !== 200) problems.push(`a customer is no longer logged in: ${me.status} ${me.code}`);
     const { status, body } = await traffic.call('GET', '/balance', { customer });
     if (status !== 200 || body.balance < customer.credited) {
       problems.push(`a customer has ${body?.balance} of ${customer.credited} units`);

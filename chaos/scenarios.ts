@@ -4,24 +4,24 @@ import { createConnection } from 'mysql2/promise';
 import type { SelfHosted } from '../bench/self-hosted.ts';
 import type { HighAvailability } from '../local/engines/high-availability.ts';
 
-/** What is done to a running deployment. `heal` has ended when everything is as before. */
+/** A fault in a running deployment. After `end` everything runs as before. */
 export interface Scenario {
   name: string;
   about: string;
-  /** Share of good reads that has to be served from the first blow to the end. */
+  /** Smallest allowed share of successful reads, from the begin of the fault to the end of the scenario. */
   readsAtLeast: number;
-  strike(world: ChaosWorld): Promise<void>;
-  heal(world: ChaosWorld): Promise<void>;
+  begin(world: ChaosWorld): Promise<void>;
+  end(world: ChaosWorld): Promise<void>;
 }
 
 export interface ChaosWorld {
   served: SelfHosted;
   ha: HighAvailability;
-  /** Left by `strike` for `heal`. */
+  /** The steps of `end`, added by `begin`. */
   undo: Array<() => Promise<void>>;
 }
 
-/** How long a fault lasts where time heals it. */
+/** Length of a fault that ends without a step. */
 const FAULT_MS = 5_000;
 
 async function masterOf({ ha }: ChaosWorld) {
@@ -51,7 +51,7 @@ async function onReplica(world: ChaosWorld, statements: string[]): Promise<void>
   }
 }
 
-/** Stops the process as a partition would: connections stay open, nothing answers. */
+/** Stops the process. As in a network partition, connections stay open and nothing answers. */
 function freeze(pid: number): () => Promise<void> {
   process.kill(pid, 'SIGSTOP');
   return async () => void process.kill(pid, 'SIGCONT');
@@ -64,38 +64,38 @@ const undoAll = async ({ undo }: ChaosWorld): Promise<void> => {
 export const scenarios: Scenario[] = [
   {
     name: 'redis-master-killed',
-    about: 'kill -9 of the Redis master; it comes back as a replica',
+    about: 'kill -9 of the Redis master; it starts again as a replica',
     readsAtLeast: 0.95,
-    async strike(world) {
+    async begin(world) {
       const { member } = await masterOf(world);
       await member.kill();
       world.undo.push(() => member.start());
     },
-    heal: undoAll,
+    end: undoAll,
   },
   {
     name: 'redis-partition',
-    about: 'the Redis master hangs as behind a cut line (SIGSTOP), is replaced, and wakes up',
+    about: 'the Redis master hangs as in a partition (SIGSTOP), is replaced, and continues',
     readsAtLeast: 0.95,
-    async strike(world) {
+    async begin(world) {
       world.undo.push(freeze((await masterOf(world)).pid));
     },
-    heal: undoAll,
+    end: undoAll,
   },
   {
     name: 'sentinels-lost',
-    about: 'two of three sentinels die: nobody may promote, the master serves on; they return',
+    about: 'two of three sentinels stop: no failover is possible, the master still serves; they continue',
     readsAtLeast: 0.999,
-    async strike(world) {
+    async begin(world) {
       world.undo.push(...world.ha.sentinels.members.slice(0, 2).map(({ pid }) => freeze(pid)));
     },
-    heal: undoAll,
+    end: undoAll,
   },
   {
     name: 'redis-slow',
     about: `for ${FAULT_MS / 1000} s Redis answers nothing for 200 ms of each 300 ms`,
     readsAtLeast: 0.95,
-    async strike(world) {
+    async begin(world) {
       const { pid } = await masterOf(world);
       for (const until = performance.now() + FAULT_MS; performance.now() < until; await sleep(100)) {
         const wake = freeze(pid);
@@ -103,61 +103,61 @@ export const scenarios: Scenario[] = [
         await wake();
       }
     },
-    heal: undoAll,
+    end: undoAll,
   },
   {
     name: 'redis-full',
-    about: 'maxmemory is reached and nothing is evicted: writes of Redis are refused (OOM)',
+    about: 'maxmemory is reached and nothing is evicted: Redis refuses writes (OOM)',
     readsAtLeast: 0.95,
-    async strike(world) {
+    async begin(world) {
       await onMaster(world, (redis) => redis.config('SET', 'maxmemory', '1mb'));
       world.undo.push(() => onMaster(world, (redis) => redis.config('SET', 'maxmemory', '0')));
     },
-    heal: undoAll,
+    end: undoAll,
   },
   {
     name: 'redis-flushed',
-    about: 'FLUSHALL: everything comes back from MySQL, nobody is logged out',
+    about: 'FLUSHALL: everything is loaded from MySQL again, nobody is logged out',
     readsAtLeast: 0.999,
-    strike: (world) => onMaster(world, (redis) => redis.flushall()),
-    heal: undoAll,
+    begin: (world) => onMaster(world, (redis) => redis.flushall()),
+    end: undoAll,
   },
   {
     name: 'replica-stopped',
-    about: 'the MySQL replica stops applying: it is behind, then out, then catches up',
+    about: 'the MySQL replica stops applying: it is behind, then takes no reads, then catches up',
     readsAtLeast: 0.999,
-    async strike(world) {
+    async begin(world) {
       await onReplica(world, ['STOP SLAVE SQL_THREAD']);
       world.undo.push(() => onReplica(world, ['START SLAVE SQL_THREAD']));
     },
-    heal: undoAll,
+    end: undoAll,
   },
   {
     name: 'mysql-killed',
-    about: 'kill -9 of the MySQL primary, which restarts on its data',
-    // What was written just before the blow is in no cache, and no replica may answer for it.
+    about: 'kill -9 of the MySQL primary; it starts again on its data',
+    // Records that were written just before the fault are not cached, and a replica may not have them yet.
     readsAtLeast: 0.9,
-    async strike({ ha, undo }) {
+    async begin({ ha, undo }) {
       process.kill(ha.mysqlPid(), 'SIGKILL');
       undo.push(() => ha.restartMysql());
     },
-    heal: undoAll,
+    end: undoAll,
   },
   {
     name: 'mysql-hangs',
-    about: 'the MySQL primary hangs (SIGSTOP) and wakes up: late statements commit or do not, once',
-    // What was written just before the blow is in no cache, and no replica may answer for it.
+    about: 'the MySQL primary hangs (SIGSTOP) and continues: late statements are applied at most once',
+    // Records that were written just before the fault are not cached, and a replica may not have them yet.
     readsAtLeast: 0.9,
-    async strike({ ha, undo }) {
+    async begin({ ha, undo }) {
       undo.push(freeze(ha.mysqlPid()));
     },
-    heal: undoAll,
+    end: undoAll,
   },
   {
     name: 'gateway-killed',
-    about: 'kill -9 of both gateways, which start again',
+    about: 'kill -9 of both gateways; they start again',
     readsAtLeast: 0.5,
-    strike: ({ served }) => served.gateway.restart(),
-    heal: undoAll,
+    begin: ({ served }) => served.gateway.restart(),
+    end: undoAll,
   },
 ];

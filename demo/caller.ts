@@ -3,7 +3,7 @@ import { createClient, signV1, signV2 } from '../client/miniapp-client.ts';
 import { bodySha256 } from '../client/sign.ts';
 import type { Tape, TapedAnswer } from './tape.ts';
 
-/** What the portal gave a caller (row A2). */
+/** The AppID and key that the portal issued (row A2 (app keys)). */
 export interface App {
   appId: string;
   privateKey: string;
@@ -12,11 +12,11 @@ export interface App {
 interface CallOptions {
   query?: string;
   body?: unknown;
-  /** v2 unless given. */
+  /** Default: version 2. */
   method?: 'SHA1' | 'MD5';
   session?: string;
   idempotencyKey?: string;
-  /** Unix seconds; now unless given. */
+  /** Unix seconds (default: now). */
   timeStamp?: number;
   /** An access_token to be sent again instead of a new one. */
   token?: string;
@@ -24,7 +24,7 @@ interface CallOptions {
 }
 
 export interface DemoApp {
-  /** One signed call, sent once: the SDK would mend what the refusals are to show. */
+  /** One signed call, sent once. The SDK would repeat it, and the demo shows refusals. */
   call(app: App, verb: string, path: string, options?: CallOptions): Promise<TapedAnswer>;
   /** The access_token that `call` would send. */
   sign(app: App, verb: string, path: string, options?: CallOptions): string;
@@ -45,7 +45,7 @@ export function newCaller(url: string, tape: Tape): DemoApp {
     const identity = {
       ...app,
       timeStamp: options.timeStamp ?? Math.floor(Date.now() / 1000),
-      // Letters at both ends: ten digits there could be read as a second time.
+      // Letters at both ends: ten digits at an end could be parsed as a second time stamp.
       nonce: `n${randomBytes(16).toString('hex')}n`,
     };
     const call = { httpMethod: verb, path, query: options.query ?? '', body: bodyText(options) ?? '' };

@@ -2,7 +2,7 @@ import { channelDigest } from '../client/channel-digest.ts';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 
-/** Rows C1 to C6: a user of a channel logs in, in three steps. */
+/** Rows C1 to C6 (channel login): a user of a channel logs in, in three steps. */
 export async function channelLogin({ story, caller, app, run }: Scene): Promise<string> {
   const { step } = story;
   const body = { channel: 'demo', channelUserId: `player-${run}` };
@@ -15,13 +15,13 @@ export async function channelLogin({ story, caller, app, run }: Scene): Promise<
     caller.call(app, 'POST', '/login/channel/verify', { body: proven, ...(remark && { remark }) });
 
   const first = await step('C1', 'the channel’s login information: an account address and a first string', start);
-  await step('C3', 'another digest than that of this information fails', async () => {
+  await step('C3', 'a digest of other login information fails', async () => {
     const wrong = proof({ ...first, firstString: 'not the first string' });
     answers(await verify(wrong, 'made from another string'), 401, 'LOGIN_INFO_MISMATCH');
   });
   const verified = await step(
     'C2 C4 C5',
-    'the MD5 digest proves it: the account is created, a list and a second string come back',
+    'the MD5 digest is accepted: creates the account, returns a login list and a second string',
     async () => {
       const answer = answers(await verify(proof(first)), 200);
       must(answer.created === true && answer.account === first.accountAddress, 'a new account at that address');
@@ -39,13 +39,17 @@ export async function channelLogin({ story, caller, app, run }: Scene): Promise<
     const elsewhere = { address: '203.0.113.9', port: 1 };
     answers(await enter(verified.secondString, elsewhere, 'not on the list'), 401, 'LOGIN_INFO_MISMATCH');
   });
-  const token = await step('C6', 'the second string and an entry of the list enter; it is good once', async () => {
-    const [entry] = verified.loginList;
-    const entered = answers(await enter(verified.secondString, entry), 200);
-    answers(await enter(verified.secondString, entry, 'once more'), 401, 'LOGIN_INFO_MISMATCH');
-    return entered.token as string;
-  });
-  await step('C4', 'the same channel user finds the historic account', async () => {
+  const token = await step(
+    'C6',
+    'the second string and an entry of the list open a session; the string is valid once',
+    async () => {
+      const [entry] = verified.loginList;
+      const entered = answers(await enter(verified.secondString, entry), 200);
+      answers(await enter(verified.secondString, entry, 'once more'), 401, 'LOGIN_INFO_MISMATCH');
+      return entered.token as string;
+    },
+  );
+  await step('C4', 'the same channel user gets the existing account', async () => {
     const again = await start();
     must(again.accountAddress === first.accountAddress, 'the same address');
     must(answers(await verify(proof(again)), 200).created === false, 'no second account');

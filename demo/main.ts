@@ -14,23 +14,23 @@ import { recharges } from './recharges.ts';
 import type { Scene } from './scene.ts';
 import { signedCalls } from './signed-calls.ts';
 import { openStage, type Stage } from './stage.ts';
-import { newStory, type Told } from './story.ts';
+import { newStory, type StepResult } from './story.ts';
 import { newTape } from './tape.ts';
 import { usersAndSessions } from './users.ts';
 
 const HELP = `npm run demo -- [options]   shows every requirement on a real server, step by step
 
-  --url URL    the server to play on; its engines are those of the running "npm run dev", or of the environment
+  --url URL    the server; its engines are those of the running "npm run dev", or of the environment
   --data DIR   the data folder of that "npm run dev" (default .data/dev)
-  --json       only one JSON line: rows, steps and what failed
+  --json       only one JSON line: rows, steps and failures
   --help
 
-It plays on the running "npm run dev"; where none runs it starts a server of its own in a temporary folder. Each step
-shows the rows it stands for, what was asked and answered, how long it took and how many requests Redis and MySQL got.
-It makes its own apps and accounts and may run any number of times. On resource "service" and on logins it lifts the
-operator's locks. The exit code is 0 when every step was as it should be.`;
+It uses the running "npm run dev". If none runs, it starts a server in a temporary folder. Each step shows its rows,
+requests and answers, the time, and how many requests Redis and MySQL got. The demo makes its own apps and accounts, and
+can run any number of times. It removes the operator's locks on resource "service" and on logins. The exit code is 0 if
+every step gave the expected result.`;
 
-/** The rows of this service that a story on one machine can show: replicas, sentinels and the web page are elsewhere. */
+/** The rows that the demo can show on one machine. Replicas, sentinels and the web page are not among them. */
 const ROWS = 'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5'.split(
   ' ',
 );
@@ -44,13 +44,13 @@ const CHAPTERS: [title: string, play: (scene: Scene) => Promise<void>][] = [
   ['E. Locks on an interface', apiLocks],
 ];
 
-async function play(stage: Stage, print: (line: string) => void, colour: boolean): Promise<Told[]> {
+async function play(stage: Stage, print: (line: string) => void, colour: boolean): Promise<StepResult[]> {
   const tape = newTape();
   const meter = await openMeter(stage.env);
   const story = newStory({ tape, meter, print, colour });
   const portal = newPortal(tape);
-  print(`The story is played on ${stage.about}.`);
-  if (!meter) print('Its engines stand behind no gateway of ours: requests are not counted.');
+  print(`This demo uses ${stage.about}.`);
+  if (!meter) print('Its engines are not behind the gateways of this project, so requests are not counted.');
 
   const run = randomBytes(5).toString('hex');
   const app = await portal('app', 'create', '--name', `demo-${run}`);
@@ -58,21 +58,21 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
   try {
     for (const [title, chapter] of CHAPTERS) {
       story.chapter(title);
-      // What failed was told by its step; the other chapters do not depend on it.
-      await chapter(scene).catch((error: unknown) => failedOutside(story.told, title, error, print));
+      // A failed step has reported the failure. The other chapters do not depend on it.
+      await chapter(scene).catch((error: unknown) => failedOutside(story.results, title, error, print));
     }
   } finally {
     await portal('app', 'disable', '--app', app.appId);
   }
-  return story.told;
+  return story.results;
 }
 
-/** A chapter's preparation failed, in no step of its own. */
-function failedOutside(told: Told[], title: string, error: unknown, print: (line: string) => void): void {
+/** Reports a failure that is not in a step, such as in the preparation of a chapter. */
+function failedOutside(results: StepResult[], title: string, error: unknown, print: (line: string) => void): void {
   const failure = error instanceof Error ? error.message : String(error);
-  if (told.some((step) => step.failure === failure)) return;
+  if (results.some((step) => step.failure === failure)) return;
   print(`\n✗ ${title}: ${failure}`);
-  told.push({ rows: [], title, passed: false, milliseconds: 0, failure });
+  results.push({ rows: [], title, passed: false, milliseconds: 0, failure });
 }
 
 async function main(): Promise<number> {
@@ -83,7 +83,7 @@ async function main(): Promise<number> {
   const startedAt = performance.now();
   let open: Stage | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // A server of its own leaves neither engines nor a folder behind.
+    // On a signal, a server that the demo started must be stopped, and its folder deleted.
     process.once(signal, () => {
       quiet = true;
       void Promise.resolve(open?.stop()).finally(() => process.exit(130));
@@ -91,14 +91,14 @@ async function main(): Promise<number> {
   }
   const stage = await openStage({ dataDirectory: resolve(values.data), ...(values.url && { url: values.url }) });
   open = stage;
-  let told: Told[];
+  let results: StepResult[];
   try {
-    told = await play(stage, print, process.stdout.isTTY === true && !process.env.NO_COLOR);
+    results = await play(stage, print, process.stdout.isTTY === true && !process.env.NO_COLOR);
   } finally {
     await stage.stop();
   }
-  const shown = ROWS.filter((row) => told.some(({ rows, passed }) => passed && rows.includes(row)));
-  const failed = told.filter(({ passed }) => !passed);
+  const shown = ROWS.filter((row) => results.some(({ rows, passed }) => passed && rows.includes(row)));
+  const failed = results.filter(({ passed }) => !passed);
   const missing = ROWS.filter((row) => !shown.includes(row) || failed.some(({ rows }) => rows.includes(row)));
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(1));
   if (values.json) {
@@ -106,16 +106,16 @@ async function main(): Promise<number> {
       JSON.stringify({
         rows: shown,
         missing,
-        steps: told.length,
-        passed: told.length - failed.length,
+        steps: results.length,
+        passed: results.length - failed.length,
         failed,
         seconds,
       }),
     );
   }
   print(
-    `\n${shown.length} of ${ROWS.length} rows shown, ${told.length - failed.length} of ${told.length} steps passed, ${seconds} s` +
-      (missing.length > 0 ? `; not as they should be: ${missing.join(', ')}` : ''),
+    `\n${shown.length} of ${ROWS.length} rows shown, ${results.length - failed.length} of ${results.length} steps passed, ${seconds} s` +
+      (missing.length > 0 ? `; failed or missing: ${missing.join(', ')}` : ''),
   );
   return failed.length > 0 || missing.length > 0 ? 1 : 0;
 }
@@ -141,7 +141,7 @@ function say(text: string): number {
 }
 
 main().then(
-  // Engines and keep-alive connections must not hold up the prompt.
+  // Exit at once: engines and keep-alive connections would keep the process running.
   (code) => process.exit(code),
   (error: unknown) => {
     console.error(error instanceof Error ? error.message : String(error));

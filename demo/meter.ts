@@ -8,7 +8,7 @@ export interface Meter {
   read(): Promise<Requests>;
 }
 
-/** Counts by the gateways' own `/metrics`. undefined where the engines stand behind no gateway of ours. */
+/** Reads the counts at `/metrics` of the gateways. undefined: the engines are not behind our gateways. */
 export async function openMeter(env: Record<string, string | undefined>): Promise<Meter | undefined> {
   const redisUrl = new URL('/metrics', env.UPSTASH_REDIS_REST_URL);
   const mysql = new URL(env.DATABASE_URL ?? '');
@@ -33,6 +33,6 @@ export async function openMeter(env: Record<string, string | undefined>): Promis
 async function counterAt(url: URL, name: string): Promise<number> {
   const text = await (await fetch(url, { signal: AbortSignal.timeout(5_000) })).text();
   const value = new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1];
-  if (value === undefined) throw new Error(`${url.host} tells no ${name}`);
+  if (value === undefined) throw new Error(`${url.host} does not report ${name}`);
   return Number(value);
 }

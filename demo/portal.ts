@@ -4,7 +4,7 @@ import { brief, type Tape } from './tape.ts';
 // biome-ignore lint/suspicious/noExplicitAny: each step says what it expects of the answer
 export type Portal = (...argv: string[]) => Promise<any>;
 
-/** The operator's commands, run in this process: what they print as JSON. Throws what they refuse. */
+/** Runs the operator's commands in this process. Returns their JSON. Throws Error if a command is refused. */
 export function newPortal(tape: Tape): Portal {
   return async (...argv) => {
     const asked = `portal ${argv.map(quoted).join(' ')}`;

@@ -7,13 +7,13 @@ import { answers, must } from './story.ts';
 
 const absentId = (): string => String(randomInt(2 ** 40, 2 ** 47));
 
-/** Rows A6, A7 and A9 to A11: fast reads under attack. */
+/** Rows A6, A7 and A9 to A11 (cache): reads stay fast under attack. */
 export async function cachedReads({ story, caller, portal, tape, app }: Scene): Promise<void> {
   const { step } = story;
 
   await step(
     'A6',
-    'keys follow naming rules; one that breaks them is refused at the entry',
+    'keys follow naming rules; a key that breaks them is refused before any engine is called',
     async () => {
       tape.note('the key of notice 1', resourceKey(getResource('notice'), '1'));
       for (const id of ['0', '1;DROP', '*', 'abc', '99999999999999999']) {
@@ -30,7 +30,7 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
   };
   await step(
     'A9',
-    'writes go to MySQL, reads to Redis: a first read fills the cache, the next one is served by it',
+    'writes go to MySQL, reads to Redis: the first read fills the cache, the next one is a hit',
     async () => {
       await put('First');
       const first = answers(await caller.call(app, 'GET', `/data/notice/${id}`), 200);
@@ -50,12 +50,12 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
     },
     { redis: 1, mysql: 0 },
   );
-  await step('A9', 'after a write nobody reads the old value', async () => {
+  await step('A9', 'after a write the next read returns the new value', async () => {
     await put('Second');
     must(answers(await caller.call(app, 'GET', `/data/notice/${id}`), 200).title === 'Second', 'the new value');
   });
 
-  await step('A10', 'what is often read is measured, not guessed', async () => {
+  await step('A10', 'hot records are found by measurement', async () => {
     const read = () => caller.call(app, 'GET', `/data/notice/${id}`);
     const isHot = async (): Promise<boolean> =>
       JSON.stringify(await portal('hot', '--limit', '1000')).includes(`notice:${id}"`);
@@ -65,27 +65,23 @@ export async function cachedReads({ story, caller, portal, tape, app }: Scene): 
     while (!(await isHot()) && ++rounds < 20);
     must(rounds < 20, 'the record is in the table of hot keys');
   });
-  await step(
-    'A10',
-    'and written to the cache ahead of time, by a schedule: its next reader finds it there',
-    async () => {
-      const { handler } = await import('../functions/cache-warm.ts');
-      await portal('data', 'invalidate', 'notice', id);
-      const context = { awsRequestId: randomUUID(), getRemainingTimeInMillis: () => 50_000 } as Context;
-      tape.note('the schedule cache-warm', JSON.stringify(await handler({ kind: 'cache-warm' }, context)));
-      const first = await caller.call(app, 'GET', `/data/notice/${id}`);
-      answers(first, 200);
-      must(first.headers.get('x-cache') === 'hit', 'the first read is a hit');
-    },
-  );
+  await step('A10', 'a schedule writes hot records to the cache in advance: the next read is a hit', async () => {
+    const { handler } = await import('../functions/cache-warm.ts');
+    await portal('data', 'invalidate', 'notice', id);
+    const context = { awsRequestId: randomUUID(), getRemainingTimeInMillis: () => 50_000 } as Context;
+    tape.note('the schedule cache-warm', JSON.stringify(await handler({ kind: 'cache-warm' }, context)));
+    const first = await caller.call(app, 'GET', `/data/notice/${id}`);
+    answers(first, 200);
+    must(first.headers.get('x-cache') === 'hit', 'the first read is a hit');
+  });
 
-  await step('A9', 'what is deleted is gone at once', async () => {
+  await step('A9', 'a deleted record is gone at once', async () => {
     await portal('data', 'delete', 'notice', id);
     answers(await caller.call(app, 'GET', `/data/notice/${id}`), 404, 'NOT_FOUND');
   });
   await step(
     'A7',
-    'what MySQL does not have is cached as such: asked again it costs one request to Redis',
+    'the cache remembers that a record does not exist: the next read costs one request to Redis',
     async () => {
       const absent = await caller.call(app, 'GET', `/data/notice/${id}`);
       answers(absent, 404, 'NOT_FOUND');
@@ -116,10 +112,10 @@ async function floods({ step, caller, app }: Pick<Scene, 'caller' | 'app'> & { s
     const all = await Promise.all(ids.map((id) => caller.call(app, 'GET', `/data/service/${id}`)));
     for (const answer of all) answers(answer, 404, 'NOT_FOUND');
   };
-  await step('A11', '100 random ids: each is looked for at most once', flood, { mysql: { most: 100 } });
+  await step('A11', '100 random ids: each is loaded at most once', flood, { mysql: { most: 100 } });
   await step('A11 A7', 'the same 100 again: MySQL is not asked', flood, { redis: 100, mysql: 0 });
 
-  // The late ones of a busy machine ask MySQL rather than wait for ever.
+  // On a busy machine some readers load the record themselves, because they wait only a short time.
   await step(
     'A11',
     '100 readers of one absent id at once: one load, the others wait for it',

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { Scene } from './scene.ts';
 import { answers, must } from './story.ts';
 
-/** Row C7: parameters, order, payment, notification, ledger. `session` is the one that the channel login opened. */
+/** Row C7 (recharge): parameters, order, payment, notification, ledger. `session` is that of the channel login. */
 export async function recharges({ story, caller, portal, app, env, run }: Scene, session: string): Promise<void> {
   const { step } = story;
   const me = { session };
@@ -18,7 +18,7 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
     return caller.plain('POST', '/recharge/notify/sandbox', headers, body, options.remark);
   };
 
-  const product = await step('C7', 'only after login: what can be bought, and by which provider', async () => {
+  const product = await step('C7', 'after the login: products and payment providers', async () => {
     answers(await caller.call(app, 'GET', '/recharge/params', { remark: 'not logged in' }), 401, 'LOGIN_REQUIRED');
     const { products, providers } = answers(await caller.call(app, 'GET', '/recharge/params', me), 200);
     must(products.length > 0 && providers.includes('sandbox'), 'there are products and the sandbox');
@@ -30,7 +30,7 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
     const options = { ...me, body, idempotencyKey: key, ...(remark && { remark }) };
     return answers(await caller.call(app, 'POST', '/recharge', options), 201);
   };
-  const orderNo = await step('C7', 'an order; the same key and body again is the same order', async () => {
+  const orderNo = await step('C7', 'a new order; the same key and body return the same order', async () => {
     const key = idempotencyKey();
     const made = await order(undefined, key);
     must((await order('same idempotency-key', key)).orderNo === made.orderNo, 'one order');
@@ -39,7 +39,7 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
 
   const { amountFen, units } = product;
   const notification = { orderNo, amountFen, currency: 'CNY', transactionId: `demo-${run}-1`, status: 'SUCCESS' };
-  await step('C7', 'a notification that the provider did not sign, or of another amount, credits nothing', async () => {
+  await step('C7', 'a notification with a wrong signature or another amount credits nothing', async () => {
     answers(
       await notify(notification, { key: 'guessed', remark: 'signed by somebody else' }),
       401,
@@ -52,11 +52,11 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
     );
     must((await balance()) === 0, 'the balance is 0');
   });
-  await step('C7', 'the provider’s notification credits the order, and a duplicate of it nothing', async () => {
-    must((await notify(notification)).status < 300, 'the notification is taken');
+  await step('C7', 'the provider’s notification credits the order; a duplicate credits nothing', async () => {
+    must((await notify(notification)).status < 300, 'the notification is accepted');
     must(
       (await notify(notification, { remark: 'the same notification again' })).status < 300,
-      'the duplicate is taken',
+      'the duplicate is accepted',
     );
     must((await balance()) === units, `the balance is ${units}`);
     const { entries } = answers(await caller.call(app, 'GET', '/balance/entries', me), 200);
@@ -65,7 +65,7 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
     must(paid.status === 'paid', 'the order is paid');
   });
 
-  await step('C7', 'paid, but the notification never came: sync asks the provider and credits', async () => {
+  await step('C7', 'a payment without a notification: sync asks the provider and credits the order', async () => {
     const { orderNo: lost } = await order();
     await portal('recharge', 'pay', '--order', lost, '--no-notice');
     const synced = answers(await caller.call(app, 'POST', `/recharge/${lost}/sync`, me), 200);
@@ -76,7 +76,7 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
     const options = { ...me, body: { amount, reason: 'demo' }, idempotencyKey: idempotencyKey() };
     return caller.call(app, 'POST', '/balance/spend', { ...options, ...(remark && { remark }) });
   };
-  await step('C7', 'units are spent, never more than there are', async () => {
+  await step('C7', 'users spend units, but never more than they have', async () => {
     must(answers(await spend(units), 201).balance === units, 'half is left');
     answers(await spend(units + 1, 'one unit too many'), 409, 'INSUFFICIENT_BALANCE');
     must((await balance()) === units, 'the refused call took nothing');

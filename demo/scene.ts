@@ -3,16 +3,16 @@ import type { Portal } from './portal.ts';
 import type { Story } from './story.ts';
 import type { Tape } from './tape.ts';
 
-/** What every chapter is given. */
+/** The input of every chapter. */
 export interface Scene {
   story: Story;
   caller: DemoApp;
   portal: Portal;
   tape: Tape;
-  /** What the functions see. */
+  /** The environment of the functions. */
   env: Record<string, string>;
-  /** A part of names, new with every run, so that the demo plays any number of times on one server. */
+  /** A part of names that is new with every run, so that the demo can run again on the same server. */
   run: string;
-  /** The mini-program of this story: an app with all scopes but `plugin:validate`. */
+  /** The mini-program of the demo: an app with all scopes but `plugin:validate`. */
   app: App;
 }

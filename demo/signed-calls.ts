@@ -5,7 +5,7 @@ import { answers, must } from './story.ts';
 
 const READ = ['GET', '/data/notice/1'] as const;
 
-/** Rows A1 to A5: who calls, by which key, and what is refused. */
+/** Rows A1 to A5 (signed calls): apps, keys, signatures, and refusals. */
 export async function signedCalls({ story, caller, portal, app, run }: Scene): Promise<void> {
   const { step } = story;
   const nobody: App = { appId: randomUUID(), privateKey: 'x'.repeat(43) };
@@ -14,7 +14,7 @@ export async function signedCalls({ story, caller, portal, app, run }: Scene): P
     const made = await portal('app', 'create', '--name', `demo-reader-${run}`, '--scopes', 'data:read');
     must(/^[0-9a-f-]{36}$/.test(made.appId) && made.privateKey.length >= 32, 'an AppID in UUID form and a privateKey');
     const shown = await portal('app', 'show', '--app', made.appId);
-    must(!JSON.stringify(shown).includes(made.privateKey), 'the privateKey is not told again');
+    must(!JSON.stringify(shown).includes(made.privateKey), 'the privateKey is not shown again');
     await portal('app', 'disable', '--app', made.appId);
   });
 
@@ -32,14 +32,14 @@ export async function signedCalls({ story, caller, portal, app, run }: Scene): P
     { redis: 1, mysql: 0 },
   );
 
-  await step('A4', 'the scheme of the documents is taken too: sorted, joined, SHA1, hex', async () => {
+  await step('A4', 'version 1 of the signature is accepted too: sorted, joined, SHA1, hex', async () => {
     answers(await caller.call(app, ...READ, { method: 'SHA1', remark: 'v1, SHA1' }), 200);
     answers(await caller.call(app, ...READ, { method: 'MD5', remark: 'MD5, not allowed to this app' }), 403);
   });
 
   await step(
     'A5',
-    'a wrong signature, an old timeStamp and an invented AppID are refused, no engine asked',
+    'a wrong signature, an old timeStamp and an invented AppID are refused without a request to an engine',
     async () => {
       answers(await caller.call({ ...app, privateKey: 'wrong' }, ...READ, { remark: 'wrong privateKey' }), 403);
       const old = Math.floor(Date.now() / 1000) - 301;
@@ -52,7 +52,7 @@ export async function signedCalls({ story, caller, portal, app, run }: Scene): P
 
   await step(
     'A5',
-    'an access_token is good once',
+    'an access_token is valid once',
     async () => {
       const token = caller.sign(app, ...READ);
       answers(await caller.call(app, ...READ, { token }), 200);
@@ -61,7 +61,7 @@ export async function signedCalls({ story, caller, portal, app, run }: Scene): P
     { redis: 2, mysql: 0 },
   );
 
-  await step('A1', 'the token proves permission too: outside its scopes an app is refused', async () => {
+  await step('A1', 'the token also proves permission: a call outside the scopes of the app is refused', async () => {
     const reader = await portal('app', 'create', '--name', `demo-scopes-${run}`, '--scopes', 'data:read');
     answers(await caller.call(reader, ...READ), 200);
     const body = { account: 'demo', password: 'demo-password-1' };
@@ -72,7 +72,7 @@ export async function signedCalls({ story, caller, portal, app, run }: Scene): P
 
   await step(
     'A1',
-    'what moves money or credentials takes no v1 signature',
+    'calls that change money or credentials refuse signatures of version 1',
     async () => {
       const body = { account: `demo-${run}`, password: 'no-matter-what' };
       answers(

@@ -9,12 +9,12 @@ import { build } from '../local/rebuild.ts';
 import { startStack } from '../local/stack.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
 
-/** The server the story is played on. */
+/** The server that the demo calls. */
 export interface Stage {
   url: string;
-  /** What the functions see: portal and meter find the engines by it. */
+  /** The environment of the functions. Portal and meter find the engines by it. */
   env: Record<string, string>;
-  /** A sentence for the reader. */
+  /** Names the server, to be printed. */
   about: string;
   stop(): Promise<void>;
 }
@@ -22,8 +22,8 @@ export interface Stage {
 const NEEDED = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN', 'DATABASE_URL', 'MASTER_KEY', 'SERVER_KEY'];
 
 /**
- * The running `npm run dev` of the data folder, else the server at `url` whose engines this process's environment
- * names, else one that is started here and leaves nothing behind. Throws UsageError where the story must not be played.
+ * Finds the server: the running `npm run dev` of the data folder; or the server at `url`, with its engines in this
+ * process's environment; or a new server that is deleted afterwards. Throws UsageError if the demo must not run there.
  */
 export async function openStage(options: { url?: string; dataDirectory: string }): Promise<Stage> {
   const { url, dataDirectory } = options;
@@ -45,7 +45,7 @@ export async function openStage(options: { url?: string; dataDirectory: string }
 
 function ready(stage: Stage): Stage {
   if (!stage.env.SANDBOX_KEY) {
-    throw new UsageError('The demo makes accounts and moves money: it plays only where SANDBOX_KEY is set.');
+    throw new UsageError('The demo makes accounts and changes balances, so it runs only where SANDBOX_KEY is set.');
   }
   takeEnvironment(stage.env);
   return stage;
@@ -54,7 +54,7 @@ function ready(stage: Stage): Stage {
 function startStage(): Promise<Stage> {
   return startTogether(async (onStop) => {
     const dataDirectory = mkdtempSync(join(tmpdir(), 'miniapp-demo-'));
-    // For a process that is told to end before the server has started.
+    // For a signal before the server has started.
     process.once('exit', () => rmSync(dataDirectory, { recursive: true, force: true }));
     onStop(() => rm(dataDirectory, { recursive: true, force: true }));
     const distDirectory = join(dataDirectory, 'dist');
@@ -67,7 +67,7 @@ function startStage(): Promise<Stage> {
       beforeServing: () => build(distDirectory),
     });
     onStop(() => stack.stop());
-    const about = `a server of its own at ${stack.url}, in a temporary folder ("npm run dev" was not running)`;
+    const about = `a new server at ${stack.url}, in a temporary folder ("npm run dev" was not running)`;
     return { url: stack.url, env: stack.env, about };
   });
 }

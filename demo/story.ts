@@ -2,27 +2,27 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Meter, Requests } from './meter.ts';
 import type { Exchange, Tape, TapedAnswer } from './tape.ts';
 
-/** A step is not as it should be; the message says how. */
-class NotAsItShouldBe extends Error {
-  override readonly name = 'NotAsItShouldBe';
+/** A step did not give the expected result. */
+class UnexpectedResult extends Error {
+  override readonly name = 'UnexpectedResult';
 }
 
-/** Throws NotAsItShouldBe with what was to hold. */
+/** Throws UnexpectedResult if the condition is false. `what` describes the expected result. */
 export function must(holds: boolean, what: string): asserts holds {
-  if (!holds) throw new NotAsItShouldBe(`it should be so: ${what}`);
+  if (!holds) throw new UnexpectedResult(`expected: ${what}`);
 }
 
-/** The body, once status and code are the expected ones; '' expects no code. */
+/** Returns the body if status and code are the expected ones. Code '': no code is expected. */
 // biome-ignore lint/suspicious/noExplicitAny: each step says what it expects of the body
 export function answers(answer: TapedAnswer, status: number, code = ''): any {
   const found = (answer.body as { code?: string } | undefined)?.code ?? '';
   if (answer.status !== status || found !== code) {
-    throw new NotAsItShouldBe(`expected ${status} ${code}, got ${answer.status} ${found}`);
+    throw new UnexpectedResult(`expected ${status} ${code}, got ${answer.status} ${found}`);
   }
   return answer.body;
 }
 
-export interface Told {
+export interface StepResult {
   rows: string[];
   title: string;
   passed: boolean;
@@ -32,22 +32,21 @@ export interface Told {
   failure?: string;
 }
 
-/** A number: exactly so many requests. */
+/** Requests to each engine. A number: exactly this many. */
 type Price = { [engine in keyof Requests]?: number | { most: number } };
 
 export interface Story {
   chapter(title: string): void;
   /**
-   * One step: prints the rows it shows, what was asked and answered, and its price. With `price` the work has to cost
-   * that; it must be repeatable then, since a schedule may run in between: it is measured again after a pause,
-   * five times at most.
+   * Runs one step, and prints its rows, requests, answers and price. With `price` the work must cost exactly that. A
+   * schedule may add requests, so the work is measured again after a pause, five times at most: it must be repeatable.
    */
   step<T>(rows: string, title: string, work: () => Promise<T>, price?: Price): Promise<T>;
-  told: Told[];
+  results: StepResult[];
 }
 
 const SHOWN_EXCHANGES = 6;
-const MEASURED = 5;
+const MAX_MEASUREMENTS = 5;
 const PAUSE_MS = 400;
 
 export function newStory(options: {
@@ -58,7 +57,7 @@ export function newStory(options: {
 }): Story {
   const { tape, meter, print } = options;
   const paint = (code: number, text: string) => (options.colour ? `\x1b[${code}m${text}\x1b[0m` : text);
-  const told: Told[] = [];
+  const results: StepResult[] = [];
 
   async function measured<T>(work: () => Promise<T>): Promise<{ value: T; requests?: Requests; milliseconds: number }> {
     tape.rewind();
@@ -72,7 +71,7 @@ export function newStory(options: {
   }
 
   return {
-    told,
+    results,
     chapter: (title) => print(`\n${paint(1, title)}`),
     async step(rows, title, work, price) {
       const startedAt = performance.now();
@@ -80,23 +79,23 @@ export function newStory(options: {
       try {
         let run = await measured(work);
         const isPriced = () => !price || !run.requests || costs(run.requests, price);
-        for (let again = 1; again < MEASURED && !isPriced(); again++) {
+        for (let again = 1; again < MAX_MEASUREMENTS && !isPriced(); again++) {
           await sleep(again * PAUSE_MS);
           run = await measured(work);
         }
         const { value, milliseconds, requests } = run;
-        must(isPriced(), `it costs ${priced(price)}, and it cost ${priced(requests)}`);
+        must(isPriced(), `requests ${priced(price)}; it made ${priced(requests)}`);
         print(`\n${paint(32, '✓')} ${paint(36, rows)}  ${title}`);
         for (const line of shownExchanges(tape.exchanges)) print(paint(2, line));
         print(paint(2, `    ${milliseconds.toFixed(1)} ms${requests ? ` · ${priced(requests)}` : ''}`));
-        told.push({ ...entry, passed: true, milliseconds, ...(requests && { requests }) });
+        results.push({ ...entry, passed: true, milliseconds, ...(requests && { requests }) });
         return value;
       } catch (error) {
         const failure = error instanceof Error ? error.message : String(error);
         print(`\n${paint(31, '✗')} ${paint(36, rows)}  ${title}`);
         for (const line of shownExchanges(tape.exchanges)) print(line);
         print(paint(31, `    ${failure}`));
-        told.push({ ...entry, passed: false, milliseconds: performance.now() - startedAt, failure });
+        results.push({ ...entry, passed: false, milliseconds: performance.now() - startedAt, failure });
         throw error;
       }
     },
@@ -117,7 +116,7 @@ function priced({ redis, mysql }: Price = {}): string {
   return [...text('Redis', redis), ...text('MySQL', mysql)].join(', ');
 }
 
-/** All of a few; of many the first two and the last one. */
+/** All exchanges if they are few. Otherwise the first two and the last one. */
 function shownExchanges(exchanges: readonly Exchange[]): string[] {
   const lines = (some: readonly Exchange[]) =>
     some.flatMap(({ asked, answered }) => [`    → ${asked}`, `    ← ${answered}`]);

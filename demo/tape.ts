@@ -1,6 +1,6 @@
 import { fetchTransport, type Transport } from '../client/miniapp-client.ts';
 
-/** One question and its answer, as the story shows it. */
+/** A request and its answer, as the demo prints them. */
 export interface Exchange {
   asked: string;
   answered: string;
@@ -9,11 +9,11 @@ export interface Exchange {
 export interface TapedAnswer {
   status: number;
   headers: Headers;
-  /** Parsed JSON; undefined for an empty or another body. */
+  /** Parsed JSON. undefined: the body is empty, or not JSON. */
   body: unknown;
 }
 
-/** Everything the demo asks goes through one tape, so that nothing it claims happens out of sight. */
+/** Records all requests of the demo, so that they can be printed. */
 export interface Tape {
   exchanges: Exchange[];
   rewind(): void;
@@ -30,7 +30,7 @@ export interface Tape {
 }
 
 const SHOWN_CHARACTERS = 110;
-/** Values of these members open something: the story shows that they are there, not what they are. */
+/** The values of these members are secrets. They are printed as `…`. */
 const SECRET =
   /^(token|privateKey|password|oldPassword|newPassword|firstString|secondString|pluginToken|digest|pushSecret|key)$/;
 
@@ -95,7 +95,7 @@ export function brief(value: unknown): string {
 const shortened = (text: string, limit: number): string =>
   text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
 
-/** undefined: no JSON. */
+/** undefined: not JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -7,27 +7,27 @@ import { answers, must } from './story.ts';
 
 export const DEMO = { account: 'demo', password: 'demo-password-1' };
 
-/** Rows B1 to B4: logins, sessions and the user in every handler. */
+/** Rows B1 to B4 (users): logins, sessions, and the user in every handler. */
 export async function usersAndSessions({ story, caller, portal, app, env, run }: Scene): Promise<void> {
   const { step } = story;
   const sdk = caller.sdk(app);
 
-  const session = await step('B1', 'account and password give a Token', async () => {
+  const session = await step('B1', 'a login with account and password returns a session token', async () => {
     const { token, user } = await sdk.login(DEMO);
-    must(user.account === 'demo', 'the user comes with it');
+    must(user.account === 'demo', 'the answer contains the user');
     return token;
   });
-  await step('B1', 'a wrong password and an unknown account are refused alike', async () => {
+  await step('B1', 'a wrong password and an unknown account get the same answer', async () => {
     const wrong = { ...DEMO, password: 'demo-password-2' };
     const unknown = { ...DEMO, account: `nobody-${run}` };
     const first = answers(await caller.call(app, 'POST', '/login', { body: wrong }), 401, 'BAD_CREDENTIALS');
     const second = answers(await caller.call(app, 'POST', '/login', { body: unknown }), 401, 'BAD_CREDENTIALS');
-    must(first.detail === second.detail, 'nothing tells which of them exists');
+    must(first.detail === second.detail, 'the answer does not show which account exists');
   });
 
   await step(
     'B2',
-    'later calls carry the Token alone, and cost one request to Redis',
+    'later calls send only the session token, and cost one request to Redis',
     async () => {
       must(answers(await caller.call(app, 'GET', '/me', { session }), 200).account === 'demo', 'it is user demo');
     },
@@ -35,20 +35,20 @@ export async function usersAndSessions({ story, caller, portal, app, env, run }:
   );
   await step(
     'B2',
-    'no Token, and one that somebody made up, are refused without asking an engine',
+    'a missing and an invented session token are refused without a request to an engine',
     async () => {
-      answers(await caller.call(app, 'GET', '/me', { remark: 'no Token' }), 401, 'LOGIN_REQUIRED');
+      answers(await caller.call(app, 'GET', '/me', { remark: 'no session token' }), 401, 'LOGIN_REQUIRED');
       const forged = `${session.slice(0, -4)}${session.endsWith('AAAA') ? 'BBBA' : 'AAAA'}`;
       answers(await caller.call(app, 'GET', '/me', { session: forged, remark: 'forged' }), 401, 'LOGIN_REQUIRED');
     },
     { redis: 0, mysql: 0 },
   );
 
-  await step('B3', 'an expired Token is told so: log in again', async () => {
+  await step('B3', 'an expired session token gets the code LOGIN_EXPIRED: log in again', async () => {
     const { token } = answers(await caller.call(app, 'POST', '/login', { body: DEMO }), 200);
     const [, userId = '', secret = ''] = token.split('.');
     const sessionId = createHash('sha256').update(secret).digest('hex').slice(0, 32);
-    // Seven days without a call, in short: its row is put into the past, and Redis forgets its copy.
+    // Simulates seven days without a call: changes the time in its row, and deletes the copy in Redis.
     const execute = executeOverHttp(env.DATABASE_URL ?? '');
     await execute(
       'UPDATE sessions SET idle_until = NOW(3) - INTERVAL 1 SECOND WHERE app_id = ? AND user_id = ? AND session_id = ?',
@@ -58,14 +58,14 @@ export async function usersAndSessions({ story, caller, portal, app, env, run }:
     const refused = await caller.call(app, 'GET', '/me', { session: token, remark: 'its seven days are over' });
     answers(refused, 401, 'LOGIN_EXPIRED');
   });
-  await step('B3', 'a session that was logged out is dead at once', async () => {
+  await step('B3', 'a logout ends the session at once', async () => {
     const other = caller.sdk(app);
     const { token } = await other.login(DEMO);
     await other.logout();
     answers(await caller.call(app, 'GET', '/me', { session: token }), 401, 'SESSION_REVOKED');
   });
 
-  await step('B4', 'each app registers its own user fields, and sees no other app’s', async () => {
+  await step('B4', 'each app registers its own user fields, and does not see the fields of other apps', async () => {
     const second = await portal('app', 'create', '--name', `demo-second-${run}`);
     const schema = (name: string, type: string) => JSON.stringify({ type: 'object', properties: { [name]: { type } } });
     await register(portal, app.appId, schema('memberLevel', 'string'));
@@ -81,20 +81,16 @@ export async function usersAndSessions({ story, caller, portal, app, env, run }:
     await elsewhere.logout();
     await portal('app', 'disable', '--app', second.appId);
   });
-  await step(
-    'B4',
-    'a handler gets the current user, fetched once: a record of somebody else is not there',
-    async () => {
-      answers(await caller.call(app, 'GET', '/data/voucher/1', { session, remark: 'voucher of demo' }), 200);
-      const account = `reader-${run}`;
-      const password = randomBytes(12).toString('base64url');
-      await sdk.register({ account, password });
-      const other = caller.sdk(app);
-      await other.login({ account, password });
-      must((await other.readOne('voucher', 1)) === null, 'another user does not see it');
-      await other.deleteAccount();
-    },
-  );
+  await step('B4', 'a handler gets the current user, loaded once; records of other users are not found', async () => {
+    answers(await caller.call(app, 'GET', '/data/voucher/1', { session, remark: 'voucher of demo' }), 200);
+    const account = `reader-${run}`;
+    const password = randomBytes(12).toString('base64url');
+    await sdk.register({ account, password });
+    const other = caller.sdk(app);
+    await other.login({ account, password });
+    must((await other.readOne('voucher', 1)) === null, 'another user does not see it');
+    await other.deleteAccount();
+  });
   await sdk.logout();
 }
 

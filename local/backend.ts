@@ -26,27 +26,27 @@ export interface MysqlLogin {
 
 export interface BackendOptions {
   redis: RedisAddress;
-  /** Its database is made when it is not there. */
+  /** Its database is created if it is missing. */
   mysql: MysqlLogin;
-  /** Servers that copy it. */
+  /** Its replicas. */
   mysqlReplicas?: Omit<MysqlLogin, 'database'>[];
   keys: Keys;
-  /** Account, channel and provider of the sandbox; on unless false. */
+  /** Account, channel and provider of the sandbox. Default: true. */
   sandbox?: boolean;
-  /** Sample data; on unless false. */
+  /** Sample data. Default: true. */
   seeded?: boolean;
   intercept?: {
     redis?: NonNullable<Parameters<typeof startUpstashGateway>[0]['intercept']>;
     mysql?: NonNullable<PlanetscaleGatewayOptions['intercept']>;
   };
-  /** Beside or instead of what is set here. */
+  /** More variables. They replace those that are set here. */
   env?: Record<string, string>;
   log: (line: string) => void;
 }
 
-/** What the functions need under them: both engines behind their HTTP protocols, tables, and WeChat. */
+/** What the functions call: both engines behind their HTTP protocols, with tables, and a simulated WeChat. */
 export interface Backend {
-  /** What was put into this process's environment. */
+  /** The variables that were set in this process's environment. */
   env: Record<string, string>;
   upstash: UpstashGateway;
   planetscale: PlanetscaleGateway;
@@ -64,7 +64,7 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     const untouched = await makeDatabase(mysql);
     const upstash = await startUpstashGateway({
       redis: options.redis,
-      // Where Redis is replicated, the last writes may be lost with a master.
+      // With replicas, the last writes of a Redis master may be lost when it fails.
       ...('sentinels' in options.redis && { guard: REPLAY_GUARD }),
       token: keys.redisToken,
       ...(intercept.redis && { intercept: intercept.redis }),
@@ -116,7 +116,7 @@ function replicaOptions({ mysqlReplicas = [], keys, log }: BackendOptions): Part
   };
 }
 
-/** Whether it holds no table yet. */
+/** Creates the database. true: it has no table yet. */
 async function makeDatabase({ database, ...login }: MysqlLogin): Promise<boolean> {
   const connection = await createConnection(login);
   try {
@@ -132,8 +132,8 @@ async function makeDatabase({ database, ...login }: MysqlLogin): Promise<boolean
 }
 
 /**
- * Where Redis and MySQL are both empty no call was ever made, so replay records are known to be complete from the first
- * moment on: tokens stamped before it pass. Anywhere else only the admission script may say since when they are.
+ * If Redis and MySQL are both empty, no call was made before. So the replay records are complete from the beginning,
+ * and tokens that were signed before the start are accepted. Otherwise only the admission script sets since marks.
  */
 async function openReplayRecords({ host, port, password = '' }: ServerAddress): Promise<void> {
   const redis = new Redis({ host, port, password, lazyConnect: true });

@@ -8,12 +8,12 @@ import { type Addresses, functionEnvironment } from './function-environment.ts';
 import { type Keys, newKeys, proofOf, readKeys, writePrivately } from './keys-file.ts';
 
 /**
- * Where `npm run dev` keeps what must outlive it: `redis/` and `mysql/`, `keys.json` with all secrets, and, only while it
- * runs, `state.json`, by which the other commands find it.
+ * The folder that `npm run dev` keeps between runs: `redis/`, `mysql/`, and `keys.json` with all secrets. While it
+ * runs, `state.json` is there too; the other commands find it by this file.
  */
 export const defaultDataFolder = fileURLToPath(new URL('../.data/dev', import.meta.url));
 
-/** A sentence for the person at the terminal. */
+/** The message is shown at the terminal. */
 export class DataFolderError extends Error {
   override readonly name = 'DataFolderError';
 }
@@ -21,12 +21,12 @@ export class DataFolderError extends Error {
 interface DataFolder {
   directory: string;
   keys: Keys;
-  /** Lets other commands find what runs here. */
+  /** Writes `state.json`, so that other commands find this process. */
   announce(running: Omit<RunningState, 'process'>): Promise<void>;
   close(): Promise<void>;
 }
 
-/** No secrets but those of the two gateways, which end with this run's ports. */
+/** Contains no secrets but those of the two gateways, which are useless after this run. */
 interface RunningState extends Addresses {
   process: string;
   url: string;
@@ -36,14 +36,14 @@ interface RunningState extends Addresses {
 const MARKER = 'miniapp-cloud.json';
 const LOCK = /^in-use-by(\.|$)/;
 
-/** Takes the folder for this process alone. `fresh` empties it, and never one that is not ours. Throws DataFolderError. */
+/** Locks the folder for this process. `fresh` empties it. Throws DataFolderError, also if it has files of others. */
 export async function openDataFolder(path: string, options: { fresh?: boolean } = {}): Promise<DataFolder> {
   const directory = resolve(path);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const content = () => readdirSync(directory).filter((name) => !LOCK.test(name));
   if (content().length > 0 && !existsSync(join(directory, MARKER))) {
     throw new DataFolderError(
-      `${directory} holds files that are not of miniapp-cloud: choose another folder with --data`,
+      `${directory} contains files that do not belong to miniapp-cloud: choose another folder with --data`,
     );
   }
   const release = await lockDirectory(directory).catch((error: Error) => {
@@ -51,7 +51,7 @@ export async function openDataFolder(path: string, options: { fresh?: boolean } 
   });
   try {
     if (options.fresh) {
-      // The marker goes last: a folder that was emptied half-way is still ours.
+      // The marker is removed last, so that a folder that was emptied only in part is still accepted.
       const entries = content().sort((a, b) => Number(a === MARKER) - Number(b === MARKER));
       for (const name of entries) await rm(join(directory, name), { recursive: true, force: true });
     }
@@ -74,15 +74,15 @@ export async function openDataFolder(path: string, options: { fresh?: boolean } 
   }
 }
 
-/** What was sealed under a lost master key cannot be read again, so new keys never take the place of missing ones. */
+/** Reads or makes the keys. Missing keys are never replaced: data that they sealed would be unreadable. */
 async function keysOf(directory: string): Promise<Keys> {
   const keysFile = join(directory, 'keys.json');
   const markerFile = join(directory, MARKER);
   const { masterKeyProof: proof } = readJson(markerFile) as { masterKeyProof?: unknown };
   const present = readKeys(keysFile);
-  const way = `put the former ${keysFile} back, or start with --fresh, which empties the folder`;
+  const advice = `put the former ${keysFile} back, or start with --fresh, which empties the folder`;
   if (proof === undefined) {
-    // Without a proof no engine was ever started here, whatever broke the first start off.
+    // Without a proof no engine was started here before: the first start was interrupted earlier.
     const what = 'a data folder of miniapp-cloud';
     await writePrivately(markerFile, { what });
     const keys = present ?? newKeys();
@@ -90,9 +90,9 @@ async function keysOf(directory: string): Promise<Keys> {
     await writePrivately(markerFile, { what, masterKeyProof: proofOf(keys.masterKey) });
     return keys;
   }
-  if (!present) throw new DataFolderError(`${directory} holds data, but its keys are gone: ${way}`);
+  if (!present) throw new DataFolderError(`${directory} holds data, but its keys are missing: ${advice}`);
   if (proof !== proofOf(present.masterKey)) {
-    throw new DataFolderError(`${directory} holds data that was sealed under another master key: ${way}`);
+    throw new DataFolderError(`${directory} holds data that was sealed with another master key: ${advice}`);
   }
   return present;
 }
@@ -100,11 +100,11 @@ async function keysOf(directory: string): Promise<Keys> {
 interface RunningStack {
   url: string;
   sandbox: boolean;
-  /** All that the functions see, secrets included. */
+  /** The environment of the functions, with secrets. */
   env: Record<string, string>;
 }
 
-/** The `npm run dev` that runs on this folder; undefined when none does. */
+/** The `npm run dev` that runs on this folder. undefined: none runs. */
 export async function readRunningStack(path = defaultDataFolder): Promise<RunningStack | undefined> {
   const directory = resolve(path);
   const state = readJson(join(directory, 'state.json')) as Partial<RunningState & { pid: number }>;
@@ -127,7 +127,7 @@ export async function environmentOf(path = defaultDataFolder): Promise<Record<st
   throw new DataFolderError(`Nothing runs on ${resolve(path)}: start "npm run dev", or name its folder with --data.`);
 }
 
-/** An empty object for a file that is absent or no JSON object. */
+/** Returns an empty object for a file that is missing, or that is not a JSON object. */
 function readJson(file: string): object {
   try {
     const read: unknown = JSON.parse(readFileSync(file, 'utf8'));

@@ -10,23 +10,23 @@ export interface DevOptions {
   ha: boolean;
 }
 
-/** A sentence for the person who typed the command. */
+/** The message is shown at the terminal. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
 const helpFor = (command: string, what: string): string => `npm run ${command} -- [options]   ${what}
 
-  --port N     the port of the HTTP API on 127.0.0.1 (default 3000; 0 takes a free one)
+  --port N     the port of the HTTP API on 127.0.0.1 (default 3000; 0 takes a free port)
   --data DIR   the folder that keeps the data between runs (default .data/dev)
   --fresh      empty that folder first
-  --ha         Redis with replicas and sentinels, MySQL with a replica; says who is master, live
+  --ha         Redis with replicas and sentinels, MySQL with a replica; prints each change of the topology
   --help
 
-It needs no account, no root and no container: engines that are not installed are fetched once. It prints
+It needs no account, no root rights and no container: engines that are not installed are downloaded once. It prints
 "ready http://127.0.0.1:<port>" when it serves, and ends on Ctrl-C. npm run portal, demo and db find it by its folder.`;
 
-/** undefined when the process has said all it was asked for: the help, or what is wrong with the options. */
+/** undefined: the help or an error of the options was printed, and nothing is left to do. */
 export function commandOptions(command: string, what: string): DevOptions | undefined {
   try {
     const options = readOptions(process.argv.slice(2));
@@ -60,14 +60,14 @@ function readOptions(argv: string[]): DevOptions | 'help' {
   return { port, dataDirectory: resolve(values.data), fresh: values.fresh, ha: values.ha };
 }
 
-/** Asked before engines start, so that the answer comes at once. Throws UsageError. */
+/** Checked before engines start, so that the error comes at once. Throws UsageError. */
 export function assertPortIsFree(port: number): Promise<void> {
   return new Promise((free, reject) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new UsageError(`port ${port} is in use: choose another with --port, or end what listens there`)
+          ? new UsageError(`port ${port} is in use: choose another with --port, or stop the program that uses it`)
           : error,
       ),
     );

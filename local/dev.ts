@@ -9,11 +9,11 @@ import { type Stack, startStack } from './stack.ts';
 
 const log = (line: string) => console.log(line);
 
-/** The whole service with its data kept, its functions rebuilt on change and its neighbours simulated. */
+/** Runs the whole service. It keeps its data, rebuilds functions on change, and simulates other servers. */
 function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
   return startTogether(async (onStop) => {
     await assertPortIsFree(port);
-    // Bundles of its own: neither a test run nor a second dev in this checkout pulls them away.
+    // A folder of its own, so that a test run or a second dev in this checkout does not replace the bundles.
     const distDirectory = join(dataDirectory, 'dist');
     const buildBundles = () => build(distDirectory, { readable: true });
     const stack = await startStack({
@@ -41,7 +41,7 @@ function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url
   });
 }
 
-/** A cold cache is slow and not wrong, so it keeps nobody from working. */
+/** A failed run is only logged: with an empty cache answers are correct, but slow. */
 async function warmCache({ api }: Stack): Promise<void> {
   await api?.runSchedule('cache-warm').catch((error: unknown) => log(`cache-warm failed: ${String(error)}`));
 }

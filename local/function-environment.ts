@@ -1,20 +1,20 @@
 import type { Keys } from './keys-file.ts';
 
 export const WECHAT_APPID = 'wx0000000000000000';
-/** A shell that is set up for a deployed stage must not lend its values to a local run. */
+/** Variables of a deployed stage that a local run must not take from the shell. */
 const NEVER_INHERITED = ['MASTER_KEY_OLD', 'DATABASE_REPLICA_URL', 'SANDBOX_KEY'];
 
 export interface Addresses {
   /** With its credentials. */
   databaseUrl: string;
-  /** Absent where MySQL has no replica. */
+  /** undefined: MySQL has no replica. */
   replicaUrl?: string;
   redisUrl: string;
   wechatUrl: string;
   sandbox: boolean;
 }
 
-/** What serverless.yml gives the functions of a deployed stage, for a local run: the names are the same. */
+/** The environment of the functions in a local run. It has the same names as serverless.yml. */
 export function functionEnvironment(keys: Keys, addresses: Addresses): Record<string, string> {
   return {
     STAGE: 'dev',
@@ -22,7 +22,7 @@ export function functionEnvironment(keys: Keys, addresses: Addresses): Record<st
     UPSTASH_REDIS_REST_TOKEN: keys.redisToken,
     DATABASE_URL: addresses.databaseUrl,
     ...(addresses.replicaUrl && { DATABASE_REPLICA_URL: addresses.replicaUrl }),
-    // A laptop that builds, sleeps and swaps is slower than what a deployment may wait for.
+    // Longer timeouts than in a deployment: a laptop may be slow while it builds, swaps or wakes up.
     REDIS_TIMEOUT_MS: '2000',
     MYSQL_TIMEOUT_MS: '10000',
     MASTER_KEY: keys.masterKey,
@@ -35,7 +35,7 @@ export function functionEnvironment(keys: Keys, addresses: Addresses): Record<st
   };
 }
 
-/** Makes it the environment of this process, before any function is loaded. */
+/** Sets it as the environment of this process. Call it before any function is loaded. */
 export function takeEnvironment(env: Record<string, string>): void {
   for (const name of NEVER_INHERITED) delete process.env[name];
   Object.assign(process.env, env);

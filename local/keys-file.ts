@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 
-/** The secrets of one data folder, made at its first start. They never leave this machine. */
+/** The secrets of one data folder, made at its first start. They stay on this machine. */
 export interface Keys {
   masterKey: string;
   serverKey: string;
@@ -26,7 +26,7 @@ export function newKeys(): Keys {
   };
 }
 
-/** undefined: there is no such file. Throws when it is no keys file. */
+/** undefined: the file does not exist. Throws if it is damaged. */
 export function readKeys(file: string): Keys | undefined {
   let text: string;
   try {
@@ -37,7 +37,7 @@ export function readKeys(file: string): Keys | undefined {
   }
   const keys = parsed(text);
   if (!keys)
-    throw new Error(`${file} is damaged: put a copy of it back, or start with --fresh, which empties the folder`);
+    throw new Error(`${file} is damaged: restore a copy of it, or start with --fresh, which empties the folder`);
   return keys;
 }
 
@@ -53,13 +53,13 @@ function parsed(text: string): Keys | undefined {
   }
 }
 
-/** Readable by its owner alone; there is never half a file. */
+/** Only the owner can read the file. It is renamed when complete, so readers never see a part of it. */
 export async function writePrivately(file: string, content: object): Promise<void> {
   const draft = `${file}.${randomBytes(6).toString('hex')}`;
   await writeFile(draft, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
   await rename(draft, file);
 }
 
-/** Tells whether a master key is the one that data was sealed under, and tells nothing else about it. */
+/** Shows whether a master key is the one that sealed the data, and reveals nothing else about the key. */
 export const proofOf = (masterKey: string): string =>
   createHmac('sha256', Buffer.from(masterKey, 'hex')).update('mpc:data-folder').digest('hex').slice(0, 32);

@@ -1,7 +1,7 @@
 /**
- * The same bundles behind serverless-offline, which differs from the real gateway (a throwing handler answers 200, no
- * source address, its own 401, 403 and 404 bodies): for a smoke test and for those used to it. serve/http-api/http-api.ts is the
- * faithful one.
+ * The same bundles behind serverless-offline, for a smoke test and for developers who are used to it. It differs from
+ * API Gateway: a handler that throws answers 200, there is no source address, and it has its own 401, 403 and 404
+ * bodies. serve/http-api/http-api.ts behaves as API Gateway does.
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -21,16 +21,16 @@ export interface Offline {
 
 const host = '127.0.0.1';
 
-/** Resolves once it answers. It ends with this process, however that ends. Needs serverless.yml and dist/ in the working directory. */
+/** Resolves when it answers. It ends with this process, also by SIGKILL. The working directory needs a build. */
 export async function startOffline(options: {
-  /** A free one unless given. */
+  /** Default: a free port. */
   port?: number;
-  /** What the functions see, beside this process's environment. */
+  /** The environment of the functions, in addition to this process's own. */
   env: NodeJS.ProcessEnv;
   log: (line: string) => void;
 }): Promise<Offline> {
   const cli = join(dirname(createRequire(import.meta.url).resolve('serverless/package.json')), 'bin/serverless.js');
-  // A port of its own, since two runs side by side would meet on the default one.
+  // Two runs at the same time would both use the default port.
   const lambdaPort = await freePort();
   let ended = false;
   const { port, child } = await startOnPort({
@@ -45,7 +45,7 @@ export async function startOffline(options: {
     isReady: (candidate, started) => answers(`http://${host}:${candidate}/health`, started),
   });
   void child.exited.then(() => {
-    if (!ended) options.log(`serverless-offline ended by itself; its last words:\n${child.output()}`);
+    if (!ended) options.log(`serverless-offline ended unexpectedly; its last output:\n${child.output()}`);
   });
   return {
     url: `http://${host}:${port}`,
@@ -61,7 +61,7 @@ function portArguments(port: number, lambdaPort: number): string[] {
   return ['--httpPort', String(port), '--lambdaPort', String(lambdaPort)];
 }
 
-/** Any status counts: what the functions say is not the server's readiness. */
+/** Any status means ready: the server answers, even if a function fails. */
 async function answers(url: string, child: BoundChild): Promise<boolean> {
   try {
     await fetch(url, { signal: AbortSignal.timeout(10_000) });
@@ -71,7 +71,7 @@ async function answers(url: string, child: BoundChild): Promise<boolean> {
   }
 }
 
-/** The engines and the data of `npm run dev` under it. serverless.yml names the bundles, so they lie in dist/. */
+/** It uses the engines and data of `npm run dev`. The bundles are in dist/, because serverless.yml names them there. */
 function startOfflineStack({
   port,
   dataDirectory,

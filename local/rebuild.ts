@@ -5,19 +5,19 @@ import { run } from './engines/process.ts';
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const SETTLE_MS = 150;
 
-/** Set for one run of the tests, whose stacks then load bundles that a debugger can read. */
+/** Set for a run of the tests, so that their stacks load bundles that a debugger can read. */
 const READABLE = process.env.READABLE_BUNDLES === '1';
 
-/** Bundles the functions into `outputDirectory`; `readable` for a debugger. Throws with what the bundler said. */
+/** Bundles the functions into `outputDirectory`; `readable`: for a debugger. Throws Error with the bundler's output. */
 export async function build(outputDirectory: string, { readable = READABLE } = {}): Promise<void> {
   const command = ['build.mjs', ...(readable ? ['--readable'] : []), outputDirectory];
   const { code, stdout, stderr } = await run(process.execPath, command, { cwd: checkout });
-  if (code !== 0) throw new Error(`the functions do not build:\n${(stderr || stdout).trim()}`);
+  if (code !== 0) throw new Error(`the build of the functions failed:\n${(stderr || stdout).trim()}`);
 }
 
-/** Builds again when a file of the folders changed, then calls `onBuilt`. What ran before goes on while a source is broken. */
+/** Builds again when a file in the folders changes, then calls `onBuilt`. If a build fails, the last one is used. */
 export function rebuildOnChange(options: {
-  /** Those of the functions unless given. */
+  /** Default: the folders of the functions. */
   folders?: string[];
   build: () => Promise<void>;
   onBuilt: () => Promise<void>;
@@ -39,14 +39,14 @@ export function rebuildOnChange(options: {
 
   const changed = () => {
     clearTimeout(timer);
-    // An editor that saves several files causes one build, and no two builds write at once.
+    // Several files that are saved together cause one build, and builds run one after the other.
     timer = setTimeout(() => {
       building = building.then(rebuild);
     }, SETTLE_MS);
   };
   const watchers: FSWatcher[] = folders.map((folder) =>
     watch(folder, { recursive: true }, changed).on('error', (error) =>
-      log(`${folder} is not watched any more: ${error.message}`),
+      log(`${folder} is no longer watched: ${error.message}`),
     ),
   );
   return {

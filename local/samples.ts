@@ -21,7 +21,7 @@ import { loadIdentity } from './simulators/wechatpay/identity.ts';
 import { startMockWechatPay } from './simulators/wechatpay/mock.ts';
 import type { Stack } from './stack.ts';
 
-/** Those that a mini-program's backend talks to, in small: they make every story playable on one machine. */
+/** Simulators of the servers that a backend calls, so that every feature can be tried on one machine. */
 interface Samples {
   plugin: PluginServerSimulator;
   channel: ChannelSimulator;
@@ -56,7 +56,7 @@ export function startSamples(stack: Stack, dataDirectory: string, log: (line: st
   });
 }
 
-/** What `npm run dev` registers, so that a newcomer has something to call: kept in the data folder, for its owner alone. */
+/** The sample app and plugin of `npm run dev`. They are kept in the data folder; only its owner can read them. */
 interface SampleSecrets {
   app: IssuedApp;
   plugin: RegisteredPlugin;
@@ -65,10 +65,10 @@ interface SampleSecrets {
 const SAMPLE_PLUGIN = 'demo-plugin';
 const SAMPLE_CHANNEL = 'sample';
 const ACTOR = 'npm run dev';
-/** Until its server runs: the plugin's secrets come first, since the server needs them. */
+/** The address of the plugin until its server runs: the server needs secrets that the registration makes. */
 const NOWHERE = 'http://127.0.0.1:9/push';
 
-/** A sample app and a sample plugin, the same ones at every start on this folder. */
+/** Registers a sample app and a sample plugin. Every start on this folder uses the same ones. */
 export async function registerSamples(dataDirectory: string, log: (line: string) => void): Promise<SampleSecrets> {
   const file = join(dataDirectory, 'samples.json');
   const known = readSamples(file);
@@ -78,7 +78,7 @@ export async function registerSamples(dataDirectory: string, log: (line: string)
   return samples;
 }
 
-/** Their addresses are new with every start; so are those of the simulated WeChat Pay, whose merchant is a sample too. */
+/** Sets the addresses of the simulators, which are new with every start, also of WeChat Pay and its sample merchant. */
 export async function pointSamplesAt(addresses: {
   pushUrl: string;
   verifyUrl: string;
@@ -113,7 +113,7 @@ async function samplePlugin(known: RegisteredPlugin | undefined): Promise<Regist
   return plugin;
 }
 
-/** undefined: none yet, or lost; then new ones are made. */
+/** undefined: there are none yet, or they are lost. Then new ones are made. */
 function readSamples(file: string): Partial<SampleSecrets> | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Partial<SampleSecrets>;

@@ -7,38 +7,38 @@ import { newKeys } from './keys-file.ts';
 
 interface StackOptions extends Pick<BackendOptions, 'sandbox' | 'seeded' | 'intercept' | 'env' | 'log'> {
   dataDirectory: string;
-  /** true: a data folder whose engines write every answer to disk. false: new keys, and nothing is meant to last. */
+  /** true: a data folder; engines write every change to disk. false: new keys, and data may be lost. */
   kept: boolean;
   /** Redis with replicas and sentinels, MySQL with a replica. */
   ha?: boolean;
   /** Empties the kept folder first. */
   fresh?: boolean;
-  /** 0, the default, takes a free one. */
+  /** 0, the default, takes a free port. */
   port?: number;
-  /** Of the built bundles; `dist` unless given. */
+  /** Folder of the built bundles (default `dist`). */
   distDirectory?: string;
   schedules?: boolean;
-  /** Runs once the data folder is this process's own. */
+  /** Runs when this process has locked the data folder. */
   beforeServing?: () => Promise<void>;
-  /** false: no HTTP API, for whoever serves the functions otherwise. */
+  /** false: no HTTP API. The caller serves the functions in another way. */
   served?: boolean;
 }
 
 /** The whole service on one machine, over real engines. */
 export interface Stack extends Omit<Backend, 'stop'> {
-  /** '' when nothing is served. */
+  /** '': no HTTP API. */
   url: string;
   engines: StackEngines;
   mysql: MysqlLogin;
   api: HttpApi | undefined;
-  /** Lets other commands find it by its data folder; `url` when somebody else serves. */
+  /** Lets other commands find it by its data folder. `url`: where the caller serves the functions. */
   announce(url?: string): Promise<void>;
-  /** In an order in which nothing that runs misses what it needs. */
+  /** Stops each part before the parts that it needs. */
   stop(): Promise<void>;
 }
 
 const DATABASE = 'miniapp';
-/** A password hash holds its thread for as long as it takes. */
+/** Functions with a thread of their own: a password hash blocks its thread until it is computed. */
 const OWN_THREAD = ['login'];
 
 export function startStack(options: StackOptions): Promise<Stack> {

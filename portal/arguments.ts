@@ -10,7 +10,7 @@ const COMMON_OPTIONS: Record<string, Option> = {
   actor: { value: 'NAME', required: false, about: '' },
 };
 
-/** What of a command line needs no declaration: the words that are no options, and the common flags. */
+/** Reads the words that are not options, and the common flags. It needs no declaration of a command. */
 export function firstLook(argv: readonly string[]): { words: string[]; json: boolean; help: boolean } {
   const { tokens } = parsed(argv, COMMON_OPTIONS);
   return {
@@ -20,7 +20,7 @@ export function firstLook(argv: readonly string[]): { words: string[]; json: boo
   };
 }
 
-/** Reads the whole command line by its verb's declaration. `lead`: the words that name noun and verb. Throws UsageError. */
+/** Reads the command line by the declaration of its verb. `lead`: words for noun and verb. Throws UsageError. */
 export function readGiven(argv: readonly string[], verb: Verb, lead: number): Given {
   const known = { ...COMMON_OPTIONS, ...verb.options };
   const values = new Map<string, string>();
@@ -60,7 +60,7 @@ function parsed(argv: readonly string[], options: Record<string, Option>) {
   });
 }
 
-/** An id may begin with a dash: what stands behind an option with one is its value, not a bundle of short options. */
+/** An id may begin with a dash. After an option, a word with one dash is the value of the option, not short options. */
 function withJoinedValues(argv: readonly string[]): string[] {
   const joined: string[] = [];
   for (const word of argv) {
@@ -100,7 +100,7 @@ function whoami(): string {
   try {
     name = userInfo().username;
   } catch {
-    // A user id without an entry in the system's list, as in some containers.
+    // In some containers the user id has no name.
     name = `uid-${process.getuid?.() ?? 'unknown'}`;
   }
   return `${name}@${hostname()}`;

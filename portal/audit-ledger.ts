@@ -6,18 +6,18 @@ import { sentenceFor } from './sentence.ts';
 
 const help = `npm run audit-ledger -- [--data DIR] [--json]
 
-Holds the invariants I1 to I10 of docs/recharge.md against the whole database: every payment credited once, every wallet
-without a gap, no refund beyond what was paid. Reads only. Works on the folder --data names, else on the deployed stage
-of the environment, else on the "npm run dev" of this checkout. --json prints one JSON line last.
+Checks the invariants I1 to I10 of docs/recharge.md in the whole database: every payment is credited once, no wallet has
+a gap, no refund is larger than the payment. It only reads. It works on the folder of --data; without --data on the
+deployed stage of the environment, otherwise on the "npm run dev" of this checkout. --json prints one JSON line last.
 Exit code: 0 the books agree, 1 they do not or could not be read, 2 wrong usage.`;
 
-/** What is under way just now may look odd for a moment: only what two looks both find is told. */
-const BETWEEN_LOOKS_MS = 3_000;
+/** A change that runs now may look like a fault for a moment. So only findings of both checks are reported. */
+const BETWEEN_CHECKS_MS = 3_000;
 
 async function audit(): Promise<Audit> {
   const first = await auditLedger();
   if (first.findings.length === 0) return first;
-  await sleep(BETWEEN_LOOKS_MS);
+  await sleep(BETWEEN_CHECKS_MS);
   const second = await auditLedger();
   const name = ({ what, subject }: Finding): string => `${what} ${subject}`;
   const before = new Set(first.findings.map(name));
@@ -26,8 +26,8 @@ async function audit(): Promise<Audit> {
 
 function report({ orders, entries, refunds, findings }: Audit): void {
   for (const { invariant, what, subject } of findings) console.log(`${invariant.padEnd(4)}${subject}: ${what}`);
-  const looked = `${orders} orders, ${entries} ledger entries, ${refunds} refunds`;
-  console.log(findings.length === 0 ? `the books agree: ${looked}` : `${findings.length} findings in ${looked}`);
+  const checked = `${orders} orders, ${entries} ledger entries, ${refunds} refunds`;
+  console.log(findings.length === 0 ? `the books agree: ${checked}` : `${findings.length} findings in ${checked}`);
 }
 
 async function main(): Promise<number> {
@@ -45,7 +45,7 @@ async function main(): Promise<number> {
   }
   try {
     console.error(`on ${(await findEngines(given.data)).where}`);
-    // Whole tables are read: no call of a function may take as long.
+    // It reads whole tables, which takes longer than a function may wait.
     process.env.MYSQL_TIMEOUT_MS = '600000';
     const result = await audit();
     report(result);

@@ -1,8 +1,8 @@
 import type { Engines } from './environment.ts';
 
-/** How a command is declared: its options are checked, helped with and read by the same declaration. */
+/** The declaration of a command. One declaration serves to check, to explain and to read its options. */
 export interface Option {
-  /** What stands for its value in help; null: a flag. */
+  /** Name of the value in the help text. null: a flag without a value. */
   value: string | null;
   required: boolean;
   about: string;
@@ -17,33 +17,33 @@ export interface Printed {
   json: Record<string, unknown>;
   /** Lines for a person. */
   text: readonly string[];
-  /** true: it was done, and what it found is for a person to look at; exit code 1. */
-  amiss?: boolean;
+  /** true: the command ran, and it found a problem. Exit code 1. */
+  problemFound?: boolean;
 }
 
 export interface Verb {
   about: string;
-  /** Further words after the verb, all required; the last may end with `...`. */
+  /** Words after the verb. All are required. The name of the last may end with `...`: one or more words. */
   operands?: readonly string[];
   options: Record<string, Option>;
   run(given: Given, engines: Engines): Promise<Printed>;
 }
 
-/** A verb named '' is the noun alone: `portal hot`. */
+/** The verb '' belongs to the noun without a verb: `portal hot`. */
 export interface Noun {
   about: string;
   verbs: Record<string, Verb>;
 }
 
-/** The command was not understood: nothing was done, exit code 2. */
+/** The command line is wrong: nothing was done. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What was typed, by the command's declaration. */
+/** The command line, read by the declaration of the command. */
 export class Given {
   constructor(
-    /** Stands in the operator log. */
+    /** Is written to the operator log. */
     readonly actor: string,
     /** The data folder of the running dev server; undefined: the environment, or the default folder. */
     readonly data: string | undefined,
@@ -73,12 +73,12 @@ export class Given {
     throw new UsageError(`--${name} takes a whole number from ${min} to ${max}, not "${text}"`);
   }
 
-  /** A comma separated list; each of them is one of `allowed`, where that is given. */
+  /** A list separated by commas. Throws UsageError for an entry that is not in `allowed`. */
   list<T extends string>(name: string, allowed: readonly T[]): T[] {
     const parts = this.text(name).split(',');
     for (const part of parts) {
       if (!(allowed as readonly string[]).includes(part)) {
-        throw new UsageError(`--${name} takes a list of ${allowed.join(', ')}; "${part}" is none of them`);
+        throw new UsageError(`--${name} takes a list of ${allowed.join(', ')}; "${part}" is not one of them`);
       }
     }
     return [...new Set(parts)] as T[];

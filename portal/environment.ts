@@ -3,21 +3,21 @@ import { takeEnvironment } from '../local/function-environment.ts';
 
 const STAGE_NAMES = ['DATABASE_URL', 'UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN'];
 
-/** A deployed stage is named by half: guessing the rest could change the wrong one. */
+/** Some variables of a deployed stage are missing. A guess could change the wrong stage. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 }
 
 export interface Engines {
-  /** For a person: which engines these are. */
+  /** Names the engines, to be printed. */
   where: string;
-  /** Of the HTTP API in front of them; undefined for a deployed stage, whose domain the environment does not tell. */
+  /** URL of the HTTP API. undefined: a deployed stage, because the environment does not contain its domain. */
   url: string | undefined;
 }
 
 /**
- * Decides what a command works on, and makes it this process's environment: the folder that `--data` names, else the
- * deployed stage of the environment, else the `npm run dev` of this checkout.
+ * Finds the engines that a command works on, and sets this process's environment for them: the folder of `--data`;
+ * without it the deployed stage of the environment; otherwise the `npm run dev` of this checkout.
  */
 export async function findEngines(dataFolder: string | undefined): Promise<Engines> {
   const set = STAGE_NAMES.filter((name) => process.env[name]);
@@ -25,10 +25,10 @@ export async function findEngines(dataFolder: string | undefined): Promise<Engin
     const missing = STAGE_NAMES.filter((name) => !set.includes(name));
     if (missing.length > 0) {
       throw new EnvironmentError(
-        `The environment names a deployed stage by half: ${missing.join(', ')} not set. Set it (see .env.example), or unset ${set.join(', ')} to work on "npm run dev".`,
+        `The environment names a deployed stage only in part: ${missing.join(', ')} not set. Set it (see .env.example), or unset ${set.join(', ')} to work on "npm run dev".`,
       );
     }
-    patient(process.env);
+    useOperatorSettings(process.env);
     const where = `stage ${process.env.STAGE || 'dev'}, database ${hostOf(process.env.DATABASE_URL)} (environment)`;
     return { where, url: undefined };
   }
@@ -38,8 +38,8 @@ export async function findEngines(dataFolder: string | undefined): Promise<Engin
   return { where: `npm run dev, database ${hostOf(process.env.DATABASE_URL)}`, url: running?.url };
 }
 
-/** An operator is farther from the engines than a function is, and waits gladly; log lines have no place in answers. */
-function patient(environment: NodeJS.ProcessEnv): void {
+/** Longer timeouts, because an operator is farther from the engines than a function. No log lines in the output. */
+function useOperatorSettings(environment: NodeJS.ProcessEnv): void {
   environment.REDIS_TIMEOUT_MS ||= '5000';
   environment.MYSQL_TIMEOUT_MS ||= '15000';
   environment.LOG = 'off';

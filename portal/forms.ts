@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { UsageError } from './command.ts';
 
-/** Forms of what operators type. Each throws UsageError with what would have been right. */
+/** Checks of values that operators type. Each throws UsageError, whose message says what is allowed. */
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 export function idForm(option: string, text: string): string {
@@ -44,7 +44,7 @@ export function jsonForm(option: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UsageError(`--${option} takes JSON, and what was given is none`);
+    throw new UsageError(`--${option} takes JSON, and the value is not valid JSON`);
   }
 }
 

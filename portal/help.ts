@@ -5,12 +5,12 @@ import { table } from './table.ts';
 const RUN = 'npm run -s portal --';
 
 const COMMON = `  --json        one JSON line last, for scripts
-  --data DIR    the running "npm run dev" that keeps its data there
-  --actor NAME  who does it, for the operator log; your login name unless given
-  --help        what a command takes`;
+  --data DIR    works on the running "npm run dev" that keeps its data in this folder
+  --actor NAME  your name in the operator log (default: the login name)
+  --help        the options of a command`;
 
-const WHERE = `Works on the deployed stage that the environment names (DATABASE_URL, UPSTASH_REDIS_REST_URL and the rest of
-.env.example), else on the "npm run dev" of this checkout. Exit code: 0 done, 1 refused or failed, 2 not understood.`;
+const WHERE = `Works on the deployed stage of the environment (DATABASE_URL, UPSTASH_REDIS_REST_URL and the rest of
+.env.example), otherwise on the "npm run dev" of this checkout. Exit code: 0 done, 1 refused or failed, 2 wrong usage.`;
 
 export async function helpForAll(): Promise<string[]> {
   const lines = [`${RUN} <noun> <verb> [options]`, ''];
@@ -30,7 +30,7 @@ export function helpForNoun(name: string, noun: Noun): string[] {
 export function helpForVerb(name: string, verbName: string, verb: Verb): string[] {
   const rows = Object.entries(verb.options).map(([option, declared]) => [
     `  ${optionUsage(option, declared)}`,
-    `${declared.about}${declared.required ? '' : ' (may be left out)'}`,
+    `${declared.about}${declared.required ? '' : ' (optional)'}`,
   ]);
   return [
     `${RUN} ${usage(name, verbName, verb)}`,

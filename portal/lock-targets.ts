@@ -7,7 +7,7 @@ import type { LockRule } from '../shared/lock/rule.ts';
 import { UsageError } from './command.ts';
 import { nearest } from './nearest.ts';
 
-/** What can be locked: resources of the registry, and the routes behind the authorizer, since admission locks them. */
+/** Targets of lock rules: resources, and routes with the authorizer. Only their calls pass admission, which locks. */
 const checkout = new URL('..', import.meta.url);
 const DATA = 'data:';
 
@@ -16,17 +16,17 @@ function guardedRoutes(): RouteEntry[] {
   return routes.filter(({ authorizer }) => authorizer !== undefined);
 }
 
-/** Throws UsageError for what is no target. */
+/** Returns the target. Throws UsageError if there is no such target. */
 export function targetForm(text: string): string {
   const targets = [...allResources().map(({ name }) => DATA + name), ...guardedRoutes().map(({ key }) => key)];
   if (targets.includes(text)) return text;
   const meant = nearest(text, targets);
   throw new UsageError(
-    `--target takes data:<resource> or a route such as "POST /login"; "${text}" is none${meant ? `; did you mean "${meant}"?` : ''}`,
+    `--target takes data:<resource> or a route such as "POST /login"; "${text}" is neither${meant ? `; did you mean "${meant}"?` : ''}`,
   );
 }
 
-/** The rules that stand in the code for this target. */
+/** The rules that the code declares for this target. */
 export async function declaredRules(target: string): Promise<readonly LockRule[]> {
   if (target.startsWith(DATA)) return getResource(target.slice(DATA.length)).rules;
   const route = guardedRoutes().find(({ key }) => key === target);

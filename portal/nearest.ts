@@ -1,4 +1,4 @@
-/** The candidate that was probably meant; undefined when none is close. */
+/** The candidate that is most like the word. undefined: none is close. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const [best] = candidates
     .map((candidate) => ({ candidate, distance: distanceOf(word, candidate) }))
@@ -7,7 +7,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best?.candidate ?? candidates.find((candidate) => word.length >= 2 && candidate.startsWith(word));
 }
 
-/** Levenshtein: how many letters have to be put in, taken out or changed. */
+/** Levenshtein distance: the number of letters to insert, delete or change. */
 function distanceOf(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {

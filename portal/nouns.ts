@@ -1,6 +1,6 @@
 import type { Noun } from './command.ts';
 
-/** Each is loaded when it is called: a command starts as fast as its own code. */
+/** Each noun is loaded only when it is used, so that a command starts quickly. */
 export const nouns: Record<string, () => Promise<Noun>> = {
   app: async () => (await import('./nouns/app.ts')).app,
   plugin: async () => (await import('./nouns/plugin.ts')).plugin,

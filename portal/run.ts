@@ -11,7 +11,7 @@ interface Terminal {
   err(line: string): void;
 }
 
-/** One command line of the operator; answers the exit code. */
+/** Runs one command line of the operator. Returns the exit code. */
 export async function runPortal(argv: readonly string[], terminal: Terminal): Promise<number> {
   const print = (lines: readonly string[]): number => {
     for (const line of lines) terminal.out(line);
@@ -24,27 +24,27 @@ export async function runPortal(argv: readonly string[], terminal: Terminal): Pr
   };
   const { words, json, help } = firstLook(argv);
   const [nounName, verbName] = words;
-  let way = 'npm run -s portal -- --help';
+  let helpCommand = 'npm run -s portal -- --help';
   try {
     if (nounName === undefined) {
       const lines = await helpForAll();
       return help ? print(lines) : refuse(lines.join('\n'), 2);
     }
     const noun = await nounNamed(nounName);
-    way = `npm run -s portal -- ${nounName} --help`;
+    helpCommand = `npm run -s portal -- ${nounName} --help`;
     if (help && (verbName === undefined || !noun.verbs[verbName])) return print(helpForNoun(nounName, noun));
     const { verb, name } = verbNamed(nounName, noun, verbName);
     if (help) return print(helpForVerb(nounName, name, verb));
-    way = `npm run -s portal -- ${[nounName, name].filter(Boolean).join(' ')} --help`;
+    helpCommand = `npm run -s portal -- ${[nounName, name].filter(Boolean).join(' ')} --help`;
     const given = readGiven(argv, verb, name === '' ? 1 : 2);
     const engines = await findEngines(given.data);
     terminal.err(`on ${engines.where}`);
     const printed = await verb.run(given, engines);
     print(json ? [JSON.stringify(printed.json)] : printed.text);
-    return printed.amiss ? 1 : 0;
+    return printed.problemFound ? 1 : 0;
   } catch (error) {
     const isUsage = error instanceof UsageError;
-    const sentence = isUsage ? `${sentenceFor(error)}\n${way} says what it takes` : sentenceFor(error);
+    const sentence = isUsage ? `${sentenceFor(error)}\nHelp: ${helpCommand}` : sentenceFor(error);
     return refuse(sentence, isUsage ? 2 : 1);
   }
 }

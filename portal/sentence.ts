@@ -7,29 +7,30 @@ import { UsageError } from './command.ts';
 import { EnvironmentError } from './environment.ts';
 
 const ER_NO_SUCH_TABLE = 1146;
-const SPOKEN = [UsageError, EnvironmentError, DataFolderError, ConfigError, SealError, PluginAdminError];
+/** Errors whose messages are written for operators. */
+const OPERATOR_ERRORS = [UsageError, EnvironmentError, DataFolderError, ConfigError, SealError, PluginAdminError];
 
-/** What an operator is told of a failure: what it was and what to do, and nothing an engine said. */
+/** The sentence for the operator about a failure, and what to do. It never contains the message of an engine. */
 export function sentenceFor(error: unknown): string {
   if (error instanceof AppError) return appSentence(error);
-  if (error instanceof ContentionError) return 'Another change stood in the way; nothing was changed. Try again.';
+  if (error instanceof ContentionError) return 'Another change ran at the same time; nothing was changed. Try again.';
   if (error instanceof EngineError) return engineSentence(error);
   if (error instanceof SqlError) {
     return error.errno === ER_NO_SUCH_TABLE
-      ? 'Tables are missing there. Run "npm run db -- migrate" first.'
+      ? 'Tables are missing in this database. Run "npm run db -- migrate" first.'
       : `The database refused a statement (error ${error.errno}); nothing was changed.`;
   }
-  if (error instanceof Error && SPOKEN.some((kind) => error instanceof kind)) return error.message;
+  if (error instanceof Error && OPERATOR_ERRORS.some((kind) => error instanceof kind)) return error.message;
   return unforeseen(error);
 }
 
 function appSentence({ code, detail, refusal }: AppError): string {
-  const errors = (refusal.errors ?? []).map(({ path, message }) => `${path || 'the whole'}: ${message}`);
-  if (errors.length > 0) return `The input is not as it should be. ${errors.join('; ')}`;
+  const errors = (refusal.errors ?? []).map(({ path, message }) => `${path || 'the input'}: ${message}`);
+  if (errors.length > 0) return `The input is not valid. ${errors.join('; ')}`;
   if (detail) return detail;
   switch (code) {
     case 'NOT_FOUND':
-      return 'There is no such thing here.';
+      return 'It does not exist here.';
     case 'INVALID_KEY':
       return 'An id is a whole number from 1 to 9999999999999999.';
     default:
@@ -39,14 +40,14 @@ function appSentence({ code, detail, refusal }: AppError): string {
 
 function engineSentence({ engine, reason, outcome }: EngineError): string {
   const name = engine === 'redis' ? 'Redis' : 'The database';
-  const what = `${name} did not do it (${reason}). Check that it runs and that its address and token are right`;
+  const what = `${name} did not do it (${reason}). Check that it runs, and that its address and token are correct`;
   return outcome === 'unknown'
-    ? `${what}. Whether the change was made is not known: look with list or show before you try again.`
+    ? `${what}. It is not known whether the change was made: check with list or show before you try again.`
     : `${what}; then try again.`;
 }
 
-/** A fault of ours: class and place help to mend it, a message could hold data. */
+/** A bug. Class and place are printed, to find it. The message is not: it could contain data. */
 function unforeseen(error: unknown): string {
   const place = error instanceof Error ? /\n\s+at (.*)/.exec(error.stack ?? '')?.[1] : undefined;
-  return `This should not have happened: ${error instanceof Error ? error.name : typeof error}${place ? ` at ${place}` : ''}.`;
+  return `This is a bug: ${error instanceof Error ? error.name : typeof error}${place ? ` at ${place}` : ''}.`;
 }

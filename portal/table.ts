@@ -1,4 +1,4 @@
-/** Columns of text for a terminal; Chinese characters take two places. */
+/** Columns of text for a terminal; Chinese characters are two columns wide. */
 export function table(headings: readonly string[], rows: ReadonlyArray<readonly string[]>): string[] {
   if (rows.length === 0) return ['none'];
   const lines = [headings, ...rows];
@@ -15,7 +15,7 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/gu;
 const widthOf = (text: string): number => [...text].length + (text.match(WIDE)?.length ?? 0);
 
-/** Names and values under each other. */
+/** One line for each name and its value. */
 export function fields(members: Record<string, string>): string[] {
   const width = Math.max(...Object.keys(members).map((name) => name.length));
   return Object.entries(members).map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd());

@@ -11,17 +11,17 @@ import { type ServeSettings, SettingsError } from './settings.ts';
 interface Front {
   url: string;
   adminUrl: string;
-  /** Not ready at once, closed after the drain: what was taken is answered. */
+  /** /ready answers 503 at once. The server closes after the drain and answers the requests that it accepted. */
   stop(): Promise<void>;
 }
 
-/** A password hash holds its thread for as long as it takes. */
+/** Functions with a thread of their own: a password hash blocks its thread until it is computed. */
 const OWN_THREAD = ['login'];
 
-/** The functions behind an HTTP server that may stand on the open network. Throws SettingsError. */
+/** Starts the functions behind an HTTP server that may be reached from the internet. Throws SettingsError. */
 export function startFront(settings: ServeSettings, log: (line: string) => void): Promise<Front> {
   if (!existsSync(resolve('dist', 'authorizer.mjs'))) {
-    throw new SettingsError(`${join('dist', 'authorizer.mjs')} is not there: run "npm run build" first.`);
+    throw new SettingsError(`${join('dist', 'authorizer.mjs')} does not exist: run "npm run build" first.`);
   }
   return startTogether(async (onStop) => {
     const { host, port, schedules, sourceIp, limits, tls, drainSeconds } = settings;
@@ -59,7 +59,7 @@ export function startFront(settings: ServeSettings, log: (line: string) => void)
   });
 }
 
-/** A cold cache is slow and not wrong. */
+/** A failed run is only logged: with an empty cache answers are correct, but slow. */
 async function warm(api: { runSchedule(name: string): Promise<unknown> }, log: (line: string) => void): Promise<void> {
   await api.runSchedule('cache-warm').catch((error: unknown) => log(`cache-warm failed: ${String(error)}`));
 }

@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** Counts of what the front answered, in Prometheus' text form. */
+/** Counts the answers of the front. `text` is in the text format of Prometheus. */
 interface FrontMetrics {
   count(status: number, milliseconds: number): void;
   text(): string;
@@ -40,7 +40,7 @@ export function frontMetrics(): FrontMetrics {
         '# HELP miniapp_process_resident_bytes Memory of the process.',
         '# TYPE miniapp_process_resident_bytes gauge',
         `miniapp_process_resident_bytes ${process.memoryUsage.rss()}`,
-        '# HELP miniapp_event_loop_p99_seconds 99 of 100 turns of the event loop began no later than this.',
+        '# HELP miniapp_event_loop_p99_seconds The 99th percentile of the event loop delay.',
         '# TYPE miniapp_event_loop_p99_seconds gauge',
         `miniapp_event_loop_p99_seconds ${(loop.percentile(99) / 1e9).toFixed(4)}`,
       ];

@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type SourceIp, sourceIpBehind } from './source-ip.ts';
 
-/** What `npm run serve` is told. Secrets come by the environment alone: a command line is visible to the machine. */
+/** The settings of `npm run serve`. Secrets come only from the environment: command lines are visible to others. */
 export interface ServeSettings {
   host: string;
   port: number;
-  /** Of /ready and /metrics, on loopback. */
+  /** The port of /ready and /metrics, on loopback. */
   adminPort: number;
   schedules: boolean;
   sourceIp: SourceIp;
   tls?: { cert: string; key: string };
   limits: { concurrent: number; connections: number; bodyBytes: number; headSeconds: number; requestSeconds: number };
-  /** How long /ready says no before connections are closed, so that a load balancer has looked. */
+  /** How long /ready answers 503 before connections are closed. A load balancer reads it in this time. */
   drainSeconds: number;
 }
 
@@ -23,28 +23,29 @@ export class SettingsError extends Error {
 export const help = `npm run serve -- [options]   serves the built functions (npm run build) over HTTP, without AWS
 
   --host HOST        the address to listen on (default 127.0.0.1)
-  --port N           its port (default 8000; 0 takes a free one)
-  --admin-port N     GET /ready and GET /metrics on 127.0.0.1 (default 8001; 0 takes a free one)
-  --no-schedules     another process runs cache-warm and recharge-sweep; one has to
+  --port N           its port (default 8000; 0 takes a free port)
+  --admin-port N     GET /ready and GET /metrics on 127.0.0.1 (default 8001; 0 takes a free port)
+  --no-schedules     do not run cache-warm and recharge-sweep; one other process must run them
   --help
 
-Environment: all that .env.example names for the functions, and
+Environment: the variables of the functions, see .env.example, and
 
-  TRUSTED_PROXIES          addresses and CIDR ranges, comma separated, whose X-Forwarded-For is believed (default: none)
-  TLS_CERT_FILE            PEM files: serves HTTPS itself instead of behind a proxy
+  TRUSTED_PROXIES          proxies whose X-Forwarded-For is used: addresses and CIDR ranges, comma separated
+  TLS_CERT_FILE            PEM files: serves HTTPS without a proxy in front
   TLS_KEY_FILE
-  MAX_CONCURRENT=256       requests served at once; more are answered 503
+  MAX_CONCURRENT=256       requests served at once; more requests get 503
   MAX_CONNECTIONS=4096
-  MAX_BODY_BYTES=131072    a body over it is answered 413
-  HEAD_SECONDS=10          a client has to send its head within this,
-  REQUEST_SECONDS=30       and all of its request within this
+  MAX_BODY_BYTES=131072    a larger body gets 413
+  HEAD_SECONDS=10          time for a client to send the request line and headers,
+  REQUEST_SECONDS=30       and to send the whole request
   DRAIN_SECONDS=0          how long /ready answers 503 before the process stops taking requests
 
-It prints "ready <url>" when it serves. SIGTERM: it answers what it has and ends. docs/self-hosting.md has the rest.`;
+It prints "ready <url>" when it serves. After SIGTERM it answers the accepted requests and ends.
+More: docs/self-hosting.md.`;
 
 const NEEDED = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN', 'DATABASE_URL', 'MASTER_KEY', 'SERVER_KEY'];
 
-/** `'help'` when that is all that was asked for. Throws SettingsError with every problem, a line each. */
+/** `'help'`: --help was given. Throws SettingsError that lists every problem on a line of its own. */
 export function readServeSettings(argv: string[], environment: NodeJS.ProcessEnv): ServeSettings | 'help' {
   const problems: string[] = [];
   const flags = readFlags(argv, problems);
@@ -112,7 +113,7 @@ function proxies(list: string | undefined, problems: string[]): SourceIp {
   try {
     return sourceIpBehind(entries.filter((entry) => entry !== ''));
   } catch (error) {
-    problems.push(`TRUSTED_PROXIES: ${(error as Error).message} is no address and no CIDR range.`);
+    problems.push(`TRUSTED_PROXIES: ${(error as Error).message} is neither an address nor a CIDR range.`);
     return sourceIpBehind([]);
   }
 }
@@ -125,7 +126,7 @@ function tls(
   try {
     return { tls: { cert: readFileSync(certFile ?? '', 'utf8'), key: readFileSync(keyFile ?? '', 'utf8') } };
   } catch {
-    problems.push('TLS_CERT_FILE and TLS_KEY_FILE must both name a PEM file that can be read.');
+    problems.push('TLS_CERT_FILE and TLS_KEY_FILE must each name a readable PEM file.');
     return {};
   }
 }

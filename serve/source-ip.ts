@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 
-/** Whose request it is, when some hops before us are proxies whose word counts. */
+/** Returns the client's address. Behind trusted proxies it comes from X-Forwarded-For. */
 export type SourceIp = (request: IncomingMessage) => string;
 
 /**
- * `proxies`: addresses and CIDR ranges. Only they may add to X-Forwarded-For; it is read from its end, and the first
- * address that is no trusted proxy is the client's. What a client writes in there itself is never reached. Throws
- * RangeError for what is neither an address nor a range.
+ * `proxies`: addresses and CIDR ranges of trusted proxies. Each of them adds an address to the end of X-Forwarded-For.
+ * The header is read from its end; the first address that is no trusted proxy is the client's. Entries that a client
+ * wrote itself stand before it and are not used. Throws RangeError for an entry that is neither an address nor a range.
  */
 export function sourceIpBehind(proxies: readonly string[]): SourceIp {
   const trusted = new BlockList();
@@ -32,5 +32,5 @@ export function sourceIpBehind(proxies: readonly string[]): SourceIp {
   };
 }
 
-/** An IPv4 address as such, also where the socket is of IPv6. */
+/** An IPv6 socket shows an IPv4 address as `::ffff:1.2.3.4`. Returns the IPv4 address. */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');

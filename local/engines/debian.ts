@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findOnPath, run } from './process.ts';
 
-/** Null on a system whose packages cannot be fetched this way. */
+/** Null: packages cannot be downloaded on this system. */
 export interface Debian {
   codename: string;
   architecture: string;
@@ -20,8 +20,8 @@ export async function findDebian(environment: NodeJS.ProcessEnv = process.env): 
 }
 
 /**
- * Unpacks Redis, MariaDB and the libraries they need into `root`, without root rights and without touching the system:
- * apt keeps all its state in `work`, reads the sources the system is configured with, and checks their signatures.
+ * Unpacks Redis, MariaDB and the libraries they need into `root`. It needs no root rights and changes nothing in the
+ * system: apt keeps its state in `work`, uses the configured package sources of the system, and checks signatures.
  */
 export async function fetchDebianEngines(
   debian: Debian,
@@ -39,7 +39,7 @@ export async function fetchDebianEngines(
     run(command, ['-c', join(work, 'apt.conf'), ...args], { cwd: downloads, env: { LC_ALL: 'C' } });
 
   log('reading the package lists of this system ...');
-  // A source of a third party may fail here; what counts is whether the packages can be had afterwards.
+  // Other package sources may fail here. The next steps show whether the needed packages are available.
   const update = await apt(debian.aptGet, ['update']);
   const packages = await enginePackages(debian, apt, update.stderr);
   const uris = (await apt(debian.aptGet, ['download', '--print-uris', ...packages])).stdout;
@@ -58,7 +58,7 @@ export async function fetchDebianEngines(
 function aptConfiguration(work: string): string {
   return `Dir::State "${work}";
 Dir::State::Lists "${work}/lists";
-// Not the system's: an installed version that its sources no longer offer would be asked for in vain.
+// Not the status of the system: apt would look for installed versions that the sources no longer offer.
 Dir::State::status "/dev/null";
 Dir::Cache "${work}/cache";
 Dir::Log "${work}";
@@ -76,7 +76,7 @@ quiet "2";
 
 type Apt = (command: string, args: string[]) => Promise<{ code: number; stdout: string; stderr: string }>;
 
-/** Names differ between releases (mariadb-server-core-10.6, libssl3t64 ...): they are looked up, not listed. */
+/** Looks up the package names: they differ between releases (mariadb-server-core-10.6, libssl3t64 ...). */
 async function enginePackages(debian: Debian, apt: Apt, updateErrors: string): Promise<string[]> {
   const named = async (prefix: string) =>
     (await apt(debian.aptCache, ['pkgnames', prefix])).stdout.split('\n').filter((name) => name !== '');
@@ -96,7 +96,7 @@ async function enginePackages(debian: Debian, apt: Apt, updateErrors: string): P
   return [...new Set([...roots, ...librariesOf(roots, stdout)])];
 }
 
-/** The C library stays the system's own: another one would not match the system's loader. */
+/** Without the C library: another one than the system's would not match the system's loader. */
 function librariesOf(roots: string[], depends: string): Set<string> {
   const needs = new Map<string, string[]>();
   let list: string[] = [];
@@ -109,7 +109,7 @@ function librariesOf(roots: string[], depends: string): Set<string> {
     }
     const match = /^ ([ |])(?:Pre)?Depends: ([^\s:<]+)/.exec(line);
     if (!match) continue;
-    // Of "a | b" the first is enough.
+    // In "a | b" only the first is used.
     if (!alternative && /^(lib|zlib)/.test(match[2] ?? '') && !/^libc6/.test(match[2] ?? '')) list.push(match[2] ?? '');
     alternative = match[1] === '|';
   }

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { processIdentity } from './process.ts';
 
 /**
- * One live owner per engine directory. Engines do lock their own files, but MariaDB waits half a minute before it says so
- * and Redis does not look at all. The owner is the process that runs the engine, since the engine dies with it.
- * @returns the release
- * @throws when another live process holds the directory
+ * Locks an engine directory for one live process. The locks of the engines are not enough: MariaDB reports one after
+ * half a minute, and Redis does not check. The owner is the process that runs the engine: the engine ends with it.
+ * @returns the function that releases the lock
+ * @throws if another live process holds the directory
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -24,14 +24,14 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
       const holder = await readFile(file, 'utf8').catch(() => null);
-      if (holder !== null) await takeFromTheDead(directory, file, holder);
+      if (holder !== null) await removeDeadLock(directory, file, holder);
     }
   } finally {
     await rm(draft, { force: true });
   }
 }
 
-/** A second release would remove the lock of whoever took the directory meanwhile. */
+/** A second release would remove the lock of the next owner. */
 function once(work: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | undefined;
   return () => {
@@ -40,13 +40,13 @@ function once(work: () => Promise<void>): () => Promise<void> {
   };
 }
 
-async function takeFromTheDead(directory: string, file: string, holder: string): Promise<void> {
+async function removeDeadLock(directory: string, file: string, holder: string): Promise<void> {
   const pid = Number.parseInt(holder, 10);
   const identity = Number.isSafeInteger(pid) ? await processIdentity(pid) : null;
   if (identity !== null && holder.startsWith(`${identity} `)) {
-    throw new Error(`${directory} is in use by process ${pid}: stop that one, or choose another folder`);
+    throw new Error(`${directory} is in use by process ${pid}: stop that process, or choose another folder`);
   }
-  // Renaming takes whatever is there now; when that is a newer owner's file, it goes back.
+  // The rename may catch the file of a newer owner. Then the file is put back.
   const taken = `${file}.${randomBytes(6).toString('hex')}`;
   await rename(file, taken).catch(() => {});
   const content = await readFile(taken, 'utf8').catch(() => null);

@@ -6,22 +6,22 @@ import { findOnPath, run } from './process.ts';
 
 export interface EngineBinary {
   name: 'redis' | 'mysql';
-  /** As the engine calls itself: redis, valkey, mariadb or mysql. */
+  /** The product name: redis, valkey, mariadb or mysql. */
   product: 'redis' | 'valkey' | 'mariadb' | 'mysql';
   path: string;
   version: string;
   source: 'path' | 'cache' | 'debian';
-  /** LD_LIBRARY_PATH for an engine that brings its libraries; empty otherwise. */
+  /** LD_LIBRARY_PATH for a downloaded engine with its own libraries. Otherwise empty. */
   env: NodeJS.ProcessEnv;
 }
 
 type Log = (line: string) => void;
 
-/** Where a system without servers gets them from. */
+/** Downloads engines on a system where none are installed. */
 export interface PackageSystem {
-  /** Null when there are no such packages here. */
+  /** Null: this system has no such packages. */
   find(environment: NodeJS.ProcessEnv): Promise<Debian | null>;
-  /** Leaves a tree with `usr/bin`, `usr/sbin` ... at `root`; `work` goes away afterwards. */
+  /** Writes a tree with `usr/bin`, `usr/sbin` ... to `root`. The caller deletes `work` afterwards. */
   fetch(debian: Debian, folders: { work: string; root: string }, log: Log): Promise<void>;
 }
 
@@ -37,17 +37,17 @@ const INSTALL = {
   },
 };
 
-/** The last two parameters are for tests of the search itself. */
+/** The last two parameters are for tests of the search. */
 export function findRedis(log: Log, environment = process.env, packages = DEBIAN): Promise<EngineBinary> {
   return findEngine('redis', log, environment, packages);
 }
 
-/** MariaDB or MySQL, whichever is found first. */
+/** MariaDB or MySQL: the one that is found first. */
 export function findMysql(log: Log, environment = process.env, packages = DEBIAN): Promise<EngineBinary> {
   return findEngine('mysql', log, environment, packages);
 }
 
-/** Outside node_modules, which `npm ci` empties. */
+/** Not in node_modules, because `npm ci` empties that. */
 export function engineCache(environment: NodeJS.ProcessEnv = process.env): string {
   if (environment.MINIAPP_ENGINE_CACHE) return environment.MINIAPP_ENGINE_CACHE;
   return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'miniapp-cloud', 'engines');
@@ -75,7 +75,7 @@ async function findEngine(
     await fillCache(root, debian, packages, log);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`no ${name} server on PATH, and fetching one failed: ${reason}\n${advice(name)}`);
+    throw new Error(`no ${name} server on PATH, and the download of one failed: ${reason}\n${advice(name)}`);
   }
   const fetched = await probeRoot(name, root, 'debian');
   if (fetched === null) throw new Error(`the ${name} server in ${root} does not run on this system. ${advice(name)}`);
@@ -84,7 +84,7 @@ async function findEngine(
 
 const filling = new Map<string, Promise<void>>();
 
-/** Both engines come in one fetch, and one process fetches once however many ask. */
+/** One download contains both engines. A process downloads once, also for many callers. */
 function fillCache(root: string, debian: Debian, packages: PackageSystem, log: Log): Promise<void> {
   const running = filling.get(root);
   if (running !== undefined) return running;
@@ -93,13 +93,13 @@ function fillCache(root: string, debian: Debian, packages: PackageSystem, log: L
   return filled;
 }
 
-/** The cache appears whole or not at all. Of two processes that race the first to rename wins; the other takes that. */
+/** The cache appears complete or not at all. If two processes race, both use the result of the first rename. */
 export async function fetchIntoCache(root: string, debian: Debian, packages: PackageSystem, log: Log): Promise<void> {
   await mkdir(join(root, '..'), { recursive: true });
   await sweep(join(root, '..'));
   const work = await mkdtemp(join(root, '..', '.fetch-'));
   try {
-    // Whoever asked has probed the cache in vain: what stands there is broken, unless it was finished just now.
+    // The caller found no usable engine in the cache, so an existing cache is broken, unless it was just finished.
     const broken = await stat(root).catch(() => null);
     if (broken !== null && Date.now() - broken.ctimeMs > 60_000)
       await rename(root, join(work, 'broken')).catch(() => {});
@@ -112,7 +112,7 @@ export async function fetchIntoCache(root: string, debian: Debian, packages: Pac
   }
 }
 
-/** What fetches that were killed left behind. */
+/** Deletes the remains of downloads that were killed. */
 async function sweep(cache: string): Promise<void> {
   for (const entry of await readdir(cache)) {
     if (!entry.startsWith('.fetch-')) continue;
@@ -142,7 +142,7 @@ async function probeRoot(
   return null;
 }
 
-/** Null when it does not run: a broken link, a library that is missing, another architecture. */
+/** Null: it does not run (a broken link, a missing library, another architecture). */
 async function probe(
   name: EngineBinary['name'],
   path: string,
@@ -162,5 +162,5 @@ function advice(name: EngineBinary['name']): string {
   const url = name === 'redis' ? 'REDIS_URL' : 'MYSQL_URL';
   const { debian, mac, other } = INSTALL[name];
   const install = process.platform === 'darwin' ? mac : `install ${other}, on Debian or Ubuntu: ${debian}`;
-  return `What helps: ${install}; or set ${url} to a server that runs already, or MINIAPP_ENGINE_CACHE to a folder that may be written.`;
+  return `Solution: ${install}; or set ${url} to a running server, or MINIAPP_ENGINE_CACHE to a writable folder.`;
 }

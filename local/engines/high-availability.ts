@@ -12,21 +12,21 @@ import {
   startSentinels,
 } from './engines.ts';
 
-/** Rows A8 and A9 on one machine: a Redis master, two replicas and three sentinels; a MySQL primary and a replica. */
+/** Rows A8 (sentinels) and A9 (replicas) on one machine: three Redis servers, three sentinels, two MySQL servers. */
 export interface HighAvailability {
   redis: SentinelAddress;
   sentinels: SentinelSet;
-  /** By their fixed names: who is master changes, a name does not. */
+  /** The Redis servers. Their names are fixed; the master changes. */
   servers: RedisMember[];
   mysql: MysqlServer;
   mysqlReplica: MysqlServer;
-  /** Of the primary that runs now. */
+  /** Process id of the current primary. */
   mysqlPid(): number;
-  /** After a kill: on its port and data, so that whoever knew it finds it again. */
+  /** Starts the primary again after a kill, on the same port and data, so that clients find it again. */
   restartMysql(): Promise<void>;
-  /** The member that the sentinels name; undefined while they name none that is known. */
+  /** The master, as the sentinels name it. undefined: they name none, or an unknown one. */
   master(): Promise<RedisMember | undefined>;
-  /** A line each time the topology changes, from the first one on. */
+  /** Logs the topology now, and each change of it. */
   watch(log: (line: string) => void): { stop(): void };
   stop(): Promise<void>;
 }
@@ -34,26 +34,26 @@ export interface HighAvailability {
 export interface RedisMember {
   name: string;
   port: number;
-  /** undefined while it is dead. */
+  /** undefined: not running. */
   server: RedisServer | undefined;
-  /** SIGKILL; its data stays. */
+  /** Ends it by SIGKILL. Its data is kept. */
   kill(): Promise<void>;
-  /** On its former port and data, as the replica or master that the sentinels then make of it. */
+  /** Starts it on the same port and data. The sentinels then make it a replica or the master. */
   start(): Promise<void>;
 }
 
 const NAME = 'main';
 const MEMBERS = ['redis-1', 'redis-2', 'redis-3'];
 const MASTER_FILE = 'redis-master';
-/** What Redis keeps in the data folder. */
+/** Names of Redis in the data folder. */
 export const REDIS_FOLDERS = [...MEMBERS, 'sentinels', MASTER_FILE];
-/** A master that nobody copies any more takes no writes: what it took would be lost with it. */
+/** A master without replicas refuses writes, because they would be lost if it fails. */
 const SAFE_WRITES = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '3'];
 const LOOK_EVERY_MS = 500;
 
 export function startHighAvailability(options: {
   directory: string;
-  /** Engines write to disk what they answered. */
+  /** true: engines write every change to disk. */
   kept: boolean;
   replicaDelaySeconds?: number;
   log: (line: string) => void;
@@ -81,7 +81,7 @@ export function startHighAvailability(options: {
     });
     onStop(() => sentinels.stop());
 
-    // Of its own even where MYSQL_URL names another: a replica follows what it can log into as administrator.
+    // Never the server of MYSQL_URL: a replica needs a primary into which it can log in as administrator.
     const startPrimary = (port?: number) =>
       startMysql({
         directory: join(directory, 'mysql'),
@@ -107,7 +107,7 @@ export function startHighAvailability(options: {
       const port = await masterPort(sentinels);
       return servers.find((member) => member.port === port);
     };
-    // The next start has to begin with the data of whoever was master last.
+    // The next start must begin with the data of the last master.
     onStop(async () => {
       const last = await findMaster().catch(() => undefined);
       if (kept && last) await writeFile(masterFile, last.name);
@@ -140,7 +140,7 @@ async function startMember(
       persist: kept,
       own: true,
       log,
-      // A new master has to serve its replica from memory of what it sent, or a blink would cost a full copy.
+      // A backlog of its writes lets a replica continue after a short break. Without it the replica copies everything.
       extraArguments: [...SAFE_WRITES, '--repl-backlog-size', '16mb'],
       ...(port !== undefined && { port }),
       ...(master && { replicaOf: { host: '127.0.0.1', port: master.port } }),
@@ -164,7 +164,7 @@ async function startMember(
   return member;
 }
 
-/** Before its replicas follow, a master takes no writes. */
+/** Waits until the replicas follow: before that the master refuses writes. */
 async function untilCopied({ port }: RedisMember): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
     const copies = await ask('127.0.0.1', port, (client) => client.wait(MEMBERS.length - 1, 100));
@@ -173,7 +173,7 @@ async function untilCopied({ port }: RedisMember): Promise<void> {
   throw new Error('the replicas of Redis do not follow their master');
 }
 
-/** What the first sentinel that answers says. */
+/** Asks one sentinel after the other. The first answer counts. */
 async function masterPort(sentinels: SentinelSet): Promise<number | undefined> {
   for (const { host, port } of sentinels.addresses) {
     const said = await ask(host, port, (client) => client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME));
@@ -192,7 +192,7 @@ async function ask<T>(host: string, port: number, question: (client: Redis) => P
     connectTimeout: 300,
     commandTimeout: 300,
   });
-  client.on('error', () => {}); // silence is an answer here
+  client.on('error', () => {}); // undefined is the result then
   try {
     await client.connect();
     return await question(client);
@@ -216,7 +216,7 @@ function watchTopology(
         const role = await ask('127.0.0.1', port, (client) => client.role());
         const isMaster = role?.[0] === 'master' && port === named;
         const link = Array.isArray(role) ? role[3] : undefined;
-        const state = !role ? 'away' : isMaster ? 'MASTER' : link === 'connected' ? 'replica' : 'joining';
+        const state = !role ? 'down' : isMaster ? 'MASTER' : link === 'connected' ? 'replica' : 'joining';
         return `${name}:${port} ${state}`;
       }),
     );

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { type EngineBinary, engineCache } from './engine-binary.ts';
 import { run } from './process.ts';
 
-/** Flags that the making of a data directory and the server that runs on it share. */
+/** Flags for both: creating a data directory, and running the server on it. */
 export async function commonArguments(binary: EngineBinary, dataDirectory: string): Promise<string[]> {
   const args = ['--no-defaults', `--datadir=${dataDirectory}`, `--basedir=${dirname(dirname(binary.path))}`];
   if (process.getuid?.() === 0) args.push('--user=root');
@@ -21,21 +21,21 @@ export async function commonArguments(binary: EngineBinary, dataDirectory: strin
 }
 
 /**
- * Puts a fresh data directory at `target`. Making one costs 0.3 s (MariaDB) to 3 s (MySQL), a copy some milliseconds, so
- * the first one made is kept as a template beside the engine cache, where that can be written.
+ * Creates a data directory at `target`. This takes 0.3 s (MariaDB) to 3 s (MySQL), a copy takes some milliseconds. So
+ * the first one is kept as a template beside the engine cache, if that is writable.
  */
 export async function makeDataDirectory(binary: EngineBinary, target: string): Promise<void> {
-  const draft = `${target}.draft`; // renamed when complete, so that a run which was cut short leaves no half a directory
+  const draft = `${target}.draft`; // renamed when complete, so that an interrupted run leaves no part of a directory
   await rm(draft, { recursive: true, force: true });
   const template = await findTemplate(binary);
   if (template === null) await createDataDirectory(binary, draft);
   else await cp(template, draft, { recursive: true, mode: constants.COPYFILE_FICLONE });
-  // The identity of a MySQL server: a copy with its template's would never replicate.
+  // auto.cnf has the identity of a MySQL server. Two servers with the same identity do not replicate.
   await rm(join(draft, 'auto.cnf'), { force: true });
   await rename(draft, target);
 }
 
-/** Makes the template when it is not there yet. Null when there is no place for one. */
+/** Returns the template, and creates it if it is missing. Null: its folder is not writable. */
 async function findTemplate(binary: EngineBinary): Promise<string | null> {
   const template = join(engineCache(), `template-${binary.product}-${binary.version}-${process.arch}`);
   if (await isDataDirectory(template)) return template;
@@ -55,7 +55,7 @@ async function findTemplate(binary: EngineBinary): Promise<string | null> {
 }
 
 const CONFINED =
-  'A server that the system confines may write under /var/lib/mysql only; MINIAPP_ENGINE_SOURCE=debian fetches another.';
+  'The system may restrict this server to /var/lib/mysql. MINIAPP_ENGINE_SOURCE=debian downloads another one.';
 
 async function createDataDirectory(binary: EngineBinary, path: string): Promise<void> {
   await mkdir(path, { mode: 0o700 });
@@ -66,13 +66,13 @@ async function createDataDirectory(binary: EngineBinary, path: string): Promise<
       : await run(binary.path, [...args, '--initialize-insecure'], { env: binary.env });
   if (made.code === 0) return;
   const hint = binary.source === 'path' && process.platform === 'linux' ? CONFINED : '';
-  throw new Error(`${binary.product} could not make a data directory: ${made.stderr.slice(-2000)}\n${hint}`.trim());
+  throw new Error(`${binary.product} could not create a data directory: ${made.stderr.slice(-2000)}\n${hint}`.trim());
 }
 
 async function bootstrapMariadb(binary: EngineBinary, args: string[], data: string) {
   await mkdir(join(data, 'mysql'));
   const share = await shareDirectory(binary);
-  // root may log in through the socket as the system's root only: no account without a password listens on the port.
+  // Only the system's root may log in as root, and only through the socket. So no account on the port lacks a password.
   const sql = [
     "create database if not exists mysql;\nuse mysql;\nset @auth_root_socket='root';\nset @skip_auth_anonymous=1;\n",
   ];
@@ -101,10 +101,10 @@ async function readFirst(files: string[]): Promise<string> {
     const text = await readFile(file, 'utf8').catch(() => null);
     if (text !== null) return text;
   }
-  throw new Error(`none of these files is there: ${files.join(', ')}`);
+  throw new Error(`none of these files exists: ${files.join(', ')}`);
 }
 
-/** The administrator's password lives as long as its data, so that replicas still get in after a restart. */
+/** The administrator's password is kept with the data, so that replicas can log in after a restart. */
 export async function keptPassword(directory: string): Promise<string> {
   const file = join(directory, 'administrator-password');
   const kept = await readFile(file, 'utf8').catch(() => null);
@@ -114,14 +114,14 @@ export async function keptPassword(directory: string): Promise<string> {
   return password;
 }
 
-/** MySQL and MariaDB do not read each other's files, and say so in the strangest ways. */
+/** MySQL and MariaDB cannot read each other's files, and their own errors about it are hard to understand. */
 export async function assertSameFlavour(directory: string, product: string): Promise<void> {
   const file = join(directory, 'engine');
   const kept = await readFile(file, 'utf8').catch(() => null);
   if (kept === null) return writeFile(file, product);
   if (kept !== product) {
     throw new Error(
-      `${directory} was written by ${kept}, the engine found is ${product}: choose another folder or empty it`,
+      `${directory} was written by ${kept}, but this engine is ${product}: choose another folder or empty it`,
     );
   }
 }

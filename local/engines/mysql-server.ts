@@ -13,7 +13,7 @@ export interface MysqlServer {
   kind: 'mysql';
   host: string;
   port: number;
-  /** An administrator over TCP. It may write on a replica too: give the application an account of its own. */
+  /** An administrator over TCP. It can write on a replica too, so the application needs another account. */
   user: string;
   password: string;
   version: string;
@@ -21,7 +21,7 @@ export interface MysqlServer {
   flavour: 'mariadb' | 'mysql';
   /** 0 when the server is not a child of this process. */
   pid: number;
-  /** Ends it and keeps its data. A server named by MYSQL_URL is left alone. */
+  /** Ends the server and keeps its data. A server of MYSQL_URL is not ended. */
   stop(): Promise<void>;
 }
 
@@ -38,18 +38,18 @@ interface MysqlOptions {
   replicaOf?: Source;
   replicaDelaySeconds?: number;
   serverId?: number;
-  /** Survives a power cut too, at the price of an fsync per commit. Without it commits survive a kill of the engine. */
+  /** true: commits survive a power cut, with one fsync for each commit. false: they survive a kill of the engine. */
   durable?: boolean;
   own?: boolean;
   log?: (line: string) => void;
 }
 
 const ADMINISTRATOR = 'miniapp_admin';
-/** MySQL 8's default; MariaDB's own is laxer. */
+/** The default of MySQL 8. MariaDB's default is less strict. */
 const SQL_MODE =
   'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
 
-/** The server that MYSQL_URL names, if there is one and no `own` server is asked for; else one of its own in `directory`. */
+/** Uses the server of MYSQL_URL. Without MYSQL_URL, or with `own`, starts a server in `directory`. */
 export async function startMysql(options: MysqlOptions): Promise<MysqlServer> {
   const { directory, log = () => {} } = options;
   const url = process.env.MYSQL_URL;
@@ -57,7 +57,7 @@ export async function startMysql(options: MysqlOptions): Promise<MysqlServer> {
   const binary = await findMysql(log);
   const flavour = binary.product === 'mariadb' ? 'mariadb' : 'mysql';
   const release = await lockDirectory(directory);
-  // The path of a socket holds some 100 bytes at most, so it does not lie with the data.
+  // The path of a socket has at most about 100 bytes, so the socket is not in the data folder.
   const runDirectory = await mkdtemp(join(tmpdir().length > 60 ? '/tmp' : tmpdir(), 'miniapp-'));
   const cleanUp = async () => {
     await rm(runDirectory, { recursive: true, force: true });
@@ -87,7 +87,7 @@ export async function startMysql(options: MysqlOptions): Promise<MysqlServer> {
     const login = { host: '127.0.0.1', port, user: ADMINISTRATOR, password };
     await versionOf(login).catch(async (error) => {
       await child.stop();
-      throw new Error(`${binary.product} does not let its administrator in: ${error.message}\n${child.output()}`);
+      throw new Error(`${binary.product} refused the login of its administrator: ${error.message}\n${child.output()}`);
     });
     await rm(initFile, { force: true });
     log(`${binary.product} ${binary.version} from ${binary.source} on 127.0.0.1:${port}`);
@@ -128,7 +128,7 @@ function serverArguments(flavour: MysqlServer['flavour'], options: MysqlOptions)
   if (!options.durable && process.platform === 'linux') args.push('--innodb-flush-method=nosync');
   if (options.replicaOf) args.push('--read-only=1');
   if (flavour === 'mariadb') {
-    // MySQL 8's default collation tells emoji apart; MariaDB's utf8mb4_general_ci takes all of them for one.
+    // MariaDB's default utf8mb4_general_ci treats all emoji as equal. This collation does not, like MySQL 8.
     args.push('--collation-server=utf8mb4_unicode_520_ci', '--skip-slave-start', '--gtid-strict-mode=1');
     args.push(
       '--binlog-format=ROW',
@@ -142,7 +142,7 @@ function serverArguments(flavour: MysqlServer['flavour'], options: MysqlOptions)
   return args;
 }
 
-/** One statement a line. They stay out of the binary log: each server has its own accounts. */
+/** One statement on each line. They are not in the binary log, because each server has its own accounts. */
 function initStatements(flavour: MysqlServer['flavour'], password: string, options: MysqlOptions): string[] {
   const account = `${quote(ADMINISTRATOR)}@'127.0.0.1'`;
   const statements = [
@@ -170,7 +170,7 @@ function initStatements(flavour: MysqlServer['flavour'], password: string, optio
 
 const quote = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 
-/** The greeting comes after the init file has run. The fifth byte of it is the protocol's version, 10. */
+/** The server sends its greeting after the init file has run. Byte 5 of the greeting is the protocol version, 10. */
 function greets(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
@@ -205,7 +205,7 @@ async function givenMysql(url: string, log: (line: string) => void): Promise<Mys
     password: decodeURIComponent(password),
   };
   const version = await versionOf(login).catch(() => {
-    throw new Error(`no MySQL answers at ${host}:${login.port}, which MYSQL_URL names, with its credentials`);
+    throw new Error(`no MySQL answers at ${host}:${login.port} with the credentials of MYSQL_URL`);
   });
   log(`mysql ${version} from MYSQL_URL on ${host}:${login.port}`);
   const flavour = /mariadb/i.test(version) ? 'mariadb' : 'mysql';

@@ -6,21 +6,21 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * A child that cannot outlive this process. `sh` leaves a watcher that reads descriptor 3 and then becomes the engine, so
- * the pid is the engine's own. The kernel closes the other end when this process dies, also by SIGKILL: the watcher reads
- * the end of file, kills the engine and removes its run directory. A line instead of the end says that all went well;
- * without it the pid, which may belong to somebody else by then, would be killed.
+ * Runs a child that ends when this process ends. `sh` starts a watcher that reads descriptor 3, and then becomes the
+ * engine, so the pid is the engine's. When this process ends, also by SIGKILL, the kernel closes the other end: the
+ * watcher reads the end of file, kills the engine and removes its run directory. If the engine ends first, the watcher
+ * gets a line and kills nothing: the pid may belong to another process by then.
  */
 const BOUND = `( read -r line <&3 || { kill -9 $$; sleep 1; [ -z "$0" ] || rm -rf -- "$0"; } ) >/dev/null 2>&1 </dev/null &
 exec "$@" 3<&-`;
 
 export interface BoundChild {
   pid: number;
-  /** The last lines the child wrote: for an error message, never for a decision about data. */
+  /** The last lines of the child's output, for error messages. Never base a decision about data on it. */
   output(): string;
   isRunning(): boolean;
   exited: Promise<void>;
-  /** SIGTERM, and SIGKILL when it is still there after the grace time. Safe to call twice. */
+  /** Sends SIGTERM, and SIGKILL if it still runs after 15 s. Safe to call twice. */
   stop(): Promise<void>;
 }
 
@@ -32,14 +32,14 @@ export function spawnBound(
   args: readonly string[],
   options: { env?: NodeJS.ProcessEnv; runDirectory?: string } = {},
 ): BoundChild {
-  // Detached: Ctrl-C reaches this process alone, which then stops its engines in an order of its choosing.
+  // Detached: Ctrl-C reaches only this process, which then stops its engines in the right order.
   const child: ChildProcess = spawn('/bin/sh', ['-c', BOUND, options.runDirectory ?? '', command, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
     detached: true,
   });
   const lifeline = child.stdio[3] as Duplex;
-  lifeline.on('error', () => {}); // the child may be gone first
+  lifeline.on('error', () => {}); // the child may end first
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk) => {
@@ -61,7 +61,7 @@ export function spawnBound(
       ended();
     });
   });
-  // A script that forgets to stop its engines still ends, and they end with it.
+  // A script that does not stop its engines still ends, and the engines end with it.
   child.unref();
   (lifeline as unknown as { unref?(): void }).unref?.();
   return {
@@ -80,7 +80,7 @@ export function spawnBound(
   };
 }
 
-/** Runs a command to its end. Never throws for an exit code; 127 when it cannot be started. */
+/** Runs a command to its end. Never throws. The exit code is 127 if the command cannot be started. */
 export function run(
   command: string,
   args: readonly string[],
@@ -103,7 +103,7 @@ export function run(
   });
 }
 
-/** Null when no directory of PATH has it. `sbin` beside each `bin` counts too: an ordinary user's PATH often lacks it. */
+/** Null: not on PATH. Also looks in `sbin` beside each `bin`, because the PATH of many users has no `sbin`. */
 export function findOnPath(name: string, environment: NodeJS.ProcessEnv = process.env): string | null {
   const directories = (environment.PATH ?? '').split(delimiter).filter((directory) => directory !== '');
   const siblings = directories.map((directory) => directory.replace(/\/bin\/?$/, '/sbin'));
@@ -117,7 +117,7 @@ export function findOnPath(name: string, environment: NodeJS.ProcessEnv = proces
   return null;
 }
 
-/** A loopback port that was free a moment ago; whoever binds it must be ready to lose the race. */
+/** A loopback port that was free just now. Another program may take it before the caller does. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -129,7 +129,7 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Tells a live process from a later one with the same pid. Null when there is no such process. */
+/** Identifies a live process: a later process with the same pid has another identity. Null: no such process. */
 export async function processIdentity(pid: number): Promise<string | null> {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -146,11 +146,11 @@ export async function processIdentity(pid: number): Promise<string | null> {
 }
 
 const PORT_TAKEN = /address already in use|could not create server tcp|failed listening on port/i;
-const READY_WITHIN_MS = 120_000; // crash recovery of a large data directory takes its time
+const READY_WITHIN_MS = 120_000; // crash recovery of a large data directory is slow
 
 /**
- * Starts a server and waits until `isReady` says that it is this very server which answers. Without a wanted port it
- * takes a free one, and another when somebody was quicker.
+ * Starts a server and waits until `isReady` confirms that this server answers, and not another one. Without a port it
+ * takes a free port, and tries another one if a program has taken that port.
  */
 export async function startOnPort(options: {
   name: string;
@@ -175,6 +175,6 @@ export async function startOnPort(options: {
       if (attempt < 5) continue;
     }
     const reason = timedOut ? 'did not answer in time' : 'ended before it answered';
-    throw new Error(`${options.name} ${reason}; its last words:\n${child.output()}`);
+    throw new Error(`${options.name} ${reason}; its last output:\n${child.output()}`);
   }
 }

@@ -7,21 +7,21 @@ export interface RedisServer {
   kind: 'redis';
   host: string;
   port: number;
-  /** With the credentials, where the server of REDIS_URL has some. */
+  /** With credentials, if REDIS_URL has them. */
   url: string;
   version: string;
   source: string;
   /** 0 when the server is not a child of this process. */
   pid: number;
-  /** Ends it, with its data on disk when it persists. A server named by REDIS_URL is left alone. */
+  /** Ends the server. With `persist` its data is on disk. A server of REDIS_URL is not ended. */
   stop(): Promise<void>;
 }
 
-/** The server that REDIS_URL names, if there is one and no `own` server is asked for; else one of its own in `directory`. */
+/** Uses the server of REDIS_URL. Without REDIS_URL, or with `own`, starts a server in `directory`. */
 export async function startRedis(options: {
   directory: string;
   port?: number;
-  /** Append-only file: what was answered survives a kill of the engine. Without it nothing is written. */
+  /** true: an append-only file, so that confirmed writes survive a kill of the engine. false: nothing on disk. */
   persist?: boolean;
   replicaOf?: { host: string; port: number };
   own?: boolean;
@@ -45,7 +45,7 @@ export async function startRedis(options: {
   ]);
 }
 
-/** Brings up a server or a sentinel: the same binary, told apart by its arguments. */
+/** Starts a server or a sentinel. Both are the same binary with other arguments. */
 export async function runRedis(
   binary: EngineBinary,
   server: { name: string; directory: string; port: number | undefined; log: (line: string) => void },
@@ -70,14 +70,14 @@ export async function runRedis(
   }
 }
 
-/** Another server may have taken the port meanwhile: the answer counts only when it names our child. */
+/** Another server may have taken the port. So the answer must contain the process id of our child. */
 async function isThisRedis(port: number, child: BoundChild): Promise<boolean> {
   const info = await redisInfo({ host: '127.0.0.1', port }, (text) => /\nloading:|\nsentinel_masters:|^-/.test(text));
   if (info.startsWith('-NOAUTH')) return child.isRunning(); // extra arguments set a password
   return info.includes(`\nprocess_id:${child.pid}\r\n`) && !info.includes('\nloading:1');
 }
 
-/** Whatever was answered within a second; empty when nobody listens. */
+/** Returns the answer of the first second. Empty: no server listens. */
 function redisInfo(address: { host: string; port: number }, isEnough: (text: string) => boolean): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
@@ -108,7 +108,7 @@ async function givenRedis(url: string, log: (line: string) => void): Promise<Red
     log(`redis ${version} from REDIS_URL on ${address.host}:${address.port}`);
     return { kind: 'redis', ...address, url, version, source: 'env', pid: 0, stop: async () => {} };
   } catch {
-    throw new Error(`no Redis answers at ${address.host}:${address.port}, which REDIS_URL names, with its credentials`);
+    throw new Error(`no Redis answers at ${address.host}:${address.port} with the credentials of REDIS_URL`);
   } finally {
     client.disconnect();
   }

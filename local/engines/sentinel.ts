@@ -6,7 +6,7 @@ import { freePort } from './process.ts';
 import { type RedisServer, runRedis } from './redis-server.ts';
 
 export interface SentinelSet {
-  /** What a client needs to find the master by its name. */
+  /** Addresses of the sentinels. A client asks them for the master. */
   addresses: { host: string; port: number }[];
   name: string;
   members: RedisServer[];
@@ -14,8 +14,8 @@ export interface SentinelSet {
 }
 
 /**
- * Sentinels that watch one master and promote a replica when `quorum` of them judge it dead (row A8). They know the
- * replicas and each other from their first moment: finding out by themselves takes them many seconds.
+ * Starts sentinels that watch one master, and promote a replica when `quorum` of them find it down (row A8
+ * (sentinels)). The configuration lists the replicas and the other sentinels: to discover them takes many seconds.
  */
 export async function startSentinels(options: {
   directory: string;
@@ -29,7 +29,7 @@ export async function startSentinels(options: {
 }): Promise<SentinelSet> {
   const { directory, log = () => {} } = options;
   const binary = await findRedis(log);
-  // Each has to know the ports of the others, so a port that is taken meanwhile means new ports for all.
+  // Each sentinel must know the ports of the others. So if one port is taken, all get new ports.
   for (let attempt = 1; ; attempt += 1) {
     const identities: RedisNode[] = [];
     for (let index = 0; index < options.count; index += 1) {

@@ -16,14 +16,14 @@ export interface StackEngines {
   redis: RedisAddress;
   mysql: ServerLogin;
   mysqlReplicas: ServerLogin[];
-  /** 0 where it is no child of this process; undefined where which one serves changes. */
+  /** 0: not a child of this process. undefined: with `ha`, because the master changes. */
   redisPid?: number;
-  /** Only with replicas and sentinels. */
+  /** Only with `ha`. */
   highAvailability?: HighAvailability;
   stop(): Promise<void>;
 }
 
-/** One Redis and one MySQL, or with `ha` the topology of rows A8 and A9. */
+/** One Redis and one MySQL, or with `ha` replicas and sentinels (rows A8 (sentinels) and A9 (replicas)). */
 export function startStackEngines(options: {
   directory: string;
   kept: boolean;
@@ -51,7 +51,7 @@ export function startStackEngines(options: {
 
 const login = ({ host, port, user, password }: ServerLogin): ServerLogin => ({ host, port, user, password });
 
-/** What one topology cached is not told of what was written under the other, and everything in it can be had again. */
+/** Deletes the caches of the other topology: they have missed writes since. Nothing is lost, they are only caches. */
 async function dropOtherCaches(directory: string, ha: boolean): Promise<void> {
   const file = join(directory, 'redis-topology');
   const now = ha ? 'replicated' : 'single';

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { type Fault, type SimulatedAnswer, startLoopbackServer } from './loopback-server.ts';
 
 export interface ChannelSimulator {
-  /** What a portal registers as the channel's verify URL. */
+  /** Register it as the channel's verify URL. */
   url: string;
-  /** What the channel's own SDK hands to the client. It may be verified again, for an answer can get lost. */
+  /** Makes a ticket as the channel's SDK does. It can be verified more than once, because an answer can be lost. */
   issueTicket(channelUserId: string): string;
-  /** The questions that were asked, answered or not. */
+  /** All questions, also those without an answer. */
   received: { channel: unknown; channelUserId: unknown; ticket: unknown }[];
   misbehave(fault: Fault | null): void;
   stop(): Promise<void>;
@@ -14,7 +14,7 @@ export interface ChannelSimulator {
 
 const TICKET_LIFE_MS = 300_000;
 
-/** A channel's server: confirms that a ticket is its own and belongs to the user who is named (before row C1). */
+/** Simulates a channel's server: confirms that it issued a ticket for a user (before row C1 (login information)). */
 export async function startChannelSimulator(options: {
   channel: string;
   port?: number;

@@ -15,12 +15,12 @@ export interface SimulatedRequest {
 
 export interface SimulatedAnswer {
   status: number;
-  /** Text goes out as it is, anything else as JSON. */
+  /** Text is sent as it is, other values as JSON. */
   body: unknown;
   headers?: Record<string, string>;
 }
 
-/** How a server misbehaves until told otherwise. Only `delay` and `lose-ack` let the request take effect. */
+/** A fault, until another one is set. Only with `delay` and `lose-ack` the request takes effect. */
 export type Fault =
   | { kind: 'delay'; ms: number }
   | { kind: 'answer'; status: number; body: unknown; headers?: Record<string, string> }
@@ -36,7 +36,7 @@ interface LoopbackServer {
 
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** A server on 127.0.0.1 (port 0: any free one) whose faults a test can switch; `stop` also ends calls in flight. */
+/** Starts a server on 127.0.0.1 (port 0: a free port) with faults for tests. `stop` also ends running calls. */
 export async function startLoopbackServer(
   answer: (request: SimulatedRequest) => SimulatedAnswer | Promise<SimulatedAnswer>,
   port = 0,
@@ -87,12 +87,12 @@ export async function startLoopbackServer(
   };
 }
 
-/** Whether `moduleUrl` (its import.meta.url) is the script that node was started with. */
+/** Whether node was started with this script. `moduleUrl`: import.meta.url of the script. */
 export function isStartedAs(moduleUrl: string): boolean {
   return process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(moduleUrl);
 }
 
-/** For a simulator that runs as a process of its own: says where it answers, and ends on SIGINT and SIGTERM. */
+/** For a simulator in a process of its own: prints its URL, and ends on SIGINT and SIGTERM. */
 export function announce(server: { url: string; stop(): Promise<void> }) {
   console.log(`ready ${server.url}`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop());

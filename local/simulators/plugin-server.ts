@@ -11,17 +11,17 @@ import {
 } from './loopback-server.ts';
 
 export interface PluginServerSimulator {
-  /** Base URL; `GET /service` with the header `plugin-token` serves (rows D5 and D6). */
+  /** Base URL; `GET /service` with the header `plugin-token` serves (rows D5 and D6 (use of a plugin token)). */
   url: string;
-  /** What a portal registers as the plugin's server (row D4). */
+  /** Register it as the plugin's server (row D4 (push)). */
   pushUrl: string;
-  /** Every push that reached the library, with the status that it was given. */
+  /** All pushes that the library received, with the status of the answer. */
   received: { webhookId: string; body: string; status: number }[];
   misbehave(fault: Fault | null): void;
   stop(): Promise<void>;
 }
 
-/** A plugin team's server in small: what is pushed is kept, what is presented is authenticated, then served. */
+/** A small plugin server. It keeps pushed token hashes, checks the tokens of requests, and serves their users. */
 export async function startPluginServer(
   options: PluginServerOptions & { port?: number },
 ): Promise<PluginServerSimulator> {
@@ -60,7 +60,7 @@ export async function startPluginServer(
 const USAGE = `usage: tsx local/simulators/plugin-server.ts --plugin ID --secret whsec_... [--secret ...] [--port N]
   [--backend URL --app-id A --private-key K]   asks the business backend about tokens that no push announced`;
 
-/** undefined: asked for help, or not understood. */
+/** undefined: --help was given, or the options are wrong. */
 function readCommand() {
   const options = {
     port: { type: 'string', default: '0' },

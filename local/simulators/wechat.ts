@@ -8,18 +8,18 @@ export interface WechatSimulatorOptions {
   port?: number;
   /** Answers carry a `unionid`, as for a mini-program that is bound to an open platform account. */
   unionid?: boolean;
-  /** Takes codes `dev-<name>-<n>` that nobody issued, so that a person can try a login by hand. */
+  /** Accepts codes `dev-<name>-<n>` that were not issued, to try a login by hand. */
   devCodes?: boolean;
   /** Unix time in milliseconds. */
   now?: () => number;
 }
 
 export interface WechatSimulator {
-  /** Stands in for https://api.weixin.qq.com. */
+  /** Replaces https://api.weixin.qq.com. */
   url: string;
-  /** What `wx.login` hands to the client: good once, for five minutes. The same openid is the same person. */
+  /** Makes a code as `wx.login` does. It is valid once, for five minutes. The same openid means the same person. */
   issueCode(openid?: string): string;
-  /** The errcodes of the next calls, in order: -1 busy, 45011 too often, 40226 risky user ... No code is used up. */
+  /** Sets the errcodes of the next calls: -1 busy, 45011 too often, 40226 risky user ... They use up no code. */
   failNext(...errcodes: number[]): void;
   /** How many times code2Session was called. */
   calls(): number;
@@ -43,7 +43,7 @@ const ERRMSG: Record<number, string> = {
   45011: 'api minute-quota reach limit, must slower, retry next minute',
 };
 
-/** WeChat's code2Session as a mini-program's backend meets it, refusals with HTTP 200 included. */
+/** Simulates WeChat's code2Session. As at WeChat, refusals have HTTP status 200. */
 export async function startWechatSimulator(options: WechatSimulatorOptions): Promise<WechatSimulator> {
   const { appid, secret, now = Date.now } = options;
   const issued = new Map<string, { openid: string; expiresAtMs: number; used: boolean }>();
@@ -80,7 +80,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
     return query.get('secret') === secret ? null : 40125;
   }
 
-  /** The name decides the person, the number makes the next code of the same person. */
+  /** The name identifies the person; the number makes another code of the same person. */
   function developerTicket(code: string) {
     const name = options.devCodes ? /^dev-([a-z0-9]{1,32})-\d{1,9}$/.exec(code)?.[1] : undefined;
     return name === undefined ? null : { openid: openidFor(appid, name), expiresAtMs: Infinity, used: false };
@@ -88,7 +88,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
 
   const server = await startLoopbackServer(({ method, path, query }) => {
     if (method === 'GET' && path === '/sns/jscode2session') return code2Session(query);
-    // Not WeChat's: what wx.login does inside the app, for a person with curl.
+    // WeChat has no such route. It does what wx.login does in the app, to be called with curl.
     if (method === 'POST' && path === '/codes') {
       return { status: 201, body: { code: issueCode(query.get('openid') ?? undefined) } };
     }
@@ -98,7 +98,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
   return { ...server, issueCode, failNext: (...errcodes) => void planned.push(...errcodes), calls: () => calls };
 }
 
-/** 28 characters that begin with "o"; the same for the same app and person, also after a restart. */
+/** 28 characters that begin with "o". The same app and person always get the same openid, also after a restart. */
 function openidFor(appid: string, person: string): string {
   return `o${createHash('sha256').update(`${appid}\n${person}`).digest('base64url').slice(0, 27)}`;
 }
@@ -108,7 +108,7 @@ function refused(errcode: number): SimulatedAnswer {
   return wechatAnswer({ errcode, errmsg: `${ERRMSG[errcode] ?? 'unknown error'}, rid: ${rid}` });
 }
 
-/** Always 200, and labelled as text: a caller must read errcode and must not lean on the content type. */
+/** Always status 200 and content type text: a caller must read errcode, and must not use the content type. */
 function wechatAnswer(body: unknown): SimulatedAnswer {
   return { status: 200, body, headers: { 'content-type': 'text/plain' } };
 }

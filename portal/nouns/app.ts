@@ -33,8 +33,8 @@ async function create(given: Given): Promise<Printed> {
   );
   const text = [
     ...fields({ AppID: issued.appId, privateKey: issued.privateKey }),
-    'The privateKey is shown this once; keep it where only the caller can read it.',
-    ...(methods.includes('MD5') ? ['MD5 is weak: let this app go over to HMAC-SHA256 soon.'] : []),
+    'The privateKey is shown only once. Keep it where only the caller can read it.',
+    ...(methods.includes('MD5') ? ['MD5 is weak: change this app to HMAC-SHA256 soon.'] : []),
   ];
   return { json: { ...issued }, text };
 }
@@ -79,14 +79,14 @@ async function disable(given: Given): Promise<Printed> {
   await disableApp(appId, given.actor);
   return {
     json: { appId, disabled: true },
-    text: [`${appId} is disabled: calls that change something are refused from now on, all within 60 s.`],
+    text: [`${appId} is disabled: calls that change something are refused at once, all calls within 60 s.`],
   };
 }
 
 async function enable(given: Given): Promise<Printed> {
   const appId = given.text('app');
   await enableApp(appId, given.actor);
-  return { json: { appId, disabled: false }, text: [`${appId} is enabled: its calls pass within 5 s.`] };
+  return { json: { appId, disabled: false }, text: [`${appId} is enabled: its calls are accepted within 5 s.`] };
 }
 
 async function rotate(given: Given): Promise<Printed> {
@@ -95,8 +95,8 @@ async function rotate(given: Given): Promise<Printed> {
   const { keyId, privateKey, oldKeyId, oldKeyEndsAt } = rotated;
   const text = [
     ...fields({ AppID: appId, key: keyId, privateKey }),
-    'The privateKey is shown this once. It is good within 5 s everywhere.',
-    ...(oldKeyId === null ? [] : [`The former key ${oldKeyId} is good until ${oldKeyEndsAt}.`]),
+    'The privateKey is shown only once. It is valid everywhere within 5 s.',
+    ...(oldKeyId === null ? [] : [`The former key ${oldKeyId} is valid until ${oldKeyEndsAt}.`]),
   ];
   return { json: { appId, ...rotated }, text };
 }
@@ -104,8 +104,8 @@ async function rotate(given: Given): Promise<Printed> {
 async function revoke(given: Given): Promise<Printed> {
   const [appId, keyId] = [given.text('app'), given.text('key')];
   const liveKeys = await revokeKey(appId, keyId, given.actor);
-  const text = [`Key ${keyId} is revoked: refused at once where something is changed, everywhere within 60 s.`];
-  if (liveKeys === 0) text.push('The app has no live key now: "app rotate-key" makes one.');
+  const text = [`Key ${keyId} is revoked: calls that change something are refused at once, all calls within 60 s.`];
+  if (liveKeys === 0) text.push('The app has no valid key now: create one with "app rotate-key".');
   return { json: { appId, keyId, liveKeys }, text };
 }
 
@@ -128,38 +128,42 @@ function readSchema(file: string): object {
 }
 
 export const app: Noun = {
-  about: 'who may call (row A2)',
+  about: 'apps that may call, and their keys (row A2)',
   verbs: {
     create: {
       about: 'Issues an AppID and its privateKey.',
       options: {
-        name: required('X', 'what people call it'),
-        methods: optional('A,B', `allowed signature methods; ${NEW_METHODS.join(',')} unless given`),
-        scopes: optional('A,B', 'permissions; all but plugin:validate unless given'),
-        plugins: optional('A,B', 'plugins it may issue tokens for; all unless given'),
+        name: required('X', 'a name for people'),
+        methods: optional('A,B', `allowed signature methods (default: ${NEW_METHODS.join(',')})`),
+        scopes: optional('A,B', 'permissions (default: all but plugin:validate)'),
+        plugins: optional('A,B', 'plugins for which it may issue tokens (default: all)'),
       },
       run: create,
     },
     list: { about: 'Lists all apps.', options: {}, run: list },
     show: { about: 'Shows one app and its keys.', options: { app: APP }, run: show },
     disable: {
-      about: 'Refuses the app: at once where something is changed, within 60 s everywhere.',
+      about: 'Refuses the app: calls that change something at once, all calls within 60 s.',
       options: { app: APP },
       run: disable,
     },
     enable: { about: 'Lets a disabled app call again.', options: { app: APP }, run: enable },
-    'rotate-key': { about: 'Makes a new privateKey; the old one lives 24 h more.', options: { app: APP }, run: rotate },
+    'rotate-key': {
+      about: 'Makes a new privateKey; the old one is valid 24 h more.',
+      options: { app: APP },
+      run: rotate,
+    },
     'revoke-key': {
-      about: 'Ends one key at once.',
-      options: { app: APP, key: required('KEY', 'its id as "app show" lists it, such as k1') },
+      about: 'Revokes one key.',
+      options: { app: APP, key: required('KEY', 'its id in "app show", such as k1') },
       run: revoke,
     },
     fields: {
       about: 'Registers the extra user fields of an app (row B4), or shows them.',
       options: {
         app: APP,
-        'json-schema': optional('FILE', 'JSON Schema of the fields; shown unless given'),
-        remove: flag('takes the registration away'),
+        'json-schema': optional('FILE', 'JSON Schema of the fields (default: show it)'),
+        remove: flag('removes the registration'),
       },
       run: userFields,
     },

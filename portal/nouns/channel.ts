@@ -32,22 +32,22 @@ async function list(): Promise<Printed> {
 async function remove(given: Given): Promise<Printed> {
   const channel = given.text('id');
   await removeChannel(channel, given.actor);
-  return { json: { channel, removed: true }, text: [`Channel ${channel} is removed; its accounts stay.`] };
+  return { json: { channel, removed: true }, text: [`Channel ${channel} is removed. Its accounts are kept.`] };
 }
 
 export const channel: Noun = {
-  about: 'whose users may log in by channel (rows C1-C6)',
+  about: 'companies whose users may log in here (rows C1 to C6)',
   verbs: {
     add: {
       about: 'Adds a channel, or changes it.',
       options: {
         id: ID,
-        verify: required('URL', 'where its server confirms a ticket'),
-        'login-server': required('HOST:PORT', 'the entry of the login list'),
+        verify: required('URL', 'URL at which its server confirms a ticket'),
+        'login-server': required('HOST:PORT', 'its entry in the login list'),
       },
       run: add,
     },
     list: { about: 'Lists the channels.', options: {}, run: list },
-    remove: { about: 'Removes a channel: nobody logs in through it any more.', options: { id: ID }, run: remove },
+    remove: { about: 'Removes a channel: its users can no longer log in.', options: { id: ID }, run: remove },
   },
 };

@@ -26,7 +26,7 @@ async function invalidate(given: Given): Promise<Printed> {
   const resource = known(name);
   await invalidateResource(resource, ids);
   await record(given, 'data.invalidate', `${resource.name}:${ids.join(',')}`);
-  const text = [`The next read of ${resource.name} ${ids.join(', ')} asks the database.`];
+  const text = [`The next read of ${resource.name} ${ids.join(', ')} loads it from the database.`];
   return { json: { resource: resource.name, ids, invalidated: true }, text };
 }
 
@@ -47,17 +47,17 @@ function known(name: string): Resource {
 }
 
 export const data: Noun = {
-  about: 'business data: MySQL first, then the cache (row A9)',
+  about: 'business data: writes MySQL first, then the cache (row A9)',
   verbs: {
     put: {
-      about: 'Writes a record, new or not.',
+      about: 'Creates a record, or replaces it.',
       operands: ['resource', 'id'],
-      options: { 'json-body': required('JSON', 'all members of the record but id') },
+      options: { 'json-body': required('JSON', 'all members of the record except id') },
       run: put,
     },
     delete: { about: 'Deletes a record.', operands: ['resource', 'id'], options: {}, run: remove },
     invalidate: {
-      about: 'After rows were changed by other tools: their next read asks the database.',
+      about: 'For rows that other tools changed: the next read loads them from the database.',
       operands: ['resource', 'id...'],
       options: {},
       run: invalidate,

@@ -11,11 +11,11 @@ async function show(given: Given): Promise<Printed> {
 }
 
 export const hot: Noun = {
-  about: 'what is read most, as measured (row A10)',
+  about: 'records that are read most (row A10)',
   verbs: {
     '': {
       about: 'Shows the records that are read most.',
-      options: { limit: optional('N', 'how many; 20 unless given') },
+      options: { limit: optional('N', 'how many (default 20)') },
       run: show,
     },
   },

@@ -10,7 +10,7 @@ import { table } from '../table.ts';
 
 const TARGET = required('T', 'data:<resource>, or a route such as "POST /login"');
 const MAX_SECONDS = 30 * 86_400;
-const IN_FORCE = 'In force with the next call.';
+const IN_FORCE = 'It applies from the next call.';
 
 async function set(given: Given): Promise<Printed> {
   const target = targetForm(given.text('target'));
@@ -31,10 +31,10 @@ async function block(given: Given): Promise<Printed> {
   const seconds = given.integer('seconds', { min: 1, max: MAX_SECONDS });
   const { app = '', user = '', ip = '' } = identitiesOf(given);
   await blockTarget({ target, seconds, app, user, ip }, given.actor);
-  const whom = Object.entries({ app, user, ip }).flatMap(([name, value]) => (value === '' ? [] : [`${name} ${value}`]));
+  const who = Object.entries({ app, user, ip }).flatMap(([name, value]) => (value === '' ? [] : [`${name} ${value}`]));
   return {
     json: { target, seconds, app, user, ip },
-    text: [`${target} is blocked for ${whom.join(' and ') || 'everybody'} during ${seconds} s. ${IN_FORCE}`],
+    text: [`${target} is blocked for ${who.join(' and ') || 'everybody'} for ${seconds} s. ${IN_FORCE}`],
   };
 }
 
@@ -43,7 +43,7 @@ async function clear(given: Given): Promise<Printed> {
   await clearTarget(target, given.actor);
   return {
     json: { target, cleared: true },
-    text: [`${target}: the operator's rules and blocks are lifted, counts begin at zero; everywhere within 5 s.`],
+    text: [`${target}: the operator's rules and blocks are removed, counts begin at zero; everywhere within 5 s.`],
   };
 }
 
@@ -83,7 +83,7 @@ async function peek(given: Given): Promise<Printed> {
   const peeked = await peekTarget(target, await declaredRules(target), identitiesOf(given));
   const { blockedForSeconds, rules } = peeked;
   const text = [
-    ...(blockedForSeconds > 0 ? [`blocked by the operator for ${blockedForSeconds} s more`, ''] : []),
+    ...(blockedForSeconds > 0 ? [`blocked by the operator for another ${blockedForSeconds} s`, ''] : []),
     ...table(['rule', 'set by', 'by', 'used', 'limit', 'window', 'state'], rules.map(rowOf)),
   ];
   return { json: { target, ...peeked }, text };
@@ -103,9 +103,9 @@ function rowOf(state: RuleState): string[] {
 }
 
 function stateText({ missing, spared, locked, endsInSeconds }: RuleState): string {
-  if (missing.length > 0) return `name it with ${missing.map((name) => `--${name}`).join(' ')}`;
-  if (spared) return 'passes uncounted';
-  if (locked) return `locked for ${endsInSeconds} s more`;
+  if (missing.length > 0) return `unknown without ${missing.map((name) => `--${name}`).join(' ')}`;
+  if (spared) return 'not counted';
+  if (locked) return `locked for another ${endsInSeconds} s`;
   return endsInSeconds > 0 ? `open, window ends in ${endsInSeconds} s` : 'open';
 }
 
@@ -124,36 +124,36 @@ function identitiesOf(given: Given): Identities {
 const IDENTITIES = {
   app: optional('ID', 'this AppID'),
   user: optional('ID', 'this user'),
-  ip: optional('IP', 'this address; an IPv6 one stands for its /64'),
+  ip: optional('IP', 'this address; an IPv6 address means its /64 network'),
 };
 
 export const lock: Noun = {
-  about: 'how often and for how long (rows E1-E5)',
+  about: 'limits on calls, and blocks (rows E1 to E5)',
   verbs: {
     set: {
-      about: 'Sets the rule of a target and a tuple of identities, beside those in the code.',
+      about: 'Sets a rule for a target and a tuple of identities. Rules in the code stay in force.',
       options: {
         target: TARGET,
-        by: required('app,user,ip', 'what is counted; several are one tuple'),
+        by: required('app,user,ip', 'identities to count by; several form one tuple'),
         limit: required('N', 'calls in the window'),
-        window: required('S', 'seconds of the window'),
-        lock: optional('S', 'seconds for which it is locked past the limit; until the window ends unless given'),
+        window: required('S', 'length of the window in seconds'),
+        lock: optional('S', 'seconds of the lock after the limit (default: until the window ends)'),
       },
       run: set,
     },
     block: {
-      about: 'Refuses the target for a time, to everybody or to those named.',
-      options: { target: TARGET, seconds: required('S', 'for how long'), ...IDENTITIES },
+      about: 'Blocks the target for a time, for everybody or for the given identities.',
+      options: { target: TARGET, seconds: required('S', 'how long'), ...IDENTITIES },
       run: block,
     },
     clear: {
-      about: "Lifts the operator's rules and blocks of a target and lets all its counts begin at zero.",
+      about: "Removes the operator's rules and blocks of a target. All its counts begin at zero.",
       options: { target: TARGET },
       run: clear,
     },
     list: { about: "Lists the operator's rules and blocks.", options: {}, run: list },
     peek: {
-      about: 'Shows how every rule of a target stands for an identity; charges nothing.',
+      about: 'Shows the state of every rule of a target for an identity. It counts no call.',
       options: {
         target: TARGET,
         ...IDENTITIES,

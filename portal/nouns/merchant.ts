@@ -14,7 +14,7 @@ async function set(given: Given): Promise<Printed> {
     jsonForm('json-config', textOfFile('json-config', given.text('json-config'))),
   );
   await logChange({ actor: given.actor, action: 'merchant.set', subject: provider, detail: merchant });
-  return { json: { provider, ...merchant }, text: [`${provider} works with merchant ${merchant.merchantId}.`] };
+  return { json: { provider, ...merchant }, text: [`${provider} uses merchant ${merchant.merchantId}.`] };
 }
 
 async function list(): Promise<Printed> {
@@ -32,14 +32,14 @@ async function remove(given: Given): Promise<Printed> {
   const provider = given.text('provider');
   if (!(await removeMerchant(provider))) throw new AppError('NOT_FOUND', `No merchant is set for ${provider}.`);
   await logChange({ actor: given.actor, action: 'merchant.remove', subject: provider });
-  return { json: { provider, removed: true }, text: [`Nobody pays through ${provider} any more.`] };
+  return { json: { provider, removed: true }, text: [`The merchant of ${provider} is removed.`] };
 }
 
 export const merchant: Noun = {
-  about: 'who is paid: settings of the payment providers, sealed at rest',
+  about: 'merchant settings of the payment providers, sealed at rest',
   verbs: {
     set: {
-      about: 'Sets what a provider needs; orders that were made keep the merchant they were made with.',
+      about: 'Sets the merchant of a provider. Existing orders keep their merchant.',
       options: { provider: PROVIDER, 'json-config': required('FILE', 'its settings as JSON (docs/recharge.md)') },
       run: set,
     },

@@ -22,7 +22,7 @@ export const operatorLog: Noun = {
       about: 'Lists the latest changes.',
       options: {
         subject: optional('X', 'an AppID, a lock target, an order number ...'),
-        limit: optional('N', 'how many; 50 unless given'),
+        limit: optional('N', 'how many (default 50)'),
       },
       run: list,
     },

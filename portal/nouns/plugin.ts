@@ -11,8 +11,8 @@ import { idForm } from '../forms.ts';
 import { fields, table } from '../table.ts';
 
 const ID = required('X', 'the plugin');
-const SERVER = required('URL', 'where its server takes pushes');
-const ONCE = 'Secrets are shown this once: give them to the plugin team.';
+const SERVER = required('URL', 'URL at which its server receives pushes');
+const ONCE = 'Secrets are shown only once: give them to the plugin team.';
 
 const record = (given: Given, action: string, subject: string, detail = {}): Promise<void> =>
   logChange({ actor: given.actor, action, subject, detail });
@@ -32,7 +32,7 @@ async function list(): Promise<Printed> {
     plugin.pluginId,
     plugin.serverUrl,
     plugin.appId,
-    plugin.rotatesUntil === null ? '' : `former secret signs until ${plugin.rotatesUntil}`,
+    plugin.rotatesUntil === null ? '' : `former secret also signs until ${plugin.rotatesUntil}`,
   ]);
   return { json: { plugins }, text: table(['plugin', 'server', 'AppID of its server', ''], rows) };
 }
@@ -48,7 +48,7 @@ async function remove(given: Given): Promise<Printed> {
   const pluginId = given.text('id');
   await removePlugin(pluginId);
   await record(given, 'plugin.remove', pluginId);
-  const text = [`Plugin ${pluginId} is removed: no token is issued for it, and its server's app is refused.`];
+  const text = [`Plugin ${pluginId} is removed: no tokens are issued for it, and the app of its server is refused.`];
   return { json: { pluginId, removed: true }, text };
 }
 
@@ -57,17 +57,17 @@ async function rotate(given: Given): Promise<Printed> {
   await record(given, 'plugin.rotate-secret', rotated.pluginId);
   const text = [
     ...fields({ plugin: rotated.pluginId, 'push secret': rotated.pushSecret }),
-    'The former secret signs beside it for 24 h.',
+    'The former secret also signs, for 24 h.',
     ONCE,
   ];
   return { json: { ...rotated }, text };
 }
 
 export const plugin: Noun = {
-  about: 'plugins and their servers (rows D1-D6)',
+  about: 'plugins and their servers (rows D1 to D6)',
   verbs: {
     add: {
-      about: 'Registers a plugin; prints its push secret and the app its server validates tokens with.',
+      about: 'Registers a plugin. Prints its push secret, and the app with which its server validates tokens.',
       options: { id: ID, server: SERVER },
       run: add,
     },
@@ -75,7 +75,7 @@ export const plugin: Noun = {
     move: { about: 'Sends the pushes of a plugin to another URL.', options: { id: ID, server: SERVER }, run: move },
     remove: { about: 'Removes a plugin.', options: { id: ID }, run: remove },
     'rotate-secret': {
-      about: 'Makes a new push secret; the former one signs beside it for 24 h.',
+      about: 'Makes a new push secret. The former secret also signs, for 24 h.',
       options: { id: ID },
       run: rotate,
     },

@@ -4,14 +4,14 @@ import { flag, type Given, type Noun, type Printed, required } from '../command.
 import { idForm, nameForm } from '../forms.ts';
 import { table } from '../table.ts';
 
-const MOST = { min: 1, max: 1_000_000_000 };
+const LIMITS = { min: 1, max: 1_000_000_000 };
 
 async function put(given: Given): Promise<Printed> {
   const product = {
     productId: idForm('id', given.text('id')),
     title: nameForm('title', given.text('title')),
-    amountFen: given.integer('amount-fen', MOST),
-    units: given.integer('units', MOST),
+    amountFen: given.integer('amount-fen', LIMITS),
+    units: given.integer('units', LIMITS),
     active: !given.flag('off'),
   };
   await putProduct(product);
@@ -36,15 +36,15 @@ async function list(): Promise<Printed> {
 }
 
 export const product: Noun = {
-  about: 'what can be recharged (row C7)',
+  about: 'products that users can buy (row C7)',
   verbs: {
     put: {
-      about: 'Puts a product on sale, or changes it; orders that were made keep their price.',
+      about: 'Puts a product on sale, or changes it. Existing orders keep their price.',
       options: {
         id: required('X', 'the productId'),
-        title: required('TEXT', 'what people read'),
+        title: required('TEXT', 'title for users'),
         'amount-fen': required('N', 'its price in fen'),
-        units: required('N', 'what the wallet is credited with'),
+        units: required('N', 'units that the wallet gets'),
         off: flag('takes it off sale'),
       },
       run: put,

@@ -37,7 +37,7 @@ async function pay(given: Given, { url }: Engines): Promise<Printed> {
   const { notified } = await payAtSandbox(orderNo, { notification: !given.flag('no-notice'), ...(url && { url }) });
   await logChange({ actor: given.actor, action: 'recharge.pay', subject: orderNo, detail: { notified } });
   const { status } = await known(orderNo);
-  const rest = notified ? 'and its notification was taken' : 'and nobody was told: "recharge sync" finds it';
+  const rest = notified ? 'its notification was accepted' : 'no notification was sent: use "recharge sync"';
   return {
     json: { orderNo, notified, status },
     text: [`${orderNo} is paid at the sandbox, ${rest}. Status: ${status}.`],
@@ -79,7 +79,7 @@ async function list(given: Given): Promise<Printed> {
     appId,
   ]);
   const head = ['order', 'at', 'status', 'product', 'fen', 'provider', 'AppID'];
-  const none = 'This user has no orders: is it the userId? "user find --account NAME" tells it.';
+  const none = 'This user has no orders: is it the userId? "user find --account NAME" prints the userId.';
   return { json: { orders }, text: rows.length === 0 ? [none] : table(head, rows) };
 }
 
@@ -94,7 +94,7 @@ async function sync(given: Given): Promise<Printed> {
     detail: { before: before.status, after: status },
   });
   const text =
-    before.status === status ? `${orderNo} stays ${status}.` : `${orderNo} was ${before.status}, now ${status}.`;
+    before.status === status ? `${orderNo} is still ${status}.` : `${orderNo} was ${before.status}, now ${status}.`;
   return { json: { order: publicOrder(after) }, text: [text] };
 }
 
@@ -104,7 +104,7 @@ async function refund(given: Given): Promise<Printed> {
   const leftFen = paidFen - asked.reduce((sum, { amountFen }) => sum + amountFen, 0);
   const limits = { min: 1, max: 1_000_000_000 };
   const amountFen = given.optional('amount-fen') === undefined ? leftFen : given.integer('amount-fen', limits);
-  if (amountFen < 1) throw new AppError('INVALID_INPUT', `Nothing is left to refund of ${orderNo}.`);
+  if (amountFen < 1) throw new AppError('INVALID_INPUT', `Nothing is left to refund of order ${orderNo}.`);
   const key = given.optional('key') ?? randomUUID();
   const reason = given.optional('reason');
   const made = await requestRefund({ orderNo, amountFen, key, ...(reason !== undefined && { reason }) });
@@ -140,62 +140,62 @@ async function compare(given: Given): Promise<Printed> {
   const sums = `bill: ${payments} payments of ${billedFen} fen, ${refunds} refunds; ledger: ${creditedFen} fen.`;
   const text =
     rows.length === 0
-      ? [`Bill and ledger agree, both ways. ${sums}`]
+      ? [`Bill and ledger agree in both directions. ${sums}`]
       : [...table(['what', 'order', 'reference', 'bill fen', 'ledger fen'], rows), '', sums];
-  return { json: { ...report }, text, amiss: rows.length > 0 };
+  return { json: { ...report }, text, problemFound: rows.length > 0 };
 }
 
 async function billOf(provider: string, day: string, file: string | undefined): Promise<BillLine[]> {
   if (file !== undefined) return parseTradeBill(textOfFile('bill', file));
   const found = await findProvider(provider);
   if (!found) throw new AppError('NOT_FOUND', `No merchant is set for ${provider}.`);
-  if (!found.bill) throw new UsageError(`${provider} cannot be asked for its bill`);
+  if (!found.bill) throw new UsageError(`${provider} offers no bill to download`);
   return found.bill(day);
 }
 
 const BEIJING_MS = 8 * 3_600_000;
 const DAY_MS = 24 * 3_600_000;
 
-/** Also no 30 February, of which JavaScript would make a day in March. */
+/** 30 February is not a day; JavaScript would turn it into a day in March. */
 function isDay(text: string): boolean {
   const time = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) : Number.NaN;
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 export const recharge: Noun = {
-  about: 'where is my recharge?',
+  about: 'orders, payments and refunds',
   verbs: {
     show: {
-      about: 'Tells everything that happened to an order, and whether its books agree.',
+      about: 'Shows all events of an order, and whether order and ledger agree.',
       options: { order: ORDER },
       run: show,
     },
     list: {
       about: 'Lists the newest orders of a user, at every app.',
-      options: { user: required('ID', 'the userId'), limit: optional('N', 'how many; 20 unless given') },
+      options: { user: required('ID', 'the userId'), limit: optional('N', 'how many (default 20)') },
       run: list,
     },
     sync: {
-      about: 'Asks the provider what became of an order, and credits it when it was paid.',
+      about: 'Asks the provider for the state of an order, and credits the order if it is paid.',
       options: { order: ORDER },
       run: sync,
     },
     refund: {
-      about: 'Refunds an order, wholly or in part: units leave the wallet first, then the money goes back.',
+      about: 'Refunds an order, in full or in part. Units leave the wallet first, then the money is paid back.',
       options: {
         order: ORDER,
-        'amount-fen': optional('N', 'how much; all that is left unless given'),
-        reason: optional('TEXT', 'what the payer reads'),
-        key: optional('KEY', 'the same key never refunds twice; a new one unless given'),
+        'amount-fen': optional('N', 'how much (default: all that is left)'),
+        reason: optional('TEXT', 'text for the payer'),
+        key: optional('KEY', 'the same key never refunds twice (default: a new key)'),
       },
       run: refund,
     },
     reconcile: {
-      about: "Compares a provider's bill with the ledger, both ways; exit code 1 when they differ.",
+      about: "Compares a provider's bill with the ledger, in both directions. Exit code 1: they differ.",
       options: {
-        provider: optional('NAME', 'sandbox unless given'),
-        day: optional('YYYY-MM-DD', 'of China; yesterday unless given (sandbox: and today)'),
-        bill: optional('FILE', "WeChat Pay's trade bill (type ALL) of that day; asked for unless given"),
+        provider: optional('NAME', 'the payment provider (default sandbox)'),
+        day: optional('YYYY-MM-DD', 'a day in China (default: yesterday; sandbox: yesterday and today)'),
+        bill: optional('FILE', "WeChat Pay's trade bill (type ALL) of that day (default: download it)"),
       },
       run: compare,
     },
@@ -204,7 +204,7 @@ export const recharge: Noun = {
       about: 'Pays an order at the sandbox and sends its notification.',
       options: {
         order: ORDER,
-        'no-notice': flag('sends no notification: only sync, or the sweeper, will find the payment'),
+        'no-notice': flag('sends no notification: only sync or the recharge sweeper finds the payment'),
       },
       run: pay,
     },

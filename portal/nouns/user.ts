@@ -13,13 +13,13 @@ async function change(given: Given, disabled: boolean): Promise<Printed> {
     if (!(error instanceof AppError) || error.code !== 'NOT_FOUND') throw error;
     throw new AppError(
       'NOT_FOUND',
-      `There is no user ${userId}; what is asked for is the userId: "user find --account NAME" tells it.`,
+      `There is no user ${userId}. --user takes the userId: "user find --account NAME" prints it.`,
     );
   });
   await logChange({ actor: given.actor, action: disabled ? 'user.disable' : 'user.enable', subject: userId });
   const text = disabled
-    ? `User ${userId} is out with the next request, at every app, and cannot log in.`
-    : `User ${userId} may log in again; sessions that ended stay ended.`;
+    ? `User ${userId} is logged out at every app from the next request, and cannot log in.`
+    : `User ${userId} may log in again. Sessions that ended stay ended.`;
   return { json: { userId, disabled }, text: [text] };
 }
 
@@ -35,13 +35,13 @@ async function find(given: Given): Promise<Printed> {
 }
 
 export const user: Noun = {
-  about: 'who may log in, and who is who',
+  about: 'users, and whether they may log in',
   verbs: {
     find: {
-      about: 'Tells the userId, and whether the user may log in.',
+      about: 'Shows the userId, and whether the user may log in.',
       options: {
         account: optional('NAME', 'the login name, or the address of a channel account'),
-        openid: optional('ID', 'of WeChat'),
+        openid: optional('ID', 'the openid of WeChat'),
         user: optional('ID', 'the userId'),
       },
       run: find,

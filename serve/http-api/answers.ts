@@ -1,14 +1,14 @@
-/** What the gateway sends: a function's payload-2.0 result, or an answer of its own. */
+/** The answers that the API gateway sends: a function's result (payload 2.0), or an answer of its own. */
 
 export interface FrontAnswer {
   status: number;
   headers: Record<string, string>;
   cookies: string[];
-  /** A string goes out in one piece with the head. */
+  /** Node sends a string together with the headers, in one packet. */
   body: string | Buffer;
 }
 
-/** The gateway's own answers carry these bodies and nothing else. */
+/** The gateway's own answers have one of these bodies. */
 const messages = {
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -30,10 +30,10 @@ class MalformedResult extends Error {
   override readonly name = 'MalformedResult';
 }
 
-/** Lambda's own limit on what a function hands back. */
+/** Lambda's limit for the result of a function. */
 const maxResultBytes = 6 * 1024 * 1024;
 
-/** Throws MalformedResult where the real gateway answers 500. */
+/** Throws MalformedResult for a result that API Gateway answers with 500. */
 export function functionAnswer(result: unknown): FrontAnswer {
   if (!isObject(result) || result.statusCode === undefined) {
     const body = typeof result === 'string' ? result : JSON.stringify(result ?? null);
@@ -42,14 +42,14 @@ export function functionAnswer(result: unknown): FrontAnswer {
   const { statusCode, headers = {}, cookies = [], body = '', isBase64Encoded = false } = result;
   const status = Number(statusCode);
   if (!Number.isInteger(status) || status < 200 || status > 599)
-    throw new MalformedResult('statusCode is no HTTP status');
-  if (typeof body !== 'string') throw new MalformedResult('body is no string');
+    throw new MalformedResult('statusCode is not an HTTP status');
+  if (typeof body !== 'string') throw new MalformedResult('body is not a string');
   if (body.length > maxResultBytes) throw new MalformedResult('the result is larger than 6 MB');
-  if (!isObject(headers)) throw new MalformedResult('headers is no object');
-  if (!Array.isArray(cookies)) throw new MalformedResult('cookies is no list');
+  if (!isObject(headers)) throw new MalformedResult('headers is not an object');
+  if (!Array.isArray(cookies)) throw new MalformedResult('cookies is not a list');
   const sent: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (isObject(value)) throw new MalformedResult(`header ${name} is no text`);
+    if (isObject(value)) throw new MalformedResult(`header ${name} is not a text`);
     if (value !== undefined && value !== null) sent[name.toLowerCase()] = String(value);
   }
   if (body !== '') sent['content-type'] ??= 'text/plain; charset=utf-8';
@@ -61,10 +61,10 @@ export function functionAnswer(result: unknown): FrontAnswer {
   };
 }
 
-/** undefined: no simple response, which the real gateway answers with 500. */
+/** undefined: not a simple response. API Gateway answers it with 500. */
 export function authorizerDecision(result: unknown): { allowed: boolean; context: unknown } | undefined {
   if (!isObject(result) || typeof result.isAuthorized !== 'boolean') return undefined;
-  // Through JSON as between two functions of AWS: nothing is shared, undefined members are gone.
+  // As on AWS the context passes as JSON: it shares no objects, and it has no undefined members.
   const context: unknown = isObject(result.context) ? JSON.parse(JSON.stringify(result.context)) : null;
   return { allowed: result.isAuthorized, context };
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FrontAnswer } from './answers.ts';
 import type { CorsRules } from './serverless-file.ts';
 
-/** The gateway answers every preflight itself, also of paths that have no route; a stranger's gets no permission. */
+/** The gateway answers every preflight itself, also for paths without a route. Other origins get no CORS headers. */
 export function preflightAnswer(rules: CorsRules, request: IncomingMessage): FrontAnswer {
   const headers = originHeaders(rules, request);
   if (headers['access-control-allow-origin'] !== undefined) {
@@ -13,7 +13,7 @@ export function preflightAnswer(rules: CorsRules, request: IncomingMessage): Fro
   return { status: 204, headers, cookies: [], body: '' };
 }
 
-/** What a cross-origin answer carries; empty for an origin that is not allowed. A function's own CORS headers do not pass. */
+/** Adds the CORS headers if the origin is allowed. CORS headers that a function set are removed. */
 export function withCors(rules: CorsRules, request: IncomingMessage, answer: FrontAnswer): FrontAnswer {
   const own = Object.entries(answer.headers).filter(([name]) => !name.startsWith('access-control-'));
   const headers: Record<string, string> = { ...Object.fromEntries(own), ...originHeaders(rules, request) };

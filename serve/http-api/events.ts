@@ -1,4 +1,4 @@
-/** Makes the payload-2.0 events of an HTTP API from a request: what a function sees is what AWS would show it. */
+/** Makes the events of an HTTP API (payload 2.0) from a request. They have the same members as the events of AWS. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { RouteMatch } from './routes.ts';
@@ -11,7 +11,7 @@ export interface GatewayRequest {
   time: string;
   timeEpoch: number;
   method: string;
-  /** Decoded, and cut at a decoded `?`: the real gateway does both. */
+  /** Decoded, and cut at a decoded `?`. API Gateway does both. */
   rawPath: string;
   rawQueryString: string;
   queryStringParameters: Record<string, string> | undefined;
@@ -46,7 +46,7 @@ export function gatewayRequest(request: IncomingMessage, sourceIp: string): Gate
   };
 }
 
-/** The proxy's own headers; the connection between it and the client is none of the function's business. */
+/** Headers about the connection between client and gateway. Functions do not get them. */
 const hopByHop = new Set([
   'connection',
   'keep-alive',
@@ -64,7 +64,7 @@ function gatewayHeaders(
 ): Pick<GatewayRequest, 'headers' | 'cookies'> {
   const headers: Record<string, string> = Object.create(null);
   const cookies: string[] = [];
-  // rawHeaders, since Node keeps only the first of some duplicates, where the gateway joins them all.
+  // rawHeaders has all duplicates: API Gateway joins them, but Node's `headers` keeps only the first of some.
   for (let index = 0; index < request.rawHeaders.length; index += 2) {
     const name = (request.rawHeaders[index] ?? '').toLowerCase();
     const value = request.rawHeaders[index + 1] ?? '';
@@ -143,7 +143,7 @@ function commonEvent(
   };
 }
 
-/** undefined: an identity source is missing or empty, and the authorizer is not to be asked. */
+/** undefined: an identity source is missing or empty, so the authorizer is not called. */
 export function authorizerEvent(request: GatewayRequest, match: RouteMatch, authorizer: Authorizer): unknown {
   const identitySource = authorizer.identitySources.map(({ from, name }) =>
     from === 'header' ? request.headers[name] : request.queryStringParameters?.[name],
@@ -153,7 +153,7 @@ export function authorizerEvent(request: GatewayRequest, match: RouteMatch, auth
   return { type: 'REQUEST', routeArn, identitySource, ...commonEvent(request, match) };
 }
 
-/** `context` is the authorizer's; undefined on a route without one. */
+/** `context` comes from the authorizer. undefined: the route has no authorizer. */
 export function handlerEvent(
   request: GatewayRequest,
   match: RouteMatch,
@@ -168,7 +168,7 @@ export function handlerEvent(
   };
 }
 
-/** The real gateway hands over these as text and everything else, forms and bodies without a type included, as base64. */
+/** API Gateway passes bodies of these types as text. All others are base64, also forms and bodies without a type. */
 function isText(contentType = ''): boolean {
   const mediaType = contentType
     .replace(/[;,].*$/s, '')

@@ -10,7 +10,7 @@ class IntegrationTimeout extends Error {
   override readonly name = 'IntegrationTimeout';
 }
 
-/** The way of one request in the gateway's order: route, throttle, authorizer, function. Never rejects. */
+/** Answers requests. The steps are in API Gateway's order: route, throttle, authorizer, function. Never rejects. */
 export function startGateway(
   file: ServerlessFile,
   lambda: Lambda,
@@ -21,7 +21,7 @@ export function startGateway(
   const limits = throttled ? file.throttle : undefined;
   const admits = limits ? throttle(limits.ratePerSecond, limits.burst, Date.now) : () => true;
 
-  /** The context for the handler, undefined on an open route; or the refusal. */
+  /** The authorizer's context for the handler (undefined: the route has no authorizer), or the refusal. */
   async function authorize(request: GatewayRequest, match: RouteMatch): Promise<Authorized | FrontAnswer> {
     const { authorizer } = match.route;
     if (!authorizer) return { context: undefined };
@@ -29,7 +29,7 @@ export function startGateway(
     if (event === undefined) return gatewayAnswer(401);
     try {
       const decision = authorizerDecision(await lambda.invoke(authorizer.functionName, event));
-      if (!decision) throw new Error('it gave no simple response');
+      if (!decision) throw new Error('the result is not a simple response');
       return decision.allowed ? { context: { lambda: decision.context } } : gatewayAnswer(403);
     } catch (error) {
       log(`${authorizer.functionName} failed: ${String(error)}`);
@@ -48,11 +48,11 @@ export function startGateway(
       const work = lambda.invoke(functionName, handlerEvent(request, match, body, authorized.context));
       const seconds = file.integrationTimeoutSeconds;
       const late = () => new IntegrationTimeout(`no answer within ${seconds} s`);
-      const patient = (file.functions.get(functionName)?.timeoutSeconds ?? 0) > seconds;
-      return functionAnswer(await (patient ? withDeadline(work, seconds * 1000, late) : work));
+      const canBeLate = (file.functions.get(functionName)?.timeoutSeconds ?? 0) > seconds;
+      return functionAnswer(await (canBeLate ? withDeadline(work, seconds * 1000, late) : work));
     } catch (error) {
       log(`${functionName} failed: ${String(error)}`);
-      // A function's own timeout is a 500 of the real gateway; 503 is its own limit.
+      // As API Gateway: 500 after the function's own timeout, 503 after the gateway's limit.
       return gatewayAnswer(error instanceof IntegrationTimeout ? 503 : 500);
     }
   };

@@ -1,6 +1,7 @@
 /**
- * A thin HTTP API Gateway on one machine: routes, authorizer, limits and schedules of serverless.yml over the built
- * bundles, with the events, refusals and bodies of the real one. Handlers see this process's environment.
+ * A small HTTP API Gateway on one machine. It calls the built bundles by the routes, authorizer, limits and schedules
+ * of serverless.yml. Events, refusals and their bodies are those of API Gateway. Handlers have this process's
+ * environment.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -17,40 +18,40 @@ import { startSchedules } from './schedules.ts';
 import { readServerlessFile } from './serverless-file.ts';
 
 export interface HttpApiOptions {
-  /** `serverless.yml` of the working directory unless given. */
+  /** Default: `serverless.yml` in the working directory. */
   serverlessFile?: string;
-  /** `dist` beside the serverless file unless given. */
+  /** Default: `dist` beside the serverless file. */
   distDirectory?: string;
   host?: string;
-  /** 0, the default, takes a free one. */
+  /** 0, the default, takes a free port. */
   port?: number;
-  /** Unless false, as serverless.yml has it. */
+  /** false: no CORS headers. Otherwise the rules of serverless.yml. */
   cors?: boolean;
-  /** Applies the stage's throttle; off by default, as one machine's load test is not an attack. */
+  /** Applies the stage's throttle. Off by default, because it would refuse load tests. */
   throttle?: boolean;
-  /** Runs schedules by the clock; off by default, `runSchedule` runs them at will. */
+  /** Runs schedules by the clock. Off by default; `runSchedule` runs one at any time. */
   schedules?: boolean;
-  /** Functions that run on a thread of their own. */
+  /** Names of functions that run on a thread of their own. */
   workers?: string[];
-  /** Loads a bundle again when it was built anew. */
+  /** Loads a bundle again after a new build. */
   reload?: boolean;
   log?: (line: string) => void;
-  /** Whose request it is; behind a proxy that is not the socket's address. */
+  /** Returns the client's address. Default: the address of the socket, which behind a proxy is the proxy's. */
   sourceIp?: (request: IncomingMessage) => string;
   limits?: HttpLimits;
   /** In PEM. */
   tls?: { cert: string; key: string };
-  /** After each answer; `status` as it was sent. */
+  /** Called after each answer with the status that was sent. */
   onAnswer?: (status: number, milliseconds: number) => void;
 }
 
-/** Only where the door is open to the world: on a developer's machine nothing is refused that API Gateway would take. */
+/** Limits for a server on the internet. Without them only API Gateway's own limits hold, for development and tests. */
 interface HttpLimits {
-  /** More than this at once are refused with 503, before anything is read of them. */
+  /** More requests at once are refused with 503 before their body is read. */
   concurrent?: number;
   connections?: number;
   bodyBytes?: number;
-  /** A client has to send its head within this, and all of its request within that. */
+  /** Time for a client to send the request line and headers (head), and the whole request. */
   headSeconds?: number;
   requestSeconds?: number;
 }
@@ -58,16 +59,16 @@ interface HttpLimits {
 export interface HttpApi {
   url: string;
   port: number;
-  /** Answers what the function returned, or undefined when a run of it is still under way. */
+  /** Returns the function's result. undefined: not run, because the last run has not ended. */
   runSchedule(functionName: string, input?: unknown): Promise<unknown>;
   /** Loads all bundles again. */
   reload(): Promise<void>;
-  /** Takes no more requests, answers those it has and lets schedules end, for 10 seconds at most. */
+  /** Accepts no more requests. Waits up to 10 seconds for running requests and schedules, then closes. */
   stop(): Promise<void>;
 }
 
 const maxBodyBytes = 10 * 1024 * 1024;
-/** Of the request line and all header values together. */
+/** Limit for the request line and all header values together. */
 const maxHeaderBytes = 10_240;
 const drainMilliseconds = 10_000;
 const noBody = Buffer.alloc(0);
@@ -92,7 +93,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
     maxHeaderSize: 64 * 1024,
     keepAliveTimeout: 65_000,
     ...options.tls,
-    // Node looks for late clients twice a minute unless told otherwise.
+    // Node's default is to look for late clients every 30 s.
     ...(headSeconds && { headersTimeout: headSeconds * 1000, connectionsCheckingInterval: 500 }),
     ...(requestSeconds && { requestTimeout: requestSeconds * 1000 }),
   };
@@ -119,7 +120,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
 
   async function answerInTurn(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = await answerOf(request).catch((error: unknown) => {
-      // A request that broke off has nobody who waits for its answer.
+      // A client that closed the connection is no fault of the server, so it is not logged.
       if (!request.destroyed || request.complete) log(`request failed: ${String(error)}`);
       return gatewayAnswer(500);
     });
@@ -127,7 +128,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
     try {
       send(response, cors && request.method !== 'OPTIONS' ? withCors(cors, request, answer) : answer);
     } catch (error) {
-      // A function gave a header that HTTP cannot carry.
+      // A function returned a header that is invalid in HTTP.
       log(`answer refused: ${String(error)}`);
       for (const name of response.getHeaderNames()) response.removeHeader(name);
       send(response, gatewayAnswer(500));
@@ -164,7 +165,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
       stopping = true;
       const closed = new Promise<void>((done) => server.close(() => done()));
       server.closeIdleConnections();
-      const late = () => new Error('something did not end in time');
+      const late = () => new Error('some requests or schedules did not end in time');
       await withDeadline(Promise.all([closed, schedules.stop()]), drainMilliseconds, late).catch((error: unknown) =>
         log(`stop: ${String(error)}`),
       );
@@ -182,7 +183,7 @@ function send(response: ServerResponse, { status, headers, cookies, body }: Fron
   response.end(body);
 }
 
-/** The whole body; undefined when it is too large. Reads on to the end, so that the client hears the refusal. */
+/** undefined: the body is too large. It is read to its end: a client that still sends may not read the 413. */
 async function bodyOf(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
   const { headers } = request;
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return noBody;
@@ -207,7 +208,7 @@ function socketAddress({ socket }: IncomingMessage): string {
   return (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 }
 
-/** What the parser refuses never becomes a request, so it is answered on the bare socket. */
+/** Node makes no request from input that it cannot parse, so the answer is written to the socket. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable) return void socket.destroy();
   const { status, body } = gatewayAnswer(error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400);
@@ -215,7 +216,7 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(`${lines.join('\r\n')}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
-/** Answers the port it listens on. */
+/** Resolves with the port. */
 function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((listening, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>

@@ -1,4 +1,4 @@
-// Plain JavaScript, since the worker thread that also loads it runs without a TypeScript loader.
+// Plain JavaScript: a worker thread loads this file too, and it has no TypeScript loader.
 
 /** @import { Context } from 'aws-lambda' */
 
@@ -8,7 +8,7 @@
  */
 export function contextMaker({ functionName, memoryMegabytes }) {
   const unused = () => {
-    throw new Error('answer by returning or throwing: done, fail and succeed do not exist here');
+    throw new Error('return a result or throw an error: done, fail and succeed are not supported here');
   };
   /** @type {(awsRequestId: string, deadline: number) => Context} */
   const contextFor = (awsRequestId, deadline) => ({

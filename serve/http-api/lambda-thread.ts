@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 
 export interface Instance {
   invoke(event: unknown, awsRequestId: string, deadline: number): Promise<unknown>;
-  /** Lets it finish what it has. */
+  /** Waits for running calls, then ends. */
   stop(): Promise<void>;
 }
 
@@ -15,11 +15,11 @@ export interface Facts {
 const drainMilliseconds = 10_000;
 
 /**
- * A function on a thread of its own, so that a password hash does not hold up all others. Resolves once it is loaded.
- * `onEnd`: it takes no more calls.
+ * Starts a function on a thread of its own, so that a password hash does not block the other functions. Resolves when
+ * the function is loaded. `onEnd` is called when the thread ends and takes no more calls.
  */
 export async function startThread(url: string, facts: Facts, onEnd: () => void): Promise<Instance> {
-  // The bundle is plain JavaScript: the thread needs none of this process's loaders.
+  // The bundle is plain JavaScript, so the thread needs no loaders of this process.
   const worker = new Worker(new URL('./lambda-worker.mjs', import.meta.url), {
     workerData: { url, facts },
     execArgv: [],
@@ -73,7 +73,7 @@ export async function startThread(url: string, facts: Facts, onEnd: () => void):
   }
 }
 
-/** What goes to the thread. Without a call it answers once the bundle is loaded. */
+/** A message to the thread. Without `call` the thread answers when the bundle is loaded. */
 export interface ThreadCall {
   id: string;
   call?: { event: unknown; deadline: number };

@@ -1,22 +1,22 @@
-// The thread of one function: events come and answers go as structured clones.
+// The thread of one function. It gets events and sends answers as structured clones.
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { contextMaker } from './lambda-context.mjs';
 
 /** @import { ThreadCall } from './lambda-thread.ts' */
 
-if (!parentPort) throw new Error('this file runs as a worker thread alone');
+if (!parentPort) throw new Error('this file runs only as a worker thread');
 const port = parentPort;
 
-// Work that is heavy enough for a thread of its own waits for everybody else's. Linux alone has threads that differ.
+// Heavy work gets a lower priority than the main thread. Only Linux has priorities for each thread.
 if (process.platform === 'linux') setPriority(0, 10);
 
 const contextFor = contextMaker(workerData.facts);
 const loading = import(workerData.url);
-loading.catch(() => undefined); // each call that waits for it gets the error
+loading.catch(() => undefined); // each call awaits it and gets the error
 
 /**
- * Without a call it answers once the bundle is loaded.
+ * Without `call` it answers when the bundle is loaded.
  * @param {ThreadCall} asked
  */
 async function answer({ id, call }) {

@@ -1,4 +1,4 @@
-/** Stands in for Lambda: loads built bundles, invokes their handlers with a deadline, some of them on a thread of their own. */
+/** Replaces Lambda: loads built bundles and calls their handlers with a deadline, some on a thread of their own. */
 import { randomUUID } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,9 +11,9 @@ import type { FunctionEntry } from './serverless-file.ts';
 export interface Lambda {
   /** Rejects with FunctionTimeout, or with what the handler threw. */
   invoke(functionName: string, event: unknown): Promise<unknown>;
-  /** Loads every bundle, so that a broken one shows at once; answers those that did not load. */
+  /** Loads every bundle. Returns those that failed, so that a broken bundle is reported at start-up. */
   load(): Promise<{ functionName: string; error: unknown }[]>;
-  /** From now on each bundle is imported anew; its module state starts over, as on new instances. */
+  /** The next call of each function imports its bundle again, with new module state as in a new instance of Lambda. */
   forget(): void;
   stop(): Promise<void>;
 }
@@ -32,16 +32,16 @@ export function startLambda(options: {
   stage: string;
   functions: Map<string, FunctionEntry>;
   distDirectory: string;
-  /** Functions that would block the loop of all others (a password hash) run on a thread. */
+  /** Functions on a thread of their own: they would block the event loop for all others (a password hash). */
   workers: string[];
-  /** Looks at the bundle's time before each call, and loads it again when it was built anew. */
+  /** Looks at the bundle's modification time before each call, and loads a new build. */
   reload: boolean;
 }): Lambda {
   const loaded = new Map<string, Loaded>();
 
   const fileOf = ({ bundle }: FunctionEntry): string => join(options.distDirectory, `${bundle}.mjs`);
 
-  /** Only if no newer one has taken its place. */
+  /** Removes an instance, unless a newer one has replaced it. */
   function drop(name: string, former: Loaded): void {
     if (loaded.get(name) === former) loaded.delete(name);
   }
@@ -53,7 +53,7 @@ export function startLambda(options: {
     }
     if (present) retire(present);
     if (!existsSync(fileOf(entry))) return Promise.reject(new Error(`${entry.bundle}.mjs is not built`));
-    // The query makes Node import the file again instead of handing out the module it has.
+    // The query makes Node import the file again. Otherwise it returns the module that is loaded.
     const url = `${pathToFileURL(fileOf(entry)).href}?loaded=${randomUUID()}`;
     const functionName = `${options.service}-${options.stage}-${entry.name}`;
     const facts = { functionName, memoryMegabytes: entry.memoryMegabytes };
@@ -64,7 +64,7 @@ export function startLambda(options: {
         : moduleInstance(url, facts),
     };
     loaded.set(entry.name, entered);
-    // A bundle that failed to load is tried again by the next call, as Lambda would start another instance.
+    // The next call loads a bundle that failed to load again, as Lambda would start another instance.
     entered.instance.catch(() => drop(entry.name, entered));
     return entered.instance;
   }
@@ -75,7 +75,7 @@ export function startLambda(options: {
       if (!entry) throw new Error(`serverless.yml has no function ${functionName}`);
       const instance = await instanceOf(entry);
       const milliseconds = entry.timeoutSeconds * 1000;
-      // Lambda would end the handler; in this process it can only be no longer waited for.
+      // Lambda ends a late handler. This process cannot end it, it only stops waiting for it.
       const late = () => new FunctionTimeout(`${functionName} timed out after ${entry.timeoutSeconds} s`);
       return withDeadline(instance.invoke(event, randomUUID(), Date.now() + milliseconds), milliseconds, late);
     },
@@ -97,7 +97,7 @@ export function startLambda(options: {
   };
 }
 
-/** Ends an instance that others may still be waiting on; threads finish what they have. */
+/** Ends an instance. A thread first finishes its running calls. */
 function retire({ instance }: Loaded): void {
   instance.then(
     (present) => present.stop(),
@@ -105,7 +105,7 @@ function retire({ instance }: Loaded): void {
   );
 }
 
-/** While a build replaces the file it may be absent: the module in hand serves until the new one is there. */
+/** While a build replaces the file it may be absent. Until the new file exists the loaded module is used. */
 function modifiedAt(file: string, whenAbsent: number): number {
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? whenAbsent;
 }

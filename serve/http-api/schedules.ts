@@ -2,9 +2,9 @@ import type { Lambda } from './lambda.ts';
 import type { Schedule } from './serverless-file.ts';
 
 interface Schedules {
-  /** Runs a function as its schedule would; answers its result, or undefined when a run of it is still under way. */
+  /** Runs a function with the input of its schedule, or with `input`. undefined: the last run has not ended. */
   run(functionName: string, input?: unknown): Promise<unknown>;
-  /** No run starts any more; waits for those under way. */
+  /** Starts no more runs, and waits for the runs that have not ended. */
   stop(): Promise<void>;
 }
 
@@ -13,7 +13,7 @@ const secondsPer: Record<string, number> = { minute: 60, hour: 3600, day: 86_400
 export function startSchedules(
   schedules: Schedule[],
   lambda: Lambda,
-  /** false: nothing runs but by `run()` */
+  /** false: functions run only by `run()`. */
   byTheClock: boolean,
   log: (line: string) => void,
 ): Schedules {
@@ -22,9 +22,9 @@ export function startSchedules(
   async function run(functionName: string, input?: unknown): Promise<unknown> {
     const schedule = schedules.find((candidate) => candidate.functionName === functionName);
     if (!schedule) throw new Error(`serverless.yml has no schedule for ${functionName}`);
-    // Reserved concurrency 1 refuses a second run at once in the same way.
+    // On AWS, reserved concurrency 1 refuses a second run in the same way.
     if (running.has(functionName)) {
-      log(`${functionName} is still running: this run is left out`);
+      log(`${functionName} is still running: this run is skipped`);
       return undefined;
     }
     const work = lambda.invoke(functionName, structuredClone(input ?? schedule.input));
@@ -40,7 +40,7 @@ export function startSchedules(
     ? schedules.flatMap(({ functionName, expression }) => {
         const milliseconds = rateMilliseconds(expression);
         if (milliseconds === undefined) {
-          log(`${functionName}: ${expression} does not run by the clock here`);
+          log(`${functionName}: ${expression} is not supported, so it does not run by the clock`);
           return [];
         }
         const tick = (): void =>

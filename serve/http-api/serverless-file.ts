@@ -1,4 +1,4 @@
-/** Reads what the local HTTP API needs from serverless.yml, so that routes and limits are declared once. */
+/** Reads routes, limits and schedules from serverless.yml, so that AWS and this server share one declaration. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
@@ -52,13 +52,13 @@ export interface ServerlessFile {
   schedules: Schedule[];
   cors: CorsRules | undefined;
   throttle: { ratePerSecond: number; burst: number } | undefined;
-  /** After this the gateway gives up on a function, whatever the function's own timeout is. */
+  /** The gateway waits no longer for a function, also if the function's own timeout is longer. */
   integrationTimeoutSeconds: number;
 }
 
-/** Throws when the file is absent or declares what the local HTTP API does not have. */
+/** Throws when the file is missing or declares something that this server does not support. */
 export function readServerlessFile(path: string): ServerlessFile {
-  // The cast covers a file that the framework validates against its schema at every packaging.
+  // The cast is safe: the framework validates the file against its schema at every packaging.
   const file = parse(readFileSync(path, 'utf8'), { merge: true }) as Declared;
   const value = resolver(file);
   const { provider } = file;
@@ -106,16 +106,16 @@ function routeOf(functionName: string, declared: DeclaredRoute, authorizers: Map
     );
   }
   const authorizer = reference && authorizers.get(reference.name);
-  // A route must never lose its guard to a typing error.
-  if (reference && !authorizer) throw new Error(`${functionName}: no authorizer is named ${reference.name}`);
+  // A misspelt name must not leave a route without its authorizer.
+  if (reference && !authorizer) throw new Error(`${functionName}: no authorizer has the name ${reference.name}`);
   return { key: `${method} ${path}`, method, segments: path.slice(1).split('/'), functionName, authorizer };
 }
 
 function authorizerOf(declared: DeclaredAuthorizer): Authorizer {
   if (declared.type !== 'request' || declared.payloadVersion !== '2.0' || !declared.enableSimpleResponses) {
-    throw new Error('only REQUEST authorizers with payload 2.0 and simple responses run here');
+    throw new Error('only REQUEST authorizers with payload 2.0 and simple responses are supported here');
   }
-  if (declared.resultTtlInSeconds !== 0) throw new Error('authorizer answers are not kept here: set their TTL to 0');
+  if (declared.resultTtlInSeconds !== 0) throw new Error('authorizer answers are not cached here: set their TTL to 0');
   const identitySources = [declared.identitySource].flat().map((source): IdentitySource => {
     const [, from, name] = /^\$request\.(header|querystring)\.(.+)$/.exec(source) ?? [];
     if (!from || !name) throw new Error(`unknown identity source ${source}`);
@@ -137,7 +137,7 @@ function corsOf(value: (declared: unknown) => unknown, declared: DeclaredCors | 
   };
 }
 
-/** Resolves `${param:x}`, `${sls:stage}`, `${opt:x, 'default'}` and `${env:X, 'default'}`; no other value is asked for here. */
+/** Resolves `${param:x}`, `${sls:stage}`, `${opt:x, 'default'}` and `${env:X, 'default'}`. No other form is needed. */
 function resolver(file: Declared): (declared: unknown) => unknown {
   const stage = (): string => String(resolve(file.provider.stage ?? 'dev'));
   function lookUp(source: string, name: string): unknown {

@@ -1,4 +1,4 @@
-/** The stage's limit as API Gateway counts it: one token bucket per route, the same for all callers. */
+/** The stage's limit as API Gateway counts it: one token bucket for each route, shared by all callers. */
 export function throttle(ratePerSecond: number, burst: number, now: () => number): (routeKey: string) => boolean {
   const buckets = new Map<string, { tokens: number; at: number }>();
   return (routeKey) => {

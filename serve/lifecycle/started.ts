@@ -1,8 +1,8 @@
 type End = () => Promise<void>;
 
 /**
- * Starts several things as one: `stop` ends them in reverse order, once, and a start that fails on its way ends what it
- * had. What cannot be ended holds up nothing else; the first such error is thrown at last.
+ * Starts several parts as one. `stop` ends them once, in reverse order. If the start fails, the parts that run already
+ * are ended. If a part does not end, `stop` still ends the others, and throws the first error after that.
  */
 export async function startTogether<T extends object>(
   start: (onStop: (end: End) => void) => Promise<T>,
@@ -16,7 +16,7 @@ export async function startTogether<T extends object>(
   try {
     return { ...(await start((end) => ends.unshift(end))), stop };
   } catch (error) {
-    await stop().catch(() => {}); // why it did not start matters more
+    await stop().catch(() => {}); // the error of the start is more useful
     throw error;
   }
 }

@@ -93,7 +93,9 @@ test('lost keys are not replaced by new ones that cannot open the data', async (
   const keys = await openedOnce();
   const file = join(folder, 'keys.json');
   await rm(file);
-  await expect(openDataFolder(folder)).rejects.toThrow(/its keys are gone.*put the former .*keys\.json back.*--fresh/);
+  await expect(openDataFolder(folder)).rejects.toThrow(
+    /its keys are missing.*put the former .*keys\.json back.*--fresh/,
+  );
   expect(await readdir(folder)).not.toContain('keys.json');
   await writeFile(file, JSON.stringify(keys));
   expect(await openedOnce()).toEqual(keys);
@@ -102,7 +104,7 @@ test('lost keys are not replaced by new ones that cannot open the data', async (
 test('keys of another folder are refused before an engine meets them', async () => {
   const keys = await openedOnce();
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ ...keys, masterKey: '0'.repeat(64) }));
-  await expect(openDataFolder(folder)).rejects.toThrow(/sealed under another master key/);
+  await expect(openDataFolder(folder)).rejects.toThrow(/sealed with another master key/);
 });
 
 test('a damaged keys file is named, and its text is not shown', async () => {

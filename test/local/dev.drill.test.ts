@@ -76,7 +76,7 @@ test('it serves, keeps its data over a restart, and leaves nothing running', { t
 
   const second = dev('--port', '0', '--data', folder);
   expect(await second.exit).toBe(1);
-  expect(second.output.text).toMatch(/is in use by process \d+: stop that one, or choose another folder/);
+  expect(second.output.text).toMatch(/is in use by process \d+: stop that process, or choose another folder/);
 
   // npm is told, as a process manager would; the server behind it must hear of it.
   first.child.kill('SIGTERM');

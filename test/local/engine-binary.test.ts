@@ -73,7 +73,7 @@ test('a fetch that fails says why and what helps, and leaves no cache', async ()
   const environment = { PATH: '', MINIAPP_ENGINE_CACHE: cache };
   const found = findRedis(quiet, environment, packages);
   await expect(found).rejects.toThrow(
-    /Temporary failure resolving[\s\S]*What helps: [\s\S]*redis-server[\s\S]*REDIS_URL/,
+    /Temporary failure resolving[\s\S]*Solution: [\s\S]*redis-server[\s\S]*REDIS_URL/,
   );
   expect(await readdir(cache)).toEqual([]);
 });

@@ -6,12 +6,12 @@ import { ApiRefusal, type MockOrders, type MockRefund } from './orders.ts';
 
 export interface WechatPayAnswer {
   readonly status: number;
-  /** null: no body. A text goes out as it is, and unsigned: a bill. */
+  /** null: no body. A text (a bill) is sent as it is, without a signature. */
   readonly content: object | string | null;
 }
 
 interface ApiRoute {
-  /** null: the one call that no fault is aimed at. */
+  /** null: the only call without faults. */
   readonly call: ApiCall | null;
   run(): WechatPayAnswer;
 }
@@ -23,14 +23,14 @@ export interface ApiContext {
   readonly keyMode: KeyMode;
   readonly now: () => number;
   readonly onRefund: (refund: MockRefund) => void;
-  /** Where this server is found. */
+  /** URL of this server. */
   readonly origin: () => string;
 }
 
 const orderNo = /^[0-9A-Za-z_\-|*]{6,32}$/;
 const refundNo = /^[0-9A-Za-z_\-|*@]{1,64}$/;
 
-/** The part of API v3 that a mini-program merchant needs. null: no such path. Runs may throw ApiRefusal. */
+/** The part of API v3 that a mini-program merchant needs. null: no such path. `run` may throw ApiRefusal. */
 export function findRoute(method: string, target: string, body: string, context: ApiContext): ApiRoute | null {
   const url = new URL(target, 'http://mock');
   const [, version, ...path] = url.pathname.split('/').map(decoded);
@@ -160,7 +160,7 @@ function fen(value: unknown, name: string): number {
   return value as number;
 }
 
-/** WeChat wants https; plain http is let through for receivers on this machine. */
+/** WeChat requires https. The mock also accepts http for receivers on this machine. */
 function notifyUrl(value: unknown): string {
   if (typeof value !== 'string' || !URL.canParse(value) || /[?#]/.test(value) || value.length > 255)
     throw wrong('notify_url');

@@ -1,6 +1,6 @@
 import type { MockOrder, MockRefund } from './orders.ts';
 
-/** Fewer columns than WeChat's, under its names: a reader goes by names. */
+/** Fewer columns than WeChat's bill, with the same names. Readers find columns by name. */
 const HEAD = '交易时间,公众账号ID,商户号,微信订单号,商户订单号,交易状态,货币种类,商户退款单号,申请退款金额,订单金额';
 
 interface Merchant {
@@ -8,7 +8,7 @@ interface Merchant {
   mchId: string;
 }
 
-/** The trade bill (type ALL) of a day of China. null: nothing happened on it. */
+/** The trade bill (type ALL) of a day in China. null: there were no payments and refunds. */
 export function tradeBill(
   day: string,
   { appId, mchId }: Merchant,

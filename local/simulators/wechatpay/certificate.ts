@@ -40,7 +40,7 @@ function oid(...bytes: number[]): Buffer {
   return node(0x06, Buffer.from(bytes));
 }
 
-/** GeneralizedTime; RFC 5280 wants UTCTime before 2050. */
+/** GeneralizedTime. RFC 5280 requires UTCTime before 2050. */
 function time(date: Date): Buffer {
   const digits = date.toISOString().replace(/[-:T]|\..*/g, '');
   return date.getUTCFullYear() < 2050

@@ -1,20 +1,20 @@
-/** Time for the mock: the machine's, with waits divided by a factor, or one that a test moves by hand. */
+/** The clock of the mock. It is the machine's clock with shorter waits, or a clock that a test moves. */
 export interface MockClock {
   now(): number;
   after(milliseconds: number, work: () => Promise<void>): void;
-  /** Runs everything that falls due on the way, in order, and ends when that work has ended. */
+  /** Moves the clock. Runs everything that becomes due, in order, and resolves when it has ended. */
   advance(milliseconds: number): Promise<void>;
   stop(): void;
 }
 
-/** `now()` stays the machine's time, since signatures are checked against it; only waits get shorter. */
+/** Waits are divided by a factor. `now()` is the machine's time, because signatures are checked against it. */
 export function realClock(speed: number): MockClock {
   const timers = new Set<NodeJS.Timeout>();
   let stopped = false;
   return {
     now: () => Date.now(),
     after(milliseconds, work) {
-      // A delivery that was under way when the mock stopped plans nothing any more.
+      // A delivery that still runs when the mock stops must not plan another one.
       if (stopped) return;
       const timer = setTimeout(() => {
         timers.delete(timer);

@@ -8,17 +8,17 @@ import { type LoggedCall, readAll } from './server.ts';
 
 export interface MockWechatPay {
   readonly url: string;
-  /** For createWechatPay, complete; set your own notifyUrl here or by the option. */
+  /** The complete configuration for createWechatPay. Set your own notifyUrl here or by the option. */
   readonly config: WechatPayConfig;
   readonly manual: boolean;
-  /** Unix seconds by the mock's clock: what createWechatPay and verifyNotification must go by when it is manual. */
+  /** Unix seconds of the mock's clock. With a manual clock, pass it to createWechatPay and verifyNotification. */
   now(): number;
-  /** What the payer does; resolves when the first notification was delivered, or not. */
+  /** Pays as the payer does. Resolves when the first delivery of the notification has ended, also if it failed. */
   pay(outTradeNo: string, how?: { evenIfClosed?: boolean }): Promise<void>;
   refundResult(outRefundNo: string, status: RefundEnd): Promise<void>;
   setFault(fault: WechatPayFault): void;
   clearFaults(): void;
-  /** Notifications pile up until `releaseNotifications` sends them, in reverse if wanted. */
+  /** Holds notifications back until `releaseNotifications` sends them, in the same or in reverse order. */
   holdNotifications(): void;
   releaseNotifications(order: 'same' | 'reverse'): Promise<void>;
   /** false: no such notification. */
@@ -31,7 +31,7 @@ export interface MockWechatPay {
   stop(): Promise<void>;
 }
 
-/** What a test in another language, or a person with the page, uses in place of the exported functions. */
+/** The exported functions over HTTP, for tests in other languages and for the page. */
 export async function serveControl(
   request: IncomingMessage,
   response: ServerResponse,
@@ -42,7 +42,7 @@ export async function serveControl(
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(cashierPage);
     return;
   }
-  // A page of another origin cannot send this type without being asked first, and is not told yes.
+  // Browsers send a preflight before another origin may use this type, and the mock does not allow it.
   if (request.method === 'POST' && request.headers['content-type'] !== 'application/json') {
     send(response, 415, { message: 'send application/json' });
     return;

@@ -1,4 +1,4 @@
-/** Things that go wrong on demand. Each fault is used up by `times` calls or notifications (1 unless told). */
+/** Faults that a test orders. Each fault applies to `times` calls or notifications (default 1). */
 const apiCalls = ['prepay', 'query', 'close', 'refund', 'query-refund'] as const;
 export type ApiCall = (typeof apiCalls)[number];
 
@@ -12,19 +12,19 @@ const apiFaults = [
   'drop-before', // the connection breaks before the call took effect
   'drop-after', // the connection breaks after it
   'hang', // no answer; the call took effect
-  'wrong-signature', // right answer, signature of something else
+  'wrong-signature', // right answer, signature of another text
   'unsigned', // right answer, no signature
 ] as const;
 
 const notificationFaults = [
-  'lose', // not sent; the schedule goes on
+  'lose', // not sent; the schedule continues
   'duplicate', // sent twice at the same moment
   'delay', // sent `delayMs` later
   'probe', // preceded by a copy with a deliberately wrong signature, as WeChat does to see whether it is refused
   'wrong-signature', // sent with the signature of another body
   'tampered', // one byte of the body changed after signing
   'stale', // signed an hour ago
-  'unknown-serial', // names a key that nobody was given
+  'unknown-serial', // names a key that no merchant has
 ] as const;
 
 export type ApiFault = (typeof apiFaults)[number];
@@ -34,7 +34,7 @@ export type WechatPayFault =
   | { on: ApiCall | 'any'; kind: ApiFault; times?: number }
   | { on: 'notification'; kind: NotificationFault; times?: number; delayMs?: number };
 
-/** null when the value is no fault; used where faults come in over HTTP. */
+/** Checks faults that arrive over HTTP. null: the value is not a fault. */
 export function readFault(value: Record<string, unknown>): WechatPayFault | null {
   const { on, kind, times, delayMs } = value;
   if (times !== undefined && !(Number.isSafeInteger(times) && (times as number) >= 1)) return null;
@@ -55,13 +55,13 @@ export class Faults {
     this.#pending = [];
   }
 
-  /** null: this call is to go well. */
+  /** null: this call has no fault. */
   nextForCall(call: ApiCall): ApiFault | null {
     const fault = this.#use(({ on }) => on === call || on === 'any');
     return fault === null || fault.on === 'notification' ? null : fault.kind;
   }
 
-  /** null: this delivery is to go well. */
+  /** null: this delivery has no fault. */
   nextForNotification(): Extract<WechatPayFault, { on: 'notification' }> | null {
     const fault = this.#use(({ on }) => on === 'notification');
     return fault?.on === 'notification' ? fault : null;

@@ -11,11 +11,11 @@ import {
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { selfSignedCertificate } from './certificate.ts';
 
-/** `mixed`: every answer and notification is signed with one of the two at random, as while a merchant moves over. */
+/** `mixed`: every answer and notification is signed with one of the two at random, as during a merchant's migration. */
 export type KeyKind = 'certificate' | 'public-key';
 export type KeyMode = KeyKind | 'mixed';
 
-/** Everything the mock and its merchant share; plain JSON, so that it can outlive a run. */
+/** Everything that the mock and its merchant share. Plain JSON, so that it can be kept for the next run. */
 export interface MockIdentity {
   readonly appId: string;
   readonly mchId: string;
@@ -52,7 +52,7 @@ export function newIdentity(): MockIdentity {
   };
 }
 
-/** Made once and kept, so that a configured backend survives a restart of the mock. */
+/** Created once and kept, so that the configuration of a backend is valid after a restart of the mock. */
 export function loadIdentity(file: string): MockIdentity {
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as MockIdentity;
   const identity = newIdentity();

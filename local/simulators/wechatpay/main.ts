@@ -6,18 +6,18 @@ const help = `mock-wechatpay: WeChat Pay v3 for one merchant on this machine
 
 npm run mock:wechatpay -- [options]
 
-  --port N            loopback port; any free one unless told
-  --identity FILE     keep keys and numbers in FILE (made when absent), so that they survive a restart
+  --port N            loopback port (default: a free port)
+  --identity FILE     keep keys and numbers in FILE (created if missing), so that they are the same after a restart
   --notify-url URL    the notifyUrl of the printed configuration
-  --keys MODE         mixed (default), certificate, public-key: what answers and notifications are signed with
+  --keys MODE         key that signs answers and notifications: mixed (default), certificate, public-key
   --speed N           divide the waits between notifications by N
-  --manual            time stands still until POST /_mock/advance
-  --probes SHARE      share of deliveries that a wrongly signed probe precedes, 0 to 1
-  --refund-after MS   refunds succeed by themselves after MS (2000 unless told), or never
+  --manual            the clock stands still until POST /_mock/advance
+  --probes SHARE      share of deliveries with a wrongly signed probe before them, 0 to 1
+  --refund-after MS   refunds succeed after MS (default 2000), or never
   --seed N            draw keys and probes the same way every time
   --help
 
-The page at / pays an order by one click. GET /_mock/config answers the configuration, private key included.
+The page at / pays an order with one click. GET /_mock/config returns the configuration, with the private key.
 `;
 
 /** Prints `ready <url>` when it answers; ends on SIGINT and SIGTERM. */
@@ -38,7 +38,7 @@ async function main(argv: string[]): Promise<void> {
   process.once('SIGINT', end).once('SIGTERM', end);
 }
 
-/** null: the options make no sense. */
+/** null: the options are wrong. */
 function readOptions(argv: string[]): MockOptions | 'help' | null {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;

@@ -9,28 +9,28 @@ import { MockOrders, type MockRefund, type RefundEnd } from './orders.ts';
 import { type LoggedCall, serveApi } from './server.ts';
 
 export interface MockOptions {
-  /** 0 or absent: any free port of the loopback interface. */
+  /** 0 or undefined: a free port on loopback. */
   readonly port?: number;
   readonly identity?: MockIdentity;
-  /** `mixed` unless told. */
+  /** Default: `mixed`. */
   readonly keys?: KeyMode;
-  /** Divides the waits between notifications; 1 unless told. */
+  /** Divides the waits between notifications (default 1). */
   readonly speed?: number;
-  /** Time stands still until `advance`. */
+  /** The clock stands still until `advance`. */
   readonly manual?: boolean;
-  /** The share of deliveries that a signature probe precedes, 0 to 1; 0 unless told. */
+  /** Share of deliveries with a signature probe before them, 0 to 1 (default 0). */
   readonly probeShare?: number;
-  /** Refunds succeed by themselves after this long; absent: `refundResult` ends them. */
+  /** Refunds succeed after this time. undefined: `refundResult` ends them. */
   readonly refundAfterMs?: number;
-  /** How long a receiver may take to answer a notification; 5 s unless told, as at WeChat. */
+  /** Time for a receiver to answer a notification (default 5 s, as at WeChat). */
   readonly notificationTimeoutMs?: number;
-  /** Where `config.notifyUrl` points to. */
+  /** The value of `config.notifyUrl`. */
   readonly notifyUrl?: string;
   /** The same seed draws the same keys and probes. */
   readonly seed?: number;
 }
 
-/** WeChat Pay v3 for one merchant, on the loopback interface, in memory. No money is involved and none can be. */
+/** Simulates WeChat Pay v3 for one merchant, on loopback and in memory. It cannot move real money. */
 export async function startMockWechatPay(options: MockOptions = {}): Promise<MockWechatPay> {
   const identity = options.identity ?? newIdentity();
   const keyMode = options.keys ?? 'mixed';

@@ -5,15 +5,15 @@ import type { MockClock } from './clock.ts';
 import type { Faults, NotificationFault } from './fault.ts';
 import type { KeyKind, PlatformSigner } from './identity.ts';
 
-/** Waits between deliveries in seconds, from WeChat's pages: 24 h 4 min in all, after which it gives up. */
+/** Waits between deliveries in seconds, from WeChat's documents: 24 h 4 min in all, then it stops. */
 const retrySchedule = [15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600];
 
 interface Attempt {
   readonly atMs: number;
   readonly signedWith: KeyKind;
-  /** What was wrong with it on purpose; null: nothing. */
+  /** The fault that was applied. null: none. */
   readonly flaw: NotificationFault | null;
-  /** null: no answer in time, or no connection, or lost on purpose. */
+  /** null: no answer in time, no connection, or a fault `lose`. */
   readonly status: number | null;
 }
 
@@ -23,16 +23,16 @@ export interface NotificationRecord {
   readonly url: string;
   readonly resource: object;
   readonly attempts: Attempt[];
-  /** Deliveries that ended without success; the schedule goes by it. */
+  /** Number of failed deliveries. It is the position in the schedule. */
   failures: number;
   /**
    * stopped: the receiver answered 200 with `{"code":"FAIL"}`, which WeChat takes as final. exhausted: the schedule
    * ended. held: waits for `release`.
    */
   state: 'waiting' | 'held' | 'delivered' | 'stopped' | 'exhausted';
-  /** null: nothing is planned. */
+  /** null: no delivery is planned. */
   nextAtMs: number | null;
-  /** Deliveries with a wrong signature that the receiver answered with 2xx: each is a hole in the receiver. */
+  /** Deliveries with a wrong signature that the receiver answered with 2xx: each is a fault of the receiver. */
   flawsAccepted: number;
 }
 
@@ -47,7 +47,7 @@ interface NotificationOptions {
 
 type DeliveryResult = 'delivered' | 'stopped' | 'failed';
 
-/** Delivers notifications as WeChat does: at least once, perhaps never, in no promised order, now and then with a probe. */
+/** Delivers notifications as WeChat does: several times or never, in any order, sometimes with a probe. */
 export class MockNotifications {
   readonly #records: NotificationRecord[] = [];
   readonly #options: NotificationOptions;
@@ -74,7 +74,7 @@ export class MockNotifications {
     }
   }
 
-  /** Resolves when the first delivery has ended, well or not. */
+  /** Resolves when the first delivery has ended, also if it failed. */
   async send(event: string, url: string, resource: object): Promise<void> {
     const state = this.#holding ? 'held' : 'waiting';
     const id = randomUUID();
@@ -93,7 +93,7 @@ export class MockNotifications {
     if (state === 'waiting') await this.#deliver(record);
   }
 
-  /** Once more, whatever became of it before: WeChat does that too. */
+  /** Sends it again, also after a success, as WeChat does. */
   async resend(id: string): Promise<boolean> {
     const record = this.#records.find((one) => one.id === id);
     if (record === undefined) return false;
@@ -152,7 +152,7 @@ export class MockNotifications {
     return answer.status === 200 && saysFail(answer.body) ? 'stopped' : 'delivered';
   }
 
-  /** Sealed and signed anew for every attempt; the id stays. */
+  /** Encrypts and signs again for every attempt. The id stays the same. */
   #message(record: NotificationRecord, signedWith: KeyKind, flaw: NotificationFault | null) {
     const { clock, signer } = this.#options;
     const type = record.event.startsWith('REFUND') ? 'refund' : 'transaction';

@@ -18,7 +18,7 @@ export interface MockOrder {
   readonly totalFen: number;
   readonly openid: string;
   readonly notifyUrl: string;
-  /** null: two hours, as WeChat has it. */
+  /** null: two hours, as at WeChat. */
   readonly expiresAtMs: number;
   state: 'NOTPAY' | 'CLOSED' | 'SUCCESS';
   prepayId: string;
@@ -64,7 +64,7 @@ export class MockOrders {
   prepay(wanted: Omit<MockOrder, 'state' | 'prepayId' | 'transactionId' | 'paidAtMs'>): string {
     const known = this.#orders.get(wanted.outTradeNo);
     if (known !== undefined) return this.#prepayAgain(known, wanted);
-    if (wanted.expiresAtMs <= this.#now()) throw new ApiRefusal(400, 'PARAM_ERROR', 'time_expire is over');
+    if (wanted.expiresAtMs <= this.#now()) throw new ApiRefusal(400, 'PARAM_ERROR', 'time_expire is in the past');
     const prepayId = newPrepayId();
     this.#orders.set(wanted.outTradeNo, { ...wanted, state: 'NOTPAY', prepayId, transactionId: null, paidAtMs: null });
     return prepayId;
@@ -87,7 +87,7 @@ export class MockOrders {
     order.state = 'CLOSED';
   }
 
-  /** What the payer does. `evenIfClosed`: the payment was under way when the order was closed, or expired. */
+  /** Pays as the payer does. `evenIfClosed`: the payment began before the order was closed or expired. */
   pay(outTradeNo: string, evenIfClosed: boolean): MockOrder {
     const order = this.#order(outTradeNo);
     if (order.state === 'SUCCESS') throw new ApiRefusal(400, 'ORDERPAID', 'the order is paid');
@@ -128,7 +128,7 @@ export class MockOrders {
 
   endRefund(outRefundNo: string, status: RefundEnd): MockRefund {
     const refund = this.findRefund(outRefundNo);
-    // ABNORMAL is no end: the merchant may send the money another way.
+    // ABNORMAL is not final: the merchant may send the money in another way.
     if (refund.status === 'SUCCESS' || refund.status === 'CLOSED') {
       throw new ApiRefusal(400, 'INVALID_REQUEST', 'the refund has ended');
     }
@@ -143,7 +143,7 @@ export class MockOrders {
     return refund;
   }
 
-  /** The record as `query` answers it; a paid one is also what the notification carries. */
+  /** The record of an order, for `query` and for the notification of a payment. */
   transaction(outTradeNo: string): object {
     const order = this.#order(outTradeNo);
     const refunded = this.#refundsOf(order).length > 0;
@@ -164,7 +164,7 @@ export class MockOrders {
     };
   }
 
-  /** The record of a refund; `stateName` and the merchant's number differ between answers and notifications. */
+  /** The record of a refund. Answers and notifications have other names for its status and the merchant's number. */
   refundRecord(refund: MockRefund, form: 'answer' | 'notification'): object {
     const order = this.#order(refund.outTradeNo);
     const state =

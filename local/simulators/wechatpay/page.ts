@@ -1,4 +1,4 @@
-/** The cashier: one click pays an order, one ends a refund. Everything that came in over the API is set as text. */
+/** The cashier page: a click pays an order or ends a refund. All values from the API are inserted as text. */
 export const cashierPage = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -45,7 +45,7 @@ const button = (label, path, input) => {
 const yuan = (fen) => (fen / 100).toFixed(2) + ' CNY';
 const payButtons = ({ outTradeNo, state }) => {
   if (state === 'NOTPAY') return [button('Pay', 'pay', { outTradeNo })];
-  return state === 'CLOSED' ? [button('Pay all the same', 'pay', { outTradeNo, evenIfClosed: true })] : [];
+  return state === 'CLOSED' ? [button('Pay anyway', 'pay', { outTradeNo, evenIfClosed: true })] : [];
 };
 const refundButtons = ({ outRefundNo, status }) => status === 'SUCCESS' || status === 'CLOSED' ? [] :
   ['SUCCESS', 'CLOSED', 'ABNORMAL'].map((end) => button(end, 'refund-result', { outRefundNo, status: end }));

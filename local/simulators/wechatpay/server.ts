@@ -8,7 +8,7 @@ import { ApiRefusal } from './orders.ts';
 export interface LoggedCall {
   readonly method: string;
   readonly path: string;
-  /** null: no answer was given, on purpose. */
+  /** null: no answer, because of a fault. */
   readonly status: number | null;
 }
 
@@ -34,7 +34,7 @@ const takeEffect: readonly (ApiFault | null)[] = [
   'unsigned',
 ];
 
-/** One call of API v3: who asks, what is to go wrong, the work, the signed answer. */
+/** Serves one call of API v3: checks the caller, applies a fault, does the work, signs the answer. */
 export async function serveApi(request: IncomingMessage, response: ServerResponse, serving: ApiServing): Promise<void> {
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
@@ -45,7 +45,7 @@ export async function serveApi(request: IncomingMessage, response: ServerRespons
   if (route === null || !isMerchant) {
     const answer = route === null ? refused(404, 'NOT_FOUND') : refused(401, 'SIGN_ERROR');
     serving.log({ method, path, status: answer.status });
-    // WeChat cannot sign for somebody it does not know.
+    // WeChat cannot sign an answer for an unknown merchant.
     respond(response, answer, {});
     return;
   }
@@ -72,7 +72,7 @@ export async function serveApi(request: IncomingMessage, response: ServerRespons
   const [status, code] = (fault !== null && refusals[fault]) || [null, ''];
   const answer = status === null ? done : refused(status, code);
   const text = answer.content === null ? '' : JSON.stringify(answer.content);
-  // A merchant that names its public key gets that one; otherwise whatever the mode gives.
+  // A merchant that names its public key gets that key. Otherwise the mode decides.
   const asked =
     String(request.headers['wechatpay-serial'] ?? '').startsWith('PUB_KEY_ID_') && serving.keyMode !== 'mixed';
   const kind = asked ? 'public-key' : serving.nextKey();
