@@ -48,7 +48,7 @@ function statusLine({ name, state, statementsDone, statements, appliedAt, proble
 /** Without the engine's own text, which may quote rows or credentials. */
 function sentenceFor(error: unknown): string {
   if (error instanceof DatabaseTaskError) return error.message;
-  if (engineErrno(error) === 1146) return 'This database has no tables yet. Run "npm run db -- migrate" first.';
+  if (engineErrno(error) === 1146) return 'Tables are missing in this database. Run "npm run db -- migrate" first.';
   return `The database failed: ${engineErrorName(error)}. Check that it runs and that the credentials are correct.`;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Splits a SQL file at its semicolons: one statement per call is all that the HTTP protocol takes. Quotes ('', "", ``)
- * and comments (--, #, block) are respected; comments are dropped, executable ones (/*! and /*+) kept. There is no
- * DELIMITER: stored routines have no place in migrations that must also run on Vitess.
+ * Splits a SQL file at its semicolons, because the HTTP protocol takes one statement for each call. It understands
+ * quotes ('', "", ``) and comments (--, #, block). It drops comments and keeps executable ones (/*! and /*+). DELIMITER
+ * is not supported: migrations must also run on Vitess, so they have no stored routines.
  */
 export function splitStatements(sql: string): string[] {
   const statements: string[] = [];

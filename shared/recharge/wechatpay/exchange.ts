@@ -34,7 +34,7 @@ export function openExchange(
   const publicKeyId = [...keys.keys()].find((id) => id.startsWith('PUB_KEY_ID_'));
 
   async function call(method: 'GET' | 'POST', target: string, content?: object): Promise<object | null> {
-    return believe(await exchange(method, target, content));
+    return verify(await exchange(method, target, content));
   }
 
   async function exchange(method: 'GET' | 'POST', target: string, content?: object): ReturnType<Http> {
@@ -56,7 +56,7 @@ export function openExchange(
     }
   }
 
-  function believe(answer: Awaited<ReturnType<Http>>): object | null {
+  function verify(answer: Awaited<ReturnType<Http>>): object | null {
     const { status, headers, body } = answer;
     if (status >= 500) throw new WechatPayOutcomeUnknown('SYSTEM_ERROR');
     const signed = oneHeader(headers, 'wechatpay-signature') !== null;
