@@ -24,7 +24,7 @@ import type { Resource } from './resources.ts';
  *
  * An id announced before `begin` is committed, or will never be, when the first slice is read. An id announced later is
  * in the journal, which only the swap empties. So every id that was announced before its commit is in the new filter.
- * The journal is emptied with the swap, and so holds only the ids of one build.
+ * The wait comes before the slices. Therefore the swap may empty the journal, which holds only the ids of one build.
  */
 /** A statement may run 35 s after its client stopped waiting; the rest is for the attempts before it. */
 const SETTLE_MS = 45_000;
