@@ -1,22 +1,22 @@
 /**
- * Lua travels without comments and spare white space. Only a text with the tag `lua` (shared/script.ts) is Lua: every
- * other text of a source reaches its bundle as it is written.
+ * Removes comments and spare white space from Lua in the bundles. Only a text with the tag `lua` (shared/script.ts) is
+ * Lua. Every other text of a source is not changed.
  */
 import { readFileSync } from 'node:fs';
 import { parseSync, Visitor } from 'oxc-parser';
 
-/** Stands for each `${...}` of a text while it is slimmed. */
+/** Stands for each `${...}` of a text while its comments and white space are removed. */
 const HOLE = '\0';
 
 /** @param {string} text */
 export function slimLua(text) {
-  if (/\[=*\[/.test(text)) throw new Error('a long bracket of Lua would lose white space that it needs');
+  if (/\[=*\[/.test(text)) throw new Error('Lua text has a long bracket, whose white space must stay');
   return (
     text
       .replace(/^[ \t]*--.*\n/gm, '')
       .replace(/^[ \t]+/gm, '')
       .replace(/\n+(?=\n)/g, '')
-      // Not behind a digit or a part: `1..` would begin a number. Not beside another minus: `--` would begin a comment.
+      // Not after a digit or a part: `1..` would begin a number. Not next to another minus: `--` would begin a comment.
       .replace(
         /[ \t]*('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|[=~<>]=|(?<![\d\0][ \t]*)\.\.|[=<>,+*/^%(){}[\]]|(?<!-[ \t]*)-(?![ \t]*-))[ \t]*/g,
         '$1',
@@ -28,8 +28,8 @@ export function slimLua(text) {
 const asTemplate = (text) => text.replace(/[\\`]|\$(?=\{)/g, '\\$&');
 
 /**
- * Slims what is tagged and takes the tag away; marks each script as pure, so that one which a function never sends is
- * left out of its bundle.
+ * Slims tagged texts and removes the tag. It marks each script as pure, so that a bundle leaves out the scripts that
+ * its function never sends.
  * @param {string} path
  * @param {string} source
  */
@@ -49,7 +49,7 @@ function slimSource(path, source) {
       const slim = slimLua(quasi.quasis.map(({ value }) => value.cooked).join(HOLE)).split(HOLE);
       edits.push({ start, end: quasi.start, text: '' });
       quasi.quasis.forEach((part, index) => {
-        // The span of a part holds what ends it: ` or } before, ` or ${ after.
+        // The span of a part includes its delimiters: ` or } before, ` or ${ after.
         edits.push({ start: part.start + 1, end: part.end - (part.tail ? 1 : 2), text: asTemplate(slim[index] ?? '') });
       });
     },

@@ -1,4 +1,4 @@
-// Accounts, logins and sessions. A login keeps its token; the calls after it carry the token by themselves.
+// Accounts, logins and sessions. A login stores its token; later calls send it.
 import type { ChannelStart, ChannelVerified, Login, LoginEntry, Session, User } from './answers.ts';
 import { ApiError } from './api-error.ts';
 import { type ChannelDigestMethod, channelDigest } from './channel-digest.ts';
@@ -9,7 +9,7 @@ import type { SessionStore } from './storage.ts';
 interface ChannelInput {
   channel: string;
   channelUserId: string;
-  /** What the channel gave to prove it; channel `demo` needs none. */
+  /** The proof that the channel gave; channel `demo` needs none. */
   ticket?: string;
 }
 
@@ -47,7 +47,7 @@ export function accountCalls<Profile>(json: Json, empty: Empty, sessions: Sessio
     login: (body: { account: string; password: string }) =>
       keeping(json<Login<Profile>>('POST', '/login', { body, session: false, repeatable: true })),
 
-    /** `code` from wx.login is good once: ask for a new one for every try. */
+    /** `code` from wx.login is valid once: ask for a new one for every try. */
     loginWechat: (body: { code: string }) =>
       keeping(json<Login<Profile>>('POST', '/login/wechat', { body, session: false })),
 
@@ -55,7 +55,7 @@ export function accountCalls<Profile>(json: Json, empty: Empty, sessions: Sessio
     verifyChannelLogin,
     enterChannel,
 
-    /** All three steps, by the first entry of the login list. */
+    /** Does all three steps, with the first entry of the login list. */
     async loginChannel(input: ChannelInput): Promise<Login<Profile>> {
       const start = await startChannelLogin(input);
       const verified = await verifyChannelLogin(start);
@@ -68,16 +68,16 @@ export function accountCalls<Profile>(json: Json, empty: Empty, sessions: Sessio
     isLoggedIn: () => sessions.current() !== null,
     me: () => json<User<Profile>>('GET', '/me'),
     updateProfile: (profile: Profile) => json<User<Profile>>('PUT', '/me', { body: { profile }, repeatable: true }),
-    /** The session goes on; all others of the user end. */
+    /** This session continues; all other sessions of the user end. */
     changePassword: (body: { oldPassword: string; newPassword: string }) => empty('PUT', '/me/password', { body }),
 
-    /** Erases the account's personal data. */
+    /** Erases the personal data of the account. */
     async deleteAccount(): Promise<void> {
       await empty('DELETE', '/me', {});
       forgetCurrent();
     },
 
-    /** A session that the server already ended counts as logged out. */
+    /** If the server has already ended the session, the user counts as logged out. */
     async logout(options: { all?: boolean } = {}): Promise<void> {
       try {
         await empty('POST', '/logout', { body: options, repeatable: true });

@@ -1,4 +1,4 @@
-// The shapes that the routes take and give. Times are RFC 3339 UTC, money is integer fen, ids are text.
+// The shapes of inputs and answers. Times are RFC 3339 UTC, money is integer fen, ids are strings.
 
 export interface User<Profile> {
   userId: string;
@@ -42,7 +42,7 @@ export interface Session {
 export interface PluginToken {
   pluginToken: string;
   expiresAt: string;
-  /** Where the plugin asks for its service. */
+  /** The address of the plugin's server. */
   server: string;
 }
 
@@ -67,7 +67,7 @@ export interface RechargeParams {
 export interface RechargeInput {
   productId: string;
   provider: string;
-  /** Of a fresh wx.login, for provider `xpay` and no other. */
+  /** From a fresh wx.login, only for provider `xpay`. */
   code?: string;
 }
 
@@ -76,7 +76,7 @@ type OrderStatus = 'pending' | 'paid' | 'partial_refund' | 'refunded' | 'closed'
 export interface CreatedOrder {
   orderNo: string;
   status: OrderStatus;
-  /** What wx.requestPayment takes; empty for the sandbox. */
+  /** The argument of wx.requestPayment; empty for the sandbox. */
   payment: Record<string, unknown>;
 }
 
@@ -97,7 +97,7 @@ export interface Balance {
 }
 
 export interface SpendInput {
-  /** Units, positive. */
+  /** A positive number of units. */
   amount: number;
   reason?: string;
 }
@@ -106,7 +106,7 @@ export interface Spent extends Balance {
   ref: string;
 }
 
-/** One page; `next`, when there, is what the following page is asked with. */
+/** One page. If `next` is present, pass it to get the following page. */
 export interface Page {
   next?: string;
 }

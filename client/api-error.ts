@@ -1,21 +1,21 @@
 import type { ApiAnswer } from './transport.ts';
 
-/** A refusal or a failure, as the server's problem+json told it (RFC 9457), or as the gateway or the network left it. */
+/** A refusal or a failure: from the server's problem+json (RFC 9457), from API Gateway, or from the network. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
-  /** The HTTP status; 0 when no answer came, so that the outcome is unknown. */
+  /** The HTTP status; 0: no answer arrived, and the outcome is unknown. */
   readonly status: number;
-  /** Stable and never translated: decide by this one. */
+  /** Stable and never translated: use it for decisions. */
   readonly code: string;
-  /** For people, in the language that was asked for. */
+  /** For people, in the language of the request. */
   readonly detail: string;
-  /** What support needs to find the call; null when no answer came or it carried none. */
+  /** Support finds the call with it; null: no answer arrived, or it had no id. */
   readonly requestId: string | null;
-  /** null when the answer set no time. */
+  /** null: the answer set no time. */
   readonly retryAfterSeconds: number | null;
-  /** The members that were refused (INVALID_INPUT), else empty. */
+  /** The refused members (INVALID_INPUT), otherwise empty. */
   readonly errors: readonly { path: string; message: string }[];
-  /** True where the same call can succeed later. */
+  /** True if the same call can succeed later. */
   readonly retryable: boolean;
 
   constructor(fields: Partial<Omit<ApiError, 'name'>> & { status: number; code: string; detail: string }) {
@@ -30,7 +30,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Codes for what has no problem+json: answers that API Gateway makes by itself (docs/signing.md). */
+/** Codes for answers without problem+json, which API Gateway itself makes (docs/signing.md). */
 const GATEWAY_CODES: Record<number, string> = {
   401: 'UNAUTHORIZED',
   403: 'FORBIDDEN',
@@ -55,7 +55,7 @@ export function apiErrorOf(answer: ApiAnswer): ApiError {
   });
 }
 
-/** The JSON object of a text, or an empty one: an error page of a proxy is no JSON. */
+/** The JSON object of a text, or an empty object: the error page of a proxy is not JSON. */
 function objectOf(text: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text);

@@ -3,7 +3,7 @@ import { hmacSha256, md5 } from './hash.ts';
 
 export type ChannelDigestMethod = 'MD5' | 'HMAC-SHA256';
 
-/** Proves to hold the first string without sending it; `timeStamp` as in the access_token. */
+/** Proves that the client has the first string, without sending it. `timeStamp` is as in the access_token. */
 export function channelDigest(
   method: ChannelDigestMethod,
   accountAddress: string,

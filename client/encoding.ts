@@ -1,10 +1,10 @@
-// Text, bytes, hex and base64 in plain ECMAScript: a mini-program has no TextEncoder, Buffer or btoa to rely on.
+// Text, bytes, hex and base64 in plain ECMAScript: a mini-program has no TextEncoder, Buffer or btoa.
 
 const HEX = '0123456789abcdef';
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const REPLACEMENT = 0xfffd;
 
-/** UTF-8 bytes of a text. A surrogate without its partner becomes U+FFFD, as TextEncoder does it. */
+/** UTF-8 bytes of a text. Half of a surrogate pair becomes U+FFFD, as in TextEncoder. */
 export function utf8(text: string): Uint8Array {
   const bytes: number[] = [];
   for (const character of text) {
@@ -21,7 +21,7 @@ function pushCodePoint(bytes: number[], point: number): void {
   else bytes.push(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 63), 0x80 | ((point >> 6) & 63), 0x80 | (point & 63));
 }
 
-/** Lower-case hex. */
+/** Hex in lower case. */
 export function hex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += HEX.charAt(byte >> 4) + HEX.charAt(byte & 15);
@@ -41,7 +41,7 @@ export function base64(bytes: Uint8Array): string {
   return text;
 }
 
-/** Ordinal order: by unsigned bytes, and the shorter one first when it is the beginning of the other. */
+/** Compares unsigned bytes. If one array is the beginning of the other, the shorter one comes first. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) {

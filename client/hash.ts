@@ -1,11 +1,11 @@
 // SHA-1, MD5, SHA-256 (FIPS 180-4, RFC 1321) and HMAC-SHA256 (RFC 2104) in plain ECMAScript, because a mini-program
-// has no crypto.subtle. SHA-1 and MD5 serve the v1 signature and the channel digest only.
+// has no crypto.subtle. SHA-1 and MD5 are only for the v1 signature and the channel digest.
 
 const BLOCK = 64;
 
 type Compress = (state: Int32Array, words: Int32Array) => void;
 
-/** The Merkle-Damgard frame all three share: 64-byte blocks, a 1 bit, zeros, the length in bits. */
+/** The Merkle-Damgard construction of all three: 64-byte blocks, a 1 bit, zeros, the length in bits. */
 function digest(message: Uint8Array, start: readonly number[], littleEndian: boolean, compress: Compress): Uint8Array {
   const padded = new Uint8Array((Math.floor((message.length + 8) / BLOCK) + 1) * BLOCK);
   padded.set(message);
@@ -42,14 +42,14 @@ function fraction(value: number): number {
   return Math.floor((value - Math.floor(value)) * 0x100000000) | 0;
 }
 
-/** The first 64 primes: SHA-256's constants are the fractions of their roots (FIPS 180-4, 4.2.2 and 5.3.3). */
+/** The first 64 primes. The constants of SHA-256 are the fractions of their roots (FIPS 180-4, 4.2.2 and 5.3.3). */
 const primes: readonly number[] = (() => {
   const found: number[] = [];
   for (let n = 2; found.length < 64; n++) if (found.every((prime) => n % prime !== 0)) found.push(n);
   return found;
 })();
 
-// Computed, not listed: the closest of these constants keeps a thousand times a double's error from its rounding border.
+// Computed, not listed. A double is exact enough: each constant is 1000 times its error from a rounding border.
 const SHA256_ROUNDS = primes.map((prime) => fraction(prime ** (1 / 3)));
 const SHA256_START = primes.slice(0, 8).map((prime) => fraction(Math.sqrt(prime)));
 

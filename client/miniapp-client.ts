@@ -1,4 +1,4 @@
-// The SDK's entry. Pure ECMAScript 2018: what a platform offers (requests, storage, randomness) is handed in.
+// The entry of the SDK. Pure ECMAScript 2018: requests, storage and randomness of the platform are passed in.
 import { accountCalls } from './account.ts';
 import type { PluginToken, PluginValidation } from './answers.ts';
 import { ApiError } from './api-error.ts';
@@ -14,19 +14,19 @@ export { type RequestPayment, wxPayment, wxVirtualPayment } from './recharge.ts'
 export { signV1, signV2 } from './sign.ts';
 export { fetchTransport, type Transport, wxTransport } from './transport.ts';
 
-// Beside what is handed in, the one thing every platform has.
+// The only platform function that is not passed in: every platform has it.
 declare function setTimeout(run: () => void, milliseconds: number): unknown;
 
 export interface ClientOptions {
-  /** Such as `https://api.example.com`; a path in it is sent but not signed. */
+  /** Such as `https://api.example.com`. A path in it is sent but not signed. */
   baseUrl: string;
   appId: string;
-  /** Public once it is shipped: see docs/signing.md. */
+  /** It is public as soon as the program is published: see docs/signing.md. */
   privateKey: string;
   transport: Transport;
-  /** Of `title` and `detail`; without it the server decides. */
+  /** The language of `title` and `detail`; by default the server decides. */
   language?: 'zh' | 'en';
-  /** Instead of the transport's own, which for fetch is memory. */
+  /** Replaces the storage of the transport. With fetch the default is memory. */
   storage?: KeyValueStorage;
   random?: RandomSource;
   /** Milliseconds since 1970. */
@@ -36,7 +36,7 @@ export interface ClientOptions {
 
 export type MiniappClient<Profile = Record<string, unknown>> = ReturnType<typeof createClient<Profile>>;
 
-/** `Profile` is the shape of the app's own user fields. */
+/** `Profile` is the shape of the user's profile. */
 export function createClient<Profile = Record<string, unknown>>(options: ClientOptions) {
   const random = options.random ?? options.transport.random;
   if (random === null) throw new Error('this platform has no random source: pass `random`');
@@ -65,7 +65,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
   const holdKey = keyHolder(storage, options.appId, sessions.current, () => freshNonce(random));
 
   return {
-    /** Any route: the JSON of its answer, undefined for 204. Throws ApiError. */
+    /** Calls any route. Returns the JSON of the answer, undefined for 204. Throws ApiError. */
     async request<T = unknown>(method: string, path: string, request: RequestOptions = {}): Promise<T> {
       const answer = await sendSigned(caller, method, path, request);
       return (answer.status === 204 ? undefined : parsed(answer)) as T;
@@ -75,7 +75,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
     ...rechargeCalls(json, holdKey, caller.wait),
 
     pluginToken: (pluginId: string) => json<PluginToken>('POST', `/plugins/${segment(pluginId)}/token`),
-    /** For plugin servers: `active: false` is all that is said of a token that is not good. */
+    /** For plugin servers. For an invalid token the answer is only `active: false`. */
     validatePluginToken: (pluginId: string, pluginToken: string) =>
       json<PluginValidation>('POST', `/plugins/${segment(pluginId)}/validate`, {
         body: { pluginToken },
@@ -83,13 +83,13 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
         repeatable: true,
       }),
 
-    /** null when there is no such record, or when it is somebody else's. */
+    /** null: there is no such record, or it belongs to another user. */
     readOne: <T>(resource: string, id: string | number): Promise<T | null> =>
       json<T>('GET', `/data/${segment(resource)}/${segment(id)}`).catch((error: unknown) => {
         if (error instanceof ApiError && error.code === 'NOT_FOUND') return null;
         throw error;
       }),
-    /** 1-100 ids; null where there is no such record. */
+    /** 1 to 100 ids; null for ids without a record. */
     readMany: async <T>(resource: string, ids: readonly (string | number)[]): Promise<Record<string, T | null>> =>
       (
         await json<{ items: Record<string, T | null> }>('GET', `/data/${segment(resource)}`, {
@@ -107,7 +107,7 @@ function parsed(answer: ApiAnswer): unknown {
   }
 }
 
-/** A success that is not the API's: the log-in page of a public network, say. The outcome is unknown. */
+/** A success that is not from the API, such as the login page of a public network. The outcome is unknown. */
 function badAnswer(answer: ApiAnswer): ApiError {
   const detail = 'the answer did not come from the API';
   return new ApiError({ status: answer.status, code: 'BAD_ANSWER', detail, retryable: true });

@@ -1,6 +1,7 @@
 /**
- * For teams that run a plugin's server (rows D4-D6): takes the signed pushes of the business backend and authenticates
- * the plugin tokens that clients present. Node only, no dependency: this file and token-store.ts may be copied as they stand.
+ * For teams that run a plugin's server (rows D4 to D6). It receives the signed pushes of the business backend and
+ * authenticates the plugin tokens of clients. For Node, without dependencies: you may copy this file and
+ * token-store.ts.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { createMemoryStore, type TokenRecord, type TokenStore } from './token-store.ts';
@@ -10,9 +11,9 @@ export type Validation = { active: false } | { active: true; userId: string; plu
 
 export interface PluginServerOptions {
   pluginId: string;
-  /** Every secret that may sign now, `whsec_` + base64: two while one is being rotated. */
+  /** Every secret that may sign now, `whsec_` + base64: two during a rotation. */
   pushSecrets: string[];
-  /** Asked once about a token that no push announced; absent: such a token is refused. */
+  /** Called once for a token that no push announced. Without it, such a token is refused. */
   validate?: (pluginToken: string) => Promise<Validation>;
   store?: TokenStore;
   /** Unix time in milliseconds. */
@@ -22,20 +23,22 @@ export interface PluginServerOptions {
 export type PushHeaders = Headers | Record<string, string | string[] | undefined>;
 
 export interface PluginServer {
-  /** Never throws on what a sender sends. `rawBody`: the bytes as received. 2xx means stored; `body` is JSON text. */
+  /**
+   * No input makes it throw. `rawBody`: the bytes as received. 2xx means that the push is stored; `body` is JSON text.
+   */
   receivePush(headers: PushHeaders, rawBody: Uint8Array): Promise<{ status: number; body: string }>;
-  /** null: refuse with 401. Rejects with AuthenticationUnavailable when it cannot be known: answer 503. */
+  /** null: refuse with 401. Rejects with AuthenticationUnavailable if the token cannot be checked: answer 503. */
   authenticate(pluginToken: string | undefined): Promise<{ userId: string; expiresAt: string } | null>;
 }
 
-/** The store or the business backend could not be asked; says nothing about the token. */
+/** The store or the business backend did not answer. The token may be valid or not. */
 export class AuthenticationUnavailable extends Error {
   override name = 'AuthenticationUnavailable';
 }
 
 const TOLERANCE_SECONDS = 300;
 const MAX_PUSH_BYTES = 16 * 1024;
-// Plugin tokens live ten minutes; an end far beyond that is a mistake that would keep its record for ever.
+// Plugin tokens live ten minutes. An end far beyond that is a mistake; the record would stay in the store without end.
 const MAX_LIFE_MS = 24 * 3600_000;
 const VALIDATED_MS = 30_000;
 const VALIDATION_DEADLINE_MS = 5_000;
@@ -48,21 +51,21 @@ const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 export function createPluginServer(options: PluginServerOptions): PluginServer {
   const { pluginId, validate, now = Date.now } = options;
   const keys = options.pushSecrets.map(pushKey);
-  if (keys.length === 0) throw new TypeError('pushSecrets: at least one secret is needed');
+  if (keys.length === 0) throw new TypeError('pushSecrets: pass at least one secret');
   const store = options.store ?? createMemoryStore({ now });
   const delivered = new Map<string, number>();
   const validated = new Map<string, { record: TokenRecord | null; untilMs: number }>();
   const asking = new Map<string, Promise<TokenRecord | null>>();
 
   async function receivePush(headers: PushHeaders, rawBody: Uint8Array) {
-    if (!(rawBody instanceof Uint8Array)) throw new TypeError('rawBody: the bytes as received are needed');
+    if (!(rawBody instanceof Uint8Array)) throw new TypeError('rawBody: pass the bytes as received');
     if (rawBody.byteLength > MAX_PUSH_BYTES) return refusal(413, 'too_large');
     if (!isSignedPush(headers, rawBody, keys, now())) return refusal(401, 'bad_signature');
     const event = parseEvent(rawBody, now());
     if (event === null) return refusal(400, 'bad_event');
     if (event.pluginId !== pluginId) return refusal(403, 'other_plugin');
 
-    // The body belongs to the key: were an id ever used for a second event, a revocation must not pass for a repeat.
+    // The body is a part of the key: if an id were used for two events, a revocation must not count as a repeat.
     const delivery = `${header(headers, 'webhook-id')} ${sha256Hex(rawBody)}`;
     if ((delivered.get(delivery) ?? 0) <= now() && event.record.expiresAtMs > now()) {
       if (event.record.state === 'revoked') validated.delete(event.record.hash);
@@ -83,7 +86,7 @@ export function createPluginServer(options: PluginServerOptions): PluginServer {
     let record = await findRecord(hash);
     if (record === null && validate !== undefined) {
       const answer = await validateOnce(validate, pluginToken, hash);
-      // A revocation may have been pushed while the business backend was being asked: it wins.
+      // A revocation may have arrived while the business backend was asked: it wins.
       record = (await findRecord(hash)) ?? answer;
     }
     if (record === null || record.state === 'revoked' || record.expiresAtMs <= now()) return null;
@@ -99,13 +102,13 @@ export function createPluginServer(options: PluginServerOptions): PluginServer {
     }
   }
 
-  /** null: the business backend does not know the token as this plugin's. Both answers are kept for 30 s at most. */
+  /** null: for the business backend it is not a token of this plugin. Both answers are kept for at most 30 s. */
   async function validateOnce(ask: NonNullable<typeof validate>, pluginToken: string, hash: string) {
     const known = validated.get(hash);
     if (known !== undefined && known.untilMs > now()) return known.record;
     const pending = asking.get(hash);
     if (pending !== undefined) return pending;
-    // A flood of invented tokens must not become a flood on the business backend.
+    // A flood of invented tokens must not flood the business backend.
     if (asking.size >= MAX_VALIDATIONS_AT_ONCE) throw new AuthenticationUnavailable('too many validations at once');
     const question = answerInTime(ask, pluginToken, hash).finally(() => asking.delete(hash));
     asking.set(hash, question);
@@ -113,7 +116,7 @@ export function createPluginServer(options: PluginServerOptions): PluginServer {
   }
 
   async function answerInTime(ask: NonNullable<typeof validate>, pluginToken: string, hash: string) {
-    // Counted from before the question, since the answer may already be that old when it arrives.
+    // Counted from before the call, because the answer may already be old when it arrives.
     const untilMs = now() + VALIDATED_MS;
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {
@@ -140,12 +143,12 @@ export function createPluginServer(options: PluginServerOptions): PluginServer {
   return { receivePush, authenticate };
 }
 
-/** Standard Webhooks, symmetric: whether any of the keys signed these bytes within 300 s of `nowMs`. */
+/** Standard Webhooks, symmetric: whether one of the keys signed these bytes within 300 s of `nowMs`. */
 export function isSignedPush(headers: PushHeaders, rawBody: Uint8Array, keys: Buffer[], nowMs: number): boolean {
   const id = header(headers, 'webhook-id');
   const timestamp = header(headers, 'webhook-timestamp');
   const signatures = header(headers, 'webhook-signature');
-  // An id may hold dots: what follows is ten digits and a JSON object, so the signed text still reads in one way only.
+  // An id may contain dots. Ten digits and a JSON object follow it, so the signed text still has only one reading.
   if (id === null || !/^[A-Za-z0-9_.:-]{1,256}$/.test(id)) return false;
   if (timestamp === null || !/^[1-9]\d{9}$/.test(timestamp)) return false;
   if (Math.abs(nowMs / 1000 - Number(timestamp)) > TOLERANCE_SECONDS) return false;
@@ -154,13 +157,13 @@ export function isSignedPush(headers: PushHeaders, rawBody: Uint8Array, keys: Bu
   let matches = false;
   for (const key of keys) {
     const mac = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(rawBody).digest('base64');
-    // No early end: the time taken must not tell which secret or which entry came close.
+    // It does not stop early: the time must not show which secret or which entry was nearly right.
     for (const signature of signatures.split(' ')) matches = isSameText(signature, `v1,${mac}`) || matches;
   }
   return matches;
 }
 
-/** The key inside `whsec_` + base64; its bytes are 24 to 64, as Standard Webhooks asks. */
+/** The key in `whsec_` + base64. Standard Webhooks requires 24 to 64 bytes. */
 export function pushKey(secret: string): Buffer {
   const text = secret.startsWith('whsec_') ? secret.slice('whsec_'.length) : '';
   const key = Buffer.from(text, 'base64');
@@ -170,7 +173,7 @@ export function pushKey(secret: string): Buffer {
   return key;
 }
 
-/** null: not an event of this protocol. Members that are not known yet are ignored, types are not. */
+/** null: not an event of this protocol. Unknown members are ignored, unknown types are not. */
 function parseEvent(rawBody: Uint8Array, nowMs: number): { pluginId: string; record: TokenRecord } | null {
   let body: { type?: unknown; data?: Record<string, unknown> } | null;
   try {
@@ -194,7 +197,7 @@ function parseTime(value: unknown): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
-/** null: absent, or given more than once. */
+/** null: the header is absent or was sent more than once. */
 function header(headers: PushHeaders, name: string): string | null {
   if (headers instanceof Headers) return headers.get(name);
   const values = Object.entries(headers).flatMap(([key, value]) => (key.toLowerCase() === name ? (value ?? []) : []));
@@ -210,7 +213,7 @@ function sha256Hex(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Remembers at most MAX_REMEMBERED entries; the oldest goes. */
+/** Keeps at most MAX_REMEMBERED entries and drops the oldest. */
 function remember<T>(memory: Map<string, T>, key: string, value: T) {
   memory.delete(key);
   const oldest = memory.size >= MAX_REMEMBERED ? memory.keys().next().value : undefined;

@@ -1,15 +1,15 @@
-// Nonces and idempotency keys. Math.random is no source: two devices that start alike would draw the same nonces.
+// Nonces and idempotency keys. Math.random is not used: two devices with the same start would get the same nonces.
 import { hex } from './encoding.ts';
 
-/** Draws `length` random bytes; wx.getRandomValues answers later, crypto.getRandomValues at once. */
+/** Returns `length` random bytes. wx.getRandomValues returns them later, crypto.getRandomValues at once. */
 export type RandomSource = (length: number) => Uint8Array | Promise<Uint8Array>;
 
-// Ten digits at either end could be read as a second timeStamp by a v1 check, so such a draw is thrown away: about
-// one in fifty. The server refuses only those near the time; refusing all needs no clock.
+// A v1 check could read ten digits at either end as a second timeStamp. So such a nonce is discarded, about one in
+// fifty. The server refuses only digits near the time; refusing all of them needs no clock.
 const AMBIGUOUS = /^\d{10}|\d{10}$/;
 const DRAWS = 32;
 
-/** 32 hex characters that never begin or end in ten digits. */
+/** 32 hex characters that neither begin nor end with ten digits. */
 export async function freshNonce(random: RandomSource): Promise<string> {
   for (let draw = 0; draw < DRAWS; draw++) {
     const bytes = await random(16);
@@ -20,10 +20,10 @@ export async function freshNonce(random: RandomSource): Promise<string> {
   throw new Error('the random source repeats itself');
 }
 
-// Declared here, since not every platform has it.
+// Declared here, because some platforms do not have it.
 declare const crypto: { getRandomValues?(into: Uint8Array): unknown } | undefined;
 
-/** The platform's own crypto.getRandomValues, or null where there is none. */
+/** The platform's own crypto.getRandomValues; null: it has none. */
 export function platformRandom(): RandomSource | null {
   const source = typeof crypto === 'undefined' ? undefined : crypto;
   if (typeof source?.getRandomValues !== 'function') return null;

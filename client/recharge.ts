@@ -1,4 +1,4 @@
-// Money calls: each is one operation under one idempotency key, however often the answer gets lost.
+// Calls that move money. Each operation has one idempotency key, also when an answer is lost and the call is repeated.
 import type {
   Balance,
   CreatedOrder,
@@ -14,19 +14,19 @@ import { segment } from './path-segment.ts';
 import type { Json } from './signed-call.ts';
 import type { HeldKey, KeyHolder } from './storage.ts';
 
-/** Shows the platform's payment sheet and resolves when it reports success. Its word is never taken for the money. */
+/** Shows the platform's payment sheet and resolves when it reports success. This report is not taken as a payment. */
 export type RequestPayment = (payment: Record<string, unknown>) => Promise<void>;
 
 interface PayResult {
-  /** As the server knows it after asking the provider: only `paid` means that the units are there. */
+  /** The order as the server knows it after asking the provider. Only `paid` means that the units were credited. */
   order: Order;
-  /** Why the payment sheet did not report success (a cancel, too), or null when it did or was not needed. */
+  /** Why the payment sheet did not report success (also a cancel); null: it did, or it was not shown. */
   paymentFailure: string | null;
 }
 
-// Refusals that settle what became of the operation. After all others an earlier try may still have acted.
+// After these refusals the outcome is known. After all others an earlier try may still have taken effect.
 const DEFINITIVE = ['INVALID_INPUT', 'INSUFFICIENT_BALANCE', 'IDEMPOTENCY_KEY_REUSED'];
-/** The provider's notification takes a moment; sync asks it directly, so a few tries are enough. */
+/** The notification of the provider takes a moment. Sync asks the provider directly, so a few tries are enough. */
 const SYNC_WAITS_MS = [1000, 2000, 3000, 4000];
 
 export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (milliseconds: number) => Promise<void>) {
@@ -44,7 +44,7 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
     if (held.resumed) {
       const earlier = await syncOrder(created.orderNo);
       if (earlier.status !== 'pending') held.settle();
-      // The user paid and the mini-program died before it learnt of it: charging again would be wrong.
+      // The user paid, and the mini-program ended before it knew. It must not charge again.
       if (earlier.status === 'paid' || earlier.status === 'partial_refund')
         return { order: earlier, paymentFailure: null };
       if (earlier.status !== 'pending') return payOnce(input, requestPayment);
@@ -70,7 +70,7 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
   return {
     rechargeParams: () => json<RechargeParams>('GET', '/recharge/params'),
 
-    /** Creates an order. After a lost answer the same input finds the same order again, also after a restart. */
+    /** Creates an order. After a lost answer, the same input finds the same order again, also after a restart. */
     async recharge(input: RechargeInput): Promise<CreatedOrder> {
       const held = await holdKey('recharge', purchaseOf(input));
       const created = await create(input, held);
@@ -79,8 +79,8 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
     },
 
     /**
-     * Order, payment sheet, then sync until the provider's word is known. A cancelled or interrupted payment is
-     * resumed by the next call with the same input; two taps at once are one payment.
+     * Creates the order, shows the payment sheet, then calls sync until the provider's answer is known. The next call
+     * with the same input resumes a cancelled or interrupted payment. Two taps at once are one payment.
      */
     pay(input: RechargeInput, requestPayment: RequestPayment): Promise<PayResult> {
       const purchase = purchaseOf(input);
@@ -93,7 +93,7 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
 
     orders: (page: { after?: string } = {}) => json<{ orders: Order[] } & Page>('GET', '/recharge', { query: page }),
     order: (orderNo: string) => json<Order>('GET', `/recharge/${segment(orderNo)}`),
-    /** Asks the provider, and credits when it was paid. */
+    /** The server asks the provider, and credits the order if it was paid. */
     syncOrder,
 
     balance: () => json<Balance>('GET', '/balance'),
@@ -101,8 +101,8 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
       json<{ entries: Record<string, unknown>[] } & Page>('GET', '/balance/entries', { query: page }),
 
     /**
-     * Spends once per input until its outcome is known: equal purchases made at the same time need a `reason` or a
-     * key of their own (an idempotency key from outside is used as it is and not kept).
+     * Spends once for each input until the outcome is known. Equal purchases at the same time need different values of
+     * `reason`, or their own keys. An idempotency key of the caller is used and not stored.
      */
     async spend(input: SpendInput, idempotencyKey?: string): Promise<Spent> {
       const body = JSON.stringify({ amount: input.amount, reason: input.reason });
@@ -125,8 +125,8 @@ async function underKey<T>(held: HeldKey, call: (idempotencyKey: string) => Prom
   }
 }
 
-// Always the same members in the same order: equal input is equal text, hence the same key. A login's code is new each
-// time and no part of what is bought.
+// Always the same members in the same order: equal input gives equal text and so the same key. The code of a login is
+// new each time and not part of the purchase.
 function purchaseOf({ productId, provider }: RechargeInput): string {
   return JSON.stringify({ productId, provider });
 }

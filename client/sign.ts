@@ -1,4 +1,4 @@
-// The access_token (docs/signing.md): v1 is the documents' sorted hash, v2 binds method, path, query and body.
+// The access_token (docs/signing.md): v1 is a hash of sorted parts; v2 covers method, path, query and body.
 import { base64, compareBytes, hex, utf8 } from './encoding.ts';
 import { hmacSha256, md5, sha1, sha256 } from './hash.ts';
 
@@ -17,26 +17,26 @@ interface SignedCall {
   path: string;
   /** The raw query string without `?`, or '' for none. */
   query?: string;
-  /** Exactly the text or the bytes that are sent, or '' for none. */
+  /** Exactly the text or bytes that are sent, or '' for none. */
   body?: string | Uint8Array;
 }
 
-/** An access_token of the v1 scheme: who is calling and when, but not what. */
+/** An access_token of version 1: it proves the caller and the time, but not the content of the call. */
 export function signV1(input: SigningKey & { method: 'SHA1' | 'MD5' }): string {
   const parts = [input.appId, String(input.timeStamp), input.nonce, input.privateKey];
-  // By the bytes of UTF-8: the order of UTF-16 differs from it where a key holds characters beyond U+FFFF.
+  // Sorted by UTF-8 bytes. The order of UTF-16 differs if a key has characters beyond U+FFFF.
   const sorted = parts.map((text) => ({ text, bytes: utf8(text) })).sort((a, b) => compareBytes(a.bytes, b.bytes));
   const hash = input.method === 'SHA1' ? sha1 : md5;
   return accessToken(input.method, input, hex(hash(utf8(sorted.map((part) => part.text).join('')))));
 }
 
-/** An access_token of the v2 scheme, good for this one call only. */
+/** An access_token of version 2, valid for this one call only. */
 export function signV2(input: SigningKey & SignedCall): string {
   const derived = hmacSha256(utf8(input.privateKey), utf8(`MPC2\n${input.appId}`));
   return accessToken('HMAC-SHA256', input, hex(hmacSha256(derived, utf8(stringToSign(input)))));
 }
 
-/** What a v2 signature covers; compare it with the server's when a signature is refused. Holds no secret. */
+/** The text that a v2 signature covers. Compare it with the server's when a signature is refused. It has no secret. */
 export function stringToSign(input: Omit<SigningKey, 'privateKey'> & SignedCall): string {
   return [
     'MPC2-HMAC-SHA256',
@@ -50,25 +50,26 @@ export function stringToSign(input: Omit<SigningKey, 'privateKey'> & SignedCall)
   ].join('\n');
 }
 
-/** Lower-case hex SHA-256 of the body's bytes, as in `x-content-sha256`. */
+/** SHA-256 of the body's bytes, hex in lower case, as in `x-content-sha256`. */
 export function bodySha256(body: string | Uint8Array): string {
   return hex(sha256(typeof body === 'string' ? utf8(body) : body));
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what the server refuses
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the server refuses control characters
 const REFUSED_IN_PATH = /[%?#\\\u0000-\u001f\u007f\ufffd]/;
 
-/** Encodes a decoded path. Throws for what the server refuses: `% ? # \`, U+FFFD and control characters. */
+/** Encodes a decoded path. Throws for characters that the server refuses: `% ? # \`, U+FFFD and control characters. */
 export function canonicalPath(path: string): string {
-  if (!path.startsWith('/')) throw new TypeError('a path starts with /');
-  if (REFUSED_IN_PATH.test(path)) throw new TypeError('a path holds none of % ? # \\ U+FFFD and no control characters');
+  if (!path.startsWith('/')) throw new TypeError('a path must start with /');
+  if (REFUSED_IN_PATH.test(path)) throw new TypeError('a path must not contain % ? # \\ U+FFFD or control characters');
   const segments = path.split('/');
-  // Every HTTP stack resolves these before it sends, so what arrived would not be what was signed.
-  if (segments.some((segment) => segment === '.' || segment === '..')) throw new TypeError('a path holds no . or ..');
+  // Every HTTP stack resolves these before it sends, so the path that arrives would differ from the signed one.
+  if (segments.some((segment) => segment === '.' || segment === '..'))
+    throw new TypeError('a path must not contain . or ..');
   return segments.map(encodeStrictly).join('/');
 }
 
-/** Names and values of a raw query string, decoded; a plus is a space. Throws for a % that is no escape. */
+/** Decoded names and values of a raw query string; a plus is a space. Throws for a % that does not begin an escape. */
 export function queryPairs(query: string): [string, string][] {
   const decode = (text: string): string => decodeURIComponent(text.replace(/\+/g, ' '));
   return query
@@ -80,7 +81,7 @@ export function queryPairs(query: string): [string, string][] {
     });
 }
 
-/** The query as it is signed and sent. */
+/** The query in the form in which it is signed and sent. */
 export function canonicalQuery(pairs: readonly (readonly [string, string])[]): string {
   return pairs
     .map(([name, value]) => ({ name: encodeStrictly(name), value: encodeStrictly(value) }))
@@ -89,12 +90,12 @@ export function canonicalQuery(pairs: readonly (readonly [string, string])[]): s
     .join('&');
 }
 
-/** RFC 3986: everything but unreserved characters is encoded; encodeURIComponent leaves ! ' ( ) * alone. */
+/** Encodes all but the unreserved characters of RFC 3986. encodeURIComponent does not encode ! ' ( ) *. */
 function encodeStrictly(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-// Encoded text is ASCII, where comparing UTF-16 units and comparing bytes are the same.
+// The text is encoded and so ASCII: comparing UTF-16 units and comparing bytes give the same order.
 function ordinal(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

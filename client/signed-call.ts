@@ -1,4 +1,4 @@
-// One call: signed, sent, and sent once more only where that can neither act twice nor fail for the same reason.
+// One call: signed and sent. It is sent again only if it cannot act twice and does not fail for the same reason.
 import { ApiError, apiErrorOf } from './api-error.ts';
 import { freshNonce, type RandomSource } from './random.ts';
 import { bodySha256, canonicalPath, canonicalQuery, signV1, signV2 } from './sign.ts';
@@ -11,18 +11,18 @@ interface Query {
 
 export interface RequestOptions {
   query?: Query;
-  /** A JSON value, or the very text to send. */
+  /** A JSON value, or the exact text to send. */
   body?: unknown;
-  /** v2 unless said otherwise; v1 only for servers that know no v2. */
+  /** The default is v2. Use v1 only for servers that do not know v2. */
   signature?: 'v1' | 'v2';
   idempotencyKey?: string;
-  /** false: the session token stays at home. By default it goes along when there is one. */
+  /** false: the session token is not sent. By default it is sent if there is one. */
   session?: boolean;
-  /** True when a second execution does no harm, so that the call may be repeated like a GET after REPLAYED. */
+  /** True if a second execution does no harm. After REPLAYED the call may then be repeated like a GET. */
   repeatable?: boolean;
 }
 
-/** Resolves with the JSON of a success. */
+/** Resolves with the JSON of a successful answer. */
 export type Json = <T>(method: string, path: string, options?: RequestOptions) => Promise<T>;
 /** For calls that answer 204. */
 export type Empty = (method: string, path: string, options: RequestOptions) => Promise<void>;
@@ -35,10 +35,10 @@ export interface ClientState {
   transport: Transport;
   sessions: SessionStore;
   random: RandomSource;
-  /** Milliseconds since 1970, as the device believes. */
+  /** Milliseconds since 1970, by the clock of the device. */
   now(): number;
   wait(milliseconds: number): Promise<void>;
-  /** What the server's clock is ahead of this device's, once learnt. */
+  /** How far the server's clock is ahead of this device's, as learned from an answer. */
   clockOffsetSeconds: number;
 }
 
@@ -46,7 +46,7 @@ const SKEW_SECONDS = 60;
 const LONGEST_WAIT_SECONDS = 10;
 const SESSION_ENDS = ['LOGIN_EXPIRED', 'SESSION_REVOKED', 'LOGIN_REQUIRED'];
 
-/** Resolves with an answer of 2xx; throws ApiError for every other one and for none. */
+/** Resolves with a 2xx answer. Throws ApiError for every other answer, and if there is none. */
 export async function sendSigned(caller: ClientState, method: string, path: string, options: RequestOptions) {
   const verb = method.toUpperCase();
   const safe = verb === 'GET' || verb === 'HEAD';
@@ -59,13 +59,13 @@ export async function sendSigned(caller: ClientState, method: string, path: stri
     if (answer.status >= 200 && answer.status < 300) return answer;
     const failure = apiErrorOf(answer);
 
-    // The gateway refused before anything ran, so any method may go again once the clock is right.
+    // API Gateway refused before the handler ran, so any method may be sent again with the correct time.
     if (failure.code === 'FORBIDDEN' && !spent.has('skew') && learnClock(caller, answer, SKEW_SECONDS)) {
       spent.add('skew');
       continue;
     }
-    // A nonce of 128 random bits does not repeat: a middle box sent the call twice and the first one may have acted, or
-    // the server lost its replay records and asks for a younger stamp. Only what may act twice is sent again.
+    // A nonce of 128 random bits does not repeat. So a proxy sent the call twice and the first one may have acted, or
+    // the server lost its replay records and needs a newer time. Only calls that may act twice are sent again.
     if (failure.code === 'REPLAYED' && repeatable && !spent.has('replay')) {
       spent.add('replay');
       learnClock(caller, answer, 0);
@@ -92,7 +92,7 @@ async function sendOnce(
 ): Promise<ApiAnswer> {
   const query = canonicalQuery(pairsOf(options.query ?? {}));
   const body = textOf(options.body);
-  if (body !== null && (verb === 'GET' || verb === 'HEAD')) throw new TypeError(`${verb} takes no body`);
+  if (body !== null && (verb === 'GET' || verb === 'HEAD')) throw new TypeError(`${verb} cannot have a body`);
   const version = options.signature ?? 'v2';
   const identity = {
     appId: caller.appId,
@@ -121,7 +121,9 @@ async function sendOnce(
   }
 }
 
-/** Takes the server's clock from an answer's Date; false when it has none or is as near as `toleranceSeconds`. */
+/**
+ * Learns the server's clock from the Date of an answer; false: no Date, or it differs by at most `toleranceSeconds`.
+ */
 function learnClock(caller: ClientState, answer: ApiAnswer, toleranceSeconds: number): boolean {
   const served = Date.parse(answer.header('date') ?? '');
   if (Number.isNaN(served)) return false;
@@ -131,7 +133,7 @@ function learnClock(caller: ClientState, answer: ApiAnswer, toleranceSeconds: nu
   return true;
 }
 
-/** A list makes a name appear several times; undefined leaves it out. */
+/** An array makes a name appear several times; undefined leaves it out. */
 function pairsOf(query: Query): [string, string][] {
   const pairs: [string, string][] = [];
   for (const [name, value] of Object.entries(query)) {

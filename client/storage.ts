@@ -1,4 +1,4 @@
-// What outlives a call: the session token, and the keys of operations whose outcome is not known yet.
+// State that is kept after a call: the session token, and the keys of operations whose outcome is unknown.
 import { ApiError } from './api-error.ts';
 import { bodySha256 } from './sign.ts';
 import type { KeyValueStorage } from './transport.ts';
@@ -17,10 +17,10 @@ export function memoryStorage(): KeyValueStorage {
 }
 
 export interface SessionStore {
-  /** null when nobody is logged in. */
+  /** null: nobody is logged in. */
   current(): string | null;
   keep(token: string): void;
-  /** Forgets this very token: a late refusal of an old session must not end the one that followed it. */
+  /** Forgets only this token: a late refusal of an old session must not end the new session. */
   forget(token: string): void;
 }
 
@@ -37,15 +37,15 @@ export function sessionStore(storage: KeyValueStorage, appId: string): SessionSt
 
 export interface HeldKey {
   key: string;
-  /** True when an earlier try left it, whose outcome is not known. */
+  /** True: an earlier try left the key, and its outcome is unknown. */
   resumed: boolean;
-  /** Call it once the outcome is definitive; the next operation then draws a new key. */
+  /** Call it when the outcome is definitive. The next operation then gets a new key. */
   settle(): void;
 }
 
 /**
- * One idempotency key per operation and user, kept until its outcome is known: a lost answer, a killed mini-program
- * or a second tap repeats the same operation instead of starting another.
+ * One idempotency key for each operation and user, kept until the outcome is known. After a lost answer, a stopped
+ * mini-program or a second tap, the same operation is repeated and no other one is started.
  */
 export type KeyHolder = (operation: string, body: string) => Promise<HeldKey>;
 
@@ -58,10 +58,10 @@ export function keyHolder(
   return async (operation, body) => {
     const token = sessionToken();
     if (token === null) throw new ApiError({ status: 401, code: 'LOGIN_REQUIRED', detail: 'log in first' });
-    // The user's id is in the token, so that two users of one phone never meet each other's keys.
+    // The token contains the user's id, so two users of one phone have different keys.
     const slot = `miniapp:${appId}:${operation}:${token.split('.')[1]}:${bodySha256(body).slice(0, 32)}`;
     const minted = await mintKey();
-    // Looked up after the wait and written at once, so that two taps cannot both find the slot empty.
+    // Read after the wait and written at once, so that two taps cannot both find an empty slot.
     const held = storage.get(slot);
     const key = held ?? minted;
     if (held === null) storage.set(slot, key);

@@ -1,4 +1,4 @@
-/** What is known of one token. The token itself is never kept, only `hash`, the hex SHA-256 of the whole of it. */
+/** The record of one token. The token itself is never stored, only `hash`, the hex SHA-256 of the whole token. */
 export interface TokenRecord {
   hash: string;
   state: 'issued' | 'revoked';
@@ -7,15 +7,15 @@ export interface TokenRecord {
   version: number;
 }
 
-/** Where records live. Share one among all instances of a plugin server: a push reaches only one of them. */
+/** The store of the records. All instances of a plugin server must share one: a push reaches only one instance. */
 export interface TokenStore {
-  /** Keeps the record until `expiresAtMs` unless a better one is there: `revoked` beats `issued`, then the higher version. */
+  /** Keeps the record until `expiresAtMs`. It does not replace `revoked` by `issued`, or a version by a lower one. */
   put(record: TokenRecord): Promise<void>;
-  /** null: nothing known of this token, or its end has passed. */
+  /** null: there is no record of this token, or it has ended. */
   get(hash: string): Promise<TokenRecord | null>;
 }
 
-/** Keeps records in this process. Full: new tokens are refused, while a revocation takes a live token's place. */
+/** Keeps records in this process. When it is full, new tokens are refused; a revocation replaces a live token. */
 export function createMemoryStore({ now = Date.now, maxRecords = 100_000 } = {}): TokenStore {
   const records = new Map<string, TokenRecord>();
   let nextEndMs = 0;

@@ -1,9 +1,9 @@
-// How a call leaves the device: wx.request in a mini-program, fetch in H5, Node or tests. Both are handed in.
+// Sends a call: by wx.request in a mini-program, by fetch in H5, Node or tests. Both are passed in.
 import { platformRandom, type RandomSource } from './random.ts';
 
-/** wx storage, localStorage or a Map; only text is kept. */
+/** wx storage, localStorage or a Map; it holds only text. */
 export interface KeyValueStorage {
-  /** null when the key is absent. */
+  /** null: there is no such key. */
   get(key: string): string | null;
   set(key: string, value: string): void;
   remove(key: string): void;
@@ -13,27 +13,27 @@ interface OutgoingCall {
   method: string;
   url: string;
   headers: Record<string, string>;
-  /** The text that was signed; null when the call has no body. */
+  /** The signed text; null: the call has no body. */
   body: string | null;
 }
 
 export interface ApiAnswer {
   status: number;
   text: string;
-  /** By lower-case name; null when the answer does not carry it. */
+  /** By name in lower case; null: the answer does not have it. */
   header(name: string): string | null;
 }
 
-/** Rejects when no answer came; whether the server acted is then unknown. */
+/** Rejects if no answer arrived; then it is unknown whether the server acted. */
 export interface Transport {
   send(call: OutgoingCall): Promise<ApiAnswer>;
-  /** null: this platform offers none, so createClient must be given one. */
+  /** null: the platform has none, so createClient needs one. */
   random: RandomSource | null;
-  /** null: nothing outlives the process. */
+  /** null: nothing is kept after the process ends. */
   storage: KeyValueStorage | null;
 }
 
-/** The part of `wx` that is used. */
+/** The used part of `wx`. */
 export interface WxLike {
   request(options: WxRequestOptions): unknown;
   getStorageSync(key: string): unknown;
@@ -59,7 +59,7 @@ interface WxRequestOptions {
   fail(failure: { errMsg?: string }): void;
 }
 
-/** An HTTP API gives up after 30 s; waiting a little longer yields its answer instead of a guess. */
+/** An HTTP API stops after 30 s. With a slightly longer wait its answer arrives, and the outcome is known. */
 const WX_TIMEOUT_MS = 35_000;
 
 export function wxTransport(wx: WxLike): Transport {
@@ -70,7 +70,7 @@ export function wxTransport(wx: WxLike): Transport {
           url: call.url,
           method: call.method,
           header: call.headers,
-          // Always text: wx.request would encode an object anew, and turn a GET's data into a query nobody signed.
+          // Always text: wx.request would encode an object again, and make a GET's data a query that nobody signed.
           ...(call.body === null ? {} : { data: call.body }),
           dataType: 'text',
           responseType: 'text',
@@ -102,24 +102,24 @@ function wxRandom(getRandomValues: NonNullable<WxLike['getRandomValues']>): Rand
     });
 }
 
-// Header names arrive as the server or the platform spelt them, and data parsed where dataType is not heeded.
+// Header names have the spelling of the server or platform. Data is parsed on platforms that ignore dataType.
 function answerOf(status: number, data: unknown, header: Record<string, unknown>): ApiAnswer {
   const headers = new Map(Object.entries(header).map(([name, value]) => [name.toLowerCase(), String(value)]));
   const text = typeof data === 'string' ? data : data === undefined || data === null ? '' : JSON.stringify(data);
   return { status, text, header: (name) => headers.get(name) ?? null };
 }
 
-/** The part of `fetch` that is used. */
+/** The used part of `fetch`. */
 type FetchLike = (
   url: string,
   init: { method: string; headers: Record<string, string>; body?: string; redirect: 'error' },
 ) => Promise<{ status: number; text(): Promise<string>; headers: { get(name: string): string | null } }>;
 
-/** Pass `fetch` itself; hand createClient a storage when sessions are to outlive the page. */
+/** Pass `fetch` itself. Pass createClient a storage if sessions should outlive the page. */
 export function fetchTransport(fetch: FetchLike): Transport {
   return {
     send: async ({ method, url, headers, body }) => {
-      // The API never redirects, and a redirect would carry the tokens elsewhere.
+      // The API never redirects, and a redirect would send the tokens to another server.
       const init = { method, headers, redirect: 'error', ...(body === null ? {} : { body }) } as const;
       const response = await fetch(url, init);
       return {

@@ -6,11 +6,11 @@ import { seed } from './seed.ts';
 
 const help = `npm run db -- <command> [--data DIR] [--json]
 
-  migrate   bring the tables up to date; goes on where an interrupted run stopped
+  migrate   bring the tables up to date; continues where an interrupted run stopped
   status    show each migration: applied, pending, half-applied, or what is wrong with it
   seed      add sample services, notices and products, and with SANDBOX_KEY set the account demo; changes no existing row
 
-Works on the database that DATABASE_URL names, else on the running "npm run dev" of this checkout (--data: another one).
+Uses the database of DATABASE_URL, otherwise the running "npm run dev" of this checkout (--data: another one).
 --json prints one JSON line last. Exit code: 0 done, 1 failed (status: something is wrong), 2 wrong usage.
 
 On PlanetScale a branch with safe migrations refuses changes of tables: migrate a development branch, choose
@@ -45,14 +45,14 @@ function statusLine({ name, state, statementsDone, statements, appliedAt, proble
   return `${state.padEnd(12)} ${name}${progress} ${appliedAt ?? ''}${problem === null ? '' : `\n  ${problem}`}`.trimEnd();
 }
 
-/** The engine's own words stay out: they may quote rows or credentials. */
+/** Without the engine's own text, which may quote rows or credentials. */
 function sentenceFor(error: unknown): string {
   if (error instanceof DatabaseTaskError) return error.message;
-  if (engineErrno(error) === 1146) return 'Tables are missing here. Run "npm run db -- migrate" first.';
-  return `The database did not do it: ${engineErrorName(error)}. Check that it runs and that the credentials are right.`;
+  if (engineErrno(error) === 1146) return 'Tables are missing in this database. Run "npm run db -- migrate" first.';
+  return `The database failed: ${engineErrorName(error)}. Check that it runs and that the credentials are correct.`;
 }
 
-/** One command line of `npm run db`; answers the exit code. */
+/** Runs one command line of `npm run db`. Returns the exit code. */
 export async function runDatabaseCommand(
   argv: readonly string[],
   terminal: Terminal,

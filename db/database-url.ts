@@ -7,8 +7,8 @@ type Target = { databaseUrl: string; sandbox: boolean; foundIn: string };
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * The deployed stage that the environment names, else the `npm run dev` of this checkout, which leaves its address in
- * its data folder. An explicit data folder wins over the environment: who names one means it.
+ * The database of the deployed stage in the environment, otherwise of the `npm run dev` of this checkout, which writes
+ * its address into its data folder. An explicit data folder is stronger than the environment.
  */
 export function findDatabase(environment: NodeJS.ProcessEnv, dataFolder: string | undefined): Target {
   const databaseUrl = environment.DATABASE_URL;
@@ -36,10 +36,10 @@ function readState(file: string): { databaseUrl: string; sandbox: unknown } {
       return { databaseUrl: state.databaseUrl, sandbox: 'sandbox' in state && state.sandbox };
     }
   } catch {
-    // Absent, half-written or no JSON: for the person who reads the sentence below it is all the same.
+    // The file is absent, half-written or not JSON. The sentence below fits all three cases.
   }
   throw new DatabaseTaskError(
-    `No database to work on: DATABASE_URL is not set, and ${file} names none. Start "npm run dev", or set DATABASE_URL.`,
+    `No database found: DATABASE_URL is not set, and ${file} has no address. Start "npm run dev", or set DATABASE_URL.`,
   );
 }
 

@@ -13,7 +13,10 @@ const vouchers = [
 ];
 const VOUCHERS_END = '2030-12-31 16:00:00.000';
 
-/** Makes account `demo` and vouchers 1-3 where they are missing. Gives the demo user's id, which stays the same. */
+/**
+ * Creates account `demo` and vouchers 1 to 3 if they are missing. Returns the id of the demo user, which stays the
+ * same.
+ */
 export async function seedDemoUser(execute: Execute): Promise<string> {
   const userId = (await findDemoUser(execute)) ?? (await createDemoUser(execute));
   await insertMissing(
@@ -22,7 +25,7 @@ export async function seedDemoUser(execute: Execute): Promise<string> {
     ['id', 'user_id', 'title', 'amount_fen', 'expires_at'],
     vouchers.map(({ id, title, amountFen }) => [id, userId, title, amountFen, VOUCHERS_END]),
   );
-  // Whoever erased the demo account left its vouchers without an owner; its successor takes them over.
+  // If the demo account was erased, its vouchers have no owner. The new demo account becomes their owner.
   await execute(
     `UPDATE vouchers SET user_id = ?, deleted_at = NULL, version = version + 1
      WHERE id IN (${vouchers.map(() => '?').join(', ')}) AND user_id <> ?
@@ -32,7 +35,7 @@ export async function seedDemoUser(execute: Execute): Promise<string> {
   return userId;
 }
 
-/** null: there is none */
+/** null: there is no demo user. */
 async function findDemoUser(execute: Execute): Promise<string | null> {
   const [row] = await execute('SELECT user_id FROM users WHERE account = ?', [ACCOUNT]);
   return row ? String(row.user_id) : null;
@@ -62,6 +65,7 @@ async function createDemoUser(execute: Execute): Promise<string> {
     ],
   );
   const userId = await findDemoUser(execute);
-  if (userId === null) throw new DatabaseTaskError('Account demo is gone right after it was made. Run seed again.');
+  if (userId === null)
+    throw new DatabaseTaskError('Account demo disappeared right after it was created. Run seed again.');
   return userId;
 }

@@ -5,8 +5,8 @@ export type SqlValue = string | number;
 const ROWS_PER_STATEMENT = 200;
 
 /**
- * Inserts rows whose keys are free and leaves all others untouched. Not INSERT IGNORE, which would also swallow a text
- * cut short or a number out of range; `version = version` changes nothing and does not move updated_at.
+ * Inserts rows whose keys do not exist and leaves all others unchanged. INSERT IGNORE is not used, because it also
+ * accepts a text that is cut off and a number out of range. `version = version` changes nothing, nor updated_at.
  */
 export async function insertMissing(
   execute: Execute,

@@ -6,11 +6,11 @@ export type MigrationState = {
   name: string;
   state: 'applied' | 'half-applied' | 'pending' | 'changed' | 'out-of-order' | 'file-missing';
   statementsDone: number;
-  /** null: the file is gone */
+  /** null: the file is missing. */
   statements: number | null;
-  /** RFC 3339; null: not applied, or not wholly */
+  /** RFC 3339; null: not applied, or only in part. */
   appliedAt: string | null;
-  /** a sentence that says what to do; null: nothing is wrong */
+  /** A sentence that says what to do; null: nothing is wrong. */
   problem: string | null;
 };
 
@@ -23,16 +23,16 @@ type Progress = {
 };
 
 const NO_SUCH_TABLE = 1146;
-/** CREATE or ADD of what is there (1050, 1060, 1061, 1062), DROP of what is gone (1051, 1091). */
+/** CREATE or ADD of something that exists (1050, 1060, 1061, 1062), DROP of something that does not (1051, 1091). */
 const ALREADY_DONE = new Set([1050, 1051, 1060, 1061, 1062, 1091]);
-/** Shutdown, an error of Vitess itself, a killed or timed-out statement: the statement may have run all the same. */
+/** Shutdown, an error of Vitess itself, a killed or timed-out statement: the statement may have been applied. */
 const OUTCOME_UNKNOWN = new Set([1053, 1105, 1317, 1969, 3024]);
 
 /**
- * Brings the schema up to date. DDL cannot be rolled back, so progress is written after each statement, and before each
- * one which it is: a run that died anywhere is taken up at the statement where it stopped, and "already there" counts
- * as done for that very statement only. A statement that changes data must therefore be safe to run twice.
- * Throws DatabaseTaskError with what to do.
+ * Brings the schema up to date. DDL cannot be rolled back, so progress is written before and after each statement. A
+ * run that crashed is continued at the statement where it stopped; "already exists" counts as done for this statement
+ * only. Therefore a statement that changes data must be safe to run twice. Throws DatabaseTaskError that says what to
+ * do.
  */
 export async function migrate(
   execute: Execute,
@@ -64,7 +64,7 @@ export async function migrate(
   });
 }
 
-/** Where each migration stands, recorded ones without a file included. Writes nothing, also on an empty database. */
+/** The state of each migration, also of recorded ones without a file. Writes nothing, also on an empty database. */
 export async function migrationStatus(
   execute: Execute,
   migrations: Migration[] = readMigrations(),
@@ -122,17 +122,17 @@ function explainFailure(name: string, position: number, statement: string, error
   const where = `${name}, statement ${position + 1} (${firstLine}): ${engineErrorName(error)}.`;
   switch (engineErrno(error)) {
     case 1050:
-      return `${where} A table of that name exists that no migration made. Rename or drop it, then run migrate again.`;
+      return `${where} A table of this name exists, and no migration created it. Rename or drop it, then run migrate again.`;
     case 1044:
     case 1045:
     case 1142:
-      return `${where} This login may not change the schema. Use one that may, then run migrate again.`;
+      return `${where} This login is not allowed to change the schema. Use another login, then run migrate again.`;
     case 1064:
-      return `${where} The engine cannot read it. Correct it in the file, then run migrate again.`;
+      return `${where} The engine cannot parse the statement. Correct it in the file, then run migrate again.`;
     case null:
-      return `${where} It may have run or not. Run migrate again: it goes on at this statement.`;
+      return `${where} It is unknown whether it ran. Run migrate again: it continues at this statement.`;
     default:
-      return `${where} What ran before it stays. Mend the cause, then run migrate again: it goes on at this statement.`;
+      return `${where} Earlier statements stay applied. Fix the cause, then run migrate again: it continues at this statement.`;
   }
 }
 
@@ -162,7 +162,7 @@ function compare(migrations: Migration[], recorded: Map<string, Progress>): Migr
   const present = migrations.map(({ name, statements }) => stateOf(name, statements, recorded.get(name), newest));
   const gone = [...recorded.values()].filter(({ name }) => !known.has(name));
   const missing = gone.map(({ name, statementsDone, appliedAt }): MigrationState => {
-    const problem = `${name} is applied here, but its file is gone. Bring the file back, or deploy the version that has it.`;
+    const problem = `${name} is applied here, but its file is missing. Restore the file, or deploy the version that has it.`;
     return { name, state: 'file-missing', statementsDone, statements: null, appliedAt, problem };
   });
   return [...present, ...missing].sort((a, b) => (a.name < b.name ? -1 : 1));

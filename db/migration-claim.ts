@@ -8,9 +8,10 @@ const WAIT_SECONDS = 600;
 const LOCK_CONFLICTS = new Set([1205, 1213]);
 
 /**
- * Runs `work` while this process alone holds the claim. A row with an end, not GET_LOCK: behind the HTTP protocol and a
- * pooler a lock would belong to a connection that nobody keeps. The claim of a process that died ends by itself within
- * a minute; one that lives renews it. `hold` throws when the claim was lost, e.g. after the machine slept.
+ * Runs `work` while only this process holds the claim. The claim is a row with an end. GET_LOCK is not used, because
+ * behind the HTTP protocol and a pooler a lock would belong to a connection that nobody keeps. A live process renews
+ * its claim; the claim of a crashed process ends within a minute. `hold` throws if the claim was lost, e.g. because the
+ * machine slept.
  */
 export async function withMigrationClaim<T>(
   execute: Execute,
@@ -29,12 +30,12 @@ export async function withMigrationClaim<T>(
   try {
     return await work(async () => {
       if ((await take(execute, holder)) !== holder) {
-        throw new DatabaseTaskError('Another migrator took over while this one was held up. Run the command again.');
+        throw new DatabaseTaskError('Another migrator took over while this one was stopped. Run the command again.');
       }
     });
   } finally {
     clearInterval(heartbeat);
-    // A release that fails costs the next run a minute, and must not hide why this one ended.
+    // If the release fails, the next run waits up to a minute. The failure must not hide the result of this run.
     await execute("UPDATE schema_migration_claim SET holder = '', ends_at = NOW(3) WHERE id = 1 AND holder = ?", [
       holder,
     ]).catch(() => {});
@@ -48,13 +49,13 @@ async function waitForClaim(execute: Execute, holder: string, log: (line: string
     if (current === holder) return;
     const [host, pid] = current.split(':');
     const other = current === '' ? 'another migrator' : `the migrator with process id ${pid} on ${host}`;
-    if (Date.now() > giveUpAt) throw new DatabaseTaskError(`Gave up: ${other} is still at work. Try again later.`);
-    if (!waited) log(`waiting for ${other} (the claim of one that died ends within ${CLAIM_SECONDS} s)`);
+    if (Date.now() > giveUpAt) throw new DatabaseTaskError(`Gave up: ${other} is still running. Try again later.`);
+    if (!waited) log(`waiting for ${other} (the claim of a crashed one ends within ${CLAIM_SECONDS} s)`);
     await sleep(250);
   }
 }
 
-/** Takes or renews the claim if it is free, ended or ours. Says who holds it now, '' when nobody is known to. */
+/** Takes or renews the claim if it is free, ended or ours. Returns its holder, '' if unknown. */
 async function take(execute: Execute, holder: string): Promise<string> {
   try {
     await execute(

@@ -9,13 +9,13 @@ type Seeded = {
   services: number;
   notices: number;
   products: number;
-  /** null where sandbox is off */
+  /** null: the sandbox is switched off. */
   demoUserId: string | null;
 };
 
 /**
- * Puts the sample data there. May run any number of times: a row that exists is left as it is, whatever an operator
- * made of it. `sandbox` adds account `demo` with a password that everybody knows: never true on a real deployment.
+ * Adds the sample data. It may run any number of times: an existing row is not changed. `sandbox` adds account `demo`
+ * with a password that everybody knows: never set it on a real deployment.
  */
 export async function seed(
   execute: Execute,

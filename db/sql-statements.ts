@@ -1,7 +1,7 @@
 /**
- * Splits a SQL file at its semicolons: one statement per call is all that the HTTP protocol takes. Quotes ('', "", ``)
- * and comments (--, #, block) are respected; comments are dropped, executable ones (/*! and /*+) kept. There is no
- * DELIMITER: stored routines have no place in migrations that must also run on Vitess.
+ * Splits a SQL file at its semicolons, because the HTTP protocol takes one statement for each call. It understands
+ * quotes ('', "", ``) and comments (--, #, block). It drops comments and keeps executable ones (/*! and /*+). DELIMITER
+ * is not supported: migrations must also run on Vitess, so they have no stored routines.
  */
 export function splitStatements(sql: string): string[] {
   const statements: string[] = [];
@@ -31,7 +31,7 @@ export function splitStatements(sql: string): string[] {
   return statements;
 }
 
-/** Where the comment that starts at `start` ends; null when none starts there. */
+/** Where the comment that starts at `start` ends; null: no comment starts there. */
 function endOfComment(sql: string, start: number): number | null {
   if (sql[start] === '#' || /^--(\s|$)/.test(sql.slice(start, start + 3))) {
     const lineEnd = sql.indexOf('\n', start);
@@ -39,7 +39,7 @@ function endOfComment(sql: string, start: number): number | null {
   }
   if (!sql.startsWith('/*', start) || sql[start + 2] === '!' || sql[start + 2] === '+') return null;
   const end = sql.indexOf('*/', start + 2);
-  if (end === -1) throw new SyntaxError('a block comment has no end');
+  if (end === -1) throw new SyntaxError('a block comment is not closed');
   return end + 2;
 }
 
@@ -50,5 +50,5 @@ function endOfQuoted(sql: string, start: number): number {
     else if (sql[at] === quote && sql[at + 1] === quote) at += 1;
     else if (sql[at] === quote) return at + 1;
   }
-  throw new SyntaxError(`a quoted text that opens with ${quote} has no end`);
+  throw new SyntaxError(`a text that begins with ${quote} is not closed`);
 }

@@ -28,7 +28,7 @@ const readOne = endpoint(
   async ({ resource, path, reads, requestId, user }) => {
     const [found] = await recordsFrom(requestId, resource, [path.id], reads);
     const record = visibleTo(user, resource, found?.value ?? null);
-    // An absent id and another user's record are one answer, in every byte.
+    // The same answer, byte for byte, for an absent id and for another user's record.
     if (!found || !record) throw new AppError('NOT_FOUND', undefined, { headers: { 'x-cache': 'null' } });
     return new Answer(record, { 'x-cache': found.cache });
   },

@@ -2,7 +2,7 @@ import { AppError } from '../shared/errors.ts';
 import { currentHealth } from '../shared/health.ts';
 import { serve } from '../shared/http/lambda.ts';
 
-/** For load balancers and monitors: no access_token, no admission. With one engine down reads are still served. */
+/** For load balancers and monitors: without access_token and admission. With one engine down, reads still work. */
 export const handler = serve({
   route: 'GET /health',
   success: 'ok',

@@ -5,7 +5,7 @@ import type { LockRule } from '../shared/lock/rule.ts';
 import { pluginFor } from '../shared/plugin/directory.ts';
 import { issuePluginToken } from '../shared/plugin/plugin.ts';
 
-/** Each issue is a request to somebody else's server. */
+/** Each new token causes a request to the server of another team. */
 const issues: LockRule = {
   name: 'plugin-tokens',
   by: ['app', 'user'],

@@ -8,7 +8,7 @@ const validate = endpoint(
     route: 'POST /plugins/{pluginId}/validate',
     auth: 'app',
     scope: 'plugin:validate',
-    // A plugin's server is told about tokens of its own plugin alone.
+    // The server of a plugin may only ask about tokens of this plugin.
     permits: ({ pluginId }, app) => pluginId !== undefined && app.validates === pluginId,
     path: v.object({ pluginId: v.string() }),
     body: v.strictObject({ pluginToken: v.string() }),

@@ -1,5 +1,5 @@
 import { scheduled } from '../shared/http/scheduled.ts';
 import { sweepRecharge } from '../shared/recharge/sweep.ts';
 
-/** Once a minute: no payment waits for its notification alone, no order stays open for ever, no refund is forgotten. */
+/** Once a minute: finds payments whose notification did not arrive, closes expired orders, and continues refunds. */
 export const handler = scheduled('recharge-sweep', (stopAt) => sweepRecharge({ stopAt }));

@@ -1,5 +1,5 @@
--- Who calls (apps and their keys) and who logs in (users and their sessions).
--- Identifiers are ascii_bin: the default collation of MySQL 8 would take aB and Ab for one key.
+-- The callers (apps and their keys) and the users and their sessions.
+-- Identifiers are ascii_bin: with the default collation of MySQL 8, aB and Ab would be the same key.
 
 CREATE TABLE apps (
   app_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE app_keys (
   PRIMARY KEY (app_id, key_id)
 ) DEFAULT CHARSET = utf8mb4;
 
--- One row, one statement per account, however the user logs in: NULLs do not collide in a unique key.
+-- One row for each account, whatever the kind of login: NULL values do not collide in a unique key.
 CREATE TABLE users (
   user_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   account VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'lower case',

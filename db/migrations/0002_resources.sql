@@ -1,6 +1,6 @@
--- Business data that is read through the cache. Every such table has updated_at with an index (cache-warm sweeps the
--- rows changed by other tools), a version (fills from a lagging replica are refused) and soft deletion (a deleted row
--- is a changed row, too).
+-- Business data that is read through the cache. Every such table has updated_at with an index (cache-warm sweeps rows
+-- that other tools changed), a version (fills from a lagging replica are refused) and soft deletion (a deleted row is a
+-- changed row, too).
 
 CREATE TABLE notices (
   id BIGINT UNSIGNED NOT NULL,

@@ -1,4 +1,4 @@
--- Row D4: the preset map plugin id -> plugin server. Row C1: the channels whose users may log in.
+-- Row D4 (plugin server): the map from plugin id to server. Row C1 (channel login): channels whose users may log in.
 
 CREATE TABLE plugins (
   plugin_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -1,6 +1,6 @@
--- Money. A credit, a spend and a refund are one statement each on ledger_entries; entries are never changed.
--- There is no balance column: the balance is balance_after of the last entry. Each such statement locks the row of the
--- user first, which is as old as the user, so that none deadlocks with another.
+-- Money. A credit, a spend and a refund are one statement each on ledger_entries; entries are never changed. There is
+-- no balance column: the balance is balance_after of the last entry. Each such statement first locks the row of the
+-- user, which always exists, so that the statements do not deadlock.
 
 CREATE TABLE products (
   product_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -78,7 +78,7 @@ CREATE TABLE refunds (
   KEY refunds_check (status, next_check_at)
 ) DEFAULT CHARSET = utf8mb4;
 
--- What a merchant needs to call a provider; secrets are sealed under the master key.
+-- The settings that a merchant needs to call a provider; secrets are sealed under the master key.
 CREATE TABLE merchants (
   provider VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   provider_app_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

@@ -1,7 +1,7 @@
--- What operators set at run time: lock rules and blocks (rows E1-E5; Redis holds a copy), and who did what.
+-- Settings of operators at run time: lock rules and blocks (rows E1 to E5; Redis holds a copy), and the operator log.
 
--- Version moves with each change of rules or blocks; generation moves with `lock clear`: counters of another
--- generation count as zero.
+-- Each change of rules or blocks raises the version. `lock clear` raises the generation: counts of another generation
+-- are taken as zero.
 CREATE TABLE lock_policies (
   target VARCHAR(100) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'data:<resource> or a route key',
   version BIGINT UNSIGNED NOT NULL DEFAULT 1,

@@ -1,5 +1,5 @@
--- The provider's side of the sandbox: what was paid there, for `sync` and reconciliation to find. Nothing reads it
--- where SANDBOX_KEY is not set.
+-- The provider's side of the sandbox: the payments that `sync` and reconciliation find. Without SANDBOX_KEY nothing
+-- reads this table.
 
 CREATE TABLE sandbox_payments (
   order_no VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

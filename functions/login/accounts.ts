@@ -6,7 +6,7 @@ import { endpoint } from '../../shared/http/endpoint.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 import { accountName, newPassword } from './credentials.ts';
 
-/** A whole campus may stand behind one address; a script behind it does not get far. */
+/** Enough for a whole campus behind one address, and too few for a script. */
 const registrations: LockRule = {
   name: 'registrations',
   by: ['ip'],

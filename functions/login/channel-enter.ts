@@ -8,7 +8,7 @@ import { accountAddress, text } from './channel-inputs.ts';
 
 const entry = v.strictObject({ address: text(255), port: v.pipe(v.number(), v.integer()) });
 
-/** Row C6 (login with the second string). */
+/** Row C6 (open the session): login with the second string. */
 export const channelEnter = endpoint(
   {
     route: 'POST /login/channel/enter',

@@ -5,13 +5,13 @@ import { endpoint } from '../../shared/http/endpoint.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 import { text } from './channel-inputs.ts';
 
-/** By address too: nobody locks another user out by naming them. */
+/** Counted by address, too: naming another user does not lock that user out. */
 const starts: LockRule[] = [
   { name: 'starts-by-ip', by: ['ip'], limit: 600, windowSeconds: 60, count: 'call', onError: 'closed' },
   { name: 'starts-by-user', by: ['resource', 'ip'], limit: 120, windowSeconds: 60, count: 'call', onError: 'closed' },
 ];
 
-/** Row C1 (first string). */
+/** Row C1 (channel login): issues the first string. */
 export const channelStart = endpoint(
   {
     route: 'POST /login/channel',

@@ -13,7 +13,7 @@ const timeStamp = v.pipe(
   v.regex(/^[1-9][0-9]{9}$/, 'expected 10 digits'),
 );
 
-/** Rows C2-C5 (digest, account, login list). */
+/** Rows C2 to C5: checks the digest, finds or creates the account, returns the login list. */
 export const channelVerify = endpoint(
   {
     route: 'POST /login/channel/verify',

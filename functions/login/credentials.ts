@@ -8,11 +8,13 @@ import {
   normalPassword,
 } from '../../shared/account/password.ts';
 
-/** How account and password arrive. A login name is compared without case, a password in its normal form (NFKC). */
+/**
+ * The forms of account and password. Account names are compared without case, passwords in their normal form (NFKC).
+ */
 export const accountName = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9_.@-]{3,64}$/, 'expected 3 to 64 of A-Z a-z 0-9 _ . @ -'),
-  // Shown in the same place as a name, so nobody takes the address of a channel account for one.
+  // An account address is shown in the same place as an account name, so a name must not look like one.
   v.check((name) => !/^a1[0-9a-f]{40}$/i.test(name), 'this is the form of an account address'),
   v.transform(normalAccount),
 );
@@ -23,7 +25,7 @@ const normal = v.pipe(
   v.transform(normalPassword),
 );
 
-/** At a login: one that was never allowed is simply wrong, unless it is none or long enough to be an attack. */
+/** At a login. A password that does not fit the rules is simply wrong; only an empty or very long one is refused. */
 export const password = v.pipe(
   normal,
   v.check((text) => hasPasswordLength(text, 1), `expected 1 to ${MAX_PASSWORD} characters`),
@@ -32,5 +34,5 @@ export const password = v.pipe(
 export const newPassword = v.pipe(
   normal,
   v.check((text) => hasPasswordLength(text), `expected ${MIN_PASSWORD} to ${MAX_PASSWORD} characters`),
-  v.check((text) => !isGuessable(text), 'this password is one of those that guessers try first'),
+  v.check((text) => !isGuessable(text), 'this password is easy to guess'),
 );

@@ -19,7 +19,7 @@ export const passwordLogin = endpoint(
   },
   async ({ app, body, device, ip, succeeded }) => {
     const account = await findAccount({ by: 'account', account: body.account }, app.appId);
-    // An unknown account costs a hash as well: neither answer nor time tells it from a wrong password.
+    // An unknown account costs a hash, too: neither the answer nor the time differs from a wrong password.
     const verdict = await verifyPassword(body.password, account?.passwordHash ?? null);
     if (!account || verdict === 'wrong') throw new AppError('BAD_CREDENTIALS');
     if (verdict === 'outdated') {

@@ -4,7 +4,7 @@ import { exchangeWechatCode } from '../../shared/account/wechat.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 
-/** WeChat itself takes a code once; here it is not asked over and over about the same one. */
+/** WeChat accepts a code once. This rule limits repeated calls with the same code. */
 const sameCode: LockRule = {
   name: 'same-code',
   by: ['resource'],
@@ -28,7 +28,7 @@ export const wechatLogin = endpoint(
     route: 'POST /login/wechat',
     auth: 'app',
     scope: 'login',
-    body: v.strictObject({ code: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/, 'expected what wx.login gave')) }),
+    body: v.strictObject({ code: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/, 'expected a code of wx.login')) }),
     rules: [sameCode, failures],
     identities: ({ body }) => ({ resource: body.code }),
   },

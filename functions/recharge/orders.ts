@@ -16,7 +16,7 @@ export const read = endpoint(
   async ({ app, user, path }) => publicOrder(await ownOrder(app.appId, user.userId, path.orderNo)),
 );
 
-/** Asks the provider and credits when it was paid: no payment waits for its notification alone. */
+/** Asks the provider and credits the order if it was paid, also when its notification did not arrive. */
 export const sync = endpoint(
   {
     route: 'POST /recharge/{orderNo}/sync',

@@ -10,7 +10,7 @@ const newOrder = v.strictObject({
   code: v.optional(v.pipe(v.string(), v.regex(/^[!-~]{1,128}$/))),
 });
 
-/** Virtual payment alone takes what wx.login gave: its signature needs the session_key behind it. */
+/** Only virtual payment takes a code of wx.login: its signature needs the session_key of this login. */
 function checkCode(order: v.InferOutput<typeof newOrder>) {
   if ((order.provider === 'xpay') === (order.code !== undefined)) return order;
   const message = order.code === undefined ? 'expected a code of wx.login' : 'unknown member';

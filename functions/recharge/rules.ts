@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { AppError, invalidInput } from '../../shared/errors.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 
-/** What the routes of this function share. */
+/** Rules and schemas that the routes of this function share. */
 
-/** The header of calls that move money once per key. Throws MISSING_IDEMPOTENCY_KEY. */
+/** The header of calls that move money once for each key. Throws MISSING_IDEMPOTENCY_KEY. */
 export const idempotencyHeader = v.pipe(
   v.object({ 'idempotency-key': v.optional(v.string(), '') }),
   v.transform(({ 'idempotency-key': idempotencyKey }) => {
@@ -13,7 +13,7 @@ export const idempotencyHeader = v.pipe(
   }),
 );
 
-/** So many calls a minute of one user at one app; money routes are refused when Redis is down in any case. */
+/** The limit of calls per minute for one user at one app. Calls that move money are always refused without Redis. */
 export const perUser = (name: string, limit: number): LockRule => ({
   name,
   by: ['app', 'user'],
@@ -28,7 +28,7 @@ const limit = v.pipe(
   v.transform(Number),
 );
 
-/** `after` is the `next` of the page before; `readPlace` finds the place in the list that it stands for. */
+/** `after` is the `next` of the previous page; `readPlace` reads the place in the list from it. */
 export const pageQuery = <Place>(readPlace: (cursor: string) => Place | null) =>
   v.strictObject({
     after: v.optional(
@@ -36,7 +36,8 @@ export const pageQuery = <Place>(readPlace: (cursor: string) => Place | null) =>
         v.string(),
         v.transform((cursor) => {
           const place = readPlace(cursor);
-          if (place === null) throw invalidInput({ path: 'query.after', message: 'expected next of an earlier page' });
+          if (place === null)
+            throw invalidInput({ path: 'query.after', message: 'expected the value of next of an earlier page' });
           return place;
         }),
       ),

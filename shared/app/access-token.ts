@@ -1,8 +1,8 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 
 /**
- * The access_token (rows A1-A5): base64 of a JSON text with exactly five members. Everything here is computation on
- * the token alone; replay, which needs memory, belongs to admission.
+ * The access_token (rows A1 to A5): base64 of a JSON text with exactly five members. Everything here is computed from
+ * the token alone. Replay needs memory and is checked by admission.
  */
 export type SignatureMethod = 'SHA1' | 'MD5' | 'HMAC-SHA256';
 export const SIGNATURE_METHODS: readonly SignatureMethod[] = ['SHA1', 'MD5', 'HMAC-SHA256'];
@@ -13,11 +13,11 @@ export interface AccessToken {
   /** Unix seconds, ten digits. */
   timeStamp: string;
   nonce: string;
-  /** Lower-case hex of the method's exact length. */
+  /** Hex in lower case, with the exact length of the method. */
   signature: string;
 }
 
-/** Stable reason codes for metrics; from outside every refusal looks the same. */
+/** Stable reason codes for metrics. Callers see the same answer for every refusal. */
 export type TokenRefusal =
   | 'size'
   | 'charset'
@@ -41,7 +41,7 @@ const HEX_LENGTH: Record<SignatureMethod, number> = { SHA1: 40, MD5: 32, 'HMAC-S
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Strict parse, in this order: size, charset, canonical base64, UTF-8, flat JSON, forms. */
+/** Parses strictly, in this order: size, charset, canonical base64, UTF-8, flat JSON, forms. */
 export function parseAccessToken(text: string): AccessToken | TokenRefusal {
   if (text.length === 0 || text.length > MAX_LENGTH) return 'size';
   const bytes = Buffer.from(text, 'base64');
@@ -58,7 +58,7 @@ export function parseAccessToken(text: string): AccessToken | TokenRefusal {
   return values ? checkForms(values) : 'json';
 }
 
-/** As nearly all signers write it. Whatever differs takes the longer way, to the same end. */
+/** The usual form of the JSON text. Other forms are parsed more slowly, with the same result. */
 const USUAL =
   /^\{"signatureMethod":"([A-Z0-9-]{3,11})","AppID":"([A-Za-z0-9_-]+)","timeStamp":"(\d{10})","nonce":"([A-Za-z0-9_-]+)","signature":"([0-9A-Fa-f]+)"\}$/;
 
@@ -67,8 +67,8 @@ const MEMBER = `${SPACE}"([A-Za-z]+)"${SPACE}:${SPACE}(?:"([^"\\\\\\x00-\\x1f]*)
 const FIVE_MEMBERS = new RegExp(`^${SPACE}\\{${new Array(5).fill(MEMBER).join(',')}\\}${SPACE}$`);
 
 /**
- * The values of a JSON object of exactly the five members, each once, holding strings without escapes or integers. A
- * full JSON parser would take duplicate names and let the last one win.
+ * The values of a JSON object with exactly the five members, each once. A value is an integer, or a string without
+ * escapes. A full JSON parser would accept duplicate names and use the last one.
  */
 function parseFlatJson(json: string): Array<string | number> | undefined {
   const match = FIVE_MEMBERS.exec(json);
@@ -94,14 +94,16 @@ function checkForms(values: Array<string | number>): AccessToken | TokenRefusal 
   return { signatureMethod, appId, timeStamp, nonce, signature: signature.toLowerCase() };
 }
 
-/** v1 joins without separators: a nonce that begins or ends with a time could be read as another timeStamp. */
+/**
+ * v1 joins its parts without separators: a nonce that begins or ends with a time could be read as another timeStamp.
+ */
 function isAmbiguous(nonce: string, timeStamp: number): boolean {
   return [nonce.slice(0, 10), nonce.slice(-10)].some(
     (digits) => /^\d{10}$/.test(digits) && Math.abs(Number(digits) - timeStamp) <= AMBIGUOUS_SECONDS,
   );
 }
 
-/** ±300 s both ways. */
+/** 300 s before and after the time. */
 export const isInWindow = (token: AccessToken, nowSeconds: number): boolean =>
   Math.abs(Number(token.timeStamp) - nowSeconds) <= WINDOW_SECONDS;
 
@@ -109,13 +111,13 @@ export interface SignedRequest {
   method: string;
   /** Percent-decoded. */
   path: string;
-  /** As sent. */
+  /** As it was sent. */
   rawQuery: string;
-  /** Lower-case hex SHA-256 of the body's bytes. */
+  /** SHA-256 of the body's bytes, hex in lower case. */
   bodySha256: string;
 }
 
-/** What an app's key signs with. v2 signs with a key of its own, derived once, in the two forms in which HMAC uses it. */
+/** An app's key for signing. v2 uses a derived key. It is computed once, in the two forms that HMAC needs. */
 export interface SigningKey {
   privateKey: string;
   inner: Buffer;
@@ -129,10 +131,10 @@ export function signingKey(appId: string, privateKey: string): SigningKey {
   return { privateKey, inner: padded(0x36), outer: padded(0x5c) };
 }
 
-/** Of SHA-256. */
+/** The block size of SHA-256. */
 const BLOCK_BYTES = 64;
 
-/** HMAC-SHA256 (RFC 2104) of ASCII text by two one-shot hashes: two thirds of what createHmac takes for each call. */
+/** HMAC-SHA256 (RFC 2104) of ASCII text by two one-shot hashes. It takes two thirds of the time of createHmac. */
 function hmacHex({ inner, outer }: SigningKey, text: string): string {
   const first = Buffer.allocUnsafe(BLOCK_BYTES + text.length);
   inner.copy(first);
@@ -144,8 +146,9 @@ function hmacHex({ inner, outer }: SigningKey, text: string): string {
 }
 
 /**
- * What is signed besides the key. v1: the three parts that are sorted with it (row A4). v2: method, path, query and body
- * too, one a line. undefined: the path or query cannot be canonicalised, or the body's hash is none.
+ * The signed parts, without the key. v1: the three parts that are sorted together with the key (row A4 (signature)).
+ * v2: also method, path, query and body, one on each line. undefined: path or query have no canonical form, or the
+ * body's hash is not a hash.
  */
 export function partsToSign(token: AccessToken, request: SignedRequest): string[] | undefined {
   const { signatureMethod, appId, timeStamp, nonce } = token;
@@ -156,35 +159,35 @@ export function partsToSign(token: AccessToken, request: SignedRequest): string[
   return ['MPC2-HMAC-SHA256', appId, timeStamp, nonce, request.method, path, query, request.bodySha256];
 }
 
-/** The signature that a holder of the key makes of these parts: v1 sorts by bytes, joins and hashes. */
+/** The signature of these parts with this key. v1 sorts them by bytes, joins and hashes. */
 export function signatureOf(method: SignatureMethod, parts: readonly string[], key: SigningKey): string {
   if (method === 'HMAC-SHA256') return hmacHex(key, parts.join('\n'));
-  // All parts but the key are ASCII, so that the order of UTF-16 is the order of bytes.
+  // All parts except the key are ASCII, so the order of UTF-16 is the order of bytes.
   return hash(method === 'SHA1' ? 'sha1' : 'md5', [...parts, key.privateKey].sort().join(''), 'hex');
 }
 
-/** Constant time; both are hex of the method's length. */
+/** Compares in constant time. Both are hex with the length of the method. */
 export function signaturesEqual(given: string, expected: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(expected)];
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
 const UNRESERVED = /^[A-Za-z0-9._~-]*$/;
-/** Throws URIError for a percent sign that is no escape. */
+/** Throws URIError for a percent sign that does not begin an escape. */
 const decode = (text: string): string => (UNRESERVED.test(text) ? text : decodeURIComponent(text.replaceAll('+', ' ')));
 
-/** RFC 3986: all but the unreserved characters. encodeURIComponent leaves ! * ' ( ) as they are. */
+/** Encodes all characters except the unreserved ones of RFC 3986. encodeURIComponent does not encode ! * ' ( ). */
 const encode = (text: string): string =>
   UNRESERVED.test(text)
     ? text
     : encodeURIComponent(text).replace(/[!*'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
 /**
- * The decoded path, for signature and handler alike. API Gateway decodes it, and cuts at a decoded `?`: what could be
- * read in two ways is refused (undefined).
+ * The decoded path, for the signature and for the handler. API Gateway decodes it, and cuts it at a decoded `?`.
+ * undefined: the path could be read in two ways and is refused.
  */
 export function decodePath(rawPath: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused here.
   return /[%?#\\\x00-\x1f\x7f]|\ufffd/.test(rawPath) || !rawPath.startsWith('/') ? undefined : rawPath;
 }
 
@@ -199,7 +202,9 @@ function canonicalPath(path: string): string | undefined {
   }
 }
 
-/** Names and values decoded (+ is a space), encoded again, sorted by bytes. undefined: a percent sign is no escape. */
+/**
+ * Decodes names and values (+ is a space), encodes them again and sorts them by bytes. undefined: an invalid escape.
+ */
 export function canonicalQuery(rawQuery: string): string | undefined {
   if (rawQuery === '') return '';
   try {
@@ -210,7 +215,7 @@ export function canonicalQuery(rawQuery: string): string | undefined {
         const [name = '', ...value] = pair.split('=');
         return [encode(decode(name)), encode(decode(value.join('=')))] as const;
       });
-    // Encoded text is ASCII, where < compares bytes.
+    // The encoded text is ASCII, so < compares bytes.
     pairs.sort(([nameA, valueA], [nameB, valueB]) => order(nameA, nameB) || order(valueA, valueB));
     return pairs.map(([name, value]) => `${name}=${value}`).join('&');
   } catch {

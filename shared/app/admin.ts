@@ -11,31 +11,33 @@ import type { SignatureMethod } from './access-token.ts';
 import { SCOPES, type Scope, sealContext } from './app.ts';
 import { checkUserFieldsSchema } from './user-fields.ts';
 
-/** What operators do with apps (row A2). Functions read apps through app.ts and import nothing of this. */
+/** Operators' commands for apps (row A2 (AppID)). Functions do not import this file; they read apps through app.ts. */
 export interface NewApp {
   name: string;
   methods: readonly SignatureMethod[];
   scopes: readonly Scope[];
   /** Plugins it may issue tokens for; null: all. */
   plugins: readonly string[] | null;
-  /** The one plugin it validates tokens of; null: it is no plugin server's. */
+  /** The one plugin whose tokens it validates; null: it is not the app of a plugin server. */
   validates: string | null;
 }
 
 export interface IssuedApp {
   appId: string;
-  /** Shown once: at rest it is sealed, and nobody can read it again. */
+  /** Shown only once. It is stored sealed, and no command shows it again. */
   privateKey: string;
 }
 
-/** What an app is given where nobody chose: MD5 is too weak, and plugin:validate belongs to plugin servers. */
+/**
+ * The defaults of a new app, without MD5, which is too weak, and without plugin:validate, which is for plugin servers.
+ */
 export const NEW_METHODS: readonly SignatureMethod[] = ['SHA1', 'HMAC-SHA256'];
 export const NEW_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== 'plugin:validate');
 
-/** 256 random bits, as text: what a client signs with. No dash in front, which a command line would take for an option. */
+/** 256 random bits as text. It does not begin with a dash, because a command line would read it as an option. */
 export const newPrivateKey = (): string => randomBytes(32).toString('base64url').replace(/^[-_]/, 'k');
 
-/** The two statements of a new app, for a transaction that may do more. */
+/** The two statements of a new app. The caller's transaction may do more. */
 export async function insertApp(transaction: Transaction, app: NewApp): Promise<IssuedApp> {
   const appId = mintAppId();
   const privateKey = newPrivateKey();
@@ -61,7 +63,7 @@ export function createApp(app: NewApp, actor: string): Promise<IssuedApp> {
   });
 }
 
-/** From this moment on calls that change something are refused, within 60 s all are. */
+/** From now on, calls that change something are refused; within 60 s all calls are. */
 export const disableApp = (appId: string, actor: string): Promise<void> =>
   changeApp('tightens', { actor, action: 'app.disable', subject: appId }, async (transaction) => {
     await transaction.write(
@@ -75,7 +77,9 @@ export const enableApp = (appId: string, actor: string): Promise<void> =>
     await transaction.write('UPDATE apps SET disabled_at = NULL, version = version + 1 WHERE app_id = ?', [appId]);
   });
 
-/** Row B4: the JSON Schema of the extra user fields that this app registered; null takes it away. Throws INVALID_INPUT. */
+/**
+ * Sets the JSON Schema of the app's extra user fields (row B4 (current user)); null removes it. Throws INVALID_INPUT.
+ */
 export async function setUserFields(appId: string, schema: object | null, actor: string): Promise<void> {
   const checked = schema && JSON.stringify(checkUserFieldsSchema(schema));
   const change = () =>
@@ -89,8 +93,8 @@ export async function setUserFields(appId: string, schema: object | null, actor:
 }
 
 /**
- * Changes one app under its row lock, with a tombstone on its cached record and its row in the operator log. A change that tightens
- * leaves its mark for admission before the commit. Throws NOT_FOUND.
+ * Changes one app while its row is locked, with a tombstone in its cached record and a row in the operator log. A
+ * change that takes rights from the app writes a mark for admission before the commit. Throws NOT_FOUND.
  */
 export async function changeApp<T>(
   direction: 'tightens' | 'loosens',
@@ -111,7 +115,7 @@ export async function changeApp<T>(
     result = await writeStrict([appKey(appId)], writeChange);
   } catch (error) {
     const isCertain = !(error instanceof EngineError) || error.outcome === 'not-applied';
-    // The mark tells of a change that did not come; without this it would end by itself in three minutes.
+    // The change was not made, so the mark is wrong: correct it now. By itself it would end after three minutes.
     if (direction === 'tightens' && isCertain) await settleMark(appId).catch(() => {});
     throw error;
   }
@@ -125,9 +129,9 @@ async function lockApp(transaction: Transaction, appId: string): Promise<void> {
 }
 
 const noSuchApp = (appId: string): AppError =>
-  new AppError('NOT_FOUND', `There is no app ${appId}; "app list" shows those there are.`);
+  new AppError('NOT_FOUND', `There is no app ${appId}; "app list" lists all apps.`);
 
-/** What admission must refuse at once: `off`, or the keys revoked so lately that an authorizer may still hold them. */
+/** What admission has to refuse now: `off`, or the keys revoked so recently that an authorizer may still know them. */
 async function refusedOf(transaction: Transaction, appId: string): Promise<string> {
   const rows = await transaction.query(
     `SELECT a.disabled_at, k.key_id FROM apps a LEFT JOIN app_keys k
@@ -146,7 +150,9 @@ async function setMark(appId: string, refused: string): Promise<void> {
   if (answer instanceof EngineError) throw answer;
 }
 
-/** Under the row lock the mark becomes what MySQL says: a disable that comes between waits, and sets its own after. */
+/**
+ * Writes the mark from MySQL's data while the row is locked. A disable at the same time waits and then writes its own.
+ */
 const settleMark = (appId: string): Promise<void> =>
   withTransaction(async (transaction) => {
     await transaction.query('SELECT app_id FROM apps WHERE app_id = ? FOR UPDATE', [appId]);

@@ -5,7 +5,7 @@ import { isGenuineAppId, unseal } from '../master-key.ts';
 import { appKey } from '../swept-keys.ts';
 import { type SignatureMethod, type SigningKey, signingKey } from './access-token.ts';
 
-/** What an app may do (row A1: the access_token proves identity and permission). */
+/** The scopes of apps (row A1 (identity and permission)). */
 export const SCOPES = ['login', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -15,18 +15,18 @@ export interface AppKey extends SigningKey {
 
 export interface App {
   appId: string;
-  /** At most two that are alive: the newest first. */
+  /** The live keys, at most two, the newest first. */
   keys: AppKey[];
   methods: SignatureMethod[];
   scopes: Scope[];
   /** Plugins it may issue tokens for; null: all. */
   plugins: string[] | null;
-  /** The one plugin this app validates tokens of; null: it is no plugin server's. */
+  /** The one plugin whose tokens this app validates; null: it is not the app of a plugin server. */
   validates: string | null;
   disabled: boolean;
 }
 
-/** As cached: keys stay sealed in Redis as they are in MySQL. */
+/** The cached form: keys stay sealed in Redis, as in MySQL. */
 interface AppRecord extends Omit<App, 'keys'> {
   keys: Array<{ keyId: string; sealed: string; endsAt: string | null }>;
 }
@@ -35,20 +35,20 @@ const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds:
 
 export const sealContext = (appId: string, keyId: string): string => `app:${appId}:${keyId}`;
 
-/** 60 s from the start of its load: the one L1 entry that may live so long. */
+/** Kept for 60 s from the start of its load. No other entry of L1 may live so long. */
 const warm = new LocalCache<App>(1_000, 60_000);
 
-/** A refusal by a warm record asks again, at most once in this time: an app just enabled or given a key need not wait. */
+/** A refusal by a cached record reads the app again, at most once in this time, so that a new key works at once. */
 const justRead = new LocalCache<true>(1_000, 5_000);
 
 /**
- * The app by its id; null: there is none, which an AppID that does not prove itself says alone. From the process, else
- * Redis, else MySQL (0, 1 or 2 requests to Redis). Throws EngineError when no engine can tell.
+ * The app with this id. null: there is none; for an invented AppID this is computed without any engine. Otherwise it is
+ * read from the process, Redis or MySQL (0, 1 or 2 requests to Redis). Throws EngineError if no engine can answer.
  */
 export const findApp = async (appId: string, now = Date.now()): Promise<App | null> =>
   warm.get(appId, now) ?? (isGenuineAppId(appId) ? readApp(appId, now) : null);
 
-/** The app as it is now, where what the process knows of it is older than 5 s; undefined: it is not. */
+/** Reads the app again if the record in the process is older than 5 s. undefined: the record is newer than that. */
 export const findFresherApp = async (appId: string, now = Date.now()): Promise<App | null | undefined> =>
   justRead.get(appId, now) ? undefined : readApp(appId, now);
 

@@ -3,19 +3,19 @@ import { seal } from '../master-key.ts';
 import { changeApp, newPrivateKey } from './admin.ts';
 import { sealContext } from './app.ts';
 
-/** Keys of an app: at most two are alive, so that a client can change over without an outage. */
+/** Keys of an app. At most two are live, so that a client can change to a new key without an outage. */
 const OVERLAP_SECONDS = 86_400;
 
 interface RotatedKey {
   keyId: string;
-  /** Shown once. */
+  /** Shown only once. */
   privateKey: string;
-  /** The key it takes over from, alive until then (RFC 3339); null: there was none. */
+  /** The former key; it lives until `oldKeyEndsAt`. null: there was none. */
   oldKeyId: string | null;
   oldKeyEndsAt: string | null;
 }
 
-/** A new key; the old one lives 24 h more. Throws NOT_FOUND, INVALID_INPUT when two keys are alive already. */
+/** Issues a new key; the old one lives 24 h more. Throws NOT_FOUND, INVALID_INPUT if two keys are live already. */
 export async function rotateKey(appId: string, actor: string): Promise<RotatedKey> {
   const change = { actor, action: 'app.rotate-key', subject: appId, detail: {} as Record<string, unknown> };
   return changeApp('loosens', change, async (transaction) => {
@@ -27,7 +27,7 @@ export async function rotateKey(appId: string, actor: string): Promise<RotatedKe
     const keyId = `k${Number(last?.number ?? 0) + 1}`;
     change.detail = { keyId };
     const privateKey = newPrivateKey();
-    // The cap stands inside the statement, whoever else inserts.
+    // The statement itself checks the limit, so that a parallel command cannot exceed it.
     const { rowsAffected } = await transaction.write(
       `INSERT INTO app_keys (app_id, key_id, sealed_key)
        SELECT ?, ?, ? FROM (SELECT COUNT(*) AS live FROM app_keys
@@ -59,7 +59,7 @@ export async function rotateKey(appId: string, actor: string): Promise<RotatedKe
   });
 }
 
-/** Refused at once by calls that change something, within 60 s by all. Answers the number of keys left alive. */
+/** Refused at once for calls that change something, and within 60 s for all. Returns the number of live keys left. */
 export async function revokeKey(appId: string, keyId: string, actor: string): Promise<number> {
   const change = { actor, action: 'app.revoke-key', subject: appId, detail: { keyId } };
   return changeApp('tightens', change, async (transaction) => {

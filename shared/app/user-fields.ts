@@ -5,17 +5,17 @@ import { type FieldError, invalidInput } from '../errors.ts';
 import { userFieldsKey } from '../swept-keys.ts';
 
 /**
- * Extra user fields (row B4): an app registers a schema, and its users' fields are kept and shown by it. No other app
- * sees them. The schema is a part of JSON Schema that one look can check.
+ * Extra user fields (row B4 (current user)): an app registers a schema and stores fields of its users under it. Other
+ * apps do not see them. The schema is a small part of JSON Schema, without nesting.
  */
 interface FieldRule {
   type: 'string' | 'integer' | 'number' | 'boolean' | 'array';
   enum?: Array<string | number | boolean>;
-  /** Of a string, or of each string of an array. */
+  /** For a string, or for each string of an array. */
   maxLength?: number;
   minimum?: number;
   maximum?: number;
-  /** Of an array: strings only. */
+  /** For an array; the items are strings. */
   items?: { type: 'string'; maxLength?: number };
   maxItems?: number;
 }
@@ -25,7 +25,7 @@ export interface UserFieldsSchema {
   required?: string[];
 }
 
-/** Names that mean something of their own in an answer, or to JavaScript. */
+/** Names that already have a meaning in an answer or in JavaScript. */
 const RESERVED = new Set(
   `userId account profile fields roles role scopes scope password token session sessionId sessionEndsAt appId app user
    __proto__ prototype constructor toString toLocaleString valueOf hasOwnProperty isPrototypeOf propertyIsEnumerable`.split(
@@ -50,7 +50,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** A schema that this server can hold to; `required` concerns each write of `fields`. Throws INVALID_INPUT. */
+/** Checks a schema. Its `required` applies to each write of `fields`. Throws INVALID_INPUT. */
 export function checkUserFieldsSchema(schema: unknown): UserFieldsSchema {
   const errors: FieldError[] = [];
   const refuse = (path: string, message: string): void => void errors.push({ path, message });
@@ -104,7 +104,7 @@ function problemsOfRule(rule: unknown): string[] {
   return problems;
 }
 
-/** Fields as a user may have them under this schema. Throws INVALID_INPUT; messages hold no given value. */
+/** Checks a user's fields against the schema. Throws INVALID_INPUT; the messages do not repeat values. */
 export function checkUserFields(schema: UserFieldsSchema | null, fields: Record<string, unknown>) {
   const errors: FieldError[] = [];
   for (const [name, value] of Object.entries(fields)) {
@@ -132,12 +132,12 @@ function problemOfValue(rule: FieldRule, value: unknown): string | undefined {
       const number = value as number;
       if (rule.minimum !== undefined && number < rule.minimum) return `expected at least ${rule.minimum}`;
       if (rule.maximum !== undefined && number > rule.maximum) return `expected at most ${rule.maximum}`;
-      return rule.enum && !rule.enum.includes(number) ? 'not one of the values' : undefined;
+      return rule.enum && !rule.enum.includes(number) ? 'expected one of the values of enum' : undefined;
     }
     case 'string':
       if (typeof value !== 'string') return 'expected string';
       if (value.length > (rule.maxLength ?? MAX_FIELDS_BYTES)) return `expected at most ${rule.maxLength} characters`;
-      return rule.enum && !rule.enum.includes(value) ? 'not one of the values' : undefined;
+      return rule.enum && !rule.enum.includes(value) ? 'expected one of the values of enum' : undefined;
     case 'array': {
       const longest = rule.items?.maxLength ?? MAX_FIELDS_BYTES;
       if (!Array.isArray(value) || value.some((one) => typeof one !== 'string' || one.length > longest)) {
@@ -148,7 +148,7 @@ function problemOfValue(rule: FieldRule, value: unknown): string | undefined {
   }
 }
 
-/** What the app's schema shows of a user's fields; undefined: the app registered none. */
+/** The fields of a user that the schema names; undefined: the app registered no schema. */
 export function publicFields(schema: UserFieldsSchema | null, fields: Readonly<Record<string, unknown>>) {
   if (!schema) return undefined;
   return Object.fromEntries(Object.entries(fields).filter(([name]) => Object.hasOwn(schema.properties, name)));
@@ -156,10 +156,10 @@ export function publicFields(schema: UserFieldsSchema | null, fields: Readonly<R
 
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 60 };
 
-/** To be declared among an endpoint's reads; settleSchema() then gives what it found. */
+/** Declare it in `reads` of an endpoint; settleSchema() then returns the schema. */
 export const schemaRead = (appId: string): CacheRead => ({ key: userFieldsKey(appId) });
 
-/** null: the app registered no fields. */
+/** null: the app registered no schema. */
 export async function settleSchema(requestId: string, appId: string, reads: readonly ReadAnswer[]) {
   const [found] = await settleReads<UserFieldsSchema>(requestId, [userFieldsKey(appId)], reads, POLICY, async () => {
     const [row] = await query('SELECT user_fields, version FROM apps WHERE app_id = ?', [appId]);
@@ -168,7 +168,7 @@ export async function settleSchema(requestId: string, appId: string, reads: read
   return found?.value ?? null;
 }
 
-/** A JSON column; null: none registered. */
+/** Reads a JSON column; null: no schema. */
 export function schemaOf(column: unknown): UserFieldsSchema | null {
   return (typeof column === 'string' ? JSON.parse(column) : (column ?? null)) as UserFieldsSchema | null;
 }

@@ -4,17 +4,17 @@ import { AppError } from '../errors.ts';
 import { operatorLogStatement } from '../operator-log.ts';
 import { channelKey } from '../swept-keys.ts';
 
-/** The channels whose users may log in (row C1), as operators register them. */
+/** Channels as operators register them (row C1 (channel login)). */
 export interface RegisteredChannel {
   channel: string;
-  /** Where a ticket is confirmed. */
+  /** The URL that confirms tickets. */
   verifyUrl: string;
-  /** The entry of the login list (row C5). */
+  /** The entry of the login list (row C5 (login list)). */
   loginHost: string;
   loginPort: number;
 }
 
-/** Adds the channel, or changes it. `added` is false where it was there. */
+/** Adds the channel or changes it. `added`: the channel is new. */
 export async function putChannel(channel: RegisteredChannel, actor: string): Promise<{ added: boolean }> {
   const { channel: id, verifyUrl, loginHost, loginPort } = channel;
   return changeChannel(id, async (transaction) => {
@@ -31,7 +31,7 @@ export async function putChannel(channel: RegisteredChannel, actor: string): Pro
   });
 }
 
-/** Its accounts stay; nobody logs in through it any more. Throws NOT_FOUND. */
+/** The accounts are kept, but nobody can log in through this channel any more. Throws NOT_FOUND. */
 export async function removeChannel(channel: string, actor: string): Promise<void> {
   await changeChannel(channel, async (transaction) => {
     const { rowsAffected } = await transaction.write(
@@ -39,7 +39,7 @@ export async function removeChannel(channel: string, actor: string): Promise<voi
       [channel],
     );
     if (rowsAffected === 0) {
-      throw new AppError('NOT_FOUND', `There is no channel ${channel}; "channel list" shows those there are.`);
+      throw new AppError('NOT_FOUND', `There is no channel ${channel}; "channel list" lists all channels.`);
     }
     await transaction.write(...operatorLogStatement({ actor, action: 'channel.remove', subject: channel }));
   });

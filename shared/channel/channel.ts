@@ -8,16 +8,16 @@ import { channelKey } from '../swept-keys.ts';
 import { count } from '../telemetry.ts';
 import { TransportError } from '../transport.ts';
 
-/** Channels whose users may log in (row C1): their own servers vouch for them. */
+/** Channels whose users may log in (row C1 (channel login)). The server of the channel confirms each user. */
 export interface LoginEntry {
   address: string;
   port: number;
 }
 interface Channel {
   channel: string;
-  /** null: no ticket is asked for (the sandbox's channel `demo`). */
+  /** null: the channel needs no ticket (channel `demo` of the sandbox). */
   verifyUrl: string | null;
-  /** Row C5. */
+  /** Row C5 (login list). */
   loginList: LoginEntry[];
 }
 
@@ -49,8 +49,8 @@ export async function findChannel(channel: string, now = Date.now()): Promise<Ch
 const VERIFY_TIMEOUT_MS = 3_000;
 
 /**
- * The channel's server confirms that the ticket is its own and of this user, before anything is said or stored. Throws
- * INVALID_INPUT (no ticket), BAD_CREDENTIALS (refused), UNAVAILABLE (no clear answer: nobody is let in on a guess).
+ * Asks the channel's server whether it issued the ticket for this user, before anything is answered or stored. Throws
+ * INVALID_INPUT (no ticket), BAD_CREDENTIALS (refused), UNAVAILABLE (no clear answer, so the user is not let in).
  */
 export async function confirmTicket(
   { channel, verifyUrl }: Channel,
@@ -74,7 +74,7 @@ async function askChannel(verifyUrl: string, body: string): Promise<'confirmed' 
       headers: { 'content-type': 'application/json' },
       body,
       timeoutMs: VERIFY_TIMEOUT_MS,
-      // A channel may be asked twice about one ticket: the answer may have been lost.
+      // The answer may be lost, so a channel may be asked twice about one ticket.
       repeatable: true,
       maxAnswerBytes: 4_096,
     });

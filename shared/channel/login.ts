@@ -7,8 +7,8 @@ import { serverMac } from '../server-key.ts';
 import type { LoginEntry } from './channel.ts';
 
 /**
- * The two verification strings of a channel login (rows C1-C6). Of a first string Redis holds the random bytes it is
- * made from, of a second string a hash: neither can be read out of an engine.
+ * The two verification strings of a channel login (rows C1 to C6). Redis holds the random bytes from which a first
+ * string is computed, and a hash of a second string. So neither string can be read in an engine.
  */
 const FIRST_STRING_SECONDS = 120;
 const SECOND_STRING_SECONDS = 300;
@@ -31,20 +31,20 @@ const secondKey = keyFamily<[string, string]>({
   ttlSeconds: SECOND_STRING_SECONDS,
 });
 
-/** Which user of which channel a login is about. */
+/** The user of a channel who logs in. */
 interface ChannelUser {
   channel: string;
   channelUserId: string;
 }
 
-/** The same before and after the account exists, and nobody can compute it for another user of the channel. */
+/** It is the same before and after the account exists. Nobody else can compute it for a user of the channel. */
 const accountAddress = ({ channel, channelUserId }: ChannelUser): string =>
   `a1${serverMac('account-address', channel, channelUserId).subarray(0, 20).toString('hex')}`;
 
 const firstString = (address: string, random: string): string =>
   serverMac('first-string', address, Buffer.from(random, 'base64url')).toString('base64url');
 
-/** `<user>;<random>.<ends ms>,...`: entries that ended are dropped, of more than the most the oldest goes. */
+/** `<user>;<random>.<ends ms>,...`. Entries that ended are dropped, and the oldest ones if there are too many. */
 const addFirstScript = new Script(lua`
 local random, now, life, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kept = {}
@@ -58,7 +58,7 @@ redis.call('SET', KEYS[1], ARGV[5] .. ';' .. table.concat(kept, ','), 'PX', life
 return 1
 `);
 
-/** Takes one entry away. Of equal calls one gets 1. */
+/** Removes one entry. Of several equal calls, one gets 1. */
 const takeFirstScript = new Script(lua`
 local user, entries = string.match(redis.call('GET', KEYS[1]) or '', '^([^;]*);(.*)$')
 local kept, taken = {}, 0
@@ -95,8 +95,8 @@ interface PresentedDigest {
 const mismatch = (): AppError => new AppError('LOGIN_INFO_MISMATCH');
 
 /**
- * Finds the live first string that the digest was made with and uses it up; a wrong digest uses up none. The digest is
- * recomputed from what the server issued, never from what the client says was issued. Throws LOGIN_INFO_MISMATCH.
+ * Finds the live first string of this digest and removes it. A wrong digest removes none. The digest is recomputed from
+ * what the server issued, never from what the client sent. Throws LOGIN_INFO_MISMATCH.
  */
 export async function redeemFirstString(
   appId: string,
@@ -119,7 +119,7 @@ export async function redeemFirstString(
   return { channel, channelUserId };
 }
 
-/** Constant time; lower-case hex is the one form. */
+/** Compares in constant time. Only hex in lower case is accepted. */
 function isDigestOf(first: string, { accountAddress, digest, timeStamp, digestMethod }: PresentedDigest): boolean {
   const expected =
     digestMethod === 'MD5'
@@ -129,7 +129,7 @@ function isDigestOf(first: string, { accountAddress, digest, timeStamp, digestMe
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
-/** `<tries left>;<hash>.<ends ms>,...`: a new one starts the tries anew, since only a right digest leads here. */
+/** `<tries left>;<hash>.<ends ms>,...`. A new entry resets the tries, because it needs a correct digest. */
 const addSecondScript = new Script(lua`
 local now, life, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local kept = {}
@@ -142,7 +142,7 @@ redis.call('SET', KEYS[1], ARGV[4] .. ';' .. table.concat(kept, ','), 'PX', life
 return 1
 `);
 
-/** 1: it was there and is used up. 0: it was not; the last try takes all of them away. */
+/** 1: the entry was found and removed. 0: it was not found; the last try removes all entries. */
 const takeSecondScript = new Script(lua`
 local tries, entries = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+);(.*)$')
 if not tries then return 0 end
@@ -160,7 +160,7 @@ return taken
 const boundHash = (secondString: string, { address, port }: LoginEntry): string =>
   createHash('sha256').update(`${secondString}\n${address}\n${port}`).digest('hex');
 
-/** Bound to account, app and entry: what is kept is a hash for each entry of the login list. */
+/** The string is bound to account, app and entry: Redis keeps one hash for each entry of the login list. */
 export async function issueSecondString(
   appId: string,
   address: string,
@@ -174,7 +174,7 @@ export async function issueSecondString(
   return { secondString, expiresAt: new Date(now + lifeMs).toISOString() };
 }
 
-/** Row C6. Throws LOGIN_INFO_MISMATCH for a wrong string, a wrong entry, a used or an old one. */
+/** Row C6 (open the session). Throws LOGIN_INFO_MISMATCH for a wrong, used or expired string, or a wrong entry. */
 export async function redeemSecondString(
   appId: string,
   address: string,

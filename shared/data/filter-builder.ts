@@ -20,13 +20,13 @@ import type { Resource } from './resources.ts';
 /**
  * Builds the existence filters, in steps that cache-warm takes:
  *
- *     begin -> wait out the longest write (45 s) -> read all ids in slices -> apply the journal and swap, at once
+ *     begin -> wait for the longest write (45 s) -> read all ids in slices -> apply the journal and swap, in one script
  *
- * An id announced before `begin` is committed (or never will be) when the first slice is read; one announced after it
- * is in the journal, which only the swap empties. So whatever was announced before its commit is in the new filter.
- * The wait comes before the slices, so that the journal may be emptied: it holds no more than one build's ids.
+ * An id announced before `begin` is committed, or will never be, when the first slice is read. An id announced later is
+ * in the journal, which only the swap empties. So every id that was announced before its commit is in the new filter.
+ * The wait comes before the slices. Therefore the swap may empty the journal, which holds only the ids of one build.
  */
-/** 35 s that a statement may run on after its client gave up, and what the attempts before it took. */
+/** A statement may run 35 s after its client stopped waiting; the rest is for the attempts before it. */
 const SETTLE_MS = 45_000;
 const BUILD_MS = 3_000_000;
 const REBUILD_AFTER_MS = 3_600_000;
@@ -47,7 +47,7 @@ const partKey = keyFamily<[string, number]>({
   parts: ['id', 'number'],
   ttlSeconds: 60,
 });
-/** Rows of the last build; while it stands the filter is young enough. */
+/** The number of rows of the last build. While this key exists, the filter needs no new build. */
 const builtKey = keyFamily<[string]>({
   area: 'filter',
   name: 'built',
@@ -56,7 +56,7 @@ const builtKey = keyFamily<[string]>({
   ttlSeconds: REBUILD_AFTER_MS / 1000,
 });
 
-/** `<token>;<size>;<after id>;<rows>`: whose build it is, and how far it has read. */
+/** `<token>;<size>;<after id>;<rows>`: the owner of the build, and the last id that was read. */
 interface Build {
   token: string;
   size: FilterSize;
@@ -129,7 +129,9 @@ redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
 return 1
 `);
 
-/** How many shards stand. Their lives are renewed when half of it is over: commands are paid for one by one. */
+/**
+ * Returns how many shards exist. It renews their lifetimes only after half of them, because each command has a price.
+ */
 const tendScript = new Script(lua`
 if redis.call('PTTL', KEYS[1]) > ARGV[1] / 2 then return redis.call('EXISTS', unpack(KEYS)) end
 local alive = 0
@@ -139,18 +141,20 @@ return alive
 
 export type FilterStep = 'live' | 'begun' | 'settling' | 'reading' | 'swapped' | 'lost' | 'too-large';
 
-/** Rows were written by other tools, too many to announce: the filter says nothing until it is built anew. */
+/** Called after other tools wrote too many rows to announce. The filter gives no answer until it is built again. */
 export async function retireFilter(resource: string): Promise<void> {
   await batch([...shards.map((shard) => liveKey(resource, shard)), buildingKey(resource)].map((key) => ['del', key]));
 }
 
-/** Where the ids come from. */
+/** The source of the ids. */
 interface IdSource {
   countRows(resource: Resource): Promise<number>;
   idsAfter(resource: Resource, afterId: string, limit: number): Promise<string[]>;
 }
 
-/** The next step towards a filter that is whole and young. `settleMs` is less in tests alone. Throws EngineError. */
+/**
+ * Does the next step towards a complete and recent filter. Only tests pass a smaller `settleMs`. Throws EngineError.
+ */
 export async function maintainFilter(
   resource: Resource,
   stopAt: number,
@@ -217,7 +221,7 @@ function mark(bitmaps: Buffer[], size: FilterSize, resource: Resource, id: strin
   }
 }
 
-/** ORs what this run has read into the build; false: it is no longer ours. */
+/** Adds the ids that this run read, by OR. false: another run owns the build now. */
 async function merge(resource: Resource, build: Build, bitmaps: Buffer[]): Promise<boolean> {
   for (const shard of shards) {
     const bitmap = bitmaps[shard] as Buffer;

@@ -7,11 +7,11 @@ import { type Key, keyFamily } from '../keys.ts';
 import type { CurrentUser } from '../session/session.ts';
 import type { Resource } from './resources.ts';
 
-/** The records of a resource: their ids, their keys in the cache, and every statement over its table. */
+/** The records of a resource: their ids, their cache keys, and all statements on their table. */
 type ResourceRecord = { id: string } & Record<string, unknown>;
 
 const ID = /^[1-9][0-9]{0,15}$/;
-/** Checks an id where it comes in; what is below takes it as checked. Throws INVALID_KEY. */
+/** Checks an id of the input. The functions below expect checked ids. Throws INVALID_KEY. */
 export function checkId(id: string): string {
   if (!ID.test(id)) throw new AppError('INVALID_KEY');
   return id;
@@ -33,7 +33,7 @@ export const readOf = (resource: Resource, id: string): CacheRead => ({
   ...(resource.filtered && { filter: filterCheck(resource.name, id) }),
 });
 
-/** Turns what admission read (see readOf) into the records, in the order of the ids. */
+/** Makes the records from the answers of admission's reads (see readOf), in the order of the ids. */
 export const recordsFrom = (
   requestId: string,
   resource: Resource,
@@ -48,14 +48,14 @@ export const recordsFrom = (
     loadResources(resource, ids),
   );
 
-/** The record as this caller may see it. null: there is none, or it is another user's. */
+/** The record if this caller may see it. null: there is none, or it belongs to another user. */
 export const visibleTo = (
   user: CurrentUser | undefined,
   resource: Resource,
   record: ResourceRecord | null,
 ): ResourceRecord | null => (resource.readers === 'app' || record?.userId === user?.userId ? record : null);
 
-/** Loads ids in one statement; `fresh` asks the primary. Ids that the table does not have are null. */
+/** Loads ids in one statement; `fresh` asks the primary. The result is null for ids without a row. */
 export function loadResources(resource: Resource, ids: readonly string[]): Load<ResourceRecord> {
   return async (indexes, fresh) => {
     const wanted = indexes.map((index) => ids[index] as string);
@@ -72,7 +72,7 @@ export function loadResources(resource: Resource, ids: readonly string[]): Load<
   };
 }
 
-/** The upsert of `data put`: validated members, a new version, and it brings a deleted row back. */
+/** The upsert of `data put`: validated members and a new version. It also restores a deleted row. */
 export function putStatement(resource: Resource, id: string, members: Record<string, unknown>): [string, SqlValue[]] {
   const columns = resource.columns.map(({ column }) => column);
   const values = resource.columns.map(({ member, kind }): SqlValue => {
@@ -92,7 +92,7 @@ export const deleteStatement = (resource: Resource, id: string): [string, SqlVal
   [id],
 ];
 
-/** Ids of the newest records, for warming. */
+/** Ids of the newest records, for cache-warm. */
 export async function newestIds(resource: Resource): Promise<string[]> {
   if (resource.warmNewest === 0) return [];
   const rows = await query(
@@ -101,13 +101,13 @@ export async function newestIds(resource: Resource): Promise<string[]> {
   return rows.map(({ id }) => String(id));
 }
 
-/** Throws EngineError, also when a table is too big to be counted in the time a statement has. */
+/** Throws EngineError, also when a table is too large to count within the time limit of a statement. */
 export async function countRows(resource: Resource): Promise<number> {
   const [row] = await query(`SELECT COUNT(*) AS n FROM ${resource.table}`);
   return Number(row?.n);
 }
 
-/** The next ids in order, for the existence filter. */
+/** The next ids in their order, for the existence filter. */
 export async function idsAfter(resource: Resource, afterId: string, limit: number): Promise<string[]> {
   const rows = await query(
     `SELECT id FROM ${resource.table} WHERE id > ? AND deleted_at IS NULL ORDER BY id LIMIT ${limit}`,

@@ -4,25 +4,25 @@ import { AppError } from '../errors.ts';
 import { checkRules, type LockRule, type LockTarget } from '../lock/rule.ts';
 
 /**
- * Business data that is read through the cache. A resource is declared here and nowhere else: reading, writing,
- * warming, sweeping and the existence filter all work over this registry.
+ * Business data that is read through the cache. Each resource is declared only here. Reads, writes, cache-warm, the
+ * sweep and the existence filter all use this list.
  */
 export interface Resource {
   name: string;
   table: string;
-  /** Who may read: anyone with an access_token, or only the user whose id stands in `userId`. */
+  /** Who may read: every app with the scope, or only the user whose id is in `userId`. */
   readers: 'app' | 'owner';
-  /** Members in the order of the answer, with their columns. `id` is a string outside. */
+  /** Members in the order of the answer, with their columns. `id` is a string in the API. */
   columns: Array<{ member: string; column: string; kind: 'text' | 'integer' | 'time' }>;
-  /** What `data put` takes: all members but `id`. */
+  /** The input of `data put`: all members except `id`. */
   input: v.GenericSchema<Record<string, unknown>, Record<string, unknown>>;
   cache: CachePolicy;
-  /** An existence filter guards it against floods of random ids. */
+  /** Whether an existence filter protects it against floods of random ids. */
   filtered: boolean;
   rules: readonly LockRule[];
-  /** Values are big (8 KB and more): they are fetched beside the admission script, not through it. */
+  /** Values are large (8 KB and more): they are read in a request of their own, not by the admission script. */
   apart: boolean;
-  /** This many of the newest records are kept warm, whether or not anyone has asked for them yet. */
+  /** This many of the newest records are always kept in the cache, also before anyone reads them. */
   warmNewest: number;
 }
 
@@ -31,7 +31,7 @@ const fen = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(4_294_
 const time = v.pipe(v.string(), v.isoTimestamp());
 const userId = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,32}$/));
 
-/** Misses are what an attacker with random ids can still cause: they are locked per app and address. */
+/** Random ids cause misses. They are limited for each app and address. */
 const misses: LockRule = {
   name: 'misses',
   by: ['app', 'ip'],
@@ -94,7 +94,7 @@ const declared: Resource[] = [
   },
 ];
 
-/** What admission counts by the resource's own rules. */
+/** The target of the resource's own lock rules, for admission. */
 export const lockTargetOf = ({ name, rules }: Resource): LockTarget => ({ name: `data:${name}`, rules });
 for (const { name, rules } of declared.map(lockTargetOf)) checkRules(name, rules);
 

@@ -7,13 +7,14 @@ import { checkId, deleteStatement, putStatement, resourceKey } from './records.t
 import type { Resource } from './resources.ts';
 
 /**
- * The write path of business data (row A9: all writes go to MySQL). One call = the commit, then the keys it spoils.
- * Whoever changes rows by other tools calls invalidateResource; until then, or cache-warm's next sweep, reads are old.
+ * The write path of business data (row A9 (writes go to MySQL)). Each call commits first and then deletes the cache
+ * keys of the changed rows. After changes by other tools call invalidateResource. Until then, or until the next sweep
+ * of cache-warm, readers get old values.
  */
 
 /**
- * Inserts or replaces the record. The existence filter hears of it before the commit: while Redis is away nothing is
- * written. Throws INVALID_KEY, INVALID_INPUT, EngineError.
+ * Inserts or replaces the record. Its id is added to the existence filter before the commit, so nothing is written
+ * while Redis is down. Throws INVALID_KEY, INVALID_INPUT, EngineError.
  */
 export async function putResource(resource: Resource, id: string, members: unknown): Promise<void> {
   checkId(id);
@@ -34,7 +35,7 @@ export async function deleteResource(resource: Resource, id: string): Promise<bo
   return rowsAffected > 0;
 }
 
-/** For rows that were changed elsewhere. Throws INVALID_KEY; EngineError when Redis did not do it. */
+/** For rows that other tools changed. Throws INVALID_KEY; EngineError if Redis did not delete the keys. */
 export async function invalidateResource(resource: Resource, ids: readonly string[]): Promise<void> {
   ids.forEach(checkId);
   if (resource.filtered) await announceIds(resource.name, ids);

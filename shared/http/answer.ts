@@ -1,4 +1,4 @@
-/** A body with further headers, where a handler needs them. */
+/** A body with extra headers, for handlers that set some. */
 export class Answer {
   constructor(
     readonly body: unknown,
@@ -6,7 +6,7 @@ export class Answer {
   ) {}
 }
 
-/** The body as it is, for those who do not read JSON. */
+/** A body that is sent as plain text, not as JSON. */
 export class PlainText {
   constructor(readonly text: string) {}
 }

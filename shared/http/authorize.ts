@@ -20,12 +20,12 @@ import type { AuthorizerContext } from './caller.ts';
 type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
 
 const EMPTY_SHA256 = createHash('sha256').digest('hex');
-/** An unknown or disabled app costs the same path as a live one. */
+/** An unknown app goes through the same computations as a known one. */
 const DUMMY_KEY: AppKey = { keyId: '', ...signingKey('', createHash('sha256').update('no such app').digest('hex')) };
 
 /**
- * Proves signature and time from the token alone. It never sees a body: v2 signs the hash that the caller declares.
- * `now`: Unix milliseconds, of which the token's window is.
+ * Checks signature and time from the token alone. The body is not available here: v2 signs the hash that the caller
+ * declares, and endpoint() compares it. `now`: Unix milliseconds, the time for the token's window.
  */
 export async function authorizeCall(
   event: APIGatewayRequestAuthorizerEventV2,
@@ -62,13 +62,16 @@ async function decide(
     const fresher = await findFresherApp(token.appId, now);
     return allowed(fresher === undefined ? verdict : judge(token, request, fresher, now), token, event);
   } catch (error) {
-    // App record not to be had: allowed with `unavailable`, and endpoint() answers 503.
+    // The app record cannot be loaded: the call is allowed with `unavailable`, and endpoint() answers 503.
     if (error instanceof EngineError) return { unavailable: true };
     throw error;
   }
 }
 
-/** What a warm record refuses although the app may meanwhile have been enabled, or given a key or a method. */
+/**
+ * These refusals may come from a cached record that is too old: the app may have been enabled, or got a key or a
+ * method.
+ */
 const MAY_HAVE_CHANGED: ReadonlySet<TokenRefusal> = new Set(['app-disabled', 'method', 'signature']);
 
 function judge(
@@ -106,7 +109,7 @@ function allowed(
   };
 }
 
-/** undefined: a path that could be read in two ways. */
+/** undefined: the path can be read in two ways. */
 function signedRequest(event: APIGatewayRequestAuthorizerEventV2): SignedRequest | undefined {
   const path = decodePath(event.rawPath);
   if (path === undefined) return undefined;
@@ -118,14 +121,14 @@ function signedRequest(event: APIGatewayRequestAuthorizerEventV2): SignedRequest
   };
 }
 
-/** Whether the body has this hash is for endpoint() to check. */
+/** endpoint() checks that the body has this hash. */
 const declaredBodyHash = (event: APIGatewayRequestAuthorizerEventV2): string | undefined =>
   Object.entries(event.headers ?? {}).find(([name]) => name.toLowerCase() === 'x-content-sha256')?.[1];
 
 function findSigner(token: AccessToken, keys: AppKey[], request: SignedRequest): AppKey | undefined {
   const parts = partsToSign(token, request);
   if (!parts) return undefined;
-  // Two comparisons in any case, so that the time does not tell how many keys an app has.
+  // Always two comparisons, so that the time does not show how many keys an app has.
   const candidates = [keys[0] ?? DUMMY_KEY, keys[1] ?? DUMMY_KEY];
   const matches = candidates.filter((key) => {
     const expected = signatureOf(token.signatureMethod, parts, key);

@@ -3,10 +3,10 @@ import type { SignatureMethod } from '../app/access-token.ts';
 import type { Scope } from '../app/app.ts';
 import { AppError } from '../errors.ts';
 
-/** What the authorizer hands on. `unavailable` alone: no engine could give the app's record. */
+/** What the authorizer passes on. `unavailable` alone: no engine could give the app record. */
 export type AuthorizerContext = { unavailable: true } | ProvenContext;
 
-/** Of a call whose access_token it proved. */
+/** The context of a call whose access_token was accepted. */
 export interface ProvenContext {
   unavailable?: never;
   appId: string;
@@ -21,13 +21,13 @@ export interface ProvenContext {
   bodySha256: string;
 }
 
-/** The app that calls, as its access_token proved it. */
+/** The calling app, as its access_token proved it. */
 export interface CallingApp {
   readonly appId: string;
   readonly scopes: readonly Scope[];
-  /** Whether it may issue tokens for this plugin. */
+  /** Whether the app may issue tokens for this plugin. */
   mayIssueFor(pluginId: string): boolean;
-  /** The one plugin it validates tokens of; null: of none. */
+  /** The one plugin whose tokens the app validates; null: it validates none. */
   readonly validates: string | null;
 }
 
@@ -36,7 +36,7 @@ export function authorizerContext(event: APIGatewayProxyEventV2): ProvenContext 
   const { requestContext } = event as APIGatewayProxyEventV2WithLambdaAuthorizer<AuthorizerContext>;
   const context = requestContext.authorizer?.lambda;
   if (context?.unavailable) throw new AppError('UNAVAILABLE');
-  // Fails closed: a route wired without the authorizer serves nobody.
+  // Fails closed: a route that is configured without the authorizer refuses every call.
   if (!context || typeof context.appId !== 'string') throw new Error('the route has no authorizer');
   return context;
 }

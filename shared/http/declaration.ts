@@ -8,21 +8,21 @@ import type { CallingApp } from './caller.ts';
 import type { Input } from './input.ts';
 import type { Success } from './problem.ts';
 
-/** What a handler behind the authorizer declares of itself, and what it is then called with. */
+/** The declaration of a handler behind the authorizer, and the call that the handler receives. */
 export type Auth = 'app' | 'user' | 'by-input';
 
-/** What is refused before the input is looked at. */
+/** Checked before the input is parsed. */
 export interface Permission {
   scope: Scope;
-  /** Beyond the scope: whether the app may call this path at all. Refused with the same SCOPE_DENIED. */
+  /** In addition to the scope: whether the app may call this path. Refused with the same SCOPE_DENIED. */
   permits?: (path: Readonly<Record<string, string | undefined>>, app: CallingApp) => boolean;
-  /** v1 signatures are refused: the call moves money or credentials. */
+  /** v1 signatures are refused, because the call moves money or changes credentials. */
   v2Only?: boolean;
 }
 
-/** P, Q, H, B: the schemas. F: what `lookup` found; its members stand beside those of the input from there on. */
+/** P, Q, H, B: the schemas. F: the result of `lookup`; its members are added to those of the input. */
 export interface Declaration<P, Q, H, B, F, A extends Auth> extends Permission {
-  /** As API Gateway names it: `POST /login`. It is also the target of the route's lock rules. */
+  /** The name in API Gateway: `POST /login`. It is also the target of the route's lock rules. */
   route: string;
   auth: A;
   path?: P;
@@ -31,37 +31,37 @@ export interface Declaration<P, Q, H, B, F, A extends Auth> extends Permission {
   body?: B;
   success?: Success;
   /**
-   * Finds what the input names, such as a resource or a plugin, once for all that follows. It needs no memory or only a
-   * warm record, and comes after every 400. Throws UNKNOWN_RESOURCE, UNKNOWN_PLUGIN. Declare it before its readers,
-   * since TypeScript learns its type on the way.
+   * Finds what the input names, such as a resource or a plugin, once for the whole call. It uses the memory of the
+   * process or a cached record, and runs after all checks that answer 400. Throws UNKNOWN_RESOURCE, UNKNOWN_PLUGIN.
+   * Declare it before the members that use its result, because TypeScript infers its type in this order.
    */
   lookup?: (input: Input<P, Q, H, B>, app: CallingApp) => F | Promise<F>;
-  /** For `by-input`: whether this call needs a user. */
+  /** For `by-input`: whether this call needs a logged-in user. */
   needsUser?: (input: Input<P, Q, H, B> & F) => boolean;
-  /** Rules on the route itself. */
+  /** Lock rules of the route. */
   rules?: readonly LockRule[];
-  /** Further targets, such as `data:notice`. */
+  /** More targets of lock rules, such as `data:notice`. */
   targets?: (input: Input<P, Q, H, B> & F) => readonly LockTarget[];
-  /** Identities beyond app, user and ip that rules count by. */
+  /** Identities besides app, user and ip that rules count by. */
   identities?: (input: Input<P, Q, H, B> & F) => Identities;
-  /** Cache keys that are looked up, or leased, in admission's own request. */
+  /** Cache keys that admission reads, or leases, in its own request. */
   reads?: (
     input: Input<P, Q, H, B> & F,
     caller: { app: CallingApp; userId: string | undefined },
   ) => readonly CacheRead[];
 }
 
-/** Who calls, and what admission has read. */
+/** The caller, and what admission has read. */
 interface Admitted<A> {
   app: CallingApp;
   user: A extends 'user' ? CurrentUser : A extends 'by-input' ? CurrentUser | undefined : undefined;
   reads: readonly ReadAnswer[];
   requestId: string;
-  /** IPv6 by its /64; '' when API Gateway names none. */
+  /** An IPv6 address is reduced to its /64; '' if API Gateway gives none. */
   ip: string;
-  /** Visible characters of the user-agent, at most 120. */
+  /** The visible ASCII characters of the user-agent, at most 120. */
   device: string;
-  /** Gives back what `failure` rules charged, and marks the caller as known where a mark is given. */
+  /** Gives back what `failure` rules charged, and records the mark, if one is given. */
   succeeded(mark?: CallerMark): Promise<void>;
 }
 

@@ -14,8 +14,8 @@ import type { Route } from './lambda.ts';
 import { passAdmission } from './pass-admission.ts';
 
 /**
- * The one way to declare a handler behind the authorizer: it cannot be declared without admission, and the current
- * user arrives as a typed, frozen parameter (row B4), never through a global. The order of refusals is the contract's.
+ * The only way to declare a handler behind the authorizer, so that none exists without admission. The current user is a
+ * typed, frozen parameter, never a global (row B4 (current user)). The API description fixes the order of the refusals.
  */
 export function endpoint<
   A extends Auth,
@@ -73,7 +73,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
     requestId,
     ip,
     device: deviceOf(event),
-    // What the call did stands: a charge that cannot be given back ends with its window.
+    // The call has already taken effect. A charge that cannot be given back ends with its window.
     succeeded: (mark) => admission.giveBack(mark).catch(ignoreEngine),
   };
 }
@@ -90,7 +90,7 @@ function checkPermission(
   if (v2Only && context.signatureMethod !== 'HMAC-SHA256') throw new AppError('SIGNATURE_TOO_WEAK');
 }
 
-/** v2 signed the hash that was declared; a v1 caller may declare one too. Throws BODY_HASH_MISMATCH. */
+/** v2 signed the declared hash; a v1 caller may declare one, too. Throws BODY_HASH_MISMATCH. */
 function checkBodyHash(context: ProvenContext, bytes: Buffer): void {
   const bound = context.signatureMethod === 'HMAC-SHA256' || context.bodySha256 !== '';
   if (!bound) return;

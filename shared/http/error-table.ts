@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../errors.ts';
 
 /**
- * Every refusal, in one table: a code without its row does not compile. Concepts throw AppError(code) and know none of
- * this; docs/api.md shows the same codes and status numbers, and a test compares the two.
+ * All refusals in one table. A code without a row does not compile. Concepts throw AppError(code) and do not use this
+ * table. docs/api.md lists the same codes and status numbers; a test compares both.
  */
 export type Language = 'zh' | 'en';
 
@@ -10,7 +10,7 @@ type Texts = readonly [title: string, detail: string];
 
 interface ErrorRow extends Readonly<Record<Language, Texts>> {
   readonly status: number;
-  /** Whether the same call, signed again, may pass later. */
+  /** Whether the same call, signed again, may succeed later. */
   readonly retryable: boolean;
 }
 
@@ -18,13 +18,13 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   INVALID_INPUT: {
     status: 400,
     retryable: false,
-    en: ['Invalid input', 'Some of the input is not as it should be; see errors.'],
+    en: ['Invalid input', 'Some members of the input are not valid; see errors.'],
     zh: ['输入有误', '部分输入不符合要求，详见 errors。'],
   },
   INVALID_KEY: {
     status: 400,
     retryable: false,
-    en: ['Invalid id', 'An id is not of the form this resource has.'],
+    en: ['Invalid id', 'An id does not have the form that this resource uses.'],
     zh: ['标识无效', '标识的格式不符合该资源的规则。'],
   },
   MISSING_IDEMPOTENCY_KEY: {
@@ -54,31 +54,31 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   BAD_CREDENTIALS: {
     status: 401,
     retryable: false,
-    en: ['Wrong credentials', 'What was given to log in is not right.'],
+    en: ['Wrong credentials', 'The login information is not correct.'],
     zh: ['凭证错误', '登录信息不正确。'],
   },
   REPLAYED: {
     status: 401,
     retryable: true,
-    en: ['Token already used', 'An access_token is good once; sign the call again.'],
+    en: ['Token already used', 'An access_token is valid once; sign the call again.'],
     zh: ['令牌已被使用', 'access_token 仅一次有效，请重新签名。'],
   },
   BODY_HASH_MISMATCH: {
     status: 401,
     retryable: false,
-    en: ['Body hash mismatch', 'The body is not the one that was signed.'],
+    en: ['Body hash mismatch', 'The body differs from the body that was signed.'],
     zh: ['请求体摘要不符', '请求体与签名时的内容不一致。'],
   },
   BAD_NOTIFY_SIGNATURE: {
     status: 401,
     retryable: false,
-    en: ['Bad notice signature', 'The notice is not signed as its provider signs.'],
+    en: ['Bad notification signature', 'The signature of this notification is not valid.'],
     zh: ['通知签名错误', '该通知的签名无法通过验证。'],
   },
   LOGIN_INFO_MISMATCH: {
     status: 401,
     retryable: false,
-    en: ['Login information differs', 'The login information is not what was issued.'],
+    en: ['Login information differs', 'The login information differs from what was issued.'],
     zh: ['登录信息不符', '登录信息与签发的不一致。'],
   },
   SCOPE_DENIED: {
@@ -96,13 +96,13 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   NOT_FOUND: {
     status: 404,
     retryable: false,
-    en: ['Not found', 'There is nothing by this id.'],
+    en: ['Not found', 'There is nothing with this id.'],
     zh: ['未找到', '没有与该标识对应的内容。'],
   },
   UNKNOWN_PLUGIN: {
     status: 404,
     retryable: false,
-    en: ['Unknown plugin', 'There is no such plugin for this app.'],
+    en: ['Unknown plugin', 'This app has no such plugin.'],
     zh: ['未知插件', '该应用没有此插件。'],
   },
   UNKNOWN_RESOURCE: {
@@ -120,19 +120,19 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   INSUFFICIENT_BALANCE: {
     status: 409,
     retryable: false,
-    en: ['Insufficient balance', 'The balance does not cover this.'],
+    en: ['Insufficient balance', 'The balance is too low for this call.'],
     zh: ['余额不足', '余额不足以完成此操作。'],
   },
   NOTICE_MISMATCH: {
     status: 409,
     retryable: false,
-    en: ['Notice does not match', 'The notice does not match the order.'],
+    en: ['Notification does not match', 'The notification does not match the order.'],
     zh: ['通知与订单不符', '该通知与订单内容不一致。'],
   },
   TOO_LARGE: {
     status: 413,
     retryable: false,
-    en: ['Too large', 'A body may hold 64 KiB at most.'],
+    en: ['Too large', 'A body may have 64 KiB at most.'],
     zh: ['内容过大', '请求体最多 64 KiB。'],
   },
   IDEMPOTENCY_KEY_REUSED: {
@@ -156,13 +156,13 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   PLUGIN_SERVER_UNAVAILABLE: {
     status: 503,
     retryable: true,
-    en: ['Plugin server unavailable', 'The plugin server did not take the token; try again.'],
+    en: ['Plugin server unavailable', 'The plugin server did not accept the token; try again.'],
     zh: ['插件服务器不可用', '插件服务器未能接收令牌，请重试。'],
   },
   INTERNAL: {
     status: 500,
     retryable: false,
-    en: ['Internal error', 'Something went wrong on our side.'],
+    en: ['Internal error', 'An error happened in the server.'],
     zh: ['内部错误', '服务器内部出错。'],
   },
 };

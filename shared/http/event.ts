@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { AppError } from '../errors.ts';
 
-/** What a Lambda event holds, before any schema looks at it. */
+/** Readers of a Lambda event, used before any schema. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** The body's bytes as they were signed; API Gateway hands non-text bodies over in base64. */
+/** The bytes of the body, as they were signed. API Gateway sends binary bodies in base64. */
 export function bodyBytes(event: APIGatewayProxyEventV2): Buffer {
   return Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8');
 }
@@ -17,7 +17,7 @@ export function limitBody(bytes: Buffer): void {
   if (bytes.length > MAX_BODY_BYTES) throw new AppError('TOO_LARGE');
 }
 
-/** Query members, decoded; a repeated name is refused by schemas since its values are joined by a comma. */
+/** The decoded query. The values of a repeated name are joined by a comma, so that schemas refuse them. */
 export function queryMembers(event: APIGatewayProxyEventV2): Record<string, string> {
   return Object.fromEntries(
     Object.entries(event.queryStringParameters ?? {}).filter(
@@ -26,10 +26,10 @@ export function queryMembers(event: APIGatewayProxyEventV2): Record<string, stri
   );
 }
 
-/** By lower-case name. */
+/** All headers; the names are in lower case. */
 export const headersByName = (event: APIGatewayProxyEventV2): Record<string, string | undefined> =>
   Object.fromEntries(Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value]));
 
-/** undefined: it was not sent. Names as API Gateway gives them are lower-case; serverless-offline keeps their case. */
+/** undefined: the header was not sent. API Gateway sends names in lower case; serverless-offline keeps their case. */
 export const headerOf = (event: APIGatewayProxyEventV2, name: string): string | undefined =>
   event.headers[name] ?? headersByName(event)[name];

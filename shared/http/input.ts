@@ -4,26 +4,29 @@ import { AppError, invalidInput } from '../errors.ts';
 import { headersByName, queryMembers } from './event.ts';
 
 /**
- * What callers send is parsed once, here: what a schema yields is what handlers and concepts work with. A schema is the
- * form of a path, a query, headers or a body. It refuses with INVALID_INPUT; a value whose refusal has a code of its own
- * (INVALID_KEY, MISSING_IDEMPOTENCY_KEY) has a transform that throws the AppError.
+ * The input of a call is parsed once, here. Handlers and concepts work with the results of the schemas. A schema
+ * describes a path, a query, headers or a body, and refuses with INVALID_INPUT. Where a refusal has its own code
+ * (INVALID_KEY, MISSING_IDEMPOTENCY_KEY), a transform of the schema throws the AppError.
  */
 export type ObjectSchema = v.GenericSchema<Record<string, unknown>, unknown>;
 
 type Output<S> = S extends ObjectSchema ? v.InferOutput<S> : Record<string, never>;
 
-/** What the schemas made of the request: parsed once, handed on as it is. P, Q, H, B: the schemas. */
+/** The parsed request. P, Q, H, B: the schemas. */
 export interface Input<P, Q, H, B> {
   path: Output<P>;
   query: Output<Q>;
-  /** Of those sent, by lower-case name, what the schema takes. */
+  /** Only the headers that the schema names; the names are in lower case. */
   headers: Output<H>;
   body: Output<B>;
 }
 
 const NOTHING = v.strictObject({});
 
-/** Runs each schema once. Without one, a query or a body must be empty. Throws INVALID_INPUT, or what a schema throws. */
+/**
+ * Runs each schema once. Without a schema, a query or a body must be empty. Throws INVALID_INPUT, or the schema's
+ * error.
+ */
 export function parseInput<P, Q, H, B>(
   schemas: { path?: P; query?: Q; headers?: H; body?: B },
   event: APIGatewayProxyEventV2,
@@ -42,7 +45,7 @@ export function parseInput<P, Q, H, B>(
 function parseJson(bytes: Buffer): unknown {
   try {
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    // To valibot a list is an object too: one that is empty would pass where nothing is required.
+    // For valibot an array is an object, too: an empty one would pass if no member is required.
     if (!Array.isArray(json)) return refuseUnsafe(json);
   } catch (error) {
     if (error instanceof AppError) throw error;
@@ -51,8 +54,8 @@ function parseJson(bytes: Buffer): unknown {
 }
 
 /**
- * What would not arrive as it was sent: numbers from 2^53 on are rounded, 1e999 becomes null, and half of a surrogate
- * pair is no text to MySQL.
+ * Refuses values that would be changed on their way: numbers from 2^53 on are rounded, 1e999 becomes null, and MySQL
+ * does not accept half of a surrogate pair.
  */
 function refuseUnsafe(value: unknown, path = ''): unknown {
   if (typeof value === 'number' && !isExact(value)) throw invalidInput({ path, message: 'expected a safe integer' });
@@ -71,7 +74,7 @@ const isExact = (number: number): boolean =>
   Number.isSafeInteger(number) || (Number.isFinite(number) && !Number.isInteger(number));
 const HALF_PAIR = /\p{Surrogate}/u;
 
-/** Throws INVALID_INPUT. Messages tell what was expected, never what was given: that may be a password. */
+/** Throws INVALID_INPUT. Messages say what was expected and never repeat the value, which may be a password. */
 export function parseWith<S extends ObjectSchema>(schema: S, value: unknown, where: string): v.InferOutput<S> {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
@@ -85,7 +88,7 @@ export function parseWith<S extends ObjectSchema>(schema: S, value: unknown, whe
 
 function messageOf(issue: v.BaseIssue<unknown>): string {
   if (issue.expected === 'never') return 'unknown member';
-  // A sentence that the schema brought along; valibot's own would show what was given.
+  // The schema has its own sentence. The sentences of valibot would show the value.
   if (!issue.message.startsWith('Invalid')) return issue.message;
-  return issue.expected ? `expected ${issue.expected}` : 'not as it should be';
+  return issue.expected ? `expected ${issue.expected}` : 'not valid';
 }

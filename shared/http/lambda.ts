@@ -9,19 +9,19 @@ import { headerOf } from './event.ts';
 import type { ObjectSchema } from './input.ts';
 import { chooseLanguage, type HttpAnswer, problemFor, type Success, successAnswer } from './problem.ts';
 
-/** One route of a function: what it answers, or what it throws. */
+/** One route of a function. */
 export interface Route {
-  /** `POST /login`, as serverless.yml and API Gateway name it. */
+  /** The name in serverless.yml and API Gateway: `POST /login`. */
   route: string;
   success: Success;
-  /** Lock rules declared on the route itself, for the operator who looks at its counts. */
+  /** Lock rules declared on the route, for operators who look at its counts. */
   rules?: readonly LockRule[];
-  /** What a caller must bring, for tools and tests that go over all routes. undefined: no authorizer stands before it. */
+  /** What a caller has to send, for tools and tests that visit all routes. undefined: a route without authorizer. */
   demands?: Demands;
   answer(event: APIGatewayProxyEventV2, lambda: Context, requestId: string): Promise<unknown>;
 }
 
-/** Its functions take what the schemas of the route yield. */
+/** Its functions take the results of the route's schemas. */
 interface Demands extends Permission {
   auth: Auth;
   lookup?: (input: never, app: never) => unknown;
@@ -33,7 +33,7 @@ interface Demands extends Permission {
 
 type LambdaHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<HttpAnswer>;
 
-/** The handler of a function that owns these routes. */
+/** The handler of a function that serves these routes. */
 export function serve(...routes: Route[]): LambdaHandler & { routes: readonly Route[] } {
   const byKey = new Map(routes.map((route) => [route.route, route]));
   const handle: LambdaHandler = (event, context) =>
@@ -70,7 +70,7 @@ async function answer(
   }
 }
 
-/** Class and stack tell where it broke; a message may hold what must not be logged. */
+/** Logs class and stack only: a message may contain what must not be logged. */
 function logUnknown(error: unknown, requestId: string): void {
   const name = error instanceof Error ? error.name : typeof error;
   const stack =

@@ -5,19 +5,19 @@ import type { Route } from './lambda.ts';
 import type { Success } from './problem.ts';
 
 /**
- * A route without the authorizer, for those who prove themselves in their own way: what they sent is handed on as it
- * came, and the handler checks it before it believes a byte of it.
+ * A route without the authorizer, for callers that authenticate in another way. The request is passed on unparsed, and
+ * the handler has to verify it before it uses any part of it.
  */
 interface OpenCall<P extends ObjectSchema> {
   path: v.InferOutput<P>;
   query: Record<string, string>;
-  /** By lower-case name. */
+  /** The names are in lower case. */
   headers: Record<string, string | undefined>;
   rawBody: Buffer;
   requestId: string;
 }
 
-/** Bodies beyond the limit are refused before the handler. A handler that answers undefined answers 204. */
+/** Bodies above the size limit are refused before the handler runs. A handler that returns undefined answers 204. */
 export function openEndpoint<P extends ObjectSchema>(
   declaration: { route: string; path: P; success?: Success },
   handle: (call: OpenCall<P>) => Promise<unknown>,

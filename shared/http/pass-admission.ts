@@ -13,7 +13,7 @@ import {
 } from '../session/session.ts';
 import type { SessionToken } from '../session/token.ts';
 
-/** Admission, also where Redis does not know the session, and where Redis is down. */
+/** Runs admission. It also handles a session that is not in Redis, and Redis that is down. */
 export async function passAdmission(request: AdmissionRequest, session: SessionToken | undefined) {
   const { appId } = request.token;
   try {
@@ -22,7 +22,7 @@ export async function passAdmission(request: AdmissionRequest, session: SessionT
       if (user && first.sessionExtended) await prolongSession(user, appId);
       return { admission: first, user };
     }
-    // Once per flush, and on a user's first call: MySQL is asked, and the second admission puts its copy in place.
+    // On a user's first call and after a flush of Redis: ask MySQL, then admit again and store the session's copy.
     const known = session as SessionToken;
     const truth = await findSession(known, appId);
     const check = request.session as ReturnType<typeof sessionCheck>;
@@ -40,7 +40,7 @@ export async function passAdmission(request: AdmissionRequest, session: SessionT
       },
     };
     const second = await admit(proven);
-    if (second.verdict !== 'admitted') throw new Error('a proven session was not taken');
+    if (second.verdict !== 'admitted') throw new Error('admission did not accept a proven session');
     return { admission: second, user: truth.user };
   } catch (error) {
     if (!(error instanceof EngineError) || error.engine !== 'redis' || request.unsafe) throw error;
@@ -49,8 +49,8 @@ export async function passAdmission(request: AdmissionRequest, session: SessionT
 }
 
 /**
- * The answer and the user out of the session's copy; undefined: no session was presented, or it is not in Redis. A copy
- * that nobody can read is removed, and the same request comes again, charged nothing.
+ * The answer of admission, and the user from the session's copy. undefined: the call has no session, or the session is
+ * not in Redis. An unreadable copy is deleted and the request is sent again; the second one is not charged.
  */
 async function admitWithUser(request: AdmissionRequest): Promise<[Admission, CurrentUser | undefined]> {
   for (let attempt = 1; attempt <= 2; attempt++) {
@@ -64,8 +64,9 @@ async function admitWithUser(request: AdmissionRequest): Promise<[Admission, Cur
 }
 
 /**
- * Redis is down, read route: session and record from MySQL under a breaker and a cap of concurrent loads; replay cannot
- * be checked, so only safe methods pass; lock rules by their own onError. Redis is down, write route: 503.
+ * Redis is down, read route: session and record come from MySQL, with a circuit breaker and a limit on concurrent
+ * loads. Replay cannot be checked, so only GET passes. Each lock rule follows its own `onError`. Redis is down, write
+ * route: 503.
  */
 async function passWithoutRedis(request: AdmissionRequest, session: SessionToken | undefined) {
   const admission = admitWithoutRedis(request);

@@ -2,14 +2,14 @@ import { AppError, EngineError, type ErrorCode, TokenRefused } from '../errors.t
 import { PlainText } from './answer.ts';
 import { ERROR_TABLE, type Language } from './error-table.ts';
 
-/** Answers (RFC 9457 problem+json). Status numbers stand in this folder and nowhere else. */
+/** Answers and problems (RFC 9457 problem+json). Only this folder has status numbers. */
 export interface HttpAnswer {
   statusCode: number;
   headers: Record<string, string>;
   body: string;
 }
 
-/** The first of zh or en that the caller names; English otherwise. */
+/** The first of zh and en in the header; English if it has neither. */
 export function chooseLanguage(acceptLanguage: string | undefined): Language {
   const named = /\b(zh|en)\b/i.exec(acceptLanguage ?? '')?.[1];
   return named?.toLowerCase() === 'zh' ? 'zh' : 'en';
@@ -24,11 +24,11 @@ const baseHeaders = (requestId: string): Record<string, string> => ({
 interface Problem {
   answer: HttpAnswer;
   code: ErrorCode;
-  /** false: nobody threw it on purpose, so it is logged. */
+  /** false: not thrown on purpose, so it is logged. */
   expected: boolean;
 }
 
-/** The answer to what a handler threw. An error that is not ours becomes INTERNAL, and its text is not shown. */
+/** The answer for a thrown error. An unknown error becomes INTERNAL, and its text is not shown. */
 export function problemFor(error: unknown, requestId: string, language: Language): Problem {
   if (error instanceof TokenRefused) return { answer: forbidden(requestId), code: 'SCOPE_DENIED', expected: true };
   const refused = refusalOf(error);
@@ -39,7 +39,7 @@ export function problemFor(error: unknown, requestId: string, language: Language
   };
 }
 
-/** null: not an error that we know. */
+/** null: an unknown error. */
 function refusalOf(error: unknown): AppError | null {
   if (error instanceof AppError) return error;
   return error instanceof EngineError ? new AppError('UNAVAILABLE') : null;
@@ -72,7 +72,7 @@ function problemAnswer({ code, detail, refusal }: AppError, requestId: string, l
   };
 }
 
-/** As API Gateway itself refuses: the body is not ours to choose. */
+/** The same answer as API Gateway's own refusal. */
 const forbidden = (requestId: string): HttpAnswer => ({
   statusCode: 403,
   headers: { ...baseHeaders(requestId), 'content-type': 'application/json' },

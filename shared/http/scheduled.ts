@@ -2,12 +2,12 @@ import type { Context } from 'aws-lambda';
 import { checkConfig } from '../config.ts';
 import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
 
-/** Left for the answer and the log line. */
+/** Time reserved for the answer and the log line. */
 const RESERVE_MS = 5_000;
 
 /**
- * The handler of a schedule: runs the work, logs and answers its report. What it throws fails the invocation, so that
- * AWS counts it.
+ * The handler of a schedule: it runs the work, then logs and returns the report. If the work throws, the invocation
+ * fails and AWS counts the failure.
  */
 export function scheduled<Report extends object>(
   name: string,

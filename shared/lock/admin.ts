@@ -4,22 +4,22 @@ import type { IdentityName } from './rule.ts';
 import { listPolicies, publishPolicies } from './stored-policy.ts';
 
 /**
- * What operators set on a target at run time (rows E1-E5). MySQL is the truth; after each commit the copy in Redis is
- * written, with which every admission compares the version it knows: a change is in force with the next call.
+ * Rules and blocks that operators set on a target at run time (rows E1 to E5). MySQL has the original. After
+ * each commit the copy in Redis is written. Every admission compares its version, so a change applies to the next call.
  */
 type RuleIdentity = Extract<IdentityName, 'app' | 'user' | 'ip'>;
 export const RULE_IDENTITIES: readonly RuleIdentity[] = ['app', 'user', 'ip'];
 
 interface OperatorRule {
   target: string;
-  /** What is counted: the tuple of these. One rule for each tuple. */
+  /** The identities whose combination is counted. There is one rule for each combination. */
   by: readonly RuleIdentity[];
   limit: number;
   windowSeconds: number;
   lockSeconds: number | null;
 }
 
-/** Sets the rule of (target, by), or changes it. */
+/** Sets the rule of (target, by) or replaces it. */
 export const setRule = (rule: OperatorRule, actor: string): Promise<void> => {
   const { target, limit, windowSeconds, lockSeconds } = rule;
   const by = RULE_IDENTITIES.filter((name) => rule.by.includes(name)).join(',');
@@ -37,13 +37,13 @@ export const setRule = (rule: OperatorRule, actor: string): Promise<void> => {
 interface OperatorBlock {
   target: string;
   seconds: number;
-  /** '': any. */
+  /** '': every app, user or ip. */
   app: string;
   user: string;
   ip: string;
 }
 
-/** Refuses the callers it names until the time is over; a block of the same identities is replaced. */
+/** Refuses calls of these identities until the time is over. It replaces an earlier block of the same identities. */
 export const blockTarget = (block: OperatorBlock, actor: string): Promise<void> => {
   const { target, seconds, app, user, ip } = block;
   return changePolicy({ target, action: 'lock.block', detail: { seconds, app, user, ip }, actor }, [
@@ -56,7 +56,7 @@ export const blockTarget = (block: OperatorBlock, actor: string): Promise<void> 
   ]);
 };
 
-/** Lifts the operator's rules and blocks. The generation moves, so that what was counted so far counts as zero. */
+/** Removes the operator's rules and blocks. It raises the generation, so that all counts so far are taken as zero. */
 export const clearTarget = (target: string, actor: string): Promise<void> =>
   changePolicy({ target, action: 'lock.clear', detail: {}, actor }, [
     ['UPDATE lock_policies SET generation = generation + 1 WHERE target = ?', [target]],
@@ -73,7 +73,9 @@ interface PolicyChange {
 }
 type Statement = [sql: string, values: Array<string | number | null>];
 
-/** The policy's row comes first: it serialises the changes of one target, and its version tells them apart. */
+/**
+ * The row of the policy is written first: its lock puts changes of one target in order, and each gets a new version.
+ */
 async function changePolicy({ target, action, detail, actor }: PolicyChange, statements: readonly Statement[]) {
   await withTransaction(async (transaction) => {
     await transaction.write(

@@ -10,38 +10,38 @@ import type { Identities, LockTarget } from './rule.ts';
 import { packPolicies, packRules, type Section } from './script.ts';
 import { applyRulesWithoutRedis } from './without-redis.ts';
 
-/** A call that asks the lock. */
+/** A call that the lock has to check. */
 export interface LockCall {
   requestId: string;
-  /** Their rules must all let the call pass. */
+  /** The call passes only if the rules of all targets let it pass. */
   targets: readonly LockTarget[];
   identities: Identities;
 }
 
 /**
- * The API lock of one call (rows E1-E5): what it needs in admission's script, where changed_policies() and ask_lock()
- * of script.ts are two steps, and what follows from their answers.
+ * The API lock of one call (rows E1 to E5): the arguments for admission's script, in which changed_policies()
+ * and ask_lock() of script.ts are two steps, and what follows from their answers.
  */
 export interface ApiLock {
-  /** Of changed_policies(). */
+  /** Keys and arguments of changed_policies(). */
   policies: Section;
-  /** Of ask_lock(). */
+  /** Keys and arguments of ask_lock(). */
   rules: Section;
-  /** Policies changed: they are learned, and the lock is to be asked again. Throws EngineError. */
+  /** Policies changed: stores them in this process. Then the lock has to be asked again. Throws EngineError. */
   learn(changed: readonly string[]): Promise<void>;
-  /** Refused: the error to throw. The refusal is counted, and remembered for the caller. */
+  /** Refused: counts and remembers the refusal, and returns the error to throw. */
   refusal(place: number, waitMs: number): AppError;
-  /** Admitted: counts the shadow rules, given by their places, that would have refused. */
+  /** Admitted: counts the shadow rules that would have refused. `places`: their places in the list of rules. */
   countShadows(places: string): void;
   /** After a success: gives back what `failure` rules charged, and sets the mark. Throws EngineError. */
   giveBack(mark?: CallerMark): Promise<void>;
-  /** Redis is down: lock rules by their own `onError`. Throws LOCKED or UNAVAILABLE. */
+  /** Redis is down: each lock rule follows its own `onError`. Throws LOCKED or UNAVAILABLE. */
   applyWithoutRedis(): void;
 }
 
 /**
- * Throws LOCKED for a refusal that this process remembers. `record`: key of the call's replay record. `now`: Unix
- * milliseconds.
+ * Throws LOCKED if this process remembers a refusal for this caller. `record`: key of the call's replay record. `now`:
+ * Unix milliseconds.
  */
 export function askLock({ requestId, targets, identities }: LockCall, record: Key, now: number): ApiLock {
   const rules = bindRules(targets, identities);

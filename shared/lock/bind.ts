@@ -3,9 +3,9 @@ import { ipIdentity } from './ip-identity.ts';
 import { knownPolicy, type LockPolicy } from './policy.ts';
 import { type Identities, type IdentityName, type LockRule, type LockTarget, OPERATOR } from './rule.ts';
 
-/** Which rules and blocks concern the caller. */
+/** Finds the rules and blocks that apply to a caller. */
 
-/** Of a target, a rule and an identity. */
+/** The parts of the key: target, rule and identity. */
 const ruleKey = (name: string) =>
   keyFamily<[string, string, string]>({
     area: 'lock',
@@ -17,21 +17,21 @@ const ruleKey = (name: string) =>
 const counterKey = ruleKey('count');
 const strikesKey = ruleKey('strikes');
 
-/** A rule bound to the caller it counts. */
+/** A rule together with the caller that it counts. */
 export interface BoundRule {
   rule: LockRule;
-  /** Of its target's policy: what was counted under another one counts as zero. */
+  /** The generation of the target's policy. Counts of another generation are taken as zero. */
   generation: number;
   counter: Key;
-  /** How often the caller was locked lately, where locks escalate. */
+  /** Counts recent locks of the caller, for rules whose locks escalate. */
   strikes: Key | undefined;
-  /** The rule spares the caller while this key exists. */
+  /** While this key exists, the rule does not apply to the caller. */
   spare: Key | undefined;
-  /** Hash of the session token that came with the call: a denial is remembered for its holder alone. */
+  /** Hash of the session token of the call. A denial is remembered only for the same session. */
   holder: string;
 }
 
-/** The declared rules of the targets and those the operator set, bound to this caller. */
+/** The declared rules of the targets and those that operators set, bound to this caller. */
 export function bindRules(targets: readonly LockTarget[], identities: Identities): BoundRule[] {
   return targets.flatMap(({ name, rules }) => {
     const policy = knownPolicy(name);
@@ -63,7 +63,7 @@ const operatorRule = (rule: LockPolicy['rules'][number]): LockRule => ({
   onError: 'open',
 });
 
-/** For how long an operator's block is still in force for this caller; 0: there is none. `now`: Unix milliseconds. */
+/** Seconds until the operator's block of this caller ends; 0: there is none. `now`: Unix milliseconds. */
 export function blockedSeconds(targets: readonly LockTarget[], identities: Identities, now: number): number {
   for (const { name } of targets) {
     for (const { app, user, ip, endsAt } of knownPolicy(name).blocks) {

@@ -4,18 +4,18 @@ import { lua, Script } from '../script.ts';
 import type { BoundRule } from './bind.ts';
 import { forgetDenial } from './denial.ts';
 
-/** The key that spares a caller from now on, and for how long. */
+/** The key that exempts a caller from some rules, and its lifetime. */
 export interface CallerMark {
   key: Key;
   seconds: number;
 }
 
 /**
- * Gives back one of what an admitted call charged (count: 'failure' rules after a success); never deletes a counter,
- * so that parallel guesses cannot slip through, and gives nothing to callers that a rule spared. The record's state
- * says what is due: 1 charged, 2 given back. KEYS: replay record, each counter (and behind it the key that spares, flag
- * k), then the mark to set where one is given. ARGV: id, mark life ms ('' for none), then generation, limit and flag of
- * each counter.
+ * Gives back one charge of each rule with count: 'failure', after a success. It never deletes a counter, so that
+ * parallel guesses are all counted, and gives nothing back to callers that a rule spared. The state in the replay
+ * record shows what is due: 1 charged, 2 given back. KEYS: replay record, each counter (followed by the key that
+ * spares, flag k), then the key of the mark, if there is one. ARGV: request id, life ms of the mark ('' without a
+ * mark), then generation, limit and flag of each counter.
  */
 const giveBackScript = new Script(lua`
 if redis.call('GET', KEYS[1]) == ARGV[1] .. ';1' then
@@ -40,8 +40,8 @@ return 1
 `);
 
 /**
- * Gives back what `failure` rules charged, after a success, and sets the mark. One request at most; sent twice it gives
- * back once. `record`: key of the call's replay record, which holds its request id. Throws EngineError.
+ * Gives back what `failure` rules charged, after a success, and sets the mark. At most one request; if it is sent
+ * twice, it gives back once. `record`: key of the call's replay record, which holds its request id. Throws EngineError.
  */
 export async function giveBack(
   rules: readonly BoundRule[],

@@ -3,8 +3,8 @@ import type { CallerMark } from './give-back.ts';
 import type { Identities, LockRule } from './rule.ts';
 
 /**
- * Lock rules against guessing (row E5): failures are counted, by account, by account and address, and by address. A
- * success gives back what its call was charged.
+ * Lock rules against guessing (row E5 (guessing)): failures are counted for the account, for account and
+ * address together, and for the address. A successful call gets its charge back.
  */
 const knownCaller = keyFamily<[string, string]>({
   area: 'lock',
@@ -17,7 +17,9 @@ const KNOWN_SECONDS = 30 * 86_400;
 
 const callerKey = (account: string, ip: string): Key => knownCaller(account, ip);
 
-/** To be set after a success: callers who logged in from here in the last 30 days are not locked out by what others try. */
+/**
+ * Set after a success. Failures of others do not lock out callers who logged in from this address in the last 30 days.
+ */
 export const knownCallerMark = (account: string, ip: string): CallerMark => ({
   key: callerKey(account, ip),
   seconds: KNOWN_SECONDS,
@@ -26,8 +28,8 @@ export const knownCallerMark = (account: string, ip: string): CallerMark => ({
 const sparedBy = ({ account = '', ip = '' }: Identities): Key => callerKey(account, ip);
 
 /**
- * A call is charged when it comes in and given back when it succeeds, so a limit has to exceed what one household may
- * have under way at once.
+ * A call is charged when it arrives, and gets the charge back when it succeeds. So a limit has to be higher than the
+ * number of calls that one household may send at the same time.
  */
 function failureRules(limits: { accountIp: number; account: number; ip: number }): readonly LockRule[] {
   const common = { count: 'failure', onError: 'closed' } as const;
@@ -54,8 +56,8 @@ function failureRules(limits: { accountIp: number; account: number; ip: number }
   ];
 }
 
-/** At most 100 failures an hour on one account, as NIST SP 800-63B has it. */
+/** At most 100 failures an hour for one account (NIST SP 800-63B). */
 export const passwordRules = failureRules({ accountIp: 20, account: 100, ip: 300 });
 
-/** Verification strings are random: nobody guesses one, and many devices of a household may log in at once. */
+/** Verification strings are random and cannot be guessed, and many devices of a household may log in at once. */
 export const channelRules = failureRules({ accountIp: 60, account: 300, ip: 600 });

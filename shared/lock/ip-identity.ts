@@ -1,6 +1,8 @@
 import { isIPv6 } from 'node:net';
 
-/** IPv6 by /64 (one subscriber), an IPv4-mapped address equals its IPv4. '' when there is none. */
+/**
+ * An IPv6 address is reduced to its /64 (one subscriber); an IPv4-mapped address equals its IPv4. '' without address.
+ */
 export function ipIdentity(ip: string | undefined): string {
   if (!ip) return '';
   if (!isIPv6(ip)) return ip;

@@ -6,7 +6,7 @@ import { encodePolicy, learnPolicy } from './policy.ts';
 import type { Identities, IdentityName, LockRule } from './rule.ts';
 import { listPolicies } from './stored-policy.ts';
 
-/** How a rule stands for one identity. Looking charges nothing. */
+/** The state of a rule for one identity. Reading it charges nothing. */
 export interface RuleState {
   rule: string;
   setBy: 'code' | 'operator';
@@ -14,24 +14,24 @@ export interface RuleState {
   limit: number;
   windowSeconds: number;
   lockSeconds: number | null;
-  /** Identities the rule counts by that were not named; its count is not known then. */
+  /** Identities that the rule counts by and that were not given; then its count is unknown. */
   missing: readonly IdentityName[];
   used: number;
   left: number;
   locked: boolean;
-  /** Until the window or the lock ends; 0: nothing is counted now. */
+  /** Seconds until the window or the lock ends; 0: nothing is counted now. */
   endsInSeconds: number;
-  /** The rule lets this caller pass uncounted. */
+  /** The rule does not count this caller. */
   spared: boolean;
 }
 
 interface Peek {
-  /** 0: no block of the operator is in force for this identity. */
+  /** 0: no operator block applies to this identity. */
   blockedForSeconds: number;
   rules: RuleState[];
 }
 
-/** `declared`: the rules that stand in the code for this target. `now`: Unix milliseconds. */
+/** `declared`: the rules that the code declares for this target. `now`: Unix milliseconds. */
 export async function peekTarget(
   target: string,
   declared: readonly LockRule[],
@@ -53,7 +53,7 @@ export async function peekTarget(
 
 type Counter = [stored: string, leftMs: number, spared: number];
 
-/** KEYS: of each rule its counter, and the key that spares or the counter again. Answer: a Counter of each. */
+/** KEYS: for each rule its counter, then the key that spares, or the counter again. Answer: a Counter for each rule. */
 const peekScript = new Script(lua`
 local answer = {}
 for i = 1, #KEYS, 2 do
@@ -80,7 +80,7 @@ function stateOf(
     limit: rule.limit,
     windowSeconds: rule.windowSeconds,
     lockSeconds: rule.lockSeconds ?? null,
-    // A lock is kept as one more than the limit.
+    // While a lock lasts, the counter is one more than the limit.
     used: Math.min(counts, rule.limit),
     left: Math.max(0, rule.limit - counts),
     locked: spared === 0 && counts >= rule.limit,

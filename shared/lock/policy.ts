@@ -5,19 +5,19 @@ import { count } from '../telemetry.ts';
 import type { IdentityName, LockTarget } from './rule.ts';
 
 /**
- * What the operator set for a target at run time: rules and blocks. MySQL is the truth; one Redis key per target holds
- * the copy that every admission compares its version with, so that a change is in force with the next call.
+ * The rules and blocks that operators set for a target at run time. MySQL has the original. One Redis key for each
+ * target holds a copy; every admission compares its version, so that a change applies to the next call.
  */
 export interface LockPolicy {
   version: number;
-  /** Counters of another generation count as zero: that is `lock clear`. */
+  /** Counts of another generation are taken as zero; `lock clear` raises it. */
   generation: number;
   rules: Array<{ by: IdentityName[]; limit: number; windowSeconds: number; lockSeconds?: number }>;
   /** `endsAt`: Unix milliseconds. */
   blocks: Array<{ app: string; user: string; ip: string; endsAt: number }>;
 }
 
-/** Written again by cache-warm each minute: after a flush no rule is missing for longer. */
+/** cache-warm writes it again each minute, so after a flush no rule is missing for longer. */
 export const policyKey = keyFamily<[string]>({
   area: 'lock',
   name: 'policy',
@@ -30,18 +30,18 @@ const NONE: LockPolicy = { version: 0, generation: 0, rules: [], blocks: [] };
 const MAX_TARGETS = 1_000;
 const known = new Map<string, LockPolicy>();
 
-/** What this process knows. It stays known when the key in Redis is lost. */
+/** The policy that this process knows. It is kept when the key in Redis is lost. */
 export const knownPolicy = (target: string): LockPolicy => known.get(target) ?? NONE;
 
-/** KEYS: a policy. ARGV: what was read of it. It is gone, unless something else stands there by now. */
+/** KEYS: a policy. ARGV: the value that was read. Deletes the key if it still has this value. */
 const dropPolicyScript = new Script(lua`
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 `);
 
 /**
- * The operator changed something: learns it. `changed`: place of a target from 1, its stored policy, and so on, as the
- * script answered. A policy that is unreadable is removed from Redis. Throws EngineError.
+ * Stores policies that operators changed. `changed`: the place of a target, counted from 1, then its stored policy, and
+ * so on, as the script answered. An unreadable policy is deleted from Redis. Throws EngineError.
  */
 export async function learnPolicies(targets: readonly LockTarget[], changed: readonly string[]): Promise<void> {
   for (let i = 0; i + 1 < changed.length; i += 2) {
@@ -53,7 +53,7 @@ export async function learnPolicies(targets: readonly LockTarget[], changed: rea
   }
 }
 
-/** false: it is unreadable, and what was known before is still known. */
+/** false: the policy is unreadable, and the former one is kept. */
 export function learnPolicy(target: string, stored: string): boolean {
   const policy = decodePolicy(stored);
   if (!policy) return false;
@@ -62,7 +62,7 @@ export function learnPolicy(target: string, stored: string): boolean {
   return true;
 }
 
-/** `<version>;<json>`: the script reads the version alone. */
+/** `<version>;<json>`: the script reads only the version. */
 export const encodePolicy = (policy: LockPolicy): string => `${policy.version};${JSON.stringify(policy)}`;
 
 function decodePolicy(stored: string): LockPolicy | undefined {

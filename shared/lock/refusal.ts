@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import { OPERATOR } from './rule.ts';
 
 /**
- * 429 with Retry-After, and RateLimit and RateLimit-Policy (IETF draft-ietf-httpapi-ratelimit-headers-10) that name
+ * 429 with Retry-After, RateLimit and RateLimit-Policy (IETF draft-ietf-httpapi-ratelimit-headers-10). The headers name
  * the rule that refused.
  */
 export function lockedError(rule: { name: string; limit: number; windowSeconds: number }, seconds: number): AppError {

@@ -1,68 +1,72 @@
 import type { Key } from '../keys.ts';
 
-/** What a rule may count by. */
+/** The identities that a rule may count by. */
 export type IdentityName = 'app' | 'user' | 'ip' | 'resource' | 'account' | 'session';
 
-/** Who calls: as verified, never as claimed. A missing identity counts in a bucket of its own. */
+/** The verified identities of a caller. Calls without an identity are counted together. */
 export type Identities = Partial<Record<IdentityName, string>>;
 
 /**
- * The API lock (rows E1-E5): a resource is locked by time, by count, or by both. One rule type covers all:
- * `limit` calls per window; past it refused until the window ends, or for lockSeconds where given.
+ * The API lock (rows E1 to E5): a lock by time, by count, or by both. One type of rule covers all: `limit`
+ * calls for each window. Further calls are refused until the window ends, or for lockSeconds if it is set.
  */
 export interface LockRule {
   name: string;
-  /** The identity that is counted: a tuple of these. */
+  /** The identities whose combination is counted. */
   by: IdentityName[];
   limit: number;
   windowSeconds: number;
-  /** Once past the limit, refused for this long. */
+  /** After the limit is passed, calls are refused for this time. */
   lockSeconds?: number;
-  /** Each further lock within the memory is `factor` times longer, up to `maxSeconds`. */
+  /** Each lock within the memory is `factor` times longer than the one before, at most `maxSeconds`. */
   escalate?: { factor: number; maxSeconds: number; memorySeconds: number };
   /** A refused call starts the lock again. */
   extend?: boolean;
-  /** call: every call. failure: given back when the call succeeds. miss: only reads that had to be loaded. */
+  /**
+   * call: every call. failure: the charge is given back when the call succeeds. miss: only reads that had to be loaded.
+   */
   count: 'call' | 'failure' | 'miss';
-  /** Redis is down: let pass, refuse (503), or count in this process. */
+  /** Redis is down: let the call pass, refuse it (503), or count in this process. */
   onError: 'open' | 'closed' | 'local';
-  /** Counts and reports, refuses nobody. */
+  /** The rule counts and reports, but does not refuse. */
   shadow?: boolean;
-  /** The rule spares callers for whom this key exists. */
+  /** The rule does not apply to callers for whom this key exists. */
   sparedBy?: (identities: Identities) => Key;
 }
 
-/** What is locked, with the rules that stand in the code for it. */
+/** A target of the lock with the rules that the code declares for it. */
 export interface LockTarget {
   /** `data:<resource>` or a route key such as `POST /login`. */
   name: string;
   rules: readonly LockRule[];
 }
 
-/** Operators' rules begin with it. */
+/** The names of operators' rules begin with it. */
 export const OPERATOR = 'operator-';
 
 /**
- * Checked at start-up. Rejects duplicate names, impossible numbers, and rules that contradict themselves or each
- * other: a longer window may not allow less than a shorter one. Throws Error.
+ * Runs at start-up. Rejects duplicate names, impossible numbers, and rules that contradict themselves or each other: a
+ * longer window may not allow less than a shorter one. Throws Error.
  */
 export function checkRules(target: string, rules: readonly LockRule[]): readonly LockRule[] {
   const wrong = (why: string): never => {
     throw new Error(`lock rules of ${target}: ${why}`);
   };
   const names = new Set(rules.map(({ name }) => name));
-  if (names.size < rules.length) wrong('two rules have one name, so a call would be counted twice');
+  if (names.size < rules.length) wrong('two rules have the same name');
   for (const { name, by, limit, windowSeconds, lockSeconds, extend, escalate } of rules) {
-    if (!/^[a-z][a-z0-9-]*$/.test(name) || name.startsWith(OPERATOR)) wrong(`${name} is no name for a rule`);
-    if (by.length === 0 || new Set(by).size < by.length) wrong(`${name} counts no identity, or one twice`);
+    if (!/^[a-z][a-z0-9-]*$/.test(name) || name.startsWith(OPERATOR)) wrong(`${name} is not a valid rule name`);
+    if (by.length === 0 || new Set(by).size < by.length)
+      wrong(`${name} has no identity in "by", or the same one twice`);
     for (const number of [limit, windowSeconds, lockSeconds ?? 1]) {
-      if (!Number.isSafeInteger(number) || number < 1) wrong(`${name} has a number that is not whole and positive`);
+      if (!Number.isSafeInteger(number) || number < 1) wrong(`${name} has a number that is not a positive integer`);
     }
-    if ((extend || escalate) && lockSeconds === undefined) wrong(`${name} extends a lock that it does not set`);
+    if ((extend || escalate) && lockSeconds === undefined)
+      wrong(`${name} has "extend" or "escalate" without lockSeconds`);
     const shorter = rules.find(
       (other) => other.by.join() === by.join() && other.windowSeconds < windowSeconds && other.limit > limit,
     );
-    if (shorter) wrong(`${shorter.name} allows more than ${name} in a shorter window, so it never refuses`);
+    if (shorter) wrong(`${shorter.name} has a shorter window and a higher limit than ${name}, so it never refuses`);
   }
   return rules;
 }

@@ -5,22 +5,22 @@ import { knownPolicy, policyKey } from './policy.ts';
 import type { LockTarget } from './rule.ts';
 
 /**
- * The lock inside admission's script: what is packed here in TypeScript is taken there in Lua, in the same order. The
- * Lua texts stand behind the script's cursors: key() is the next key and its value, take() the next argument, number()
- * that argument as a number, int(n) a number as text.
+ * The lock inside admission's script. TypeScript packs keys and arguments here, and Lua takes them in the same order.
+ * The Lua texts use functions of the script: key() returns the next key and its value, take() the next argument,
+ * number() the next argument as a number, and int(n) a number as text.
  */
 export interface Section {
   keys: Key[];
   args: Array<string | number>;
 }
 
-/** For changed_policies(): the number of targets, then the version of each that this process knows. */
+/** For changed_policies(): the number of targets, then for each the version that this process knows. */
 export const packPolicies = (targets: readonly LockTarget[]): Section => ({
   keys: targets.map(({ name }) => policyKey(name)),
   args: [targets.length, ...targets.map(({ name }) => knownPolicy(name).version)],
 });
 
-/** Lua. changed_policies(): place and text of each policy of which this process knows another version. */
+/** Lua. changed_policies() returns place and text of each policy whose version differs from the one known here. */
 export const POLICIES = lua`
 local function changed_policies()
   local changed = {}
@@ -35,8 +35,8 @@ end
 `;
 
 /**
- * For ask_lock(): ms for which an operator's block is in force, the number of rules, then each rule. Flags: e the lock
- * extends, s shadow, m counts misses, x escalates (strikes), k is spared by a key.
+ * For ask_lock(): the remaining ms of an operator's block, the number of rules, then each rule. Flags: e the lock
+ * extends, s shadow, m counts misses, x escalates (strikes), k a key can spare the caller.
  */
 export function packRules(rules: readonly BoundRule[], blockedSeconds: number): Section {
   const keys: Key[] = [];
@@ -55,13 +55,15 @@ export function packRules(rules: readonly BoundRule[], blockedSeconds: number): 
 }
 
 /**
- * Lua. ask_lock(misses, again): looks at all rules and writes nothing. Answers the place of the rule that keeps the
- * caller longest (-1 an operator's block, 0 none refuses) and for how many ms, what is to be written, and the places of
- * the shadow rules that would refuse. A refusing rule charges no other. `again`: this request was charged before.
+ * Lua. ask_lock(misses, again) reads all rules and writes nothing. It returns the place of the rule with the longest
+ * wait (-1 for an operator's block, 0 if none refuses), the wait in ms, the counts to write, and the places of the
+ * shadow rules that would refuse. If a rule refuses, the others are not charged. `again`: this request was charged
+ * before.
  *
- * A counter is `<generation>;<used>`, one more than the limit while its lock stands; it ends with its window or lock.
+ * A counter is `<generation>;<used>`. While its lock lasts, `used` is one more than the limit. It ends with its window
+ * or lock.
  *
- * write_counts(counts): writes what ask_lock() answered. {key, value, ms}; without ms the key keeps its end.
+ * write_counts(counts) writes the counts that ask_lock() returned: {key, value, ms}. Without ms the key keeps its end.
  */
 export const RULES = lua`
 local function count_of(stored, generation)
@@ -92,7 +94,7 @@ local function ask_lock(misses, again)
       local ms = used > 0 and redis.call('PTTL', counterKey) or windowMs
       local locked = used > limit
       if ms < 0 then
-        -- It lost its end: it gets one.
+        -- The counter has lost its end: set one.
         ms = lockMs > 0 and lockMs or windowMs
         trips[#trips + 1] = {counterKey, counter, ms}
       end

@@ -4,10 +4,10 @@ import { lua, Script } from '../script.ts';
 import { encodePolicy, type LockPolicy, policyKey } from './policy.ts';
 import type { IdentityName } from './rule.ts';
 
-/** Policies where they are stored: MySQL has the truth, Redis the copy that every admission sees. */
+/** Policies as they are stored: MySQL has the original, Redis a copy for admission. */
 type StoredPolicy = LockPolicy & { target: string };
 
-/** As MySQL has them, from one statement, so that version and content belong together. Blocks that ended are left out. */
+/** Reads MySQL in one statement, so that version and content belong together. Blocks that ended are left out. */
 export async function listPolicies(target?: string): Promise<StoredPolicy[]> {
   const where = target === undefined ? '' : 'WHERE p.target = ?';
   const rows = await query<PolicyRow>(
@@ -56,7 +56,7 @@ function addTo(policies: Map<string, StoredPolicy>, row: PolicyRow): void {
   }
 }
 
-/** cache-warm calls it each minute: what a flush of Redis took is written again, and what a change failed to publish. */
+/** Called by cache-warm each minute. Writes again what a flush of Redis deleted or a change failed to publish. */
 export async function rewritePolicies(): Promise<number> {
   const policies = await listPolicies();
   for (let start = 0; start < policies.length; start += PER_REQUEST) {
@@ -67,7 +67,7 @@ export async function rewritePolicies(): Promise<number> {
 
 const PER_REQUEST = 100;
 
-/** An older version never lands on a newer one. KEYS: policies. ARGV: life ms, then version and policy of each. */
+/** An older version never replaces a newer one. KEYS: policies. ARGV: life ms, then version and policy of each. */
 const publishScript = new Script(lua`
 for i, key in ipairs(KEYS) do
   local stored = tonumber(string.match(redis.call('GET', key) or '', '^(%d+);') or '-1')
@@ -76,7 +76,7 @@ end
 return 1
 `);
 
-/** Throws EngineError: the change stands in MySQL then, and is in force within a minute. */
+/** Throws EngineError: then the change is stored in MySQL and applies within a minute. */
 export async function publishPolicies(policies: readonly StoredPolicy[]): Promise<void> {
   if (policies.length === 0) return;
   const args = policies.flatMap(({ target, ...policy }) => [policy.version, encodePolicy(policy)]);

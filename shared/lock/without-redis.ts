@@ -3,13 +3,13 @@ import { LocalCache } from '../local-cache.ts';
 import type { BoundRule } from './bind.ts';
 import { blockedError, lockedError } from './refusal.ts';
 
-/** What this process counts by itself while Redis is down; `endsAt`: Unix milliseconds. */
+/** Counts of this process while Redis is down; `endsAt`: Unix milliseconds. */
 const counts = new LocalCache<{ used: number; endsAt: number }>(10_000, 3_600_000);
 const countName = ({ counter, generation }: BoundRule): string => `${counter} ${generation}`;
 
 /**
- * Redis is down: lock rules by their own `onError`; blocks that this process knows stand. Throws LOCKED or UNAVAILABLE.
- * `now`: Unix milliseconds.
+ * Redis is down: each lock rule follows its own `onError`. Blocks that this process knows still apply. Throws LOCKED or
+ * UNAVAILABLE. `now`: Unix milliseconds.
  */
 export function applyRulesWithoutRedis(rules: readonly BoundRule[], blockedSeconds: number, now: number): void {
   if (blockedSeconds > 0) throw blockedError(blockedSeconds);
@@ -22,7 +22,7 @@ export function applyRulesWithoutRedis(rules: readonly BoundRule[], blockedSecon
   );
 }
 
-/** As in Redis, all rules are looked at before one is charged. Throws LOCKED. */
+/** As in Redis, all rules are checked before one is charged. Throws LOCKED. */
 function countHere(rules: readonly BoundRule[], now: number): void {
   const entries = rules.map((bound) => {
     const { rule } = bound;

@@ -10,25 +10,25 @@ import { batch } from '../redis.ts';
 import { appKey, pluginsKey } from '../swept-keys.ts';
 import { PLUGIN_ID, sealContext } from './directory.ts';
 
-/** What the operator does with plugins. Functions do not import this file. */
+/** Operators' commands for plugins. Functions do not import this file. */
 
-/** A sentence for the operator. */
+/** The message is a sentence for the operator. */
 export class PluginAdminError extends Error {
   override readonly name = 'PluginAdminError';
 }
 
 export interface RegisteredPlugin {
   pluginId: string;
-  /** Of the plugin server's own app, good for validating this plugin's tokens and nothing else. */
+  /** The app of the plugin server. It can only validate tokens of this plugin. */
   appId: string;
   privateKey: string;
-  /** `whsec_` + base64: the plugin server checks pushes by it. */
+  /** `whsec_` + base64. The plugin server verifies pushes with it. */
   pushSecret: string;
 }
 
 const newPushSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
-/** Keys and secret are told here and never again. Throws PluginAdminError, EngineError. */
+/** Key and secret are shown only here. Throws PluginAdminError, EngineError. */
 export async function registerPlugin(plugin: { pluginId: string; serverUrl: string }): Promise<RegisteredPlugin> {
   const { pluginId, serverUrl } = plugin;
   if (!PLUGIN_ID.test(pluginId)) throw new PluginAdminError('a plugin id is 1 to 64 of A-Z a-z 0-9 _ -');
@@ -77,7 +77,7 @@ interface ListedPlugin {
   appId: string;
   serverUrl: string;
   createdAt: string;
-  /** RFC 3339; until then the former secret signs beside the new one. null: no rotation is under way. */
+  /** RFC 3339. Until this time the former secret also signs. null: no rotation is in progress. */
   rotatesUntil: string | null;
 }
 
@@ -95,7 +95,9 @@ export async function listPlugins(): Promise<ListedPlugin[]> {
   }));
 }
 
-/** No token is issued for it any more (warm functions: within 5 s), and its server's app is refused from now on. */
+/**
+ * Tokens are no longer issued for it (within 5 s in running functions), and the app of its server is refused at once.
+ */
 export async function removePlugin(pluginId: string): Promise<void> {
   const plugin = (await listPlugins()).find((known) => known.pluginId === pluginId);
   if (!plugin) throw isUnknown(pluginId);
@@ -108,14 +110,14 @@ export async function removePlugin(pluginId: string): Promise<void> {
       await transaction.write('UPDATE plugins SET removed_at = NOW(3), version = version + 1 WHERE plugin_id = ?', [
         pluginId,
       ]);
-      // Before the commit: an authorizer may hold the app's record for a minute more.
+      // Before the commit, because an authorizer may keep the app record for one more minute.
       const [marked] = await batch([['psetex', appOffKey(plugin.appId), appOffKey.family.ttlSeconds * 1000, 'off']]);
       if (marked instanceof EngineError) throw marked;
     }),
   );
 }
 
-/** Pushes go to this URL from now on (warm functions: within 5 s). Throws PluginAdminError, EngineError. */
+/** Sends pushes to this URL from now on (within 5 s in running functions). Throws PluginAdminError, EngineError. */
 export async function movePlugin(pluginId: string, serverUrl: string): Promise<void> {
   checkServerUrl(serverUrl);
   const { rowsAffected } = await writeStrict([pluginsKey()], () =>
@@ -127,7 +129,7 @@ export async function movePlugin(pluginId: string, serverUrl: string): Promise<v
   if (rowsAffected === 0) throw isUnknown(pluginId);
 }
 
-/** The former secret signs beside the new one for 24 h more, so that no push is lost while the plugin team deploys. */
+/** The former secret also signs for 24 h more, so that no push is lost before the plugin team deploys the new one. */
 export async function rotatePluginSecret(pluginId: string): Promise<{ pluginId: string; pushSecret: string }> {
   const pushSecret = newPushSecret();
   const { rowsAffected } = await writeStrict([pluginsKey()], () =>

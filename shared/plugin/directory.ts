@@ -6,18 +6,18 @@ import { unseal } from '../master-key.ts';
 import { pluginsKey } from '../swept-keys.ts';
 
 /**
- * Row D4: the preset map plugin id -> plugin server. It is cached whole: a plugin id that nobody registered is known
- * to be absent without a question to MySQL and without a null marker, however many of them a caller invents.
+ * Row D4 (plugin server): the map from plugin id to plugin server. It is cached as one value. So an unknown plugin id
+ * needs no question to MySQL and no null marker, however many ids a caller invents.
  */
 export interface Plugin {
   pluginId: string;
-  /** Takes the pushes; clients are told it. */
+  /** Receives the pushes; clients also get this URL. */
   serverUrl: string;
-  /** `whsec_` + base64, all that sign now: the newest first. */
+  /** `whsec_` + base64. All secrets that sign now, the newest first. */
   pushSecrets: string[];
 }
 
-/** As cached: secrets stay sealed in Redis as they are in MySQL. */
+/** The cached form: secrets stay sealed in Redis, as in MySQL. */
 interface PluginRecord {
   pluginId: string;
   serverUrl: string;
@@ -32,10 +32,10 @@ export const sealContext = (pluginId: string): string => `plugin:${pluginId}:pus
 
 const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds: 30 };
 
-/** Found ones only: a plugin that was just registered is never called unknown by a warm process. */
+/** Holds only plugins that were found, so that a process does not call a new plugin unknown. */
 const warm = new LocalCache<Plugin>(1_000, 5_000);
 
-/** null: there is none. From the process, else Redis, else MySQL (0, 1 or 2 requests to Redis). Throws EngineError. */
+/** null: there is none. Read from the process, Redis or MySQL (0, 1 or 2 requests to Redis). Throws EngineError. */
 export async function findPlugin(pluginId: string, now = Date.now()): Promise<Plugin | null> {
   if (!PLUGIN_ID.test(pluginId)) return null;
   const known = warm.get(pluginId, now);
@@ -48,7 +48,10 @@ export async function findPlugin(pluginId: string, now = Date.now()): Promise<Pl
   return plugin;
 }
 
-/** The plugin for an app that issues tokens of it. One that is not on the app's list is not known. Throws UNKNOWN_PLUGIN. */
+/**
+ * The plugin for an app that issues its tokens. A plugin that is not on the app's list is unknown. Throws
+ * UNKNOWN_PLUGIN.
+ */
 export async function pluginFor(app: { mayIssueFor(pluginId: string): boolean }, pluginId: string): Promise<Plugin> {
   const plugin = app.mayIssueFor(pluginId) ? await findPlugin(pluginId) : null;
   if (!plugin) throw new AppError('UNKNOWN_PLUGIN');
@@ -73,6 +76,6 @@ async function loadPlugins(): Promise<Loaded<PluginRecord[]>> {
     sealedOld: row.sealed_old_secret as string | null,
     oldEndsAt: row.old_secret_ends_at as string | null,
   }));
-  // As new as any of its rows: removed ones count too, since a removal is what a fill must not overlook.
+  // The highest version of all rows, also of removed ones, so that a fill cannot overlook a removal.
   return { value, version: Math.max(0, ...rows.map((row) => Number(row.version))) };
 }

@@ -9,13 +9,15 @@ import { findPlugin, type Plugin } from './directory.ts';
 import { pushed } from './push.ts';
 import { keysOf, mintPluginToken, type PluginToken, TOKEN_SECONDS } from './token.ts';
 
-/** Plugin tokens (rows D1-D6): made for a user whose session was admitted, pushed to the plugin's server, then handed out. */
+/**
+ * Plugin tokens (rows D1 to D6): made for an admitted user, pushed to the plugin's server, then returned to the client.
+ */
 
 const PUSH_MS = 3_000;
 const REVOKE_MS = 1_000;
 const PUSHES_AT_ONCE = 16;
 
-/** What a user's live tokens of one app are, by their end, so that a revocation can be pushed. */
+/** The live plugin tokens of a user at an app, sorted by their end. A revocation is pushed for each of them. */
 const liveTokensKey = keyFamily<[string, string]>({
   area: 'plugin',
   name: 'live',
@@ -25,8 +27,8 @@ const liveTokensKey = keyFamily<[string, string]>({
 });
 
 /**
- * KEYS: record, session, user version, live tokens. ARGV: the record, its end and now in ms. Answers what is known of
- * the session at that moment, as two plain reads. Applied twice it stores once.
+ * KEYS: record, session, user version, live tokens. ARGV: the record, its end and the time now in ms. It returns the
+ * state of the session at that moment, as two plain reads. If it is applied twice, it stores once.
  */
 const storeScript = new Script(lua`
 redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
@@ -44,9 +46,9 @@ return {plain(KEYS[2]), plain(KEYS[3])}
 const liveScript = new Script(lua`return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')`);
 
 /**
- * Order of work: push, store, answer. Only who gets the answer knows the token, so one that was pushed and whose
- * acknowledgement or storing failed is void: nobody can present it. Throws PLUGIN_SERVER_UNAVAILABLE, SESSION_REVOKED,
- * LOGIN_EXPIRED; EngineError.
+ * Order of work: push, store, answer. Only the receiver of the answer knows the token. So a token that was pushed is
+ * useless if the push was not acknowledged or the token was not stored. Throws PLUGIN_SERVER_UNAVAILABLE,
+ * SESSION_REVOKED, LOGIN_EXPIRED, EngineError.
  */
 export async function issuePluginToken(
   plugin: Plugin,
@@ -67,8 +69,8 @@ export async function issuePluginToken(
 }
 
 /**
- * A session may end while its token is being pushed. Whoever ends it pushes revocations for the tokens listed by then;
- * a token that is listed later finds the session ended here. undefined: it lives.
+ * A session may end while its token is being pushed. The request that ends it pushes revocations for the tokens in the
+ * list at that time. For a token that enters the list later, the end of the session is found here. undefined: it lives.
  */
 async function storeAndLook(record: PluginToken, user: CurrentUser): Promise<AppError | undefined> {
   const keys = [...keysOf(record), liveTokensKey(record.appId, record.userId)];
@@ -78,15 +80,15 @@ async function storeAndLook(record: PluginToken, user: CurrentUser): Promise<App
   if (standing !== 'unknown' && standing.alive && standing.version === record.userVersion) return undefined;
   const truth = await findSession(user, record.appId);
   if (!truth.alive) return new AppError(truth.code);
-  // The session goes on under a new password: the next call makes a token that counts.
+  // The session continues after a password change, but this token is void. The next call makes a valid one.
   if (truth.user.version === record.userVersion) return undefined;
   return new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 1 });
 }
 
 /**
- * Tells the plugin servers that the user's live tokens (those of these sessions, or all) are dead: best effort, within a
- * second, awaited before the answer since nothing runs after it. Validation needs none of it: it looks at the session.
- * Call it after the session was ended. Never throws: what ended stays ended.
+ * Reports to the plugin servers that the user's live tokens (those of these sessions, or all) are revoked. Best effort,
+ * within a second; the answer waits for it, because nothing runs after the answer. Validation does not depend on it: it
+ * checks the session. Call it after the session was ended. It never throws: the session stays ended.
  */
 export async function revokePluginTokens(
   appId: string,

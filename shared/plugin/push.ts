@@ -6,18 +6,18 @@ import type { Plugin } from './directory.ts';
 import type { PluginToken } from './token.ts';
 
 /**
- * What a plugin's server is told (rows D4 and D6), signed as Standard Webhooks describe. It never sees the token itself
- * before a client presents it: a push carries the hash.
+ * Pushes to a plugin's server (rows D4 (plugin server) and D6 (its own checks)), signed as Standard Webhooks describe.
+ * A push carries the hash: the server sees the token only when a client presents it.
  */
 type PushKind = 'issued' | 'revoked';
 
 const RETRY_AFTER_MS = 100;
-/** Below this no second try can be expected to get through. */
+/** With less time left, a second try is unlikely to succeed. */
 const MIN_TRY_MS = 300;
 
 /**
- * true: the server stored it (any 2xx). One quick second try under the same event id, so that a push whose
- * acknowledgement was lost is a repeat to the server. Never throws on what the server does.
+ * true: the server stored it (any 2xx). A failed push is sent once more with the same event id, so that the server
+ * recognises a repeat. A fault of the server never makes this throw.
  */
 export async function pushed(plugin: Plugin, kind: PushKind, token: PluginToken, deadlineAt: number): Promise<boolean> {
   const url = outgoingUrl(plugin.serverUrl);
@@ -63,7 +63,7 @@ async function attemptPush(
   }
 }
 
-// The plugin server's status, not one of ours.
+// The status of the plugin server, not of this API.
 const isSuccess = (status: number): boolean => Math.floor(status / 100) === 2;
 const isServersFault = (status: number): boolean => Math.floor(status / 100) === 5;
 
@@ -72,7 +72,7 @@ function eventBody(kind: PushKind, { id, hash, userId, pluginId, expiresAt }: Pl
   return JSON.stringify({ type: `plugin_token.${kind}`, data });
 }
 
-/** A token is issued once and revoked once; the later event has the higher version, whatever order they arrive in. */
+/** A token is issued once and revoked once. The later event has the higher version, in whatever order they arrive. */
 const versionOf = (kind: PushKind): number => (kind === 'issued' ? 1 : 2);
 
 function signedHeaders(secrets: readonly string[], kind: PushKind, token: PluginToken, body: string) {

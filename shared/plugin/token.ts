@@ -10,12 +10,12 @@ import { type Standing, standingOf } from '../session/standing.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
 
 /**
- * A plugin token (row D3): `p1.<userId>.<sessionId>.<secret>`. Of the secret's 32 bytes the first 16 are the AppID it
- * was issued under, so that all keys that decide about it follow from the token alone and one request reads them; the
- * other 16 are random. Engines and plugin servers keep its hash.
+ * A plugin token (row D3 (plugin token)): `p1.<userId>.<sessionId>.<secret>`. The secret has 32 bytes: the first 16 are
+ * the AppID under which it was issued, the others are random. So all keys that decide about the token follow from the
+ * token alone, and one request reads them. Engines and plugin servers keep only its hash.
  */
 export interface PluginToken {
-  /** Public: the first 128 bits of the hash. */
+  /** Not secret: the first 128 bits of the hash. */
   id: string;
   /** Hex SHA-256 of the whole token. */
   hash: string;
@@ -23,7 +23,7 @@ export interface PluginToken {
   appId: string;
   userId: string;
   sessionId: string;
-  /** Of the user when it was issued: a changed password or a disabled user moves it. */
+  /** The user version at the time of issue. A changed password or a disabled user raises the version. */
   userVersion: number;
   /** RFC 3339 */
   expiresAt: string;
@@ -42,7 +42,7 @@ export const pluginTokenKey = keyFamily<[string]>({
 const TOKEN = /^p1\.([A-Za-z0-9_-]{22})\.([0-9a-f]{32})\.([A-Za-z0-9_-]{43})$/;
 const sha256Hex = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Ends after ten minutes, and never past the session it is made from. */
+/** It ends after ten minutes, and not later than its session. */
 export function mintPluginToken(
   pluginId: string,
   appId: string,
@@ -62,7 +62,7 @@ export function mintPluginToken(
   };
 }
 
-/** A token as a plugin's server presents it: of the right form, and not yet looked up. */
+/** A token that a plugin's server sent: its form is valid, and it was not looked up yet. */
 interface PresentedPluginToken {
   hash: string;
   appId: string;
@@ -70,7 +70,7 @@ interface PresentedPluginToken {
   sessionId: string;
 }
 
-/** null: no token of this form. */
+/** null: not the form of a plugin token. */
 export function parsePluginToken(text: string): PresentedPluginToken | null {
   const [, userId, sessionId, secret] = TOKEN.exec(text) ?? [];
   if (userId === undefined || sessionId === undefined || secret === undefined) return null;
@@ -80,11 +80,11 @@ export function parsePluginToken(text: string): PresentedPluginToken | null {
   return { hash: sha256Hex(text), appId, userId, sessionId };
 }
 
-/** What decides about a presented token, for admission to read in its own request: record, session, user version. */
+/** The values that decide about a presented token, for admission's own request: record, session, user version. */
 export const readsOfPluginToken = (presented: PresentedPluginToken): CacheRead[] =>
   keysOf(presented).map((key) => ({ key, kind: 'plain' }));
 
-/** The keys of a token: its record, its session's copy, its user's version. */
+/** The keys of a token: its record, the copy of its session, the version of its user. */
 export const keysOf = (token: PresentedPluginToken): [Key, Key, Key] => [
   pluginTokenKey(token.hash),
   sessionKey(token.appId, token.userId, token.sessionId),
@@ -92,8 +92,8 @@ export const keysOf = (token: PresentedPluginToken): [Key, Key, Key] => [
 ];
 
 /**
- * null: not alive for this plugin. Dead with its session at once. Asks MySQL only where Redis has lost the session's
- * copy. Throws EngineError when no engine can tell.
+ * null: not alive for this plugin. A token ends at once when its session ends. MySQL is asked only if Redis has lost
+ * the session's copy. Throws EngineError if no engine can answer.
  */
 export async function checkPluginToken(
   presented: PresentedPluginToken,
@@ -112,13 +112,13 @@ export async function checkPluginToken(
   if (standing === 'unknown') {
     const truth = await findSession(token, token.appId, now);
     standing = truth.alive ? { alive: true, version: truth.user.version } : truth;
-    // Dead once is dead for good: without its record the next question costs MySQL nothing.
+    // A token that ended stays ended. Without its record, the next check costs MySQL nothing.
     if (!isAliveFor(token, standing)) await deleteKeys([pluginTokenKey(token.hash)]).catch(ignoreEngine);
   }
   return isAliveFor(token, standing) ? { userId: token.userId, expiresAt: token.expiresAt } : null;
 }
 
-/** null: it is unreadable. */
+/** null: the record is unreadable. */
 function recordFrom(stored: string): PluginToken | null {
   try {
     return JSON.parse(stored) as PluginToken | null;

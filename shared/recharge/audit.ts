@@ -1,21 +1,21 @@
 import { query, type Row } from '../db.ts';
 import { walletName, walletOf } from './numbers.ts';
 
-/** Something in the books that does not add up, under the invariant it breaks. */
+/** A fault in the books: the broken invariant and where it is broken. */
 export interface Finding {
   invariant: `I${number}`;
   what: string;
-  /** Order, refund or wallet. */
+  /** Number of an order or a refund, or name of a wallet or a ledger entry. */
   subject: string;
 }
 
-/** Findings of one check that are listed; the number of all of them is told. */
+/** At most this many findings of one check are listed. */
 const LISTED = 100;
 
 interface Check {
   invariant: Finding['invariant'];
   what: string;
-  /** Selects `subject` of each violation. */
+  /** Selects the `subject` of each violation. */
   sql: string;
 }
 
@@ -24,7 +24,7 @@ const PAID = "o.status IN ('paid', 'partial_refund', 'refunded')";
 const SUM_OF = (status: string) =>
   `(SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.order_no = o.order_no AND r.status ${status})`;
 
-/** I7 (rows are never changed or deleted) shows in I1, I2 and I5: a changed row breaks its chain or its source. */
+/** I7 (rows are never changed or deleted) has no check of its own: a changed row breaks I1, I2 or I5. */
 const CHECKS: Check[] = [
   {
     invariant: 'I1',
@@ -34,7 +34,7 @@ const CHECKS: Check[] = [
   },
   {
     invariant: 'I1',
-    what: 'a wallet was credited and the order is not marked as paid (the sweeper mends it)',
+    what: 'a wallet was credited and the order is not marked as paid (the sweeper repairs it)',
     sql: `SELECT o.order_no AS subject FROM recharge_orders o JOIN ledger_entries e
              ON e.kind = 'recharge' AND e.ref = o.order_no WHERE NOT ${PAID}`,
   },
@@ -58,20 +58,20 @@ const CHECKS: Check[] = [
   },
   {
     invariant: 'I2',
-    what: 'a balance is not the one before plus the change',
+    what: 'a balance is not the previous balance plus the change',
     sql: `SELECT CONCAT(${WALLET}, '#', e.seq) AS subject FROM ledger_entries e LEFT JOIN ledger_entries p
              ON p.app_id = e.app_id AND p.user_id = e.user_id AND p.asset = e.asset AND p.seq = e.seq - 1
            WHERE e.balance_after <> COALESCE(p.balance_after, 0) + e.delta`,
   },
   {
     invariant: 'I3',
-    what: 'a spend went below zero, or was none',
+    what: 'a spend made the balance negative, or did not lower it',
     sql: `SELECT CONCAT(${WALLET}, '#', e.seq) AS subject FROM ledger_entries e
            WHERE e.kind = 'spend' AND (e.balance_after < 0 OR e.delta >= 0)`,
   },
   {
     invariant: 'I4',
-    what: 'an entry has no other leg, or one that its kind cannot have',
+    what: 'an entry has no counter account, or one that does not fit its kind',
     sql: `SELECT CONCAT(${WALLET}, '#', e.seq) AS subject FROM ledger_entries e
            WHERE NOT (e.kind IN ('recharge', 'refund', 'refund_reversal') AND e.contra LIKE '_%:clearing'
                    OR e.kind = 'spend' AND e.contra = 'shop:spent'
@@ -79,20 +79,20 @@ const CHECKS: Check[] = [
   },
   {
     invariant: 'I5',
-    what: 'more is refunded, or on its way, than was paid',
+    what: 'the refunds of an order, with those in progress, are more than was paid',
     sql: `SELECT o.order_no AS subject FROM recharge_orders o
            WHERE ${SUM_OF("<> 'closed'")} > o.amount_fen OR o.refunded_fen > o.amount_fen`,
   },
   {
     invariant: 'I5',
-    what: 'an order does not follow its refunds (the sweeper mends it)',
+    what: 'the status or refunded amount of an order does not fit its refunds (the sweeper repairs it)',
     sql: `SELECT o.order_no AS subject FROM recharge_orders o WHERE o.refunded_fen <> ${SUM_OF("= 'success'")}
               OR o.status <> CASE WHEN o.refunded_fen = 0 THEN IF(${PAID}, 'paid', o.status)
                                   WHEN o.refunded_fen < o.amount_fen THEN 'partial_refund' ELSE 'refunded' END`,
   },
   {
     invariant: 'I5',
-    what: 'a refund reached the provider and took no units, or others than it says, or from another wallet',
+    what: 'a refund was sent to the provider, and took no units, a wrong number, or units of another wallet',
     sql: `SELECT r.refund_no AS subject FROM refunds r JOIN recharge_orders o ON o.order_no = r.order_no
             LEFT JOIN ledger_entries e ON e.kind = 'refund' AND e.ref = r.refund_no
            WHERE (r.status <> 'accepted' AND e.seq IS NULL)
@@ -106,14 +106,14 @@ const CHECKS: Check[] = [
   },
   {
     invariant: 'I5',
-    what: 'refunds take more units than were credited, or all the money and not all the units',
+    what: 'refunds took more units than were credited, or returned all the money and took only a part of the units',
     sql: `SELECT o.order_no AS subject FROM recharge_orders o JOIN refunds r ON r.order_no = o.order_no
            WHERE r.status <> 'closed' GROUP BY o.order_no, o.units, o.amount_fen
           HAVING SUM(r.units) > o.units OR (SUM(r.amount_fen) = o.amount_fen AND SUM(r.units) <> o.units)`,
   },
   {
     invariant: 'I5',
-    what: 'a refund was closed and its units did not come back, or came back without a close',
+    what: 'a refund was closed and its units were not returned, or they were returned although it succeeded',
     sql: `SELECT r.refund_no AS subject FROM refunds r LEFT JOIN ledger_entries e
              ON e.kind = 'refund_reversal' AND e.ref = r.refund_no AND e.delta = r.units
             AND EXISTS (SELECT 1 FROM recharge_orders o WHERE o.order_no = r.order_no AND o.app_id = e.app_id
@@ -141,14 +141,14 @@ const CHECKS: Check[] = [
   },
   {
     invariant: 'I8',
-    what: 'the sandbox was paid, two hours have passed, and nothing was credited',
+    what: 'an order was paid at the sandbox more than two hours ago and not credited',
     sql: `SELECT s.order_no AS subject FROM sandbox_payments s LEFT JOIN ledger_entries e
              ON e.kind = 'recharge' AND e.ref = s.order_no
            WHERE s.paid_at < NOW(3) - INTERVAL 2 HOUR AND e.seq IS NULL`,
   },
   {
     invariant: 'I10',
-    what: 'an amount is no positive number of units or fen, or beyond what is exact',
+    what: 'an amount of units or fen is not positive, or too large to be exact',
     sql: `SELECT o.order_no AS subject FROM recharge_orders o WHERE o.amount_fen < 1 OR o.units < 1
           UNION ALL
           SELECT CONCAT(${WALLET}, '#', e.seq) FROM ledger_entries e
@@ -163,7 +163,7 @@ export interface Audit {
   findings: Finding[];
 }
 
-/** Holds the invariants I1 to I10 (docs/recharge.md) against the whole database. Reads only, from the primary. */
+/** Checks the invariants I1 to I10 (docs/recharge.md) in the whole database. Reads only, from the primary. */
 export async function auditLedger(): Promise<Audit> {
   const findings: Finding[] = [];
   for (const { invariant, what, sql } of CHECKS) {
@@ -182,19 +182,19 @@ export async function auditLedger(): Promise<Audit> {
 
 const PAGE = 5_000;
 
-/** What carries a number that is derived from its wallet; each is read in the order of an index. */
+/** Tables whose numbers are derived from a wallet. Each is read in the order of an index. */
 const NUMBERED = [
   {
-    what: 'an order does not belong to the wallet its number names',
+    what: 'an order does not belong to the wallet in its number',
     sql: 'SELECT order_no AS number, app_id, user_id FROM recharge_orders WHERE order_no > ? ORDER BY order_no',
   },
   ...['recharge', 'spend', 'refund', 'refund_reversal'].map((kind) => ({
-    what: `a ${kind} stands in another wallet than its number names`,
+    what: `a ${kind} is not in the wallet of its number`,
     sql: `SELECT ref AS number, app_id, user_id FROM ledger_entries WHERE kind = '${kind}' AND ref > ? ORDER BY ref`,
   })),
 ];
 
-/** I9: numbers are derived from who acted, so what stands in another hand than its number names was tampered with. */
+/** I9: a number is derived from its wallet. A row in another wallet was changed by hand. */
 async function misplaced({ what, sql }: (typeof NUMBERED)[number]): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (let after = ''; ; ) {

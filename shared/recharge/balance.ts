@@ -7,9 +7,9 @@ import { lastEntry } from './ledger.ts';
 import { walletName } from './numbers.ts';
 
 /**
- * The balance as users read it. The ledger is its authority, the cache never: whoever moves money deletes the key
- * before answering, which also takes the lease of a reader who has seen less. Redis away: money moves all the same, and
- * what a reader sees is at most 30 s old.
+ * The balance that users read. The ledger decides, never the cache. A writer that moves money deletes the key before it
+ * answers. This also ends the lease of a reader that loaded the balance before. Redis is down: money still moves, and a
+ * reader sees a balance that is at most 30 s old.
  */
 const BALANCE_SECONDS = 30;
 const balanceKey = keyFamily<[string]>({
@@ -22,7 +22,7 @@ const balanceKey = keyFamily<[string]>({
 const POLICY: CachePolicy = { freshSeconds: BALANCE_SECONDS, graceSeconds: 0, nullSeconds: BALANCE_SECONDS };
 
 interface Balance {
-  /** Negative: a debt, after a refund of units that were spent. */
+  /** Negative: a debt. It comes from a refund of units that were already spent. */
   balance: number;
   asset: string;
 }
@@ -31,7 +31,7 @@ export const balanceRead = (appId: string, userId: string): CacheRead => ({
   key: balanceKey(walletName(appId, userId)),
 });
 
-/** Turns what admission read into the balance: a hit costs no statement. */
+/** Makes the balance from the answer of admission's read. A cache hit needs no statement. */
 export async function balanceFrom(
   requestId: string,
   appId: string,
@@ -47,5 +47,5 @@ export async function balanceFrom(
   return found?.value ?? { balance: 0, asset: ASSET };
 }
 
-/** After money moved, before it is acknowledged. A Redis that is away loses nothing: the key ends by itself. */
+/** Called after money moved and before the caller gets an answer. Redis is down: the key ends after its lifetime. */
 export const forgetBalance = (wallet: string): Promise<void> => invalidate([balanceKey(wallet)]).catch(ignoreEngine);

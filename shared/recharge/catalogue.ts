@@ -5,19 +5,19 @@ import { query, type Row, write } from '../db.ts';
 import { invalidInput } from '../errors.ts';
 import { productsKey } from '../swept-keys.ts';
 
-/** What can be bought (row C7). Prices are the server's: an order takes them from this table, never from a caller. */
+/** What can be bought (row C7 (recharge)). Orders take the price from this table, never from a caller. */
 interface Product {
   productId: string;
   title: string;
   /** Integer fen, at least 1. */
   amountFen: number;
   currency: string;
-  /** What the wallet is credited with. */
+  /** The number of units that the wallet receives. */
   units: number;
   asset: string;
 }
 
-/** The one kind of unit that wallets hold. */
+/** The only kind of unit in wallets. */
 export const ASSET = 'coin';
 
 const KEY = productsKey();
@@ -42,7 +42,7 @@ const productFromRow = (row: Row): Product => ({
   asset: String(row.asset),
 });
 
-/** Turns what admission read into the products that are on sale. */
+/** Makes the list of products on sale from the answer of admission's read. */
 export async function productsFrom(requestId: string, answer: ReadAnswer = NOT_READ): Promise<Product[]> {
   const [found] = await settleReads(requestId, [KEY], [answer], POLICY, load);
   return found?.value ?? [];
@@ -50,7 +50,7 @@ export async function productsFrom(requestId: string, answer: ReadAnswer = NOT_R
 
 const LIMITS = { amountFen: 1_000_000_000, units: 1_000_000_000 };
 
-/** Puts a product on sale, changes it, or takes it off. Orders that were made keep their price. Throws INVALID_INPUT. */
+/** Adds a product, changes it, or takes it off sale. Existing orders keep their price. Throws INVALID_INPUT. */
 export async function putProduct(product: {
   productId: string;
   title: string;
@@ -75,7 +75,7 @@ export async function putProduct(product: {
   );
 }
 
-/** All that ever was on sale, for the operator. */
+/** All products, also those that are no longer on sale, for the operator. */
 export async function listProducts(): Promise<Array<Product & { active: boolean }>> {
   const rows = await query(
     'SELECT product_id, title, amount_fen, currency, units, asset, active FROM products ORDER BY amount_fen, product_id',

@@ -5,9 +5,9 @@ import { alarm } from '../telemetry.ts';
 import { type Page, pageOf, readCursor } from './page.ts';
 
 /**
- * The ledger: append-only, `seq` without gaps, the balance is `balance_after` of the last entry. A credit, a spend and
- * a refund are one autocommit INSERT ... SELECT each, with its guards inside: what comes twice, out of order, or again
- * after a lost answer cannot change the sum. The unique keys (kind, ref) and ext_ref say what has happened already.
+ * The ledger is append-only. `seq` has no gaps, and the balance is `balance_after` of the last entry. A credit, a spend
+ * and a refund are one autocommit INSERT ... SELECT each, with its conditions inside. A statement that is repeated,
+ * late, or sent again after a lost answer cannot change the sum: the unique keys (kind, ref) and ext_ref refuse it.
  */
 type EntryKind = 'recharge' | 'spend' | 'refund' | 'refund_reversal' | 'grant' | 'adjust';
 
@@ -19,9 +19,9 @@ interface Entry {
   ref: string;
   /** `<provider>:<transaction>` of a recharge; null for all other kinds. */
   extRef: string | null;
-  /** null: none was given. */
+  /** null: without a reason. */
   reason: string | null;
-  /** Of a spend's body; null for all other kinds. */
+  /** Hash of the body of a spend; null for all other kinds. */
   requestHash: string | null;
   createdAt: string;
 }
@@ -39,13 +39,13 @@ const entryFromRow = (row: Row): Entry => ({
   createdAt: String(row.created_at),
 });
 
-/** From the primary; null: it has not happened. */
+/** Reads from the primary. null: there is no such entry. */
 export async function findEntry(kind: EntryKind, ref: string): Promise<Entry | null> {
   const [row] = await query(`SELECT ${COLUMNS} FROM ledger_entries WHERE kind = ? AND ref = ?`, [kind, ref]);
   return row ? entryFromRow(row) : null;
 }
 
-/** The last entry; null: an empty wallet. From the primary. */
+/** The last entry, from the primary. null: the wallet is empty. */
 export async function lastEntry(appId: string, userId: string, asset: string): Promise<Entry | null> {
   const [row] = await query(
     `SELECT ${COLUMNS} FROM ledger_entries WHERE app_id = ? AND user_id = ? AND asset = ? ORDER BY seq DESC LIMIT 1`,
@@ -54,13 +54,13 @@ export async function lastEntry(appId: string, userId: string, asset: string): P
   return row ? entryFromRow(row) : null;
 }
 
-/** The `seq` that a page comes after. null: not a cursor that we gave out. */
+/** The `seq` after which a page begins. null: this is not a cursor of this API. */
 export function readEntryCursor(cursor: string): number | null {
   const [seq] = readCursor(cursor, /^(\d{1,16})$/) ?? [];
   return seq === undefined ? null : Number(seq);
 }
 
-/** Newest first, as users see them. */
+/** A page of the entries that users see, newest first. */
 export async function listEntries(appId: string, userId: string, asset: string, { after, limit }: Page<number>) {
   const rows = await query(
     `SELECT ${COLUMNS} FROM ledger_entries WHERE app_id = ? AND user_id = ? AND asset = ?
@@ -80,16 +80,16 @@ export async function listEntries(appId: string, userId: string, asset: string, 
   return { entries, ...next };
 }
 
-/** The last entry of the wallet whose parts these SQL expressions give; `l` in what follows. */
+/** Joins the last entry of a wallet under the alias `l`. The arguments are SQL expressions. */
 export const joinLast = (app: string, user: string, asset: string): string =>
   `LEFT JOIN ledger_entries l ON l.app_id = ${app} AND l.user_id = ${user} AND l.asset = ${asset}
     AND l.seq = (SELECT MAX(x.seq) FROM ledger_entries x
                   WHERE x.app_id = ${app} AND x.user_id = ${user} AND x.asset = ${asset})`;
 
 /**
- * STRAIGHT_JOIN and FOR UPDATE take the locks of all such statements in one order (order, refund, user, last entry), so
- * that none deadlocks with another. An engine that refuses them gets the plain form: as right, since `seq` is in the
- * primary key, but under contention it has to be repeated.
+ * STRAIGHT_JOIN and FOR UPDATE make all these statements take their locks in one order (order, refund, user, last
+ * entry), so that they do not deadlock. An engine that refuses these words gets the plain form. It is also correct,
+ * because `seq` is in the primary key, but it has to be repeated when several writers meet.
  */
 export interface Form {
   straight: 'STRAIGHT_JOIN' | '';
@@ -103,8 +103,9 @@ export function useLocking(on: boolean): void {
 export const isLocking = (): boolean => locking;
 
 /**
- * `created`: by this call. `found`: it was there already, or this call's own answer was lost; `agrees`: this statement's
- * guards held, too. `refused`: they let nothing through. `foreign`: the provider's transaction is another entry's.
+ * `created`: this call appended the entry. `found`: the entry exists already, perhaps from this call, whose answer was
+ * lost; `agrees`: the conditions of this statement held. `refused`: they did not hold. `foreign`: another entry already
+ * has this transaction of the provider.
  */
 type Appended =
   | { outcome: 'created'; insertId: string }
@@ -112,11 +113,11 @@ type Appended =
   | { outcome: 'refused' }
   | { outcome: 'foreign' };
 
-/** What `appendOnce` is to make happen once. */
+/** An event that `appendOnce` records once. */
 interface LedgerEvent {
   kind: EntryKind;
   ref: string;
-  /** The provider's own reference, where there is one. */
+  /** The provider's own reference, if there is one. */
   extRef?: string;
 }
 
@@ -124,14 +125,14 @@ const TRIES = 12;
 const ER_PARSE_ERROR = 1064;
 const ER_NOT_SUPPORTED_YET = 1235;
 
-/** Runs a statement that appends at most one entry: (kind, ref), and extRef where given, are what make it happen once. */
+/** Runs a statement that appends at most one entry. The unique keys (kind, ref) and extRef make it happen once. */
 export const appendOnce = (
   event: LedgerEvent,
   sql: (form: Form) => string,
   values: readonly SqlValue[],
 ): Promise<Appended> => repeatOnContention(() => append(event, sql, values), { tries: TRIES });
 
-/** Throws ContentionError, after which the same may be done again. */
+/** Throws ContentionError; then the same call may be repeated. */
 async function append(
   { kind, ref, extRef }: LedgerEvent,
   sql: (form: Form) => string,
@@ -143,7 +144,7 @@ async function append(
   if (entry) return { outcome: 'found', entry, agrees: written === null };
   if (written !== null) return { outcome: 'refused' };
   if (extRef !== undefined && (await isTaken(extRef))) return { outcome: 'foreign' };
-  // In the plain form two writers may have wanted the same seq.
+  // In the plain form two writers may have tried to use the same seq.
   throw new ContentionError();
 }
 

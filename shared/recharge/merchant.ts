@@ -13,7 +13,9 @@ import { wechatpayProvider } from './wechatpay/provider.ts';
 import { XpayInputError } from './xpay/payment.ts';
 import { xpayProvider } from './xpay/provider.ts';
 
-/** What a merchant needs to call a provider. Its secrets stay sealed in MySQL and in Redis, and are opened in memory. */
+/**
+ * What a merchant needs to call a provider. The secrets are sealed in MySQL and in Redis, and opened only in memory.
+ */
 export interface Merchant {
   provider: string;
   providerAppId: string;
@@ -39,13 +41,13 @@ const load: Load<Merchant[]> = async () => {
   return [{ value: merchants, version: 0 }];
 };
 
-/** Turns what admission read into the merchants. */
+/** Makes the list of merchants from the answer of admission's read. */
 export async function merchantsFrom(requestId: string, answer: ReadAnswer = NOT_READ): Promise<Merchant[]> {
   const [found] = await settleReads(requestId, [KEY], [answer], POLICY, load);
   return found?.value ?? [];
 }
 
-/** 5 s in the process: a notification comes without admission. */
+/** Kept 5 s in the process, because notifications come without admission. */
 const warm = new LocalCache<Merchant[]>(1, 5_000);
 
 export async function readMerchants(): Promise<Merchant[]> {
@@ -67,10 +69,10 @@ export const isMerchantProvider = (name: string): boolean => MAKERS.has(name);
 
 export const sealContext = (provider: string): string => `merchant:${provider}`;
 
-/** By what is sealed: a provider is opened once per process and setting. */
+/** By the sealed settings: a process opens a provider once for each version of them. */
 const opened = new LocalCache<Provider>(20, 3_600_000);
 
-/** undefined: its settings cannot work, which is for an operator to mend; the other providers go on. */
+/** undefined: the settings are unusable, and an operator has to correct them. The other providers still work. */
 export function openProvider({ provider: name, sealed }: Merchant): Provider | undefined {
   const known = opened.get(sealed);
   if (known) return known;
@@ -85,8 +87,8 @@ export function openProvider({ provider: name, sealed }: Merchant): Provider | u
 }
 
 /**
- * Sets what a provider needs (wechatpay: WechatPayConfig; xpay: XpayMerchant), sealed under the master key. Orders made
- * before keep the merchant they were made with. Throws INVALID_INPUT that names the member that cannot work.
+ * Stores the settings of a provider (wechatpay: WechatPayConfig; xpay: XpayMerchant), sealed under the master key.
+ * Existing orders keep their merchant. Throws INVALID_INPUT that names the unusable member.
  */
 export async function setMerchant(provider: string, config: unknown): Promise<{ appId: string; merchantId: string }> {
   const { providerAppId, merchantId } = checked(provider, config);
@@ -120,7 +122,7 @@ function checked(provider: string, config: unknown): Provider {
   }
 }
 
-/** What is set, without its secrets; `usable`: whether it can be opened and works. */
+/** All settings without their secrets. `usable`: the provider can be opened with them. */
 export async function listMerchants() {
   const merchants = (await load([0], true))[0]?.value ?? [];
   return merchants.map((merchant) => ({
@@ -131,7 +133,7 @@ export async function listMerchants() {
   }));
 }
 
-/** false: none was set. */
+/** false: there was no such provider. */
 export async function removeMerchant(provider: string): Promise<boolean> {
   const { rowsAffected } = await writeThrough(
     () => write('DELETE FROM merchants WHERE provider = ?', [provider]),

@@ -6,8 +6,9 @@ import { findProvider } from './providers.ts';
 import { findRefund, recordMadeRefund, recordRefund } from './refund.ts';
 
 /**
- * Takes a provider's notification; when it returns, what it tells is durable. undefined: nothing is to be said in the answer.
- * Throws NOT_FOUND (no such provider or order), BAD_NOTIFY_SIGNATURE, INVALID_INPUT, NOTICE_MISMATCH, EngineError.
+ * Handles a provider's notification. When it returns, the reported payment or refund is durable. Returns the body of
+ * the answer; undefined: an empty answer. Throws NOT_FOUND (no such provider or order), BAD_NOTIFY_SIGNATURE,
+ * INVALID_INPUT, NOTICE_MISMATCH, EngineError.
  */
 export async function receiveNotification(
   providerName: string,
@@ -31,7 +32,7 @@ export async function receiveNotification(
   return notification.kind === 'refund' ? undefined : notification.answer;
 }
 
-/** Answers the question by which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */
+/** Answers the question with which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */
 export async function answerRegistration(
   providerName: string,
   query: RawNotification['query'],
@@ -45,7 +46,7 @@ export async function answerRegistration(
 async function receiveRefund(notification: Extract<ProviderNotification, { kind: 'refund' }>): Promise<void> {
   const { refundNo, refundFen, state } = notification;
   const refund = await findRefund(refundNo);
-  // Made by hand at the provider: the ledger knows nothing of it, so a person has to.
+  // Made at the provider's console, so the ledger has no entry for it: a person has to look at it.
   if (!refund) {
     alarm('refund-unknown', { refundNo });
     throw new AppError('NOT_FOUND');

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Numbers that are derived, not drawn: the same (app, user, key) is the same number however often a call is sent, and
- * the primary key of the table is what makes the call happen once. 32 characters of `[A-Z2-7]`, which every provider
- * takes: one letter for the kind, 16 (80 bits) that name the wallet, 15 (75 bits) that name the operation in it.
+ * Numbers are derived, not random. The same (app, user, key) always gives the same number, so the primary key of the
+ * table makes a repeated call happen once. A number has 32 characters of `[A-Z2-7]`, which every provider accepts: one
+ * letter for the kind, 16 (80 bits) for the wallet, and 15 (75 bits) for the operation in the wallet.
  */
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
@@ -14,10 +14,10 @@ function base32(parts: readonly string[], length: number): string {
   return Array.from({ length }, (_, i) => ALPHABET[Number.parseInt(bits.slice(5 * i, 5 * i + 5), 2)]).join('');
 }
 
-/** Names the wallet of a user at an app without naming the user. */
+/** Identifies the wallet of a user at an app and does not show the user id. */
 export const walletName = (appId: string, userId: string): string => base32(['wallet', appId, userId], 16);
 
-/** The wallet that an order, a spend or a refund belongs to: its balance can be forgotten without asking anybody. */
+/** The wallet of an order, a spend or a refund. It is part of the number, so no engine is asked. */
 export const walletOf = (number: string): string => number.slice(1, 17);
 
 export const orderNumber = (appId: string, userId: string, idempotencyKey: string): string =>

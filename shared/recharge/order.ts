@@ -4,8 +4,8 @@ import { orderNumber, requestHash } from './numbers.ts';
 import { type Page, pageOf, readCursor } from './page.ts';
 
 /**
- * Orders: pending -> paid -> partial_refund -> refunded, pending -> closed, and closed -> paid, since money may arrive
- * after the close. No other step back exists. The ledger is what was credited; `status` follows it.
+ * Orders: pending -> paid -> partial_refund -> refunded, pending -> closed, and closed -> paid, because money may
+ * arrive after the close. There are no other steps. The ledger decides what was credited, and `status` is set after it.
  */
 export type OrderStatus = 'pending' | 'paid' | 'partial_refund' | 'refunded' | 'closed';
 
@@ -33,15 +33,15 @@ export interface Order {
   paidAt: string | null;
 }
 
-/** What users see of an order. */
+/** The part of an order that users see. */
 export function publicOrder(order: Order) {
   const { orderNo, status, productId, amountFen, currency, units, createdAt, paidAt } = order;
   return { orderNo, status, productId, amountFen, currency, units, createdAt, ...(paidAt !== null && { paidAt }) };
 }
 
-/** How long an order can be paid. */
+/** An order can be paid for this long. */
 const ORDER_SECONDS = 1_800;
-/** When the sweeper first asks for an order that no notification came for. */
+/** After this time the sweeper asks the provider for the first time, if no notification came. */
 const FIRST_CHECK_SECONDS = 15;
 
 export const ORDER_COLUMNS = `o.order_no, o.app_id, o.user_id, o.asset, o.product_id, o.provider, o.provider_app_id,
@@ -90,8 +90,8 @@ interface CreatedOrder {
 }
 
 /**
- * One statement, and one more for a repeated call. The price is read from the catalogue by the statement itself; the
- * order number is the idempotency key. Throws INVALID_INPUT (no such product), IDEMPOTENCY_KEY_REUSED (another body).
+ * One statement, and one more for a repeated call. The statement reads the price from the catalogue. The order number
+ * is derived from the idempotency key. Throws INVALID_INPUT (no such product), IDEMPOTENCY_KEY_REUSED (another body).
  */
 export async function createOrder(wanted: NewOrder, now = Date.now()): Promise<CreatedOrder> {
   const { appId, userId, productId, provider, providerAppId, merchantId } = wanted;
@@ -99,7 +99,7 @@ export async function createOrder(wanted: NewOrder, now = Date.now()): Promise<C
   const hash = requestHash({ productId, provider });
   const expiresAt = new Date(now + ORDER_SECONDS * 1000).toISOString();
   try {
-    // LAST_INSERT_ID(n) comes back as insertId: the price without a second statement.
+    // LAST_INSERT_ID(n) is returned as insertId: this gives the price without a second statement.
     const { rowsAffected, insertId } = await writeRepeatably(
       `INSERT INTO recharge_orders (order_no, app_id, user_id, asset, request_hash, product_id, provider,
          provider_app_id, merchant_id, amount_fen, currency, units, next_check_at, expires_at)
@@ -122,33 +122,33 @@ export async function createOrder(wanted: NewOrder, now = Date.now()): Promise<C
 
 const unknownProduct = (): AppError => invalidInput({ path: 'productId', message: 'no such product' });
 
-/** From the primary; null: there is none. */
+/** Reads from the primary. null: there is no such order. */
 export async function findOrder(orderNo: string): Promise<Order | null> {
   const [row] = await query(`SELECT ${ORDER_COLUMNS} FROM recharge_orders o WHERE o.order_no = ?`, [orderNo]);
   return row ? orderFromRow(row) : null;
 }
 
-/** Another user's order and an absent one are the same NOT_FOUND. */
+/** Throws NOT_FOUND, both for another user's order and for one that does not exist. */
 export async function ownOrder(appId: string, userId: string, orderNo: string): Promise<Order> {
   const order = /^[A-Za-z0-9]{1,32}$/.test(orderNo) ? await findOrder(orderNo) : null;
   if (order?.appId !== appId || order.userId !== userId) throw new AppError('NOT_FOUND');
   return order;
 }
 
-/** Orders are listed by time, and in the same millisecond by number. */
+/** Orders are sorted by time, and within one millisecond by number. */
 interface OrderPlace {
   /** Unix milliseconds. */
   createdAt: number;
   orderNo: string;
 }
 
-/** null: not a cursor that we gave out. */
+/** null: this is not a cursor of this API. */
 export function readOrderCursor(cursor: string): OrderPlace | null {
   const [createdAt, orderNo] = readCursor(cursor, /^(\d{13})\.([A-Z0-9]{1,32})$/) ?? [];
   return createdAt === undefined || orderNo === undefined ? null : { createdAt: Number(createdAt), orderNo };
 }
 
-/** Newest first. */
+/** A page of the user's orders, newest first. */
 export async function listOrders(appId: string, userId: string, { after, limit }: Page<OrderPlace>) {
   const values: SqlValue[] = [appId, userId];
   if (after) {
@@ -168,7 +168,7 @@ export async function listOrders(appId: string, userId: string, { after, limit }
 
 /** For support: the newest orders of a user at every app. */
 export async function ordersOfUser(userId: string, limit: number): Promise<Order[]> {
-  // Through apps, of which there are few, so that the index over app, user and time serves each of them.
+  // Joined with the apps, which are few, so that the index over app, user and time is used for each app.
   const rows = await query(
     `SELECT ${ORDER_COLUMNS} FROM apps a JOIN recharge_orders o ON o.app_id = a.app_id AND o.user_id = ?
       ORDER BY o.created_at DESC, o.order_no DESC LIMIT ${Math.trunc(limit)}`,
@@ -177,7 +177,7 @@ export async function ordersOfUser(userId: string, limit: number): Promise<Order
   return rows.map(orderFromRow);
 }
 
-/** Only after its ledger row is durable. Harmless when repeated. */
+/** Call it only when the ledger row is durable. It may be repeated. */
 export async function markPaid(orderNo: string, transactionId: string, paidAt: string | null): Promise<void> {
   await writeRepeatably(
     `UPDATE recharge_orders SET status = 'paid', transaction_id = ?, paid_at = COALESCE(?, NOW(3)), next_check_at = NULL

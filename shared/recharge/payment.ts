@@ -6,24 +6,25 @@ import { appendOnce, joinLast } from './ledger.ts';
 import { walletOf } from './numbers.ts';
 import { findOrder, markPaid, type Order } from './order.ts';
 
-/** What a provider says was paid: by its notification, by its answer to a query, or in its bill. */
+/** A payment that a provider reports: in a notification, in the answer to a query, or in its bill. */
 export interface Payment {
   provider: string;
-  /** '' where the provider has no such thing. */
+  /** '' if the provider has none. */
   providerAppId: string;
   merchantId: string;
   orderNo: string;
   transactionId: string;
   amountFen: number;
   currency: string;
-  /** RFC 3339; null: the provider does not say. */
+  /** RFC 3339; null: the provider does not report it. */
   paidAt: string | null;
 }
 
 /**
- * Credits a payment exactly once and marks its order: two statements. When it returns, the ledger row is durable and no
- * cached balance is older. Throws NOT_FOUND (no such order: a redelivery may find it), NOTICE_MISMATCH (amount,
- * currency, app or merchant differ, or the transaction is another order's), EngineError (unknown: come again).
+ * Credits a payment exactly once and marks its order: two statements. When it returns, the ledger row is durable and
+ * the cache holds no older balance. Throws NOT_FOUND (no such order: it may exist at a later delivery), NOTICE_MISMATCH
+ * (amount, currency, app or merchant differ, or the transaction belongs to another order), EngineError (outcome
+ * unknown: call again).
  */
 export async function settlePayment(payment: Payment): Promise<'credited' | 'known'> {
   const outcome = await credit(payment);
@@ -37,7 +38,7 @@ export const extRefOf = (provider: string, transactionId: string): string => `${
 
 export const transactionOf = (extRef: string | null): string => (extRef ?? '').replace(/^[^:]*:/, '');
 
-/** The ledger row alone. Throws as settlePayment does. */
+/** Writes the ledger row only. Throws the same errors as settlePayment. */
 export async function credit(payment: Payment): Promise<'credited' | 'known'> {
   const { provider, orderNo, transactionId } = payment;
   const extRef = extRefOf(provider, transactionId);
@@ -64,7 +65,7 @@ export async function credit(payment: Payment): Promise<'credited' | 'known'> {
     if (difference) throw mismatch(payment, difference);
     if (known) return 'known';
     if (appended.outcome === 'found') throw mismatch(payment, 'paid-twice');
-    // Everything agrees, so the lock row is what is missing: the user's row was deleted by some other tool.
+    // Payment and order agree, so the row of the user, which serves as the lock, is missing: another tool deleted it.
     if (attempt > 1) throw new Error('a payment that agrees with its order was not credited');
     alarm('recharge-without-user', { orderNo });
     await write("INSERT IGNORE INTO users (user_id, profile, erased_at) VALUES (?, '{}', NOW(3))", [order.userId]);
@@ -81,7 +82,7 @@ const creditSql = ({ straight, forUpdate }: { straight: string; forUpdate: strin
     WHERE o.order_no = ? AND o.provider = ? AND o.amount_fen = ? AND o.currency = ?
       AND o.provider_app_id = ? AND o.merchant_id = ? ${forUpdate}`;
 
-/** undefined: the payment is what the order asked for. */
+/** undefined: the payment agrees with the order. */
 function differenceOf(order: Order, payment: Payment): string | undefined {
   if (order.provider !== payment.provider) return 'provider';
   if (order.amountFen !== payment.amountFen) return 'amount';
@@ -91,13 +92,13 @@ function differenceOf(order: Order, payment: Payment): string | undefined {
   return undefined;
 }
 
-/** Money that does not add up is for a person to look at: nothing is written, and the provider goes on telling us. */
+/** A person has to look at a payment that does not agree. Nothing is written, and the provider sends it again. */
 function mismatch({ provider, orderNo }: Payment, difference: string): AppError {
   alarm('notification-mismatch', { provider, orderNo, difference });
   return new AppError('NOTICE_MISMATCH');
 }
 
-/** Marks orders whose ledger row is there and whose mark was lost with its writer: one statement for all. */
+/** Marks orders that have a ledger row and no mark, because their writer crashed. One statement for all. */
 export async function repairMarks(): Promise<number> {
   const [missed] = await query(`SELECT COUNT(*) AS n ${UNMARKED}`);
   if (Number(missed?.n) === 0) return 0;
@@ -111,6 +112,6 @@ export async function repairMarks(): Promise<number> {
   return rowsAffected;
 }
 
-/** Due for a check: a credit that is under way just now is not disturbed. */
+/** Orders due for a check. A credit that is in progress is left alone. */
 const UNMARKED = `FROM recharge_orders o JOIN ledger_entries e ON e.kind = 'recharge' AND e.ref = o.order_no
   WHERE o.status IN ('pending', 'closed') AND o.next_check_at < NOW(3)`;

@@ -13,15 +13,18 @@ import { syncOrder } from './sync.ts';
 interface PlacedOrder {
   orderNo: string;
   status: OrderStatus;
-  /** What `wx.requestPayment` takes; empty when there is nothing to pay any more, and at the sandbox. */
+  /** The argument of `wx.requestPayment`; empty if the order cannot be paid any more, and at the sandbox. */
   payment: Record<string, unknown>;
 }
 
-/** What placing an order reads in admission's own request: the merchant's settings, and what its payer shall read. */
+/** The reads of placing an order, in admission's own request: the merchants and the products. */
 export const placingReads = (provider: string): CacheRead[] =>
   provider === SANDBOX ? [] : [merchantsRead(), catalogueRead()];
 
-/** A code is good once, so it is no part of what the idempotency key stands for. Throws BAD_CREDENTIALS, UNAVAILABLE. */
+/**
+ * A code is valid once, so it is not part of the request that the idempotency key stands for. Throws BAD_CREDENTIALS,
+ * UNAVAILABLE.
+ */
 async function payerOf({ userId, wechatOpenid }: Payer, code: string | undefined): Promise<Payer> {
   if (code === undefined) return { userId, wechatOpenid };
   const { openid, sessionKey } = await fetchWechatSession(code);
@@ -30,8 +33,8 @@ async function payerOf({ userId, wechatOpenid }: Payer, code: string | undefined
 }
 
 /**
- * The order first, then the provider: a notification can never come before its order. Sent again after a lost answer it
- * gives the same order with a payment that is good now. Throws INVALID_INPUT, IDEMPOTENCY_KEY_REUSED, UNAVAILABLE.
+ * Creates the order first and calls the provider second, so that no notification comes before its order. A repeated
+ * call gets the same order with a new payment. Throws INVALID_INPUT, IDEMPOTENCY_KEY_REUSED, UNAVAILABLE.
  */
 export async function placeOrder(
   appId: string,
@@ -55,8 +58,9 @@ export async function placeOrder(
   });
   const { orderNo, status } = order;
   if (status !== 'pending') return { orderNo, status, payment: {} };
-  // Paid to another merchant, the order's guards would refuse the payment for ever.
-  if (!isBoundTo(provider, order)) throw invalidProvider('made with another merchant; order anew, with another key');
+  // A payment to another merchant does not agree with the order and would always be refused.
+  if (!isBoundTo(provider, order))
+    throw invalidProvider('belongs to another merchant; place a new order with another key');
   const products = reads[1] ? await productsFrom(requestId, reads[1]) : [];
   const title = products.find((candidate) => candidate.productId === productId)?.title ?? productId;
   const payable = { ...order, productId, title };

@@ -1,30 +1,33 @@
 import { AppError } from '../errors.ts';
 import type { Payment } from './payment.ts';
 
-/** What every payment provider does for us. Amounts are fen; numbers are ours and stay the same on a retry. */
+/** What every payment provider offers. Amounts are in fen. The numbers are ours and stay the same on a retry. */
 export interface Provider {
   readonly name: string;
-  /** The mini-program and merchant that orders are bound to; '' where the provider has none. */
+  /** The mini-program and merchant of the orders; '' if the provider has none. */
   readonly providerAppId: string;
   readonly merchantId: string;
   /**
-   * What the client hands to the provider's payment sheet. May be asked again for the same order. null: the provider
-   * takes no payment for it any more (paid, closed, expired). Throws UNAVAILABLE, INVALID_INPUT.
+   * What the client passes to the provider's payment sheet. It may be called again for the same order. null: the
+   * provider accepts no payment for it any more (paid, closed, expired). Throws UNAVAILABLE, INVALID_INPUT.
    */
   prepare(order: PayableOrder, payer: Payer): Promise<Record<string, unknown> | null>;
-  /** Asks what became of an order. Throws UNAVAILABLE. */
+  /** The state of an order at the provider. Throws UNAVAILABLE. */
   ask(orderNo: string): Promise<Asked>;
-  /** Nobody can pay it any more, or it was paid. Throws UNAVAILABLE. */
+  /** `closed`: nobody can pay the order any more. `paid`: it was paid before. Throws UNAVAILABLE. */
   close(orderNo: string): Promise<'closed' | 'paid'>;
-  /** false: refunds are made at the provider's console. */
+  /** false: refunds are made only at the provider's console. */
   readonly refunds: boolean;
-  /** May be sent again: a provider refunds once per number. Throws UNAVAILABLE when the outcome is not known. */
+  /** It may be repeated: a provider refunds once for each number. Throws UNAVAILABLE when the outcome is unknown. */
   refund(refund: ProviderRefund): Promise<RefundState>;
-  /** What it billed on a day of China, where it can be asked. Throws UNAVAILABLE. */
+  /** The bill of a day in China time. Without this member the provider has no bill to download. Throws UNAVAILABLE. */
   bill?(day: string): Promise<BillLine[]>;
-  /** Reads a notification over its raw bytes; `nowSeconds` decides whether its signature is young enough. Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT. */
+  /**
+   * Checks the signature over the raw bytes, then parses them. `nowSeconds` is the time for the signature's window.
+   * Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT.
+   */
   readNotification(notification: RawNotification, nowSeconds: number): ProviderNotification;
-  /** The text that registers the address of notifications, where the provider asks for it. Throws BAD_NOTIFY_SIGNATURE. */
+  /** The text that registers our address for notifications, if the provider needs it. Throws BAD_NOTIFY_SIGNATURE. */
   echo?(query: RawNotification['query'], nowSeconds: number): string;
 }
 
@@ -38,15 +41,15 @@ interface PayableOrder {
   amountFen: number;
   expiresAt: string;
   productId: string;
-  /** What the payer reads. */
+  /** The title that the payer sees. */
   title: string;
 }
 
 export interface Payer {
   userId: string;
-  /** null: the user never logged in by WeChat. */
+  /** null: the user never logged in with WeChat. */
   wechatOpenid: string | null;
-  /** Of the wx.login whose code came along; it is used and not kept. */
+  /** From the wx.login whose code was sent with the call. It is used and not stored. */
   wechatSessionKey?: string;
 }
 
@@ -61,7 +64,7 @@ interface ProviderRefund {
   reason: string | null;
 }
 
-/** `abnormal`: the money could not be delivered, a person has to act at the provider. */
+/** `abnormal`: the money could not be delivered, and a person has to act at the provider. */
 export type RefundState = 'processing' | 'success' | 'closed' | 'abnormal';
 
 export interface RawNotification {
@@ -70,11 +73,11 @@ export interface RawNotification {
   body: Buffer;
 }
 
-/** `nothing`: authentic, and nothing follows from it. */
+/** `nothing`: the notification is authentic, and no action follows. */
 export type ProviderNotification =
   | { kind: 'payment'; payment: Payment; answer?: object }
   | { kind: 'refund'; refundNo: string; orderNo: string; refundFen: number; state: RefundState }
-  /** Money that went back without our asking, under the provider's own reference. */
+  /** A refund that was not requested here, with the provider's own reference. */
   | { kind: 'refunded'; orderNo: string; reference: string; refundFen: number; answer?: object }
   | { kind: 'nothing'; answer?: object };
 

@@ -4,12 +4,12 @@ import type { Order } from './order.ts';
 import type { Provider } from './provider.ts';
 import { SANDBOX, sandboxProvider } from './sandbox/provider.ts';
 
-/** The providers of this deployment: the sandbox where it is switched on, and every merchant that was set. */
+/** The providers of this deployment: every merchant that was set, and the sandbox if it is switched on. */
 export async function providersFrom(requestId: string, answer: ReadAnswer | undefined): Promise<Provider[]> {
   return withSandbox(answer ? await merchantsFrom(requestId, answer) : []);
 }
 
-/** Where no admission rides along. undefined: there is no such provider here. */
+/** For calls without admission. undefined: there is no such provider here. */
 export async function findProvider(name: string): Promise<Provider | undefined> {
   if (name === SANDBOX) return sandboxProvider();
   if (!isMerchantProvider(name)) return undefined;
@@ -17,8 +17,8 @@ export async function findProvider(name: string): Promise<Provider | undefined> 
 }
 
 /**
- * The provider that holds an order's money. undefined: it is not set up here, or another merchant has taken its place,
- * who knows nothing of the order: asking him would close what was paid, and refund what is not his.
+ * The provider that holds the money of an order. undefined: it is not set up here, or its merchant was replaced. A new
+ * merchant does not know the order. A question to it would close a paid order, and a refund would use the wrong money.
  */
 export async function providerOf(order: BoundOrder): Promise<Provider | undefined> {
   const provider = await findProvider(order.provider);

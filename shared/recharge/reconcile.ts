@@ -29,23 +29,23 @@ interface Reconciliation {
   refunds: number;
   billedFen: number;
   creditedFen: number;
-  /** Empty: bill and ledger agree, both ways. */
+  /** Empty: bill and ledger agree in both directions. */
   differences: Difference[];
 }
 
 interface Period {
-  /** RFC 3339; `to` is not part of it. */
+  /** RFC 3339; the period ends before `to`. */
   from: string;
   to: string;
 }
 
-/** A day of China, in which providers bill: `2026-11-24`. */
+/** A day in China time, the unit of the providers' bills: `2026-11-24`. */
 export function billingDay(day: string): Period {
   const from = Date.parse(`${day}T00:00:00+08:00`);
   return { from: new Date(from).toISOString(), to: new Date(from + 86_400_000).toISOString() };
 }
 
-/** The sandbox's bill is its own table. Notifications that were signed by hand, past the sandbox, stand in no bill. */
+/** The sandbox's bill is its own table. Notifications that were signed by hand have no row in it and are left out. */
 export async function reconcileSandbox(period: Period): Promise<Reconciliation> {
   const found = await reconcile(SANDBOX, period, await sandboxBill(period), { withRefunds: false });
   const differences = found.differences.filter(
@@ -55,9 +55,9 @@ export async function reconcileSandbox(period: Period): Promise<Reconciliation> 
 }
 
 /**
- * Compares a bill with the ledger, both ways: every payment of the bill is credited to its order and for its amount, and
- * every credit of the period stands in the bill; likewise refunds. Changes nothing: `recharge sync` mends what was not
- * credited.
+ * Compares a bill with the ledger in both directions: every payment of the bill has a credit of the same amount, and
+ * every credit of the period is in the bill. The same holds for refunds. It changes nothing; `recharge sync` credits a
+ * missing payment.
  */
 export async function reconcile(
   provider: string,
@@ -134,7 +134,7 @@ async function compareRefunds(lines: readonly RefundLine[]): Promise<Difference[
     const ledgerFen = Number(row.amount_fen);
     if (row.order_no !== orderNo) return [{ what: "refunded, another order's", ...common, ledgerFen }];
     if (ledgerFen !== amountFen) return [{ what: 'refunded another amount', ...common, ledgerFen }];
-    // The units came back and the money went back as well.
+    // The units were returned to the user, although the money was refunded.
     if (row.status === 'closed') return [{ what: 'refunded, closed here', ...common, ledgerFen }];
     return [];
   });
@@ -154,7 +154,7 @@ async function creditsOf(provider: string, { from, to }: Period) {
   }));
 }
 
-/** Refunds that ended in the period by our books and that the bill does not know. */
+/** Refunds that ended in the period here and are not in the bill. */
 async function refundsBeyond(provider: string, { from, to }: Period, lines: readonly RefundLine[]) {
   const rows = await query(
     `SELECT r.refund_no, r.order_no, r.amount_fen FROM refunds r JOIN recharge_orders o ON o.order_no = r.order_no

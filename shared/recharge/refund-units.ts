@@ -2,21 +2,21 @@ import { forgetBalance } from './balance.ts';
 import { appendOnce, type Form, joinLast } from './ledger.ts';
 import { walletOf } from './numbers.ts';
 
-/** The units of a refund, in the ledger: one statement takes them, one brings them back, each once per refund. */
+/** The units of a refund in the ledger: one statement takes them, one returns them, each once for a refund. */
 interface RefundOfOrder {
   refundNo: string;
   orderNo: string;
 }
 
-/** Takes what the refund says, below zero if need be. */
+/** Takes the units of the refund; the balance may become negative. */
 export async function takeUnits({ refundNo, orderNo }: RefundOfOrder): Promise<void> {
   const taken = await appendOnce({ kind: 'refund', ref: refundNo }, takeSql, [refundNo, orderNo]);
-  // No money goes back while its units are still there.
+  // Without its units, a refund must not send money.
   if (taken.outcome === 'refused') throw new Error('a refund took no units');
   await forgetBalance(walletOf(orderNo));
 }
 
-/** A refund that succeeded stays taken, whatever comes after. */
+/** The units of a refund that succeeded are never returned. */
 export async function returnUnits({ refundNo, orderNo }: RefundOfOrder): Promise<void> {
   await appendOnce({ kind: 'refund_reversal', ref: refundNo }, returnSql, [refundNo, orderNo]);
   await forgetBalance(walletOf(orderNo));

@@ -9,9 +9,9 @@ import { providerOf } from './providers.ts';
 import { returnUnits, takeUnits } from './refund-units.ts';
 
 /**
- * Refunds: accepted -> processing -> success | closed | abnormal. The units leave the wallet first, the money goes back
- * after, always under the same number; when the provider closes a refund, the units come back. Units that were spent
- * make the balance negative, and the next recharge nets the debt.
+ * Refunds: accepted -> processing -> success | closed | abnormal. First the units are taken from the wallet, then the
+ * provider sends the money back, always under the same number. If the provider closes the refund, the units are
+ * returned. Units that were spent make the balance negative; the next recharge pays the debt.
  */
 export interface Refund {
   refundNo: string;
@@ -19,7 +19,7 @@ export interface Refund {
   amountFen: number;
   units: number;
   status: 'accepted' | RefundState;
-  /** null: none was given. */
+  /** null: without a reason. */
   reason: string | null;
   checks: number;
   createdAt: string;
@@ -37,7 +37,7 @@ const refundFromRow = (row: Row): Refund => ({
   createdAt: String(row.created_at),
 });
 
-/** null: there is none. */
+/** null: there is no such refund. */
 export async function findRefund(refundNo: string): Promise<Refund | null> {
   const [row] = await query(`SELECT ${COLUMNS} FROM refunds WHERE refund_no = ?`, [refundNo]);
   return row ? refundFromRow(row) : null;
@@ -50,7 +50,7 @@ export async function refundsOf(orderNo: string): Promise<Refund[]> {
   return rows.map(refundFromRow);
 }
 
-/** Due to be driven on, the longest waiting first. */
+/** Refunds that are due for their next step, the oldest first. */
 export async function dueRefunds(limit: number): Promise<Refund[]> {
   const rows = await query(
     `SELECT ${COLUMNS} FROM refunds
@@ -61,8 +61,8 @@ export async function dueRefunds(limit: number): Promise<Refund[]> {
 }
 
 /**
- * Asks for a refund once per key, and drives it as far as it goes now; the sweeper does the rest. Throws NOT_FOUND,
- * INVALID_INPUT (not paid, or more than is left of the payment), IDEMPOTENCY_KEY_REUSED (another amount).
+ * Requests a refund once for each key, and does all steps that are possible now. The sweeper does the others. Throws
+ * NOT_FOUND, INVALID_INPUT (not paid, or more than is left of the payment), IDEMPOTENCY_KEY_REUSED (another amount).
  */
 export async function requestRefund(wanted: {
   orderNo: string;
@@ -88,9 +88,9 @@ export async function requestRefund(wanted: {
 }
 
 /**
- * A refund that the provider made without our asking: its units leave the wallet as those of any other, once per
- * reference. Only for providers whose `refund` moves no money (`refunds: false`): it must not go back twice.
- * Throws NOT_FOUND (no such order), NOTICE_MISMATCH (not paid here, or more than is left of the payment).
+ * Records a refund that the provider made without a request from here. It takes the units once for each reference. Only
+ * for providers whose `refund` moves no money (`refunds: false`), so that no money is sent twice. Throws NOT_FOUND (no
+ * such order), NOTICE_MISMATCH (not paid here, or more than is left of the payment).
  */
 export async function recordMadeRefund(made: { orderNo: string; reference: string; refundFen: number }): Promise<void> {
   const { orderNo, reference, refundFen } = made;
@@ -107,8 +107,8 @@ const FIRST_CHECK_SECONDS = 30;
 const OTHERS = "FROM refunds r WHERE r.order_no = o.order_no AND r.status <> 'closed'";
 
 /**
- * One statement: the order's row is its lock, so that the sum of many at once never passes what was paid. Units follow
- * the sum in proportion and are rounded down, so that refunding all takes back exactly what was credited.
+ * One statement. It locks the row of the order, so that parallel refunds never exceed what was paid. The units are in
+ * proportion to the sum of the refunds and rounded down, so that a full refund takes back all that was credited.
  */
 async function acceptRefund(refundNo: string, orderNo: string, fen: number, reason: string | null): Promise<void> {
   const accept = () =>
@@ -125,7 +125,7 @@ async function acceptRefund(refundNo: string, orderNo: string, fen: number, reas
       [refundNo, fen, fen, reason, orderNo, fen],
     );
   try {
-    // Refunds of different orders may want the same gap of the index, so many at once meet more than three times.
+    // Refunds of different orders may lock the same gap of the index, so several attempts are usual under load.
     await repeatOnContention(accept, { tries: 8 });
   } catch (error) {
     if (!(error instanceof SqlError && error.errno === ER_DUP_ENTRY)) throw error;
@@ -144,8 +144,8 @@ async function whyRefused(orderNo: string): Promise<AppError> {
 const refused = (path: string, message: string): AppError => invalidInput({ path, message });
 
 /**
- * The next steps of a refund; each may be repeated. A provider that does not answer leaves it for the sweeper.
- * Throws EngineError; AppError UNAVAILABLE never.
+ * Does the next steps of a refund. Each may be repeated. If the provider does not answer, the sweeper tries again
+ * later. Throws EngineError, never AppError UNAVAILABLE.
  */
 export async function advanceRefund(refund: Refund): Promise<Refund> {
   const order = await findOrder(refund.orderNo);
@@ -166,7 +166,7 @@ export async function advanceRefund(refund: Refund): Promise<Refund> {
   return (await findRefund(refund.refundNo)) ?? refund;
 }
 
-/** The provider's word on a refund: by its answer or by its notification. */
+/** Records the state of a refund that the provider reports, in an answer or in a notification. */
 export async function recordRefund(refund: Refund, state: RefundState): Promise<void> {
   const { refundNo, orderNo } = refund;
   if (state === 'closed') await returnUnits(refund);
@@ -178,14 +178,14 @@ export async function recordRefund(refund: Refund, state: RefundState): Promise<
   );
   if (state !== 'success' && state !== 'closed') return;
   if (state === 'success') await markRefunded(orderNo);
-  // Last, so that whoever dies before leaves it to the sweeper.
+  // The last statement: if the process crashes before it, the sweeper continues the refund.
   await writeRepeatably('UPDATE refunds SET next_check_at = NULL WHERE refund_no = ? AND status = ?', [
     refundNo,
     state,
   ]);
 }
 
-/** By the refunds that succeeded; harmless when repeated. */
+/** Sets the status of the order from the refunds that succeeded. It may be repeated. */
 async function markRefunded(orderNo: string): Promise<void> {
   const done = "(SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.order_no = ? AND r.status = 'success')";
   await writeRepeatably(

@@ -5,15 +5,15 @@ import { appendOnce, findEntry, isLocking, joinLast } from './ledger.ts';
 import { requestHash, spendNumber, walletOf } from './numbers.ts';
 
 interface Spent {
-  /** After this spend: a repeated call gets the same. */
+  /** The balance after this spend; a repeated call gets the same number. */
   balance: number;
   asset: string;
   ref: string;
 }
 
 /**
- * Takes units, never below zero: one statement, and one more for a refusal or a repeated call. Throws
- * INSUFFICIENT_BALANCE; IDEMPOTENCY_KEY_REUSED when the key stands for another amount or reason.
+ * Takes units. The balance never becomes negative. One statement, and one more for a refusal or a repeated call. Throws
+ * INSUFFICIENT_BALANCE; IDEMPOTENCY_KEY_REUSED when the key was used with another amount or reason.
  */
 export async function spend(
   appId: string,
@@ -24,7 +24,7 @@ export async function spend(
   const { amount, reason = null } = wanted;
   const ref = spendNumber(appId, userId, idempotencyKey);
   const hash = requestHash({ amount, reason });
-  // LAST_INSERT_ID(n) comes back as insertId: the balance without a second statement; plus one, since 0 says nothing.
+  // LAST_INSERT_ID(n) is returned as insertId: the balance without a second statement. Plus 1, because 0 means none.
   const appended = await appendOnce(
     { kind: 'spend', ref },
     ({ straight, forUpdate }) =>

@@ -7,9 +7,9 @@ import { providerOf } from './providers.ts';
 import { advanceRefund, dueRefunds, type Refund } from './refund.ts';
 
 /**
- * The schedule behind the notifications: asks providers about orders that nobody has told us of, closes what has expired,
- * credits what was paid after all, drives refunds on, and repairs marks. Two at once do no harm: each order is claimed
- * by moving its next check, and everything after is as repeatable as a notification.
+ * Runs on a schedule and does what notifications did not: it asks providers about open orders, closes those that
+ * expired, credits late payments, continues refunds, and repairs marks. Two sweepers may run at the same time: each
+ * order is claimed by moving its next check, and all later steps may be repeated.
  */
 interface Sweep {
   repaired: number;
@@ -22,7 +22,7 @@ interface Sweep {
 
 const BATCH = 50;
 
-/** Works until nothing is due or `stopAt` has come by the clock `now` (both Unix milliseconds). */
+/** Works until nothing is due, or until `stopAt` by the clock `now` (both Unix milliseconds). */
 export async function sweepRecharge({
   stopAt,
   now = Date.now,
@@ -45,7 +45,7 @@ export async function sweepRecharge({
   return sweep;
 }
 
-/** What fails is due again by its backoff; the others go on. */
+/** A failed item is due again after its backoff; the sweep continues with the others. */
 async function attempt(sweep: Sweep, work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -66,7 +66,7 @@ async function dueOrders(): Promise<Order[]> {
 
 async function sweepOrder(order: Order, sweep: Sweep, now: number): Promise<void> {
   const next = nextOrderCheck(order, now);
-  // The last check is claimed like any other: whoever dies in it leaves it to the next day.
+  // The last check is also claimed, for one day: if this process crashes, the next day's sweep repeats it.
   if (!(await claim('recharge_orders', 'order_no', order.orderNo, order.checks, next ?? 24 * HOUR))) return;
   const provider = await providerOf(order);
   if (!provider) {
@@ -76,7 +76,7 @@ async function sweepOrder(order: Order, sweep: Sweep, now: number): Promise<void
   sweep.asked++;
   let asked = await provider.ask(order.orderNo);
   if (asked.state === 'open' && Date.parse(order.expiresAt) <= now) {
-    // Who pays between the question and the close is credited all the same.
+    // A payment between the question and the close is credited as well.
     asked = (await provider.close(order.orderNo)) === 'paid' ? await provider.ask(order.orderNo) : { state: 'ended' };
   }
   if (asked.state === 'paid') {
@@ -107,7 +107,7 @@ async function sweepRefund(refund: Refund, sweep: Sweep): Promise<void> {
   }
 }
 
-/** Moves the next check; false: another sweeper has done so. */
+/** Moves the next check. false: another sweeper was first. */
 async function claim(
   table: 'recharge_orders' | 'refunds',
   key: 'order_no' | 'refund_no',
@@ -125,8 +125,8 @@ async function claim(
 const HOUR = 3_600;
 
 /**
- * 15 s, 30 s, 1 min, ... up to 10 min while it can be paid; once a little after the end; then ever more rarely for
- * three days, since money may arrive after a close. null: never again.
+ * 15 s, 30 s, 1 min, ... up to 10 min while the order can be paid. Then once shortly after its end, and less and less
+ * often for three days, because money may arrive after a close. null: no further check.
  */
 export function nextOrderCheck(order: Order, now = Date.now()): number | null {
   const untilEnd = Math.ceil((Date.parse(order.expiresAt) - now) / 1000);

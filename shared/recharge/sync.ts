@@ -4,13 +4,13 @@ import { findOrder, markPaid, type Order } from './order.ts';
 import { settlePayment, transactionOf } from './payment.ts';
 import { providerOf } from './providers.ts';
 
-/** Asks the provider what became of an order, credits it when it was paid, and gives the order as it then is. */
+/** Asks the provider for the state of an order, credits it if it was paid, and returns the order after that. */
 export async function syncOrder(order: Order): Promise<Order> {
   if (order.status !== 'pending' && order.status !== 'closed') return order;
   const { orderNo } = order;
   const entry = await findEntry('recharge', orderNo);
   if (entry) {
-    // Credited, and whoever should have marked it died: there is nothing to ask.
+    // It is credited, and the process that should mark it crashed. The provider is not asked.
     await markPaid(orderNo, transactionOf(entry.extRef), entry.createdAt);
     return (await findOrder(orderNo)) ?? order;
   }

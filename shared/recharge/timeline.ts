@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { findOrder, publicOrder } from './order.ts';
 import { refundsOf } from './refund.ts';
 
-/** One thing that happened to an order, for support to read out. */
+/** One event of an order, for support. */
 interface TimelineEvent {
   at: string;
   what: 'created' | 'paid' | 'credited' | 'refund asked' | 'units taken' | 'units returned' | 'expires';
@@ -11,8 +11,8 @@ interface TimelineEvent {
 }
 
 /**
- * Everything that is known of an order, oldest first, and whether its books agree: the answer to "where is my
- * recharge?". Throws NOT_FOUND.
+ * All events of an order, oldest first, and whether its books agree. It answers the question "where is my recharge?".
+ * Throws NOT_FOUND.
  */
 export async function rechargeTimeline(orderNo: string) {
   const order = await findOrder(orderNo);
@@ -48,7 +48,7 @@ export async function rechargeTimeline(orderNo: string) {
     })),
   ];
   later.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
-  // First in any case: providers tell times to the second.
+  // `created` is always first: providers report times in whole seconds.
   const events = [created, ...later];
   const credited = entries.some((row) => row.kind === 'recharge');
   const open = status === 'pending' || status === 'closed';
@@ -56,7 +56,7 @@ export async function rechargeTimeline(orderNo: string) {
   return {
     order: { ...publicOrder(order), appId, userId, provider, transactionId },
     events,
-    /** false: paid without a credit, or the reverse; `recharge sync` mends the latter. */
+    /** false: paid without a credit, or credited and not marked as paid. `recharge sync` repairs the second case. */
     agrees: credited !== open,
   };
 }

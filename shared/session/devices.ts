@@ -6,18 +6,18 @@ import { sessionKey } from '../swept-keys.ts';
 import { idleSeconds, MAX_DEVICES, maxSeconds } from './session.ts';
 import { mintSession } from './token.ts';
 
-/** The sessions of a user at an app, one for each device: opened, listed, ended. */
+/** Opens, lists and ends the sessions of a user at an app, one for each device. */
 export interface LiveSession {
   sessionId: string;
   lastSeenAt: string;
 }
 
-/** By use; in the same instant by id, as findSession() counts. */
+/** Sorts by last use, then by id, as findSession() does. */
 const rankOf = ({ lastSeenAt, sessionId }: LiveSession): string => `${lastSeenAt} ${sessionId}`;
 
 /**
- * Opens a session in one multi-row statement: the new row, and those pushed out when the user has too many devices
- * (the least recently used go). Its copy in Redis is made by the first call that presents it.
+ * Opens a session in one multi-row statement: it writes the new row, and ends the least recently used sessions if the
+ * user has too many devices. The first call with the session makes its copy in Redis.
  */
 export async function openSession(
   appId: string,
@@ -34,7 +34,7 @@ export async function openSession(
   const values: SqlValue[] = [appId, user.userId, sessionId, user.version, device, idle, maxSeconds(), null, null];
   for (const old of pushedOut) values.push(appId, user.userId, old, user.version, '', 0, 0, sqlTime(now), 'pushed-out');
   const tuple = '(?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
-  // The session's id is a unique key: repeated after a lost answer it opens nothing twice.
+  // The session's id is a unique key: a repeat after a lost answer opens no second session.
   const open = (): Promise<Written> =>
     writeRepeatably(
       `INSERT INTO sessions (app_id, user_id, session_id, user_version, device, idle_until, ends_at, ended_at, ended_by)
@@ -53,7 +53,7 @@ export async function openSession(
   return { token, expiresAt, sessionId, pushedOut: [...pushedOut, ...surplus] };
 }
 
-/** Of many devices some may have logged in at the same instant, and none saw the others. */
+/** Several devices may have logged in at the same instant, and none of them saw the others. */
 async function endSurplus(appId: string, userId: string): Promise<string[]> {
   const surplus = (await listSessions(appId, userId)).slice(MAX_DEVICES).map(({ id }) => id);
   await endSessions(appId, userId, surplus, 'pushed-out');
@@ -63,7 +63,7 @@ async function endSurplus(appId: string, userId: string): Promise<string[]> {
 export const sessionKeys = (appId: string, userId: string, ids: readonly string[]): Key[] =>
   ids.map((id) => sessionKey(appId, userId, id));
 
-/** Ends sessions of a user at an app: dead at once everywhere. */
+/** Ends sessions of a user at an app, everywhere at once. */
 export async function endSessions(
   appId: string,
   userId: string,
@@ -106,7 +106,7 @@ export async function listSessions(appId: string, userId: string): Promise<Liste
   }));
 }
 
-/** Not this user's, or no longer alive: NOT_FOUND, as an absent one. */
+/** Throws NOT_FOUND also for a session of another user and for one that already ended. */
 export async function revokeSession(appId: string, userId: string, sessionId: string): Promise<void> {
   if (!/^[0-9a-f]{32}$/.test(sessionId)) throw new AppError('NOT_FOUND');
   const live = await listSessions(appId, userId);

@@ -4,9 +4,9 @@ import { lua, Script } from '../script.ts';
 import { sessionKey } from '../swept-keys.ts';
 
 /**
- * A logout ends in a deleted copy. Where that delete was lost (a promoted replica had not heard of it) the copy would
- * speak for the session until its own end, so the copies of sessions that ended lately are deleted again. What says
- * that a session is over, and what a writer holds, stays.
+ * A logout deletes the session's copy in Redis. If this delete was lost (the replica that became master did not have it
+ * yet), the copy would be accepted until its own end. So the copies of recently ended sessions are deleted again. Marks
+ * of ended sessions and tombstones of writers are kept.
  */
 const LOOK_BACK_MS = 600_000;
 const SLICE = 500;
@@ -24,7 +24,7 @@ end
 return dropped
 `);
 
-/** Answers how many copies were dropped: usually none. Throws EngineError. */
+/** Returns how many copies were deleted: usually none. Throws EngineError. */
 export async function sweepEndedSessions(now = Date.now()): Promise<number> {
   const rows = await query(
     `SELECT app_id, user_id, session_id FROM sessions WHERE ended_at >= ? ORDER BY ended_at DESC LIMIT ${MAX_ROWS}`,

@@ -11,26 +11,26 @@ import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } fr
 import type { SessionName, SessionToken } from './token.ts';
 
 /**
- * Sessions (rows B1-B4). MySQL's row is the truth; Redis holds a copy as a strict family: a writer's tombstone stands
- * before its statement, so a revocation is in force with the next call. Engines hold only hashes of tokens.
+ * Sessions (rows B1 to B4). MySQL's row decides; Redis holds a copy in a strict family. A writer sets a tombstone
+ * before its statement, so a revocation applies to the next call. Engines hold only hashes of tokens.
  */
 export const idleSeconds = integerOr('SESSION_IDLE_SECONDS', 604_800);
 export const maxSeconds = integerOr('SESSION_MAX_SECONDS', 2_592_000);
 export const MAX_DEVICES = 10;
 const MARKER_SECONDS = 86_400;
 
-/** The current user as handlers get it: frozen, typed, fetched once per request (row B4). */
+/** The current user for handlers: frozen, typed, fetched once for each request (row B4 (current user)). */
 export interface CurrentUser {
   readonly userId: string;
-  /** Login account, or account address of a channel account; null when it has neither (WeChat). */
+  /** Login account, or account address of a channel account; null: the user has neither (WeChat). */
   readonly account: string | null;
-  /** The payer as WeChat Pay knows them; null: the user has no WeChat login. */
+  /** The id of the payer at WeChat Pay; null: the user has no WeChat login. */
   readonly wechatOpenid: string | null;
   readonly profile: Readonly<Record<string, unknown>>;
-  /** Extra fields that the calling app registered; no other app sees them. */
+  /** The extra fields of the calling app; no other app sees them. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly sessionId: string;
-  /** Moves when all sessions must be asked again: what was made from an older one is dead. */
+  /** Raised when all sessions have to be checked again: whatever was made under a lower version is void. */
   readonly version: number;
   /** RFC 3339; absolute end of the session. */
   readonly sessionEndsAt: string;
@@ -46,26 +46,26 @@ export function sessionCheck(session: SessionToken, appId: string): SessionCheck
   };
 }
 
-/** The user out of a session's copy in Redis; undefined: it is unreadable. */
+/** Reads the user from a session's copy in Redis; undefined: the copy is unreadable. */
 export function userFromCopy(copy: string): CurrentUser | undefined {
   const user = decodeValue(copy)?.value as CurrentUser | null | undefined;
   return typeof user?.userId === 'string' ? freezeUser(user) : undefined;
 }
 
-/** Removes a copy that is unreadable, unless something else stands there by now. Throws EngineError. */
+/** Deletes an unreadable copy, unless the key has another value by now. Throws EngineError. */
 export const dropCopy = (key: Key, copy: string): Promise<unknown> => evaluate(dropScript, [key], [copy]);
 
 const freezeUser = (user: CurrentUser): CurrentUser =>
   Object.freeze({ ...user, profile: Object.freeze({ ...user.profile }), fields: Object.freeze({ ...user.fields }) });
 
-/** What MySQL says of a session. */
+/** The state of a session in MySQL. */
 type SessionTruth =
   | { alive: true; user: CurrentUser; fill: SessionFill }
   | { alive: false; code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED'; marker: string; markerMs: number };
 
 const MARKER_POLICY: CachePolicy = { freshSeconds: 1, graceSeconds: 0, nullSeconds: MARKER_SECONDS };
 
-/** Asks MySQL, in one statement. Throws EngineError. */
+/** Asks MySQL in one statement. Throws EngineError. */
 export async function findSession(session: SessionName, appId: string, now = Date.now()): Promise<SessionTruth> {
   const [row] = await query(
     `SELECT s.user_version, s.ended_at, s.ends_at,
@@ -107,8 +107,8 @@ export async function findSession(session: SessionName, appId: string, now = Dat
 }
 
 /**
- * Logins in the same instant did not see each other: a surplus one ends when it is first used. MySQL does not write:
- * its next use ends it.
+ * Logins in the same instant did not see each other, so a user may have one session too many. It ends when it is first
+ * used. MySQL is down for writes: its next use ends it.
  */
 async function pushOut({ userId, sessionId }: SessionName, appId: string, now: number): Promise<SessionTruth> {
   await write(
@@ -132,7 +132,7 @@ function userFromRow(row: Record<string, unknown>, session: SessionName): Curren
   });
 }
 
-/** JSON columns: MySQL's arrive parsed, MariaDB's too through the gateway; a text is parsed here. */
+/** JSON columns arrive parsed from MySQL, and from MariaDB through the gateway; a text is parsed here. */
 export function asObject(column: unknown): Record<string, unknown> {
   const value = typeof column === 'string' ? JSON.parse(column) : column;
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
@@ -144,14 +144,14 @@ function ended(code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED', now: number): SessionT
   return { alive: false, code, marker: String(marker), markerMs: Number(markerMs) };
 }
 
-/** Keeps what MySQL said of a dead session, so that the next call of its holder costs no statement. */
+/** Stores in Redis that a session ended, so that the next call with it costs no statement. */
 export async function markEnded(requestId: string, key: Key, truth: Extract<SessionTruth, { alive: false }>) {
   await evaluate(fillScript, [key], [requestId, truth.marker, truth.markerMs, 'P']).catch(ignoreEngine);
 }
 
 /**
- * Moves the idle end after admission has extended the copy. One statement. MySQL away: the call goes on, for its
- * session is proven, and the row is moved by the next extension.
+ * Moves the idle end in MySQL after admission has extended the copy. One statement. MySQL is down: the call continues,
+ * because its session is proven, and the next extension moves the row.
  */
 export async function prolongSession(user: CurrentUser, appId: string): Promise<void> {
   await write(

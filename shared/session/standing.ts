@@ -2,12 +2,12 @@ import { decodePlain } from '../cache/value.ts';
 import { SESSION_GRACE_SECONDS } from '../swept-keys.ts';
 
 /**
- * What Redis alone can say of a session that is not the caller's own. `unknown`: its copy is not there, or a writer is
- * at work; MySQL knows. The rules are those of the admission script's session step.
+ * The state of a session that is not the caller's own, from Redis alone. `unknown`: its copy is missing, or a writer is
+ * at work; then MySQL has to be asked. The rules are those of the session step in the admission script.
  */
 export type Standing = { alive: true; version: number } | { alive: false } | 'unknown';
 
-/** `copy` and `version`: plain reads of the session's key and of the user's version key. */
+/** `copy` and `version`: plain reads of the session's key and of the user version's key. */
 export function standingOf(copy: string, version: string, now = Date.now()): Standing {
   const session = decodePlain(copy);
   const current = /^J1;\d+;\d+;(\d+);/.exec(decodePlain(version)?.value ?? '')?.[1];

@@ -18,23 +18,26 @@ import {
 } from '../swept-keys.ts';
 
 /**
- * The outbox of the cache: every cached table has `updated_at` with an index, so whatever a delete did not reach (it
- * failed, its writer died, the row was written by another tool) is found here and its key deleted, within a minute.
+ * The outbox of the cache: every cached table has `updated_at` with an index. If a delete of a key did not happen (it
+ * failed, its writer crashed, or another tool wrote the row), the row is found here and its key deleted within a
+ * minute.
  */
 interface SweptTable {
   table: string;
   id: string;
-  /** Rows without a version of their own say 0. */
+  /** The version is 0 for rows that have none. */
   keysOf(id: string): Key[];
-  /** Its rows are filled from replicas where there are some: the sweep leaves floors. Strict families never are. */
+  /** Fills may come from replicas, if there are any: the sweep leaves floors. Never true for strict families. */
   fromReplicas: boolean;
-  /** Told of rows that exist now, before their keys go; with how many this run has told of so far. */
+  /**
+   * Called with the ids of existing rows before their keys are deleted. `before`: how many ids this run passed so far.
+   */
   exists?(ids: string[], before: number): Promise<void>;
 }
 
-/** Longer than any statement runs, so that none commits behind the sweep. */
+/** Longer than any statement runs, so that the sweep misses no late commit. */
 const OVERLAP_MS = 60_000;
-/** No cached value is older than this; rows changed before it need no sweep. */
+/** No cached value is older than this. Rows changed earlier need no sweep. */
 const LOOK_BACK_MS = 1_400_000;
 const SLICE = 500;
 
@@ -46,11 +49,11 @@ const positionKey = keyFamily<[string]>({
   ttlSeconds: 86_400,
 });
 
-/** Where a sweep stands: behind this row, or (no id) at this time. RFC 3339, by the clock of MySQL. */
+/** The position of a sweep: after this row, or (without id) at this time. RFC 3339, by the clock of MySQL. */
 interface Position {
   at: string;
   afterId?: string;
-  /** When the unfinished sweep began. */
+  /** The begin of the unfinished sweep. */
   startedAt?: string;
 }
 
@@ -72,7 +75,7 @@ export const sweptTables = (): SweptTable[] => [
   { table: 'merchants', id: 'provider', keysOf: () => [merchantsKey()], fromReplicas: false },
 ];
 
-/** More than these are not told to a filter one by one: it is built anew. */
+/** Up to this many ids are announced to a filter. For more, the filter is built again. */
 const MAX_ANNOUNCED = 5_000;
 
 async function announceChanged(resource: Resource, ids: string[], before: number): Promise<void> {
@@ -81,8 +84,8 @@ async function announceChanged(resource: Resource, ids: string[], before: number
 }
 
 /**
- * Deletes the keys of all rows changed since the last run less 60 s; one that does not finish by `stopAt` is gone on
- * with in the next run. Throws EngineError.
+ * Deletes the keys of all rows changed since 60 s before the last run. If it does not finish by `stopAt`, the next run
+ * continues it. Throws EngineError.
  */
 export async function sweepChangedRows(
   tables: readonly SweptTable[],
@@ -131,7 +134,7 @@ async function sweepTable(table: SweptTable, from: Position, now: string, stopAt
   return { rows, whole: false };
 }
 
-/** Where no position is known (the first run, a flush) all that may be cached is looked at. */
+/** Without a known position (the first run, or a flush), all rows that may be cached are swept. */
 const overlapped = (at: string, now: string): string =>
   new Date(
     at === now ? Date.parse(now) - LOOK_BACK_MS : Math.max(Date.parse(at) - OVERLAP_MS, Date.parse(now) - LOOK_BACK_MS),

@@ -17,29 +17,29 @@ import { count } from '../telemetry.ts';
 import { sweepChangedRows, sweptTables } from './changed-rows.ts';
 
 /**
- * The scheduled cache-warm (row A10), once a minute and once after deploy. Each step stands alone: what one engine
- * fails does not keep the others from their work. All of it is safe to run twice at once.
+ * The scheduled cache-warm (row A10 (hot data)), once a minute and once after deploy. The steps are independent: a
+ * failure of one engine does not stop the others. Two runs at the same time do no harm.
  */
 interface WarmReport {
-  /** Rows changed since the last run whose keys were deleted. */
+  /** Number of rows changed since the last run; their keys were deleted. */
   swept: number | 'failed';
-  /** Records loaded into the cache; of `candidates`, the declared and the hot ones. */
+  /** Records loaded into the cache. `candidates`: the declared and the hot ones. */
   warmed: number | 'failed';
   candidates: number;
-  /** What was done for the existence filter of each resource. */
+  /** The step that was done for the existence filter of each resource. */
   filters: Record<string, FilterStep | 'failed'>;
-  /** Operator rules and blocks written again, by target: a flush forgets none for longer than a minute. */
+  /** Targets whose operator policy was written again, so that after a flush none is missing for more than a minute. */
   policies: number | 'failed';
-  /** Marks of the replay records that had to begin anew: more than 0 after a flush. */
+  /** Since marks that had to be set again: more than 0 after a flush. */
   replayRecordsBegun: number | 'failed';
-  /** Rows of sessions that ended long ago, deleted. */
+  /** Deleted rows of sessions that ended long ago. */
   oldSessions: number | 'failed';
 }
 
 const HOT_LIMIT = 200;
 const MAX_LOADS = 500;
 const SLICE = 50;
-/** Loaded again when less than this share of its fresh time is left. */
+/** A record is loaded again when less than this share of its fresh time is left. */
 const AHEAD = 0.3;
 
 export async function warmCache(limits: { stopAt: number; settleMs?: number }): Promise<WarmReport> {
@@ -60,7 +60,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
     }
     return loads;
   });
-  // A filter is only as good as the sweep before it: rows of other tools are announced there.
+  // Only after a successful sweep, which announces the rows of other tools to the filters.
   const filters: WarmReport['filters'] = {};
   if (sweep !== 'failed' && sweep.whole) {
     for (const resource of allResources().filter(({ filtered }) => filtered)) {
@@ -81,7 +81,7 @@ async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | 'fa
   }
 }
 
-/** The declared ones (the newest of a resource) and the hottest. */
+/** The declared records (the newest of a resource) and the hottest ones. */
 async function wantedIds(): Promise<Map<Resource, string[]>> {
   const hot = await decayHotKeys(HOT_LIMIT);
   const wanted = new Map<Resource, string[]>();
@@ -93,7 +93,7 @@ async function wantedIds(): Promise<Map<Resource, string[]>> {
   return wanted;
 }
 
-/** Loads what is missing or near its end, under leases, so that no newer invalidation is overwritten. */
+/** Loads what is missing or near its end, under leases, so that it overwrites no newer invalidation. */
 async function warm(resource: Resource, ids: string[]): Promise<number> {
   if (ids.length === 0) return 0;
   const requestId = randomUUID();
@@ -113,7 +113,7 @@ async function warm(resource: Resource, ids: string[]): Promise<number> {
     const row = rows[position];
     return row && row.value !== null ? [{ key: keys[index] as (typeof keys)[number], row }] : [];
   });
-  // Never a null marker: what is gone is left for a reader to find out.
+  // A record that no longer exists gets no null marker here: the next reader finds it missing.
   const gone = claimed.flatMap((index, position) => (rows[position]?.value == null ? [keys[index]] : []));
   await invalidate(gone as typeof keys);
   if (alive.length === 0) return 0;

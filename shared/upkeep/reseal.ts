@@ -8,13 +8,13 @@ import { sealContext as pluginContext } from '../plugin/directory.ts';
 import { sealContext as merchantContext, merchantsRead } from '../recharge/merchant.ts';
 import { appKey, pluginsKey } from '../swept-keys.ts';
 
-/** After MASTER_KEY was changed: whatever is sealed under a former key is sealed anew. */
+/** After a change of MASTER_KEY: seals again all secrets that are sealed under a former key. */
 interface SealedColumn {
   table: string;
   column: string;
   id: readonly string[];
   contextOf(row: Row): string;
-  /** Copies of it in Redis. */
+  /** The keys of its copies in Redis. */
   keysOf(row: Row): Key[];
 }
 
@@ -48,15 +48,15 @@ const COLUMNS: readonly SealedColumn[] = [
 const PAGE = 200;
 
 interface ResealReport {
-  /** Secrets sealed anew, by table and column. */
+  /** Number of secrets that were sealed again, by table and column. */
   resealed: Record<string, number>;
-  /** Secrets that no key of MASTER_KEY and MASTER_KEY_OLD opens; they are left as they are. */
+  /** Secrets that no key of MASTER_KEY and MASTER_KEY_OLD can open; they are not changed. */
   unreadable: string[];
-  /** AppIDs that only a former key proves: it must stay in MASTER_KEY_OLD for as long as they are in use. */
+  /** AppIDs that only a former key can verify: it must stay in MASTER_KEY_OLD while they are in use. */
   appIdsOfFormerKeys: number;
 }
 
-/** May be broken off and run again: what is sealed anew already is left alone. Throws EngineError. */
+/** It may be stopped and run again: what is already sealed under the new key is not changed. Throws EngineError. */
 export async function resealAll(actor: string): Promise<ResealReport> {
   const report: ResealReport = { resealed: {}, unreadable: [], appIdsOfFormerKeys: 0 };
   for (const sealed of COLUMNS) {
@@ -100,7 +100,7 @@ async function reseal(column: SealedColumn, row: Row, name: string, report: Rese
     ...column.id.map((part) => String(row[part])),
     sealed,
   ];
-  // Only over what was read: a rotation that came between has its own secret.
+  // Only if the value is unchanged: a rotation at the same time has written a new secret.
   const { rowsAffected } = await writeStrict(column.keysOf(row), () =>
     write(`UPDATE ${column.table} SET ${column.column} = ? WHERE ${where} AND ${column.column} = ?`, values),
   );

@@ -103,7 +103,7 @@ test('says in one sentence what is missing: a database, an answer, the right pas
     code: 1,
     stderr: expect.stringContaining('Start "npm run dev", or set DATABASE_URL'),
   });
-  expect(lastLine(nowhere)).toMatchObject({ error: expect.stringContaining('No database to work on') });
+  expect(lastLine(nowhere)).toMatchObject({ error: expect.stringContaining('No database found') });
 
   const wrong = await db(['status'], { DATABASE_URL: gateway.url.replace(password, 'pscale_pw_other') });
   expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('HTTP 401') });

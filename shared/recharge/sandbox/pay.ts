@@ -4,9 +4,10 @@ import { receiveNotification } from '../notification.ts';
 import { payInSandbox, SANDBOX } from './provider.ts';
 
 /**
- * Pays an order at the sandbox, as its payer would. With `notification` the sandbox tells of it: over HTTP where `url` (of
- * the API) is given, else straight to the code behind the route; without it only `sync` or the sweeper will find it.
- * Throws NOT_FOUND: no such order of the sandbox, or no sandbox. UNAVAILABLE: paid, but the notification was not taken.
+ * Pays an order at the sandbox in the place of its payer. With `notification` the sandbox sends its notification: over
+ * HTTP if `url` (of the API) is given, otherwise as a direct call. Without it only `sync` or the sweeper finds the
+ * payment. Throws NOT_FOUND: no such order of the sandbox, or no sandbox. UNAVAILABLE: paid, but the notification was
+ * not accepted.
  */
 export async function payAtSandbox(
   orderNo: string,
@@ -22,6 +23,7 @@ export async function payAtSandbox(
   }
   const url = new URL('/recharge/notify/sandbox', options.url);
   const answer = await send({ url, method: 'POST', headers, body, timeoutMs: 10_000, repeatable: true });
-  if (answer.status >= 300) throw new AppError('UNAVAILABLE', 'Paid, but the notification was not taken; try sync.');
+  if (answer.status >= 300)
+    throw new AppError('UNAVAILABLE', 'Paid, but the notification was not accepted; run recharge sync.');
   return { orderNo, notified: true };
 }

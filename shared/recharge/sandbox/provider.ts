@@ -5,16 +5,16 @@ import { query, sqlTime, writeRepeatably } from '../../db.ts';
 import { AppError, invalidInput } from '../../errors.ts';
 import type { Provider, ProviderNotification, RawNotification } from '../provider.ts';
 
-/** The provider `sandbox`: exists only where SANDBOX_KEY is set, has no default, and no money is behind it. */
+/** The provider `sandbox` exists only if SANDBOX_KEY is set; there is no default key. No real money is involved. */
 const sandboxKey = optionalText('SANDBOX_KEY');
 
 export const SANDBOX = 'sandbox';
 const WINDOW_SECONDS = 300;
 const MADE_HERE = 'sandbox-';
-/** Whether the sandbox itself made this transaction. */
+/** Whether this transaction was made by the sandbox. */
 export const isFromSandbox = (transactionId: string): boolean => transactionId.startsWith(MADE_HERE);
 
-/** undefined: there is no sandbox here. */
+/** undefined: the sandbox is switched off. */
 export function sandboxProvider(): Provider | undefined {
   const key = sandboxKey();
   if (key === undefined) return undefined;
@@ -44,7 +44,7 @@ const paidForm = v.object({
   transactionId: v.pipe(v.string(), v.regex(/^[!-~]{1,64}$/)),
 });
 
-/** The contract's notification: signed over the raw bytes, unknown members allowed. */
+/** Checks the signature over the raw bytes. Unknown members are allowed. */
 function readNotification({ headers, body }: RawNotification, key: string, nowSeconds: number): ProviderNotification {
   const timestamp = headers['sandbox-timestamp'] ?? '';
   const signature = headers['sandbox-signature'] ?? '';
@@ -92,15 +92,15 @@ async function findSandboxPayment(orderNo: string) {
   };
 }
 
-/** A signed notification as the sandbox would send it. */
+/** A signed notification, as the sandbox sends it. */
 interface SandboxNotification {
   headers: Record<string, string>;
   body: string;
 }
 
 /**
- * What a payer does at the sandbox: from now on `sync` finds the payment. Answers the notification that tells of it, or null
- * where there is no such order or no sandbox.
+ * Pays in the place of a payer: from then on `sync` finds the payment. Returns the notification that reports it; null:
+ * there is no such order or no sandbox.
  */
 export async function payInSandbox(orderNo: string, now = Date.now()): Promise<SandboxNotification | null> {
   const key = sandboxKey();
@@ -122,7 +122,7 @@ export async function payInSandbox(orderNo: string, now = Date.now()): Promise<S
   };
 }
 
-/** What was paid at the sandbox in a period, as its bill. */
+/** The payments at the sandbox in a period, in the form of a bill. */
 export async function sandboxBill({ from, to }: { from: string; to: string }) {
   const rows = await query(
     `SELECT order_no, transaction_id, amount_fen FROM sandbox_payments

@@ -2,8 +2,9 @@ import { type AppError, invalidInput } from '../../errors.ts';
 import type { BillLine } from '../provider.ts';
 
 /**
- * WeChat Pay's trade bill (type ALL), as downloaded from the merchant platform: a line of column names, then lines whose
- * values begin with a backtick, amounts in yuan; then a summary. Columns are found by name, since WeChat adds some.
+ * WeChat Pay's trade bill (type ALL), as downloaded from the merchant platform: a line of column names, then lines
+ * whose values begin with a backtick and whose amounts are in yuan, then a summary. Columns are found by name, because
+ * WeChat adds columns.
  */
 const COLUMNS = {
   transactionId: '微信订单号',
@@ -13,10 +14,10 @@ const COLUMNS = {
   refundNo: '商户退款单号',
   refundAmount: '申请退款金额',
 } as const;
-/** Where it is told: a refund that failed moved no money. */
+/** The column with the state of a refund: a failed refund moved no money. */
 const REFUND_STATE = '退款状态';
 
-/** Throws INVALID_INPUT with the number of the line that is no line of a bill. */
+/** Throws INVALID_INPUT with the number of the line that cannot be read. */
 export function parseTradeBill(text: string): BillLine[] {
   const [head = '', ...lines] = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const names = head.split(',').map((name) => name.trim());
@@ -51,7 +52,7 @@ export function parseTradeBill(text: string): BillLine[] {
   return bill;
 }
 
-/** Yuan to fen by the digits: no float ever holds money. */
+/** Converts yuan to fen by their digits: money is never a float. */
 function fenOf(yuan: string, line: number): number {
   const match = /^¥?(\d{1,10})(?:\.(\d{1,2}))?$/.exec(yuan);
   if (!match) throw malformed(line, 'an amount is not in yuan');

@@ -18,7 +18,7 @@ import { type Notification, openNotification } from './notification.ts';
 import { member, readRefund, readTransaction, text, type WechatRefund, type WechatTransaction } from './record.ts';
 import { type HttpHeaders, readMerchantKey, readPlatformKeys, signRsa } from './signature.ts';
 
-/** What `wx.requestPayment` takes. */
+/** The argument of `wx.requestPayment`. */
 interface MiniProgramPayment {
   readonly timeStamp: string;
   readonly nonceStr: string;
@@ -27,25 +27,25 @@ interface MiniProgramPayment {
   readonly paySign: string;
 }
 
-/** Calls throw WechatPayInputError, WechatPayRefused or WechatPayOutcomeUnknown, and nothing else. */
+/** All calls throw only WechatPayInputError, WechatPayRefused or WechatPayOutcomeUnknown. */
 export interface WechatPay {
-  /** The prepay_id. */
+  /** Returns the prepay_id. */
   prepay(order: PrepayOrder): Promise<string>;
   payment(prepayId: string, nowSeconds: number, nonce: string): MiniProgramPayment;
-  /** An order that WeChat does not know is WechatPayRefused ORDER_NOT_EXIST. */
+  /** Throws WechatPayRefused ORDER_NOT_EXIST for an order that WeChat does not know. */
   queryOrder(outTradeNo: string): Promise<WechatTransaction>;
-  /** Closing twice is fine; ORDERPAID means the money is there: credit it. */
+  /** It may be repeated. Throws WechatPayRefused ORDERPAID if the order was paid: credit it. */
   closeOrder(outTradeNo: string): Promise<void>;
-  /** Accepted is not refunded: the state in the answer, the notification or `queryRefund` tells. */
+  /** An accepted refund is not yet refunded: read the state in the answer, the notification or `queryRefund`. */
   refund(refund: RefundOrder): Promise<WechatRefund>;
   queryRefund(outRefundNo: string): Promise<WechatRefund>;
-  /** The trade bill (type ALL) of a day of China as text, from ten o'clock on the next day. null: nothing happened. */
+  /** The trade bill (type ALL) of a day in China time, available from 10:00 of the next day. null: it is empty. */
   tradeBill(day: string): Promise<string | null>;
-  /** Synchronous and without any request. Throws WechatPayNotificationRefused and nothing else. */
+  /** Synchronous, without a request. Throws only WechatPayNotificationRefused. */
   verifyNotification(headers: HttpHeaders, rawBody: Buffer, nowSeconds: number): Notification;
 }
 
-/** WeChat Pay v3 for a mini-program merchant. Throws WechatPayInputError when the configuration cannot work. */
+/** WeChat Pay v3 for a mini-program merchant. Throws WechatPayInputError if the configuration is unusable. */
 export function createWechatPay(
   config: WechatPayConfig,
   http: Http,
@@ -88,7 +88,7 @@ export function createWechatPay(
       demand(isOutTradeNo(outTradeNo), 'outTradeNo');
       const answer = await call('GET', `${orderPath(outTradeNo)}?mchid=${mchId}`);
       const transaction = readTransaction(answer, { appId, mchId });
-      // A signature does not say which question it answers, so the answer has to name the order.
+      // The signature does not cover the question, so the answer has to name the order.
       if (transaction?.outTradeNo !== outTradeNo) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
       return transaction;
     },
@@ -137,12 +137,12 @@ export function createWechatPay(
       }
       const address = member(answer, 'download_url');
       const hash = text(member(answer, 'hash_value'));
-      // Signed or not, the answer sends us to no other host.
+      // Even a signed answer must not send us to another host.
       const isOurs = typeof address === 'string' && URL.canParse(address) && new URL(address).origin === baseUrl;
       if (!isOurs || hash === null) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
       const { pathname, search } = new URL(address);
       const { status, body } = await exchange('GET', pathname + search);
-      // A download is not signed; its hash was.
+      // The download has no signature, but the signed answer held its hash.
       const isWhole = status === 200 && createHash('sha1').update(body).digest('hex') === hash.toLowerCase();
       if (!isWhole) throw new WechatPayOutcomeUnknown('BAD_ANSWER');
       return body.toString('utf8');

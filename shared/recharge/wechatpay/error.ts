@@ -1,9 +1,9 @@
 /**
- * What can go wrong with WeChat Pay, as classes, because each asks for another reaction: correct the call, accept the
- * refusal, ask again later, or drop a forged notification. No message carries text that came from outside.
+ * The errors of WeChat Pay. They are separate classes because each needs another reaction: correct the call, accept the
+ * refusal, ask again later, or drop a forged notification. No message contains text from outside.
  */
 
-/** Refusals a caller may switch on. WeChat's several spellings are folded into these; anything else is `OTHER`. */
+/** Refusals that callers distinguish. WeChat has several spellings of some; all other codes become `OTHER`. */
 const spellings = {
   ORDER_NOT_EXIST: ['ORDER_NOT_EXIST', 'ORDERNOTEXIST'],
   RESOURCE_NOT_EXISTS: ['RESOURCE_NOT_EXISTS'],
@@ -35,7 +35,7 @@ export function refusalCode(spelling: unknown): RefusalCode {
   return (typeof spelling === 'string' && refusalBySpelling.get(spelling)) || 'OTHER';
 }
 
-/** The call or the configuration is wrong; nothing was sent. `path` names the member, never its value. */
+/** The call or the configuration is wrong, and nothing was sent. `path` names the member, never its value. */
 export class WechatPayInputError extends Error {
   override readonly name = 'WechatPayInputError';
   readonly code = 'INVALID_INPUT';
@@ -45,8 +45,8 @@ export class WechatPayInputError extends Error {
 }
 
 /**
- * WeChat answered no: the call had no effect. `signed` is false for an answer without a signature (WeChat leaves it
- * out when it cannot tell who asks): enough to stop, not enough to conclude that an order was never paid.
+ * WeChat refused the call, and it had no effect. `signed` is false for an answer without a signature, which WeChat
+ * sends if it does not recognise the merchant. Such an answer does not prove that an order was not paid.
  */
 export class WechatPayRefused extends Error {
   override readonly name = 'WechatPayRefused';
@@ -62,8 +62,8 @@ export class WechatPayRefused extends Error {
 }
 
 /**
- * Nobody knows whether the call took effect. Send it again with the same numbers, or query: never take it as a no.
- * `BAD_ANSWER` and `BAD_SIGNATURE` are answers that cannot be believed.
+ * It is unknown whether the call took effect. Repeat it with the same numbers, or query; never treat it as a refusal.
+ * `BAD_ANSWER` and `BAD_SIGNATURE` are answers that cannot be trusted.
  */
 export class WechatPayOutcomeUnknown extends Error {
   override readonly name = 'WechatPayOutcomeUnknown';
@@ -81,7 +81,7 @@ export type NotificationRefusal =
   | 'UNDECRYPTABLE'
   | 'WRONG_MERCHANT';
 
-/** A notification that proves nothing: answer 4xx and change nothing. A genuine one comes again. */
+/** The notification proves nothing: answer 4xx and change nothing. WeChat sends a genuine one again. */
 export class WechatPayNotificationRefused extends Error {
   override readonly name = 'WechatPayNotificationRefused';
   constructor(readonly reason: NotificationRefusal) {

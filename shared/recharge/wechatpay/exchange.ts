@@ -8,20 +8,20 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** null: no body. */
+  /** null: without a body. */
   readonly body: string | null;
 }
 
-/** Sends once, with a deadline of its own, and follows no redirect. Throwing means: the outcome is unknown. */
+/** Sends one request with its own deadline and follows no redirect. If it throws, the outcome is unknown. */
 export type Http = (
   request: HttpRequest,
 ) => Promise<{ readonly status: number; readonly headers: HttpHeaders; readonly body: Buffer }>;
 
-/** How calls reach WeChat Pay: signed on the way there, and believed on the way back only by their signature. */
+/** Calls to WeChat Pay: requests are signed, and answers are accepted only with a valid signature. */
 interface Exchange {
-  /** The answer, if it can be believed. null: 204. Throws WechatPayRefused, WechatPayOutcomeUnknown. */
+  /** The verified answer. null: 204. Throws WechatPayRefused, WechatPayOutcomeUnknown. */
   call(method: 'GET' | 'POST', target: string, content?: object): Promise<object | null>;
-  /** As it came. Throws WechatPayOutcomeUnknown. */
+  /** The answer without verification. Throws WechatPayOutcomeUnknown. */
   exchange(method: 'GET' | 'POST', target: string, content?: object): ReturnType<Http>;
 }
 
@@ -34,7 +34,7 @@ export function openExchange(
   const publicKeyId = [...keys.keys()].find((id) => id.startsWith('PUB_KEY_ID_'));
 
   async function call(method: 'GET' | 'POST', target: string, content?: object): Promise<object | null> {
-    return believe(await exchange(method, target, content));
+    return verify(await exchange(method, target, content));
   }
 
   async function exchange(method: 'GET' | 'POST', target: string, content?: object): ReturnType<Http> {
@@ -45,7 +45,7 @@ export function openExchange(
       'user-agent': 'miniapp-cloud',
       authorization: authorization(signed, merchantKey),
       ...(content === undefined ? {} : { 'content-type': 'application/json' }),
-      // Asks for an answer signed with the public key; without it WeChat may still sign with a certificate.
+      // Requests a signature by the public key; without this header WeChat may still sign with a certificate.
       ...(publicKeyId === undefined ? {} : { 'wechatpay-serial': publicKeyId }),
     };
     const request = { method, url: baseUrl + target, headers, body: content === undefined ? null : body };
@@ -56,7 +56,7 @@ export function openExchange(
     }
   }
 
-  function believe(answer: Awaited<ReturnType<Http>>): object | null {
+  function verify(answer: Awaited<ReturnType<Http>>): object | null {
     const { status, headers, body } = answer;
     if (status >= 500) throw new WechatPayOutcomeUnknown('SYSTEM_ERROR');
     const signed = oneHeader(headers, 'wechatpay-signature') !== null;
@@ -64,7 +64,7 @@ export function openExchange(
     if (fault !== null && (signed || status < 400)) throw new WechatPayOutcomeUnknown('BAD_SIGNATURE');
     const json = readJson(body);
     if (status === 204) return null;
-    // 202 carries a code as well: the payer is at it right now.
+    // 202 also carries a code: the payer is paying at this moment.
     if (status >= 400 || status === 202) {
       const code = refusalCode(member(json, 'code'));
       throw new WechatPayRefused(code === 'OTHER' && status === 429 ? 'RATELIMIT' : code, status, signed);

@@ -9,26 +9,26 @@ export interface WechatPayConfig {
   /** 32 bytes. */
   readonly apiV3Key: string;
   readonly platformKeys: readonly PlatformKey[];
-  /** https and without a query (plain http only on this machine). Payments and refunds are both reported here. */
+  /** https, without a query (plain http only on this machine). WeChat reports payments and refunds to this address. */
   readonly notifyUrl: string;
-  /** An origin: https://api.mch.weixin.qq.com, its stand-by api2, or a mock. */
+  /** An origin: https://api.mch.weixin.qq.com, its fallback api2, or a mock. */
   readonly baseUrl: string;
 }
 
 export interface PrepayOrder {
-  /** 6 to 32 of `[0-9A-Za-z_-|*]`, unique per merchant. Before it expires the same order may be sent again. */
+  /** 6 to 32 of `[0-9A-Za-z_-|*]`, unique for the merchant. Until it expires, the same order may be sent again. */
   readonly outTradeNo: string;
   readonly amountFen: number;
   readonly openid: string;
-  /** What the payer reads, 1 to 127 characters. */
+  /** The description that the payer sees, 1 to 127 characters. */
   readonly description: string;
-  /** Unix seconds; after it nobody can pay this order any more. */
+  /** Unix seconds; after this time nobody can pay the order. */
   readonly expiresAtSeconds: number;
 }
 
 export interface RefundOrder {
   readonly outTradeNo: string;
-  /** Up to 64 of `[0-9A-Za-z_-|*@]`. WeChat refunds once per number: keep it when a call has to be repeated. */
+  /** Up to 64 of `[0-9A-Za-z_-|*@]`. WeChat refunds once for each number: keep the number when you repeat a call. */
   readonly outRefundNo: string;
   readonly refundFen: number;
   /** The paid amount of the whole order. */
@@ -40,7 +40,7 @@ const outTradeNoForm = /^[0-9A-Za-z_\-|*]{6,32}$/;
 const outRefundNoForm = /^[0-9A-Za-z_\-|*@]{1,64}$/;
 const highestFen = 2_147_483_647;
 
-/** Fails at start rather than at the first payment. */
+/** Called at start-up, so that a wrong setting is found before the first payment. */
 export function checkConfig(config: WechatPayConfig): void {
   const { appId, mchId, merchantSerial, apiV3Key, baseUrl, notifyUrl } = config;
   demand(matches(appId, /^[A-Za-z0-9_-]{1,32}$/), 'appId');
@@ -75,7 +75,7 @@ export function isOutRefundNo(value: unknown): value is string {
   return matches(value, outRefundNoForm);
 }
 
-/** WeChat's pages show +08:00 and nothing else. */
+/** WeChat's documents show only times with +08:00. */
 export function beijingTime(unixSeconds: number): string {
   return `${new Date((unixSeconds + 8 * 3600) * 1000).toISOString().slice(0, 19)}+08:00`;
 }

@@ -18,7 +18,10 @@ interface NotificationTrust {
   readonly keys: PlatformKeys;
 }
 
-/** `id` stays the same when WeChat sends a notification again. `other`: authentic, of an event this backend has no use for. */
+/**
+ * `id` stays the same when WeChat sends a notification again. `other`: authentic, but of an event that is not used
+ * here.
+ */
 export type Notification =
   | { readonly kind: 'payment'; readonly id: string; readonly event: string; readonly transaction: WechatTransaction }
   | { readonly kind: 'refund'; readonly id: string; readonly event: string; readonly refund: WechatRefund }
@@ -27,8 +30,8 @@ export type Notification =
 const longestNotification = 64 * 1024;
 
 /**
- * Signature first, over the bytes as they came; nothing is parsed before. Makes no request, whatever the headers say.
- * Throws WechatPayNotificationRefused and nothing else. Amount and order are the caller's to compare.
+ * Verifies the signature over the raw bytes before anything is parsed. It makes no request, whatever the headers
+ * contain. Throws only WechatPayNotificationRefused. The caller has to compare amount and order.
  */
 export function openNotification(
   headers: HttpHeaders,
@@ -64,7 +67,7 @@ export function openNotification(
   return { kind, id, event, transaction };
 }
 
-/** AEAD_AES_256_GCM: 12-byte nonce, the tag is the last 16 bytes, associated data may be empty. null when it fails. */
+/** AEAD_AES_256_GCM: 12-byte nonce, the tag is the last 16 bytes, associated data may be empty. null: it failed. */
 export function decryptResource(resource: unknown, apiV3Key: string): Buffer | null {
   const associated = member(resource, 'associated_data') ?? '';
   const nonce = member(resource, 'nonce');

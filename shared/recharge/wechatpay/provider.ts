@@ -15,7 +15,7 @@ import type { Http } from './exchange.ts';
 import type { WechatPayConfig } from './input.ts';
 import type { PaidTransaction, WechatRefund } from './record.ts';
 
-/** WeChat Pay v3 behind the provider's interface: its refusals become what our callers can act on. */
+/** WeChat Pay v3 as a Provider: WeChat's refusals become errors that our callers can handle. */
 const TIMEOUT_MS = 4_000;
 
 const http: Http = ({ method, url, headers, body }) =>
@@ -28,7 +28,7 @@ const http: Http = ({ method, url, headers, body }) =>
     repeatable: false,
   });
 
-/** Throws WechatPayInputError where the settings cannot work. */
+/** Throws WechatPayInputError if the settings are unusable. */
 export function wechatpayProvider(config: unknown, nowSeconds?: () => number): Provider {
   const settings = config as WechatPayConfig;
   const pay = createWechatPay(settings, http, nowSeconds);
@@ -47,7 +47,7 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
   const ask = async (orderNo: string): Promise<Asked> => {
     try {
       const transaction = await pay.queryOrder(orderNo);
-      // Asked of orders that were never credited, whose refund was made by hand at WeChat: units would be a present.
+      // Only orders without a credit are asked for. This one was refunded at WeChat's console: credit no units.
       if (transaction.paid && transaction.tradeState === 'REFUND') {
         alarm('refunded-uncredited', { orderNo });
         return { state: 'ended' };
@@ -55,7 +55,7 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       if (transaction.paid) return { state: 'paid', payment: paymentOf(transaction) };
       return { state: ENDED.has(transaction.tradeState) ? 'ended' : 'open' };
     } catch (error) {
-      // The order was made here and its prepay never reached WeChat. Unsigned, the answer proves nothing.
+      // The order exists here, and its prepay never reached WeChat. An unsigned answer would not prove this.
       if (error instanceof WechatPayRefused && error.code === 'ORDER_NOT_EXIST' && error.signed)
         return { state: 'open' };
       throw refusalOf(error);
@@ -138,7 +138,7 @@ const NOT_PAYABLE: ReadonlySet<string> = new Set(['ORDERPAID', 'ORDER_CLOSED', '
 const STATES = { SUCCESS: 'success', CLOSED: 'closed', PROCESSING: 'processing', ABNORMAL: 'abnormal' } as const;
 const stateOf = (refund: WechatRefund): RefundState => STATES[refund.status];
 
-/** Whoever called can only come again; what a person has to mend is told to a person. */
+/** A caller can only try again. Faults that a person has to correct are reported as alarms. */
 function refusalOf(error: unknown): unknown {
   if (error instanceof WechatPayOutcomeUnknown) return providerUnavailable();
   if (error instanceof WechatPayRefused) {

@@ -1,17 +1,17 @@
-/** The two records that WeChat Pay reports, read strictly. They look alike in answers and in notifications. */
+/** Strict readers for the two records that WeChat Pay reports. Answers and notifications have the same form. */
 
 const paidStates = ['SUCCESS', 'REFUND'] as const;
-/** NOTPAY, USERPAYING and ACCEPT may still turn into SUCCESS; so may CLOSED, when a payment was already under way. */
+/** NOTPAY, USERPAYING and ACCEPT may change to SUCCESS; CLOSED may, too, if a payment was in progress. */
 const unpaidStates = ['NOTPAY', 'CLOSED', 'REVOKED', 'USERPAYING', 'PAYERROR', 'ACCEPT'] as const;
 const refundStates = ['SUCCESS', 'CLOSED', 'PROCESSING', 'ABNORMAL'] as const;
 
 export interface PaidTransaction {
   readonly paid: true;
-  /** REFUND: paid, and at least part of it went back. */
+  /** REFUND: paid, and all or a part was refunded. */
   readonly tradeState: (typeof paidStates)[number];
   readonly outTradeNo: string;
   readonly transactionId: string;
-  /** What the order cost, before coupons; this is the amount to compare with one's own order. */
+  /** The price of the order, before coupons: compare this amount with the order. */
   readonly totalFen: number;
   readonly currency: string;
   /** null: WeChat did not name the payer. */
@@ -33,7 +33,7 @@ export interface WechatRefund {
   readonly outTradeNo: string;
   readonly refundId: string;
   readonly transactionId: string;
-  /** PROCESSING is not final; ABNORMAL means the money could not be delivered and someone has to act. */
+  /** PROCESSING is not final. ABNORMAL: the money could not be delivered, and a person has to act. */
   readonly status: (typeof refundStates)[number];
   readonly refundFen: number;
   readonly totalFen: number;
@@ -41,7 +41,7 @@ export interface WechatRefund {
   readonly refundedAt: string | null;
 }
 
-/** null when the value is no transaction of this merchant in a known state. */
+/** null: the value is not a transaction of this merchant in a known state. */
 export function readTransaction(value: unknown, owner: { appId: string; mchId: string }): WechatTransaction | null {
   if (member(value, 'appid') !== owner.appId || member(value, 'mchid') !== owner.mchId) return null;
   const outTradeNo = text(member(value, 'out_trade_no'));
@@ -54,7 +54,7 @@ export function readTransaction(value: unknown, owner: { appId: string; mchId: s
   const transactionId = text(member(value, 'transaction_id'));
   const amount = member(value, 'amount');
   const totalFen = fen(member(amount, 'total'));
-  // Optional in WeChat's pages, where CNY is the only value that a domestic merchant can see.
+  // Optional in WeChat's documents. A domestic merchant only ever sees CNY.
   const currency = text(member(amount, 'currency') ?? 'CNY');
   const paidAt = instant(member(value, 'success_time'));
   if (!paidState || transactionId === null || totalFen === null || currency === null || paidAt === null) return null;
@@ -62,7 +62,7 @@ export function readTransaction(value: unknown, owner: { appId: string; mchId: s
   return { paid: true, tradeState: paidState, outTradeNo, transactionId, totalFen, currency, openid, paidAt };
 }
 
-/** `stateName` is `status` in answers and `refund_status` in notifications. null when the value is no refund. */
+/** `stateName` is `status` in answers and `refund_status` in notifications. null: the value is not a refund. */
 export function readRefund(value: unknown, stateName: 'status' | 'refund_status'): WechatRefund | null {
   const outRefundNo = text(member(value, 'out_refund_no'));
   const outTradeNo = text(member(value, 'out_trade_no'));
@@ -80,7 +80,7 @@ export function readRefund(value: unknown, stateName: 'status' | 'refund_status'
   return { outRefundNo, outTradeNo, refundId, transactionId, status, refundFen, totalFen, refundedAt };
 }
 
-/** undefined when the value is no object or the member is not its own. */
+/** undefined: the value is not an object, or does not have the member itself. */
 export function member(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
     return undefined;

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify, X509Certificate } from 'node:crypto';
 import { demand } from './error.ts';
 
-/** Names in any case. A list, or two spellings of one name, is never guessed at. */
+/** Names in any case. A header with several values, or two spellings of one name, is refused. */
 export type HttpHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** `id`: a certificate's serial number or `PUB_KEY_ID_...`; `pem`: that certificate or that public key. */
@@ -15,8 +15,8 @@ export type PlatformKeys = ReadonlyMap<string, KeyObject>;
 const freshSeconds = 300;
 
 /**
- * Certificate and public key stand side by side: while a merchant moves from one to the other, WeChat signs with
- * either at random. The map is closed: a serial that is not in it is refused, and never fetched from anywhere.
+ * Certificates and public keys can both be set: while a merchant moves from one to the other, WeChat signs with either
+ * of them at random. A serial that is not in the map is refused; no key is ever downloaded.
  */
 export function readPlatformKeys(keys: readonly PlatformKey[]): PlatformKeys {
   demand(Array.isArray(keys) && keys.length > 0, 'platformKeys');
@@ -74,8 +74,8 @@ export function authorization(request: SignedRequest, key: KeyObject): string {
 type SignatureFault = 'MALFORMED' | 'STALE' | 'UNKNOWN_SERIAL' | 'BAD_SIGNATURE';
 
 /**
- * Whether WeChat signed these bytes within the last five minutes; null means it did. WeChat sends deliberately wrong
- * signatures to see whether they are refused, so nothing here makes an exception for anything.
+ * null: WeChat signed these bytes within the last five minutes. WeChat sends deliberately wrong signatures to test
+ * merchants, so there are no exceptions here.
  */
 export function signatureFault(
   headers: HttpHeaders,
@@ -88,7 +88,7 @@ export function signatureFault(
   const serial = oneHeader(headers, 'wechatpay-serial');
   const signature = oneHeader(headers, 'wechatpay-signature');
   if (timestamp === null || nonce === null || serial === null || signature === null) return 'MALFORMED';
-  // A line break inside the nonce would let bytes wander between nonce and body under one signature.
+  // With a line break in the nonce, bytes could move between nonce and body under one signature.
   if (!/^[1-9][0-9]{9}$/.test(timestamp) || !/^[!-~]{1,128}$/.test(nonce)) return 'MALFORMED';
   if (!(Math.abs(nowSeconds - Number(timestamp)) <= freshSeconds)) return 'STALE';
   const key = keys.get(serial);
@@ -99,7 +99,7 @@ export function signatureFault(
   return attempt(() => verify('RSA-SHA256', signed, key, signatureBytes)) === true ? null : 'BAD_SIGNATURE';
 }
 
-/** null when the header is absent, repeated, or present under two spellings. */
+/** null: the header is absent, repeated, or present in two spellings. */
 export function oneHeader(headers: HttpHeaders, name: string): string | null {
   let found: string | null = null;
   for (const [key, value] of Object.entries(headers)) {
@@ -110,7 +110,7 @@ export function oneHeader(headers: HttpHeaders, name: string): string | null {
   return found;
 }
 
-/** Canonical base64 only, so that a signature or a ciphertext has one form; null otherwise. */
+/** Accepts only canonical base64, so that each signature or ciphertext has one form. null: anything else. */
 export function readBase64(text: string): Buffer | null {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return null;
   const bytes = Buffer.from(text, 'base64');

@@ -7,13 +7,13 @@ import { sameText } from './payment.ts';
 export interface PushConfig {
   readonly appId: string;
   readonly token: string;
-  /** 43 characters. null: plain mode, whose signature covers no byte of the body. */
+  /** 43 characters. null: plain mode, in which the signature does not cover the body. */
   readonly encodingAesKey: string | null;
-  /** The environment whose notifications count: a sandbox payment never becomes real money. */
+  /** The accepted environment: a sandbox payment must not become real money. */
   readonly env: 0 | 1;
 }
 
-/** The query of the push, decoded. */
+/** The decoded query of the push. */
 type PushQuery = Readonly<Record<string, string | undefined>>;
 
 interface DeliverNotification {
@@ -27,19 +27,19 @@ interface DeliverNotification {
   readonly quantity: number;
   readonly actualPriceFen: number;
   readonly attach: string;
-  /** A trial push of the console: acknowledge it and change nothing. */
+  /** A trial push from the console: acknowledge it and change nothing. */
   readonly trial: boolean;
-  /** false in plain mode: whoever has seen one push can write another body, so query the order before crediting. */
+  /** false in plain mode: anybody who has seen one push can send another body, so query the order before a credit. */
   readonly bodyProven: boolean;
 }
 
-/** Money that went back, asked for at the console, or by the payer at WeChat or Apple: nobody here was asked. */
+/** A refund that was made at the console, or by the payer at WeChat or Apple, without a request from here. */
 interface RefundPush {
   readonly event: 'xpay_refund_notify';
   readonly outTradeNo: string;
   readonly wxRefundId: string;
   readonly refundFen: number;
-  /** false: it failed, and the money stays. */
+  /** false: the refund failed, and the money was not returned. */
   readonly succeeded: boolean;
   readonly trial: boolean;
 }
@@ -60,18 +60,18 @@ export class XpayNotificationRefused extends Error {
   }
 }
 
-/** The same bytes for the first delivery and for every later one; anything else makes WeChat push again. */
+/** The same bytes for the first delivery and all later ones. WeChat pushes again after any other answer. */
 export const deliverAnswer = '{"ErrCode":0,"ErrMsg":"success"}';
 const freshSeconds = 300;
 const longestPush = 64 * 1024;
 
-/** Answers the console's GET that registers the push address: the text to send back. */
+/** The answer to the console's GET that registers the push address. */
 export function pushEcho(query: PushQuery, token: string, nowSeconds: number): string {
   demandSignature(query.signature, [token, ...stamp(query, nowSeconds)]);
   return query.echostr !== undefined && /^[!-~]{1,256}$/.test(query.echostr) ? query.echostr : refuse('MALFORMED');
 }
 
-/** null: an authentic push of another event. Throws XpayNotificationRefused and nothing else. */
+/** null: an authentic push of another event. Throws only XpayNotificationRefused. */
 export function openPush(
   query: PushQuery,
   rawBody: Buffer,
@@ -86,7 +86,7 @@ export function openPush(
     return readEvent(outer, config, false);
   }
   const encrypted = member(outer, 'Encrypt');
-  // Otherwise dropping the encryption would be all it takes to forge a body.
+  // Otherwise an attacker could leave out the encryption and forge a body.
   if (typeof encrypted !== 'string') return refuse('PLAIN_REFUSED');
   demandSignature(query.msg_signature, [config.token, timestamp, nonce, encrypted]);
   const inner = readJson(decryptPush(encrypted, config.encodingAesKey, config.appId)) ?? refuse('MALFORMED');
@@ -132,10 +132,10 @@ function readDeliver(push: object, config: PushConfig, bodyProven: boolean): Del
   return { event, openid, outTradeNo, transactionId, productId, quantity, actualPriceFen, attach, trial, bodyProven };
 }
 
-/** However it is spelt: a trial that is taken for a payment would credit what nobody paid. */
+/** Accepts all spellings: a trial that is read as a payment would credit units that nobody paid. */
 const isSet = (value: unknown): boolean => ![undefined, null, false, 0, '', '0', 'false'].includes(value as null);
 
-/** AES-256-CBC, iv = the key's first half, padding to 32; inside: 16 random bytes, length, message, app id. */
+/** AES-256-CBC, iv = the key's first half, padding to 32. Content: 16 random bytes, length, message, app id. */
 function decryptPush(encrypted: string, encodingAesKey: string, appId: string): Buffer {
   const key = Buffer.from(`${encodingAesKey}=`, 'base64');
   const sealed = readBase64(encrypted);

@@ -1,26 +1,26 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
- * Virtual payment of mini-programs. The server makes no order at WeChat: it only signs what the client then hands to
- * `wx.requestVirtualPayment`. What was bought arrives by message push (xpay-notification.ts).
+ * Virtual payment of mini-programs. The server makes no order at WeChat: it only signs what the client then passes to
+ * `wx.requestVirtualPayment`. WeChat reports the purchase by message push (notification.ts).
  */
 
 interface XpayConfig {
   readonly offerId: string;
-  /** 0 takes real money, 1 is the sandbox; each has its own appKey. */
+  /** 0: real money, 1: the sandbox. Each has its own appKey. */
   readonly env: 0 | 1;
   readonly appKey: string;
 }
 
 type XpayOrder = {
-  /** 8 to 32 of `[0-9A-Za-z_-|*@]`, not beginning with `_`. WeChat does not promise to keep it unique: we have to. */
+  /** 8 to 32 of `[0-9A-Za-z_-|*@]`, not beginning with `_`. WeChat does not check that it is unique, so we do. */
   readonly outTradeNo: string;
   readonly quantity: number;
-  /** Comes back unchanged with the deliver notification. */
+  /** WeChat returns it unchanged in the deliver notification. */
   readonly attach: string;
 } & ({ readonly kind: 'goods'; readonly productId: string; readonly priceFen: number } | { readonly kind: 'coins' });
 
-/** What `wx.requestVirtualPayment` takes. `signData` must reach it byte by byte: both signatures are over this text. */
+/** The argument of `wx.requestVirtualPayment`. Pass `signData` byte by byte: both signatures cover this text. */
 interface VirtualPayment {
   readonly mode: 'short_series_goods' | 'short_series_coin';
   readonly signData: string;
@@ -36,7 +36,7 @@ export class XpayInputError extends Error {
   }
 }
 
-/** `sessionKey` is the one of the payer's current WeChat login; it never leaves the server. */
+/** `sessionKey`: from the payer's current WeChat login. It never leaves the server. */
 export function virtualPayment(config: XpayConfig, order: XpayOrder, sessionKey: string): VirtualPayment {
   const { outTradeNo, quantity, attach } = order;
   demand(/^[0-9A-Za-z]{1,64}$/.test(config.offerId), 'offerId');
@@ -63,17 +63,17 @@ function signed(config: XpayConfig, mode: VirtualPayment['mode'], data: object, 
   return { mode, signData, paySig: paySignature, signature: userSignature(sessionKey, signData) };
 }
 
-/** For a server call `uri` is its path without the query, such as `/xpay/query_order`, and `body` the bytes sent. */
+/** For a server call, `uri` is its path without the query, such as `/xpay/query_order`, and `body` the bytes sent. */
 export function paySig(appKey: string, uri: string, body: string): string {
   return createHmac('sha256', appKey).update(`${uri}&${body}`).digest('hex');
 }
 
-/** Proves that the payer is logged in: keyed by the session_key of the login. */
+/** Proves that the payer is logged in: the key is the session_key of the login. */
 export function userSignature(sessionKey: string, body: string): string {
   return createHmac('sha256', sessionKey).update(body).digest('hex');
 }
 
-/** Compares without telling how far two texts agree. */
+/** Compares in constant time. */
 export function sameText(left: string, right: string): boolean {
   const [a, b] = [Buffer.from(left), Buffer.from(right)];
   return a.length === b.length && timingSafeEqual(a, b);

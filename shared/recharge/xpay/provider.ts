@@ -5,21 +5,22 @@ import { deliverAnswer, openPush, type PushConfig, pushEcho, XpayNotificationRef
 import { virtualPayment, XpayInputError } from './payment.ts';
 
 /**
- * Virtual payment of mini-programs. The product must be known at WeChat under the same id and price. WeChat holds no
- * order before it is paid and pushes its deliver notification until that is taken; there is nothing to ask and nothing to close.
+ * Virtual payment of mini-programs. WeChat must know the product under the same id and price. WeChat has no order
+ * before the payment, and pushes its deliver notification until it is accepted. So an order cannot be queried or
+ * closed.
  */
 export interface XpayMerchant {
   appId: string;
   offerId: string;
-  /** 0 takes real money, 1 is WeChat's sandbox; each has its own appKey. */
+  /** 0: real money, 1: WeChat's sandbox. Each has its own appKey. */
   env: 0 | 1;
   appKey: string;
-  /** The message push: format JSON, encrypted mode, since in plain mode a signature covers no byte of the body. */
+  /** The message push: format JSON, encrypted mode, because in plain mode the signature does not cover the body. */
   pushToken: string;
   encodingAesKey: string;
 }
 
-/** Throws XpayInputError where the settings cannot work. */
+/** Throws XpayInputError if the settings are unusable. */
 export function xpayProvider(config: unknown): Provider {
   const { appId, offerId, env, appKey, pushToken, encodingAesKey } = config as XpayMerchant;
   demand(/^[A-Za-z0-9_-]{1,32}$/.test(appId), 'appId');
@@ -51,7 +52,7 @@ export function xpayProvider(config: unknown): Provider {
 
     ask: async () => ({ state: 'open' }),
     close: async () => 'closed',
-    // There is a refund here only once WeChat has told that the money went back.
+    // A refund exists here only after WeChat has reported that the money was returned.
     refund: async () => 'success',
     readNotification: (notification, nowSeconds) =>
       refusingAsOurs(() => readPush(notification, push, offerId, nowSeconds)),
@@ -71,7 +72,7 @@ function readPush({ query, body }: RawNotification, push: PushConfig, offerId: s
   }
   const { outTradeNo: orderNo, transactionId, actualPriceFen: amountFen } = delivery;
   const bound = { provider: 'xpay', providerAppId: push.appId, merchantId: offerId, orderNo, amountFen };
-  // Not paid through WeChat Pay: then the order's own number is all there is to tell payments apart by.
+  // Not paid through WeChat Pay: only the order's own number identifies the payment.
   const payment = { ...bound, transactionId: transactionId ?? orderNo, currency: 'CNY', paidAt: null };
   return { kind: 'payment', payment, answer } as const;
 }
