@@ -9,7 +9,7 @@ import { everyRoute } from '../support/every-route.ts';
 import { sessionsOf } from '../support/session-engines.ts';
 import { type SignedRequest, startTestStack, type TestAnswer, type TestApp, type TestStack } from '../support/stack.ts';
 
-/** What each route answers when all is well: exact members, status, headers. */
+/** What each route answers to a correct call: exact members, status, headers. */
 const ID = expect.stringMatching(/^[A-Za-z0-9_-]{1,64}$/);
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
 const TEXT = expect.any(String);
@@ -35,7 +35,7 @@ afterAll(async () => {
   await plugin?.stop();
 });
 
-/** Calls the route and checks status and headers; the body is for the test to look at. */
+/** Calls the route and checks status and headers. The test checks the body. */
 async function good(
   route: string,
   status: number,
@@ -71,7 +71,7 @@ const order = {
   createdAt: TIME,
 };
 
-describe('what is answered', () => {
+describe('a correct call is answered', () => {
   test('by the health of the service, to anybody', async () => {
     const answer = await stack.send('GET', '/health', {});
     checkHead(answer, 200);
@@ -141,7 +141,7 @@ describe('what is answered', () => {
     expect((await ask(`${pluginToken}x`)).body).toEqual({ active: false });
   });
 
-  test('to reads', async () => {
+  test('when records are read', async () => {
     const notice = { id: '1', title: TEXT, body: TEXT, publishedAt: TIME };
     const one = await good('GET /data/{resource}/{id}', 200, { path: '/data/notice/1' });
     expect(one.body).toEqual(notice);
@@ -186,7 +186,7 @@ describe('what is answered', () => {
     const noticed = await stack.send('POST', '/recharge/notify/sandbox', signed, notice);
     expect([200, 204]).toContain(noticed.status);
     answered.add('POST /recharge/notify/{provider}');
-    // Who registers no address there gets nothing back, least of all what they sent.
+    // No address was registered there: the answer contains nothing, above all not what the caller sent.
     const echo = await stack.send('GET', '/recharge/notify/xpay?echostr=%3Cscript%3E', {});
     expect([echo.status, echo.body.code, echo.text.includes('script')]).toEqual([404, 'NOT_FOUND', false]);
     answered.add('GET /recharge/notify/{provider}');
@@ -211,7 +211,7 @@ describe('what is answered', () => {
     }
   });
 
-  test('to whoever leaves', async () => {
+  test('when a user logs out or erases the account', async () => {
     await good('POST /logout', 204, { session });
     expect((await stack.call(app, 'GET', '/me', { session })).body.code).toBe('SESSION_REVOKED');
     const again = await stack.call(app, 'POST', '/login', { body: { account, password: `${password}2` } });
@@ -220,7 +220,7 @@ describe('what is answered', () => {
     expect([gone.status, gone.body.code]).toEqual([401, 'BAD_CREDENTIALS']);
   });
 
-  test('by a route that was added since is success with these headers, or a refusal in the form of all', async () => {
+  test('by every other route with success and these headers, or with a refusal in the common form', async () => {
     const { token } = await sessionsOf(stack, app).open();
     for (const row of everyRoute.filter(({ route }) => !answered.has(route))) {
       const { method, path, query, body, headers } = row;
