@@ -24,15 +24,15 @@ test.each([
     'SELECT /*+ NO_ICP(t) */ 1 /*!80000 + 1 */',
     ['SELECT /*+ NO_ICP(t) */ 1 /*!80000 + 1 */'],
   ],
-])('cuts %s', (_, sql, statements) => {
+])('splits %s', (_, sql, statements) => {
   expect(splitStatements(sql)).toEqual(statements);
 });
 
-test.each(["SELECT 'a", 'SELECT "a\\"', 'SELECT `a', 'SELECT 1 /* a'])('refuses %s, which has no end', (sql) => {
+test.each(["SELECT 'a", 'SELECT "a\\"', 'SELECT `a', 'SELECT 1 /* a'])('refuses %s, because it has no end', (sql) => {
   expect(() => splitStatements(sql)).toThrow(SyntaxError);
 });
 
-test('migrations and the database commands use no word that only one of MySQL and MariaDB knows', () => {
+test('migrations and database commands use only words that both MySQL and MariaDB know', () => {
   const folder = new URL('../../db/', import.meta.url);
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(sql|ts)$/.test(name));
   const onlyMariadb =
