@@ -6,7 +6,7 @@ import { putChannel } from '../../shared/channel/admin.ts';
 import type { CurrentUser } from '../../shared/session/session.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
-describe('a change that was made', () => {
+describe('changes of accounts and sessions', () => {
   let stack: TestStack;
   let app: TestApp;
   beforeAll(async () => {

@@ -27,7 +27,7 @@ afterAll(async () => {
   await plugin?.stop();
 });
 
-describe('calls with every kind of secret', () => {
+describe('calls that carry secrets are answered', () => {
   const account = `user-${randomBytes(4).toString('hex')}`;
   const password = `pass-${randomBytes(9).toString('hex')}`;
   const second = `pass-${randomBytes(9).toString('hex')}`;
@@ -189,8 +189,8 @@ describe('calls with every kind of secret', () => {
   });
 });
 
-describe('afterwards', () => {
-  test('every kind of secret was used', () => {
+describe('after calls with every kind of secret', () => {
+  test('the list of secrets contains every kind', () => {
     const kinds = new Set([...story.secrets.keys()].map((what) => what.replace(/ \d+$/, '')));
     for (const kind of [
       'privateKey',
@@ -218,7 +218,7 @@ describe('afterwards', () => {
     expect(story.found(`x ${app.privateKey} y`)).toHaveLength(1);
   });
 
-  test('no log line holds one', () => {
+  test('no log line contains a secret', () => {
     const log = story.output.join('\n');
     expect(log).toContain('"route":"POST /login"');
     expect(log).toContain('"code":"INTERNAL"');
@@ -226,19 +226,19 @@ describe('afterwards', () => {
     expect(log).not.toMatch(/ledger_entries|SELECT |INSERT /);
   });
 
-  test('no key and no value of Redis holds one', async () => {
+  test('no key and no value in Redis contains a secret', async () => {
     const dump = await dumpRedis(stack.redis);
     expect(dump.length).toBeGreaterThan(1_000);
     expect(story.found(dump)).toEqual([]);
   });
 
-  test('no row of MySQL holds one', async () => {
+  test('no row in MySQL contains a secret', async () => {
     const dump = await dumpMysql(stack.mysql);
     expect(dump).toContain('$argon2id$');
     expect(story.found(dump)).toEqual([]);
   });
 
-  test('no answer holds one, except the answers that issue it', () => {
+  test('no answer contains a secret, except the answer that issues it', () => {
     const text = story.answers.join('\n');
     const handedOut = /^(session|first string|second string|plugin token) /;
     expect(story.found(text).filter((what) => !handedOut.test(what))).toEqual([]);
