@@ -16,7 +16,7 @@ test.each([
     ['SELECT 1', 'SELECT 2'],
   ],
   ['a file of comments only', '-- nothing\n# here\n/* at all */', []],
-  ['two minus signs that are no comment', 'SELECT 1--1; SELECT 2', ['SELECT 1--1', 'SELECT 2']],
+  ['two minus signs that do not begin a comment', 'SELECT 1--1; SELECT 2', ['SELECT 1--1', 'SELECT 2']],
   ['comment signs inside quotes', "SELECT '-- # /*'; SELECT 2", ["SELECT '-- # /*'", 'SELECT 2']],
   ['a comment between two words', 'SELECT/* x */1', ['SELECT 1']],
   [

@@ -26,11 +26,11 @@ const NO_OBJECTS: Array<[string, Uint8Array]> = [
   ...['{', '{"a":}', 'null', '[]', '"text"', '7', 'true', "{'a':1}", '{"a":1,}', '{}{}', '\u0000', 'undefined'].map(
     (text): [string, Uint8Array] => [JSON.stringify(text), Buffer.from(text)],
   ),
-  ['bytes that are no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+  ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
   ['UTF-16', Buffer.from('{}', 'utf16le')],
   ['20 000 open brackets', Buffer.from('['.repeat(20_000))],
-  ['20 000 lists in each other', Buffer.from('['.repeat(20_000) + ']'.repeat(20_000))],
-  ['10 000 objects in each other', Buffer.from(`${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`)],
+  ['20 000 nested lists', Buffer.from('['.repeat(20_000) + ']'.repeat(20_000))],
+  ['10 000 nested objects', Buffer.from(`${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`)],
 ];
 
 /** Bodies made from a valid one: one member has another type or is missing, or an unknown member is added. */
@@ -43,9 +43,9 @@ function spoiled(body: Record<string, unknown>): Array<[string, unknown]> {
   );
   return [
     ...changed,
-    ['a stranger', { ...body, surplus: 1 }],
-    ['a stranger of JavaScript', Object.defineProperty({ ...body }, '__proto__', { value: {}, enumerable: true })],
-    ['an integer that is none', { ...body, surplus: 2 ** 60 }],
+    ['an unknown member', { ...body, surplus: 1 }],
+    ['the member __proto__', Object.defineProperty({ ...body }, '__proto__', { value: {}, enumerable: true })],
+    ['an unknown member above 2^53', { ...body, surplus: 2 ** 60 }],
   ];
 }
 
@@ -98,11 +98,11 @@ describe.each(signedRoutes)('$route', (row) => {
 
 test.each<[string, string, string]>([
   ['a number beyond 2^53', '9007199254740993', 'profile.a'],
-  ['a number that is infinite', '1e999', 'profile.a'],
+  ['a number beyond the range of a double', '1e999', 'profile.a'],
   ['half of a surrogate pair', '"\\ud800x"', 'profile.a'],
-  ['a name with half of a pair', '{"\\udc00":1}', 'profile.a'],
+  ['a name with half of a surrogate pair', '{"\\udc00":1}', 'profile.a'],
   ['a reserved name', '{"__proto__":1}', 'profile'],
-  ['nine levels', '{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}', 'profile'],
+  ['nine levels of nesting', '{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}', 'profile'],
   ['more than 8 KiB', JSON.stringify('x'.repeat(8_200)), 'profile'],
 ])('a profile with %s is refused, not stored in another form', async (_, json, path) => {
   const answer = await send(routeOf('PUT /me'), Buffer.from(`{"profile":{"a":${json}}}`));

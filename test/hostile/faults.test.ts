@@ -22,12 +22,12 @@ const page = (status: number): GatewayFault => ({
 const redisSays = (error: string): GatewayFault => ({ kind: 'status', status: 400, body: JSON.stringify({ error }) });
 
 const NETWORK: Array<[string, GatewayFault]> = [
-  ['is cut off before', { kind: 'drop-before' }],
-  ['is cut off after', { kind: 'drop-after' }],
+  ['is cut off before it is applied', { kind: 'drop-before' }],
+  ['is cut off after it was applied', { kind: 'drop-after' }],
   ['is never answered', { kind: 'hang' }],
-  ['meets a broken proxy', page(502)],
-  ['meets a page that says 200', page(200)],
-  ['meets JSON of somebody else', { kind: 'status', status: 200, body: '{"message":"secret"}' }],
+  ['gets 502 from a proxy', page(502)],
+  ['gets a page with status 200', page(200)],
+  ['gets JSON of another service', { kind: 'status', status: 200, body: '{"message":"secret"}' }],
 ];
 const FAULTS: Array<['redis' | 'mysql', string, GatewayFault]> = [
   ...NETWORK.map(([name, fault]): ['redis', string, GatewayFault] => ['redis', name, fault]),
@@ -39,10 +39,10 @@ const FAULTS: Array<['redis' | 'mysql', string, GatewayFault]> = [
   ['mysql', 'finds MySQL read-only', vitess(1290, 'HY000')],
   ['mysql', 'finds too many connections', vitess(1040, '08004')],
   ['mysql', 'loses its connection', vitess(2013, 'HY000')],
-  ['mysql', 'meets what Vitess says of itself', vitess(1105, 'HY000')],
+  ['mysql', 'gets an error of Vitess itself', vitess(1105, 'HY000')],
 ];
 
-const LIES = ['INTERNAL', 'LOGIN_EXPIRED', 'LOGIN_REQUIRED', 'SESSION_REVOKED', 'REPLAYED', 'UNKNOWN_RESOURCE'];
+const WRONG_CODES = ['INTERNAL', 'LOGIN_EXPIRED', 'LOGIN_REQUIRED', 'SESSION_REVOKED', 'REPLAYED', 'UNKNOWN_RESOURCE'];
 
 /** The probe for a function whose other calls compute a password hash: it shows that the engines answer again. */
 const CHEAP: Record<string, string> = { login: 'PUT /me' };
@@ -134,11 +134,11 @@ describe('when one request to an engine fails', () => {
             met++;
             const what = `${row.route}: request ${nth} to ${engine}${on ? ' and all after it' : ''} ${name}`;
             const { status, text, body } = answer;
-            const asEver = status === usual;
-            if (!asEver && status !== 503) wrong.push(`${what}: ${status} ${text}`);
-            if (!asEver && LIES.includes(body?.code)) wrong.push(`${what}: ${body.code}`);
+            const isUsual = status === usual;
+            if (!isUsual && status !== 503) wrong.push(`${what}: ${status} ${text}`);
+            if (!isUsual && WRONG_CODES.includes(body?.code)) wrong.push(`${what}: ${body.code}`);
             if (status === 503 && answer.headers['retry-after'] === undefined) wrong.push(`${what}: no retry-after`);
-            if (text.includes('secret')) wrong.push(`${what}: tells ${text}`);
+            if (text.includes('secret')) wrong.push(`${what}: contains ${text}`);
             if (status === 503) await recover(row, usual, prober);
           }
         }
