@@ -42,11 +42,11 @@ afterEach(async () => {
 type Run = { code: number; stdout: string; stderr: string };
 
 const noSecretIn = (run: Run): Run => {
-  expect(run.stdout + run.stderr, 'a terminal keeps no secret').not.toContain(password);
+  expect(run.stdout + run.stderr, 'the output contains no password').not.toContain(password);
   return run;
 };
 
-/** `npm run db -- ...` without its process, which takes a second. */
+/** `npm run db -- ...` in this process, because a new process takes a second. */
 async function db(argv: string[], environment: Record<string, string> = {}): Promise<Run> {
   const [out, err]: [string[], string[]] = [[], []];
   const terminal = { out: (line: string) => out.push(line), err: (line: string) => err.push(line) };
@@ -83,21 +83,21 @@ test('migrates, shows and seeds the database that the environment names', async 
   expect(rows).toEqual([{ name: '江畔·上门保洁（体验）' }]);
 });
 
-test('a command typed in a terminal prints its answer and ends with its code', async () => {
+test('a command typed in a terminal prints its answer and ends with its exit code', async () => {
   const status = noSecretIn(await dbInTerminal(['status', '--json'], { DATABASE_URL: gateway.url }));
   expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/^database: .* \(DATABASE_URL\)$/m) });
   expect(lastLine(status)).toMatchObject({ migrations: readMigrations().map(({ name }) => ({ name })) });
   expect(await dbInTerminal(['mirgate'], {})).toMatchObject({ code: 2, stdout: '' });
 });
 
-test('without an environment it works on the running dev server, sandbox included', async () => {
+test('without an environment it works on the running dev server, with the sandbox', async () => {
   await writeFile(join(folder.path, 'state.json'), JSON.stringify({ databaseUrl: gateway.url, sandbox: true }));
   expect((await db(['migrate', '--data', folder.path])).code).toBe(0);
   const seeded = await db(['seed', '--data', folder.path, '--json']);
   expect(lastLine(seeded)).toMatchObject({ demoUserId: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/) });
 });
 
-test('says in one sentence what is missing: a database, an answer, the right password, a command', async () => {
+test('one sentence says what is wrong: no database, no answer, a wrong password or an unknown command', async () => {
   const nowhere = await db(['migrate', '--data', join(folder.path, 'none'), '--json']);
   expect(nowhere).toMatchObject({
     code: 1,
@@ -115,14 +115,14 @@ test('says in one sentence what is missing: a database, an answer, the right pas
   expect(await db(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('npm run db -- <command>') });
 });
 
-test('status fails when a migration that ran here was changed', async () => {
+test('status fails when a migration was changed after it ran', async () => {
   await migrate(executeOverHttp(gateway.url));
   await executeOverHttp(gateway.url)("UPDATE schema_migrations SET checksum = 'x' WHERE name = '0001_identity.sql'");
   const status = await db(['status'], { DATABASE_URL: gateway.url });
   expect(status).toMatchObject({ code: 1, stdout: expect.stringContaining('0001_identity.sql was changed') });
 });
 
-test('over HTTP, a lost answer to any statement of the schema is made good by running migrate again', async () => {
+test('over HTTP, after a lost answer to any statement of the schema, running migrate again completes it', async () => {
   const execute = executeOverHttp(gateway.url);
   const lost = new Set<string>();
   fault = ({ sql }) => {

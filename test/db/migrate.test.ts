@@ -32,7 +32,7 @@ async function dropTables(): Promise<void> {
 }
 beforeEach(dropTables);
 
-/** The schema and what is recorded of it, times aside. */
+/** The schema and the recorded migrations, without times. */
 async function picture(): Promise<unknown> {
   const tables = (await execute('SHOW TABLES')).map((row) => String(Object.values(row)[0]));
   const schema = await Promise.all(tables.map(async (table) => (await execute(`SHOW CREATE TABLE ${table}`))[0]));
@@ -41,19 +41,19 @@ async function picture(): Promise<unknown> {
   return { schema, recorded: await execute(`${recorded} ORDER BY name`) };
 }
 
-/** A process that dies when the engine has carried out its call number `fatal`, before it learns of that. */
+/** A process that crashes after the engine has applied its call number `fatal`, before it gets the answer. */
 function dying(fatal: number): Execute {
   let calls = 0;
   return async (sql, parameters) => {
     calls += 1;
-    if (calls > fatal) throw new Error('the process is dead');
+    if (calls > fatal) throw new Error('the process crashed');
     const rows = await execute(sql, parameters);
-    if (calls === fatal) throw new Error('the process is dead');
+    if (calls === fatal) throw new Error('the process crashed');
     return rows;
   };
 }
 
-/** What a minute does to the claim of a process that died. */
+/** Ends the claim of a crashed process, as one minute does. */
 const minutePasses = () =>
   execute("UPDATE schema_migration_claim SET ends_at = '2020-01-01 00:00:00'").catch(() => 'no claim was made yet');
 
@@ -66,12 +66,12 @@ test('applies every migration of the project once, in order', async () => {
   expect(Math.abs(Date.parse(states[0]?.appliedAt ?? '') - Date.now())).toBeLessThan(300_000);
 });
 
-test('asking for the status of an empty database writes nothing to it', async () => {
+test('status writes nothing to an empty database', async () => {
   expect((await migrationStatus(execute)).every(({ state }) => state === 'pending')).toBe(true);
   expect(await execute('SHOW TABLES')).toEqual([]);
 });
 
-test('a run that died after any of its calls is finished by the next run', async () => {
+test('the next run completes a run that crashed after any of its calls', async () => {
   let calls = 0;
   const counting: Execute = (sql, parameters) => {
     calls += 1;
@@ -84,11 +84,11 @@ test('a run that died after any of its calls is finished by the next run', async
     await migrate(dying(fatal), quiet, small).catch(() => 'died');
     await minutePasses();
     await migrate(execute, quiet, small);
-    expect(await picture(), `died at call ${fatal}`).toEqual(undisturbed);
+    expect(await picture(), `crashed at call ${fatal}`).toEqual(undisturbed);
   }
 }, 120_000);
 
-test('the project schema survives a death after each of its statements', async () => {
+test('the project schema is complete after a crash at each of its statements', async () => {
   const migrations = readMigrations();
   await migrate(execute);
   const undisturbed = await picture();
@@ -99,12 +99,12 @@ test('the project schema survives a death after each of its statements', async (
   const diesAfterNextNewStatement: () => Execute = () => {
     let dead = false;
     return async (sql, parameters) => {
-      if (dead) throw new Error('the process is dead');
+      if (dead) throw new Error('the process crashed');
       const rows = await execute(sql, parameters);
       if (statements.has(sql) && !ran.has(sql)) {
         ran.add(sql);
         dead = true;
-        throw new Error('the process is dead');
+        throw new Error('the process crashed');
       }
       return rows;
     };
@@ -118,7 +118,7 @@ test('the project schema survives a death after each of its statements', async (
   expect(await picture()).toEqual(undisturbed);
 }, 120_000);
 
-test('of five migrators at once one works, the others wait and find nothing to do', async () => {
+test('of five migrations at once one runs, the others wait and find nothing to do', async () => {
   const ran: string[] = [];
   const watched: Execute = (sql, parameters) => {
     if (small.some(({ statements }) => statements.includes(sql))) ran.push(sql);
@@ -129,7 +129,7 @@ test('of five migrators at once one works, the others wait and find nothing to d
   expect(ran).toEqual(small.flatMap(({ statements }) => statements));
 });
 
-test('a migrator that lost its claim stops before its next statement', async () => {
+test('a migration that lost its claim stops before its next statement', async () => {
   const held: Execute = async (sql, parameters) => {
     const rows = await execute(sql, parameters);
     if (sql.startsWith('ALTER TABLE cups')) {
@@ -165,14 +165,14 @@ test('refuses a migration that was changed after it ran, and says what to do', a
   ]);
 });
 
-test('refuses when the file of an applied migration is gone or a new one comes before it', async () => {
+test('refuses if the file of an applied migration is missing, or a new file comes before it', async () => {
   await migrate(execute, quiet, small);
   await expect(migrate(execute, quiet, small.slice(0, 1))).rejects.toThrow(/0002_second.sql .*its file is missing/);
   const late = { name: '0001_late.sql', statements: ['CREATE TABLE late (id INT NOT NULL)'] };
   await expect(migrate(execute, quiet, [...small, late])).rejects.toThrow(/0001_late.sql is new.*number above 0002/);
 });
 
-test('a faulty statement can be corrected in the file, what ran before it stays', async () => {
+test('a wrong statement can be corrected in the file, and the statements before it stay applied', async () => {
   const good = small[1]?.statements[1] ?? '';
   const faulty = rewritten('0002_second.sql', ['DROP TABLE cups', 'CREATE TABEL plates (id INT)']);
   await expect(migrate(execute, quiet, faulty)).rejects.toThrow(
@@ -185,7 +185,7 @@ test('a faulty statement can be corrected in the file, what ran before it stays'
   });
 });
 
-test('a table that no migration made is reported, every time, and never taken for done', async () => {
+test('a table that no migration created is reported every time, and never counts as migrated', async () => {
   await execute('CREATE TABLE cups (other INT NOT NULL)');
   for (const attempt of [1, 2]) {
     await expect(migrate(execute, quiet, small), `attempt ${attempt}`).rejects.toThrow(/no migration created it/);

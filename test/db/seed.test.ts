@@ -25,7 +25,7 @@ const everything = async () => {
 const count = async (table: string) =>
   (await execute(`SELECT COUNT(*) AS n, MIN(id) AS low, MAX(id) AS high FROM ${table}`))[0];
 
-test('without the sandbox there is no account that everybody knows the password of', async () => {
+test('without the sandbox there is no account with a published password', async () => {
   expect(await seed(execute, { sandbox: false })).toMatchObject({ demoUserId: null });
   expect(await execute('SELECT * FROM users')).toEqual([]);
   expect(await execute('SELECT * FROM vouchers')).toEqual([]);
@@ -40,7 +40,7 @@ test('services and notices have ids from 1 without a gap, and coins can be bough
   expect(product).toMatchObject({ amount_fen: 1000, currency: 'CNY', units: 100, asset: 'coin', active: 1 });
 });
 
-test('Chinese text, quotes and publication times arrive as they were written', async () => {
+test('Chinese text, quotes and publication times are stored unchanged', async () => {
   const rows = await execute(
     "SELECT id, title, body, DATE_FORMAT(published_at, '%Y-%m-%dT%H:%i:%s.000Z') AS at FROM notices ORDER BY id",
   );
@@ -61,13 +61,13 @@ test('the demo account logs in with its password, and owns the three vouchers', 
   expect(await execute('SELECT DISTINCT user_id FROM vouchers')).toEqual([{ user_id: demoUserId }]);
 });
 
-test('seeding again changes nothing, not even a time stamp', async () => {
+test('a second seed changes nothing, not even a time stamp', async () => {
   const before = await everything();
   await seed(execute, { sandbox: true });
   expect(await everything()).toEqual(before);
 });
 
-test('seeding again keeps what an operator changed, switched off or deleted', async () => {
+test('a second seed keeps what an operator changed, switched off or deleted', async () => {
   await execute("UPDATE services SET name = 'ours', price_fen = 1, version = 9 WHERE id = 7");
   await execute('UPDATE notices SET deleted_at = NOW(3) WHERE id = 8');
   await execute("UPDATE products SET active = 0, amount_fen = 590 WHERE product_id = 'coins-60'");
@@ -79,7 +79,7 @@ test('seeding again keeps what an operator changed, switched off or deleted', as
   expect(after).toEqual({ ...before, services: [...(before.services ?? []), expect.objectContaining({ id: 1200 })] });
 });
 
-test('a new demo account takes over the vouchers of one that was erased, nobody else loses his', async () => {
+test('a new demo account gets the vouchers of an erased one, and no other user loses a voucher', async () => {
   const { demoUserId: erased } = await seed(execute, { sandbox: true });
   await execute("UPDATE users SET account = NULL, erased_at = NOW(3) WHERE account = 'demo'");
   await execute("INSERT INTO users (user_id, account, profile) VALUES ('somebody-else-00000000', 'else', '{}')");
@@ -90,13 +90,13 @@ test('a new demo account takes over the vouchers of one that was erased, nobody 
   expect(owners.map(({ user_id }) => user_id)).toEqual([demoUserId, 'somebody-else-00000000', demoUserId]);
 });
 
-test('two seeders at once leave one demo account', async () => {
+test('two seeds at the same time create one demo account', async () => {
   await execute("DELETE FROM users WHERE account = 'demo'");
   const [one, two] = await Promise.all([seed(execute, { sandbox: true }), seed(execute, { sandbox: true })]);
   expect(one.demoUserId).toBe(two.demoUserId);
 });
 
-test('no sample text is empty, left with a placeholder or too long, and no two services share a name', () => {
+test('no sample text is empty, too long or has a placeholder, and no two services have the same name', () => {
   const services = sampleServices();
   const notices = sampleNotices();
   expect(new Set(services.map(({ name }) => name)).size).toBe(services.length);

@@ -16,7 +16,7 @@ test.each([
     ['SELECT 1', 'SELECT 2'],
   ],
   ['a file of comments only', '-- nothing\n# here\n/* at all */', []],
-  ['two minus signs that are no comment', 'SELECT 1--1; SELECT 2', ['SELECT 1--1', 'SELECT 2']],
+  ['two minus signs that do not begin a comment', 'SELECT 1--1; SELECT 2', ['SELECT 1--1', 'SELECT 2']],
   ['comment signs inside quotes', "SELECT '-- # /*'; SELECT 2", ["SELECT '-- # /*'", 'SELECT 2']],
   ['a comment between two words', 'SELECT/* x */1', ['SELECT 1']],
   [
@@ -24,15 +24,15 @@ test.each([
     'SELECT /*+ NO_ICP(t) */ 1 /*!80000 + 1 */',
     ['SELECT /*+ NO_ICP(t) */ 1 /*!80000 + 1 */'],
   ],
-])('cuts %s', (_, sql, statements) => {
+])('splits %s', (_, sql, statements) => {
   expect(splitStatements(sql)).toEqual(statements);
 });
 
-test.each(["SELECT 'a", 'SELECT "a\\"', 'SELECT `a', 'SELECT 1 /* a'])('refuses %s, which has no end', (sql) => {
+test.each(["SELECT 'a", 'SELECT "a\\"', 'SELECT `a', 'SELECT 1 /* a'])('refuses %s, because it has no end', (sql) => {
   expect(() => splitStatements(sql)).toThrow(SyntaxError);
 });
 
-test('migrations and the database commands use no word that only one of MySQL and MariaDB knows', () => {
+test('migrations and database commands use only words that both MySQL and MariaDB know', () => {
   const folder = new URL('../../db/', import.meta.url);
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(sql|ts)$/.test(name));
   const onlyMariadb =

@@ -8,10 +8,10 @@ import { startStack } from '../../local/stack.ts';
 import { bundleFolder } from '../support/bundles.ts';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
-/** One run takes 20 to 30 s, ten of which it waits for locks to end. */
+/** One run takes 20 to 30 s; for ten of them it waits for locks to end. */
 const PATIENCE_MS = 300_000;
 
-/** Every row of the requirements but replicas and sentinels (A8) and the web page (A12). */
+/** Every row of the requirements except A8 (replicas and sentinels) and A12 (web page). */
 const ROWS = 'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5'.split(
   ' ',
 );
@@ -35,7 +35,7 @@ async function emptyFolder(): Promise<string> {
 }
 
 test(
-  'the demo shows every row on a running server, again on the same one, and on a server of its own',
+  'the demo shows every row on a running server, a second time on it, and on its own server',
   async () => {
     const dataDirectory = await emptyFolder();
     const stack = await startStack({
@@ -53,7 +53,7 @@ test(
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^32 of 32 rows shown, (\d+) of \1 steps passed/);
     expect(stdout).toMatch(/ms · 1 Redis, 0 MySQL/);
     expect(code).toBe(0);
-    // Nothing it prints would open something.
+    // It prints no token, password or push secret.
     expect(stdout).not.toMatch(/[sp]1\.[A-Za-z0-9_-]{22}\.|demo-password-1|whsec_/);
 
     const others = [
@@ -68,7 +68,7 @@ test(
   PATIENCE_MS,
 );
 
-test('a server that it knows nothing of, and an option that there is not, get a sentence', async () => {
+test('an unknown server and an unknown option are refused with a sentence', async () => {
   const dataDirectory = await emptyFolder();
   const unknown = await demo('--data', dataDirectory, '--url', 'http://127.0.0.1:9');
   expect(unknown).toMatchObject({ code: 2, stdout: '' });

@@ -3,15 +3,15 @@ import { basename, dirname, join, normalize, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 /**
- * A Chinese page says what its English page says. A test cannot read, but it can compare what is the same in every
- * language: headings by level and order, code, and the codes, routes and commands in tables.
+ * A Chinese page has the same content as its English page. A test cannot compare sentences. It compares what is the same
+ * in every language: headings by level and order, code, and the codes, routes and commands in tables.
  */
 const CHINESE_FOLDER = 'docs/zh-CN';
 const pairs: Array<[english: string, chinese: string]> = [
   ['README.md', 'README.zh-CN.md'],
   ...readdirSync(CHINESE_FOLDER).map((name): [string, string] => [`docs/${name}`, `${CHINESE_FOLDER}/${name}`]),
 ];
-/** Pages that a Chinese team needs from the first day on. */
+/** Pages that a Chinese team needs from the first day. */
 const NEEDED = ['first-steps', 'api', 'signing', 'login', 'recharge', 'operations', 'deploy', 'self-hosting'];
 
 const FENCED = /^ *```.*?^ *```$/gms;
@@ -21,7 +21,7 @@ const proseOf = (file: string): string => textOf(file).replace(FENCED, '');
 const headingLevels = (file: string): number[] =>
   [...proseOf(file).matchAll(/^(#+) /gm)].map(([, marks = '']) => marks.length);
 
-/** The READMEs translate the comments in code and the labels in diagrams; what is left has to be the same. */
+/** The READMEs translate the comments in code and the labels in diagrams. The rest must be the same. */
 const withoutWords = (block: string): string =>
   /^ *```mermaid/.test(block)
     ? block.replace(/ as .*$/gm, '').replace(/:.*$/gm, '')
@@ -32,7 +32,7 @@ const codeOf = (file: string): string[] => {
   return basename(file).startsWith('README') ? blocks.map(withoutWords) : blocks;
 };
 
-/** Of each row of each table the inline code, in any order: a translated sentence may turn it round. */
+/** The inline code of each table row, in any order: a translated sentence may have another order. */
 const tableCodeOf = (file: string): string[][] =>
   [...proseOf(file).matchAll(/^\|.*$/gm)].map(([row]) => (row.match(/`[^`]+`/g) ?? []).sort());
 
@@ -55,7 +55,7 @@ describe.each(pairs)('%s in Chinese', (english, chinese) => {
     expect(tableCodeOf(chinese)).toEqual(tableCodeOf(english));
   });
 
-  test('is linked from the English page at the top, and links back', () => {
+  test('is linked at the top of the English page, and links back', () => {
     const link = (from: string, to: string, name: string): string =>
       `\n\n[${name}](${relative(dirname(from), to)})\n\n`;
     expect(textOf(english)).toMatch(/^# .*\n/);
@@ -70,7 +70,7 @@ describe.each(pairs)('%s in Chinese', (english, chinese) => {
   });
 });
 
-test('the pages that a team needs from the first day on exist in Chinese', () => {
+test('the pages that a team needs from the first day exist in Chinese', () => {
   expect(pairs.map(([, chinese]) => chinese)).toEqual(
     expect.arrayContaining(NEEDED.map((name) => `${CHINESE_FOLDER}/${name}.md`)),
   );

@@ -7,7 +7,7 @@ const pages = (readdirSync('docs', { recursive: true }) as string[])
   .map((name) => join('docs', name));
 const FENCED = /^```.*?^```/gms;
 
-/** As GitHub makes anchors of headings. */
+/** The anchors that GitHub makes for headings. */
 const anchorsOf = (file: string): string[] =>
   [
     ...readFileSync(file, 'utf8')
@@ -36,14 +36,14 @@ const deadLinks = (file: string): string[] =>
 
 const top = readdirSync('.').filter((name) => name.endsWith('.md'));
 
-test.each([...top, ...pages])('every link of %s leads to a page, and to a heading that is there', (file) => {
+test.each([...top, ...pages])('every link of %s leads to a page and a heading that exist', (file) => {
   expect(deadLinks(file)).toEqual([]);
 });
 
-/** Pages that another page lists: those in Chinese, and the decisions. */
+/** Pages that are listed by another page: the Chinese pages and the decisions. */
 const LISTED_ELSEWHERE = /^docs\/(zh-CN\/|decisions\/\d)/;
 
-test.each(['README.md', 'README.zh-CN.md'])('%s names every page of the documents', (file) => {
+test.each(['README.md', 'README.zh-CN.md'])('%s links to every page of the documents', (file) => {
   const text = readFileSync(file, 'utf8');
   const isNamed = (page: string): boolean => text.includes(`](${page})`);
   const named = pages.filter((page) => !LISTED_ELSEWHERE.test(page));

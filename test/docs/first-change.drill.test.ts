@@ -5,13 +5,13 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type CheckoutCopy, copyCheckout } from '../support/checkout-copy.ts';
 import { mysqlForTests } from '../support/engines.ts';
 
-/** These go over all routes, resources, functions and files. */
+/** Tests that check all routes, resources, functions and files. */
 const GO_OVER_ALL = [
   ...['test/house', 'test/admission/refusals', 'test/http/answers', 'test/hostile/bad-input'],
   ...['test/docs/first-steps', 'test/portal/data'],
 ];
 
-/** "Add data of your own" of docs/first-steps.md, as printed. */
+/** Follows "Add data of your own" of docs/first-steps.md, as printed. */
 function addResource(copy: CheckoutCopy): void {
   const page = copy.read('docs/first-steps.md');
   const [, table = ''] = /```sql\n(CREATE TABLE articles .*?)```/s.exec(page) ?? [];
@@ -24,7 +24,7 @@ function addResource(copy: CheckoutCopy): void {
   copy.edit('shared/data/resources.ts', list, list + entry);
 }
 
-/** A file in functions/ that declares a route with endpoint(), modelled on functions/business.ts, and its event. */
+/** Adds a file in functions/ that declares a route with endpoint(), like functions/business.ts, and its event. */
 function addRoute(copy: CheckoutCopy): void {
   copy.write(
     'functions/articles.ts',
@@ -62,7 +62,7 @@ ${next}`,
   );
 }
 
-/** As after `npm run build` of long ago: a test that meets one of these fails. */
+/** Writes bundles that look like an old `npm run build`: a test that uses one of them fails. */
 function leaveStaleBundles(copy: CheckoutCopy): void {
   mkdirSync(join(copy.path, 'dist'), { recursive: true });
   for (const name of ['authorizer', 'business', 'login', 'recharge', 'health', 'plugin-token', 'plugin-validation']) {
@@ -70,7 +70,7 @@ function leaveStaleBundles(copy: CheckoutCopy): void {
   }
 }
 
-/** `npx vitest run FILES` in the copy, over this run's MySQL. Answers the lines of tests that failed, and how many passed. */
+/** Runs `npx vitest run FILES` in the copy, with this run's MySQL. Returns the failed tests and the number that passed. */
 async function runTests(copy: CheckoutCopy, ...argv: string[]): Promise<{ failed: string[]; passed: number }> {
   const { host, port, user, password } = mysqlForTests();
   const report = join(copy.path, 'report.json');
@@ -107,7 +107,7 @@ interface Report {
   }>;
 }
 
-test('a resource and a route that are added as the documents say turn no test red, whatever dist/ holds', {
+test('adding a resource and a route as the documents say breaks no test, also with old bundles in dist/', {
   timeout: 600_000,
 }, async () => {
   const copy = copyCheckout();
@@ -119,7 +119,7 @@ test('a resource and a route that are added as the documents say turn no test re
   const { failed, passed } = await runTests(copy, ...GO_OVER_ALL);
   expect(failed).toEqual([]);
   expect(passed).toBeGreaterThan(200);
-  // Tests that go over all routes take the new one along by themselves.
+  // Tests that check all routes include the new one without a change.
   const added = await runTests(copy, 'test/hostile/faults', '-t', 'articles');
   expect(added).toEqual({ failed: [], passed: 1 });
 });

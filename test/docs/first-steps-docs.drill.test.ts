@@ -48,8 +48,8 @@ test('the program of the first steps runs as printed: account, login, reads, a p
   expect(told).toContain('{ balance: 7,');
 });
 
-test('the table of the first steps, and that of every resource, has what the cache needs of it', async () => {
-  // Under another name, since the reader may have made it as the page says.
+test('the table of the first steps and of every resource has the columns and the index that the cache needs', async () => {
+  // Under another name, because the reader may already have created the table of the page.
   const printed = /```sql\n(CREATE TABLE articles .*?)```/s.exec(page)?.[1] ?? '';
   await stack.mysql.query(printed.replaceAll('articles', 'printed_articles'));
   for (const table of ['printed_articles', ...allResources().map((resource) => resource.table)]) {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
-/** Files that carry the work to the next engineer: they are read rarely, so a test has to notice when they grow old. */
+/** Files for the next engineer. They are rarely read, so a test checks that they are up to date. */
 const textOf = (file: string): string => readFileSync(file, 'utf8');
 const jsonOf = (file: string) => JSON.parse(textOf(file));
 const project = jsonOf('package.json') as { version: string; engines: { node: string }; scripts: object };
@@ -18,7 +18,7 @@ describe('the decision records', () => {
     expect(records.length).toBeGreaterThanOrEqual(12);
   });
 
-  test('are all listed in the index, in order, and no others', () => {
+  test('are all listed in the index, in order, and nothing else is', () => {
     const rows = textOf(`${FOLDER}/README.md`).matchAll(/^\| \[(\d+)\. .+?\]\((.+?)\) \|/gm);
     expect([...rows].map(([, number, name]) => [Number(number), name])).toEqual(
       records.map((name) => [numberOf(name), name]),
@@ -41,7 +41,7 @@ describe('the decision records', () => {
   });
 });
 
-/** Paths in backticks; a name in capitals stands for any file. */
+/** Paths in backticks. A name in capitals is a placeholder. */
 const NAMED_FILE = /`((?:shared|functions|gateway|serve|local|portal|db|test|docs)\/[^`\s<*]*)`/g;
 
 test.each([
@@ -49,7 +49,7 @@ test.each([
   'CONTRIBUTING.md',
   'SECURITY.md',
   '.github/pull_request_template.md',
-])('%s names files that are there', (page) => {
+])('%s names only files that exist', (page) => {
   const named = [...textOf(page).matchAll(NAMED_FILE)].map(([, file = '']) => file);
   expect(named.filter((file) => !/[A-Z]{4}/.test(file) && !existsSync(file))).toEqual([]);
 });
@@ -57,11 +57,11 @@ test.each([
 describe('the CHANGELOG', () => {
   const headings = sectionsOf(textOf('CHANGELOG.md'));
 
-  test('begins with what is not released yet', () => {
+  test('begins with the section "Unreleased"', () => {
     expect(headings[0]).toBe('Unreleased');
   });
 
-  test('has the version of package.json as its newest release, and that of the lock file', () => {
+  test('has the version of package.json and of the lock file as its newest release', () => {
     expect(headings[1]?.split(' ')[0]).toBe(project.version);
     expect(jsonOf('package-lock.json').packages[''].version).toBe(project.version);
   });
@@ -87,18 +87,18 @@ describe('the commands', () => {
     [...text.matchAll(/\bnpm (?:run (?:-s )?([\w:-]+)|(test)\b)/g)].map(([, run, test]) => run ?? test ?? '');
   const scripts = Object.keys(project.scripts);
 
-  test('of package.json are all described in CONTRIBUTING.md or README.md', () => {
+  test('of package.json are each described in CONTRIBUTING.md or README.md', () => {
     const described = [...commandsIn(textOf('CONTRIBUTING.md')), ...commandsIn(textOf('README.md'))];
     expect(scripts.filter((name) => !described.includes(name))).toEqual([]);
   });
 
-  test.each(pages)('that %s names are in package.json', (page) => {
+  test.each(pages)('that %s names exist in package.json', (page) => {
     expect(commandsIn(textOf(page)).filter((name) => !scripts.includes(name))).toEqual([]);
   });
 });
 
-describe('the settings of a newcomer', () => {
-  test('.nvmrc asks for the lowest line of Node that package.json supports', () => {
+describe('the settings for development tools', () => {
+  test('.nvmrc names the lowest version of Node that package.json supports', () => {
     const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(project.engines.node) ?? [];
     expect(Number(minor)).toBeGreaterThan(0);
     expect(textOf('.nvmrc').trim()).toBe(major);
@@ -113,14 +113,14 @@ describe('the settings of a newcomer', () => {
     expect(everywhere).toContain(`max_line_length = ${lineWidth}\n`);
   });
 
-  test('every debug configuration starts a file that is there', () => {
+  test('every debug configuration starts a file that exists', () => {
     const { configurations } = jsonOf('.vscode/launch.json') as { configurations: Array<{ program?: string }> };
     const programs = configurations.flatMap(({ program }) => program ?? []);
     expect(programs).toHaveLength(2);
     expect(programs.filter((program) => !existsSync(program.replace(/^\$\{workspaceFolder\}\//, '')))).toEqual([]);
   });
 
-  test.each(['package-lock.json', 'bench/package-lock.json'])('%s holds no download address', (file) => {
+  test.each(['package-lock.json', 'bench/package-lock.json'])('%s contains no download address', (file) => {
     const { packages } = jsonOf(file) as { packages: Record<string, { resolved?: string }> };
     expect(Object.keys(packages).length).toBeGreaterThan(10);
     expect(Object.entries(packages).filter(([, { resolved }]) => resolved !== undefined)).toEqual([]);

@@ -23,7 +23,7 @@ const isHere = (command: string, ...version: string[]): boolean => spawnSync(com
 interface Language {
   name: string;
   here: boolean;
-  /** Compiles where the language wants it, and tells the command that takes the arguments. */
+  /** Compiles if the language needs it, and returns the command that takes the arguments. */
   prepare(): string[];
 }
 function compiled(command: string[], run: string[]): string[] {
@@ -71,7 +71,7 @@ const known = [
 
 describe('the signing examples', () => {
   it.each(languages.filter(({ here }) => here))(
-    'in $name print the tokens of the known answers',
+    'in $name print the tokens of the published test vectors',
     async ({ prepare }) => {
       const [command, ...before] = prepare();
       const printed: string[] = [];
@@ -82,14 +82,14 @@ describe('the signing examples', () => {
     180_000,
   );
 
-  it('are all named by docs/signing.md', () => {
+  it('are all listed in docs/signing.md', () => {
     const page = readFileSync(at('../../docs/signing.md'), 'utf8');
     for (const file of readdirSync(examples)) expect(page).toContain(`(signing/${file})`);
   });
 });
 
 describe('the mini-program example', () => {
-  it('logs in with a code, reads and pays, with every call signed', async () => {
+  it('logs in with a code, reads and pays, and signs every call', async () => {
     const { outputFiles } = await build({
       entryPoints: [at('../../client/miniapp-client.ts')],
       bundle: true,

@@ -3,7 +3,7 @@ import { repeatOnContention } from '../../shared/contention.ts';
 import { ContentionError, EngineError, SqlError } from '../../shared/errors.ts';
 import { runInvocation } from '../../shared/telemetry.ts';
 
-/** Work that fails with these errors, one a try, and then gives how often it was tried. */
+/** Work that fails with one of these errors at each try, and then returns the number of tries. */
 function failingWith(...errors: Error[]): { work: () => Promise<number>; tries: () => number } {
   let tried = 0;
   const work = async (): Promise<number> => {
@@ -17,19 +17,19 @@ function failingWith(...errors: Error[]): { work: () => Promise<number>; tries: 
 const contention = (times: number): Error[] => Array.from({ length: times }, () => new ContentionError());
 const lost = new EngineError('mysql', 'timeout', 'unknown');
 
-describe('work that another statement stands in the way of', () => {
-  test('is done again until it passes', async () => {
+describe('work that is blocked by another statement', () => {
+  test('is repeated until it succeeds', async () => {
     expect(await repeatOnContention(failingWith(...contention(2)).work)).toBe(3);
     expect(await repeatOnContention(failingWith(...contention(7)).work, { tries: 8 })).toBe(8);
   });
 
-  test('is given up after the last try, and says why', async () => {
+  test('fails after the last try, with the reason', async () => {
     const { work, tries } = failingWith(...contention(9));
     await expect(repeatOnContention(work, { tries: 4 })).rejects.toBeInstanceOf(ContentionError);
     expect(tries()).toBe(4);
   });
 
-  test('is given up when the invocation has no time for another pause', async () => {
+  test('fails when the invocation has no time for another pause', async () => {
     const { work, tries } = failingWith(...contention(9));
     const call = runInvocation('short', 101, () => repeatOnContention(work, { tries: 9 }));
     await expect(call).rejects.toBeInstanceOf(ContentionError);
@@ -41,13 +41,13 @@ test.each([
   ['a statement that MySQL refuses', new SqlError(1062, '23000')],
   ['an engine that does not answer', lost],
   ['an engine that refuses', new EngineError('mysql', 'breaker open', 'not-applied')],
-])('%s is no contention: the work is done once', async (_, error) => {
+])('%s is not contention: the work is done once', async (_, error) => {
   const { work, tries } = failingWith(error);
   await expect(repeatOnContention(work)).rejects.toBe(error);
   expect(tries()).toBe(1);
 });
 
-test('a lost answer is asked for again where the work may come twice', async () => {
+test('after a lost answer the work is repeated, if it may be applied twice', async () => {
   expect(await repeatOnContention(failingWith(lost, new ContentionError()).work, { lostAnswers: true })).toBe(3);
   await expect(repeatOnContention(failingWith(lost, lost, lost).work, { lostAnswers: true })).rejects.toBe(lost);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isPublicAddress, outgoingUrl } from '../../shared/outgoing-address.ts';
 
-describe('an address that somebody named', () => {
+describe('an address that a plugin or a channel gave', () => {
   test.each([
     '1.1.1.1',
     '93.184.215.14',
@@ -51,7 +51,7 @@ describe('an address that somebody named', () => {
     '',
     '1.1.1',
     '127.1',
-  ])('%s is not', (address) => {
+  ])('%s is not public', (address) => {
     expect(isPublicAddress(address)).toBe(false);
   });
 
@@ -67,7 +67,7 @@ describe('an address that somebody named', () => {
     ['https://name@plugin.example/', false],
     ['javascript:alert(1)', false],
     ['//plugin.example', false],
-  ])('%s: sent to is %s', (url, sent) => {
+  ])('requests to %s are sent: %s', (url, sent) => {
     expect(outgoingUrl(url) !== undefined).toBe(sent);
   });
 });

@@ -23,10 +23,10 @@ async function logIn(channelUserId: string): Promise<{ created: boolean; account
   return { created, account, userId: entered.body.user.userId };
 }
 
-test('after SERVER_KEY was changed a channel account is the same one under its new address', async () => {
+test('after SERVER_KEY was changed, a channel user logs in to the same account, which gets a new address', async () => {
   const first = await logIn('player-1');
   expect(first.created).toBe(true);
-  // As an address of a former key: no login can come to it any more.
+  // An address that was made with a former key: no login can compute it any more.
   const former = `a1${'f'.repeat(40)}`;
   await stack.mysql.execute('UPDATE users SET account_address = ? WHERE user_id = ?', [former, first.userId]);
   const logins = await Promise.all([logIn('player-1'), logIn('player-1')]);

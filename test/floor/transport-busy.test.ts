@@ -6,7 +6,7 @@ import { send, TransportError } from '../../shared/transport.ts';
 const request = (port: number, path: string, timeoutMs: number) =>
   send({ url: new URL(`http://127.0.0.1:${port}${path}`), method: 'GET', headers: {}, timeoutMs, repeatable: false });
 
-test('an answer that came while the process was busy is taken, one that never came is a timeout', async () => {
+test('an answer that arrived while the process was busy is used; one that never arrived is a timeout', async () => {
   let received = (): void => {};
   const isReceived = new Promise<void>((resolve) => {
     received = resolve;
@@ -21,7 +21,7 @@ test('an answer that came while the process was busy is taken, one that never ca
     const startedAt = performance.now();
     const answer = request(port, '/', 2_000);
     await isReceived;
-    // A password hash takes longer than what is left of the limit.
+    // A password hash takes longer than the rest of the time limit.
     while (performance.now() - startedAt < 2_100);
     expect((await answer).body.toString()).toBe('here');
     await expect(request(port, '/never', 100)).rejects.toBeInstanceOf(TransportError);

@@ -25,7 +25,7 @@ async function server(answer: RequestListener) {
   return { ask, connections: () => connections };
 }
 
-test('a slow answer is not cut off by a later call, while sockets that rested are not used again', async () => {
+test('a later call does not cut off a slow answer, and idle sockets are not used again', async () => {
   const { ask, connections } = await server(async (request, response) => {
     if (request.url === '/slow') await sleep(6_000);
     response.end('done');
@@ -38,7 +38,7 @@ test('a slow answer is not cut off by a later call, while sockets that rested ar
   expect(connections()).toBe(3);
 });
 
-test('where only the status is wanted, a body without end costs nothing once it is too long', async () => {
+test('if only the status is needed, an endless body is cut off when it is too long', async () => {
   const { ask } = await server((_, response) => {
     const more = () => {
       while (!response.destroyed && response.write('x'.repeat(10_000)));
@@ -50,14 +50,14 @@ test('where only the status is wanted, a body without end costs nothing once it 
   expect([answer.status, answer.body.length]).toEqual([202, 0]);
 });
 
-test('where only the status is wanted, it counts though the body never ends', async () => {
+test('if only the status is needed, it is returned although the body never ends', async () => {
   const { ask } = await server((_, response) => void response.writeHead(204).flushHeaders());
   expect((await ask('/', { bodyIgnored: true, timeoutMs: 500 })).status).toBe(204);
   const { ask: askDripping } = await server((_, response) => void response.writeHead(200).write('.'));
   expect((await askDripping('/', { bodyIgnored: true, timeoutMs: 500 })).status).toBe(200);
 });
 
-test('a call that had to wait for a socket and then got no answer counts as sent', async () => {
+test('a call that waited for a socket and then got no answer counts as sent', async () => {
   const { ask, connections } = await server((request, response) => {
     if (request.url === '/last') request.socket.destroy();
     else setTimeout(() => response.end('done'), 100);

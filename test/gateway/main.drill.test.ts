@@ -11,7 +11,7 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-/** `npm run gateway` without npm; `until` resolves once its output holds the text. */
+/** Starts what `npm run gateway` starts, without npm. `until` resolves when the output contains the text. */
 function gateway(argv: string[], environment: Record<string, string>) {
   const child = spawn(process.execPath, ['--import', 'tsx', 'gateway/main.ts', ...argv], {
     env: { PATH: process.env.PATH, ...environment },
@@ -57,14 +57,14 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   },
 );
 
-test('--help explains every variable, and needs none', async () => {
+test('--help explains every variable, and works without any of them', async () => {
   const { exit, output } = gateway(['--help'], {});
   expect(await exit).toBe(0);
   for (const name of ['REDIS_URL', 'MYSQL_URL', 'MYSQL_REPLICA_URLS', ...Object.keys(tokens)])
     expect(output.text).toContain(name);
 });
 
-test('everything that is missing or malformed is said at once, and no value is repeated', async () => {
+test('one error message names every missing or malformed variable, and repeats no value', async () => {
   const wrong = {
     REDIS_URL: 'http://hunter2@x',
     MYSQL_URL: 'mysql://u:hunter2@127.0.0.1',
@@ -86,7 +86,7 @@ test('everything that is missing or malformed is said at once, and no value is r
   );
 });
 
-test('an engine that does not answer or refuses is named in one sentence', async () => {
+test('when an engine does not answer or refuses the login, one sentence names it', async () => {
   const [database, nobody] = [await freshDatabase('psdb'), await freePort()];
   const cases: Array<[Record<string, string>, string]> = [
     [

@@ -41,7 +41,7 @@ async function post(
   return [response.status, await response.json()];
 }
 
-test('wrong, missing and malformed credentials are 401, with one and the same answer', async () => {
+test('wrong, missing and malformed credentials get the same 401 answer', async () => {
   const refusal = [401, { error: { code: 'unauthenticated', message: 'invalid auth credentials' } }];
   const statement = JSON.stringify({ query: 'SELECT 1' });
   const presented = [
@@ -60,23 +60,23 @@ test('wrong, missing and malformed credentials are 401, with one and the same an
   });
 });
 
-test('a password is good as it is and percent-encoded', async () => {
+test('a password is accepted in plain form and percent-encoded', async () => {
   for (const secret of [password, encodeURIComponent(password)]) {
     expect((await post('Execute', JSON.stringify({ query: 'SELECT 1' }), basic(username, secret)))[0]).toBe(200);
   }
 });
 
-test('a body that is no JSON object, or has no query, is 400', async () => {
+test('a body that is not a JSON object, or has no query, is refused with 400', async () => {
   for (const body of ['{', '[]', '"x"', '{"query":1}', '{}', '{"query":"SELECT 1","session":{"signature":1}}']) {
     expect(await post('Execute', body)).toMatchObject([400, { error: { code: 'invalid_argument' } }]);
   }
 });
 
-test('an unknown method is 404', async () => {
+test('an unknown method is refused with 404', async () => {
   expect(await post('Explode', '{}')).toMatchObject([404, { error: { code: 'unimplemented' } }]);
 });
 
-test('sessions are created, kept and closed, and closing rolls back', async () => {
+test('sessions are created, kept and closed; closing a session rolls its transaction back', async () => {
   const connection = connect({ url: gateway.url });
   await connection.refresh();
   const [, created] = await post('CreateSession', '{}');
@@ -99,7 +99,7 @@ test('sessions are created, kept and closed, and closing rolls back', async () =
   expect((await gateway.client.execute('SELECT id FROM hit WHERE id = 77')).size).toBe(0);
 });
 
-test('requests are counted, and metrics speak of them without names or secrets', async () => {
+test('metrics count the requests, and contain no names or secrets', async () => {
   gateway.resetStats();
   await gateway.client.execute('SELECT 1');
   await gateway.client.transaction((tx) => tx.execute('SELECT 1'));
@@ -110,7 +110,7 @@ test('requests are counted, and metrics speak of them without names or secrets',
   expect(metrics).not.toContain(username);
 });
 
-test('a cut connection before the work leaves nothing done, after the work all of it', async () => {
+test('a connection cut before the work changes nothing; cut after the work, all of it is done', async () => {
   fault = { kind: 'drop-before' };
   await failureOf(gateway.client.execute('INSERT INTO hit VALUES (1)'));
   fault = { kind: 'drop-after' };
@@ -121,7 +121,7 @@ test('a cut connection before the work leaves nothing done, after the work all o
   expect((await gateway.client.execute('SELECT id FROM hit', null, { as: 'array' })).rows).toEqual([[2]]);
 });
 
-test('who finds no connection in time is refused in the words of Vitess, and is served again afterwards', async () => {
+test('a request that gets no connection in time is refused with the error text of Vitess; the next one is served', async () => {
   const narrow = await gatewayOverFreshDatabase({ poolSize: 2, poolWaitSeconds: 0.2 });
   const open = [connect({ url: narrow.url }), connect({ url: narrow.url }), connect({ url: narrow.url })];
   for (const connection of open) await connection.execute('BEGIN');
@@ -135,7 +135,7 @@ test('who finds no connection in time is refused in the words of Vitess, and is 
   await narrow.stop();
 });
 
-test('a stop ends what still runs, and leaves no connection behind', async () => {
+test('a stop ends running statements and closes every connection to MySQL', async () => {
   const stopped = await gatewayOverFreshDatabase();
   const connection = connect({ url: stopped.url });
   await connection.execute('BEGIN');
@@ -152,7 +152,7 @@ test('a stop ends what still runs, and leaves no connection behind', async () =>
   await expect.poll(left, { timeout: 10_000 }).toEqual([{ n: '0' }]);
 });
 
-test('MySQL away is a 503 that names no address, an interrupted statement an error; both end by themselves', async () => {
+test('when MySQL is down, a running statement fails and new ones get 503 without an address, until it is back', async () => {
   const database = await freshDatabase('psdb');
   const line = await cuttableLine(database);
   const over = await startPlanetscaleGateway({
@@ -166,17 +166,17 @@ test('MySQL away is a 503 that names no address, an interrupted statement an err
   await new Promise((resolve) => setTimeout(resolve, 200));
   await line.cut();
   expect((await interrupted).message).toContain('Lost connection to MySQL server during query (errno 2013)');
-  const away = await failureOf(client.execute('SELECT 1'));
-  expect(away).toMatchObject({ status: 503, body: { code: 'unavailable' } });
-  expect(away.message).not.toMatch(/127\.0\.0\.1|ECONN/);
-  await line.mend();
+  const whileDown = await failureOf(client.execute('SELECT 1'));
+  expect(whileDown).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+  expect(whileDown.message).not.toMatch(/127\.0\.0\.1|ECONN/);
+  await line.restore();
   expect((await client.execute('SELECT 1')).size).toBe(1);
   await over.stop();
   await line.cut();
   await database.drop();
 });
 
-/** A TCP relay to `target` that can go away and come back on the same port. */
+/** A TCP relay to `target` that can be cut and restored on the same port. */
 async function cuttableLine(target: { host: string; port: number }) {
   const sockets = new Set<Socket>();
   const open = (port: number): Promise<Server> =>
@@ -196,7 +196,7 @@ async function cuttableLine(target: { host: string; port: number }) {
       for (const socket of sockets) socket.destroy();
       await closed;
     },
-    mend: async () => {
+    restore: async () => {
       server = await open(port);
     },
   };

@@ -5,7 +5,7 @@ import { startPlanetscaleGateway } from '../../gateway/planetscale/gateway.ts';
 import { freshDatabase } from '../support/engines.ts';
 import { failureOf, gatewayOverFreshDatabase, password, username } from '../support/planetscale-gateway.ts';
 
-test('replica credentials read from the replicas in turn, and cannot write', async () => {
+test('with replica credentials, reads take the replicas in turn and writes are refused', async () => {
   const database = await freshDatabase('psdb');
   const admin = await createConnection(database.url);
   const readers = ['one', 'two'].map((name) => ({
@@ -52,7 +52,7 @@ test('replica credentials read from the replicas in turn, and cannot write', asy
   await database.drop();
 });
 
-test('without a replica, a read that asks for one is told that none is healthy', async () => {
+test('without a replica, a read that asks for one fails: no replica is healthy', async () => {
   const gateway = await gatewayOverFreshDatabase();
   const connection = connect({ url: gateway.url });
   await connection.execute('USE @replica');

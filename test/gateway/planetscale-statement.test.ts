@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readStatement, withoutValues } from '../../gateway/planetscale/statement.ts';
 
-test('no value that the client put into a statement shows in its bare text', () => {
+test('the text of a statement without its values contains no value that the client put in', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.uint8Array())), (values) => {
       const slots = values.map(() => '?').join(', ');
@@ -42,7 +42,7 @@ test.each([
   expect(readStatement(sql).kind).toBe(kind);
 });
 
-test('an address in a text is no user variable, and a variable is one', () => {
+test('an e-mail address in a text is not taken for a user variable, and a user variable is recognised', () => {
   expect(readStatement("UPDATE t SET mail = 'a@b.c'").leavesTraces).toBe(false);
   expect(readStatement('SELECT @@sql_mode').leavesTraces).toBe(false);
   expect(readStatement('SELECT @a := 1').leavesTraces).toBe(true);

@@ -11,7 +11,7 @@ import {
 } from '../support/planetscale-gateway.ts';
 
 let gateway: GatewayOverDatabase;
-/** Over the same database, for tests that leave a transaction open: its locks end soon. */
+/** On the same database, with short limits: for tests that leave a transaction open and need its locks to end soon. */
 let hasty: PlanetscaleGateway;
 const HASTY_SECONDS = 2;
 let dropNext: { sql: string } | undefined;
@@ -49,7 +49,7 @@ async function begun(through: PlanetscaleGateway = gateway): Promise<Connection>
   return connection;
 }
 
-test('a transaction is seen by others after its commit and not before', async () => {
+test('other connections see a transaction after its commit and not before', async () => {
   await gateway.client.transaction(async (tx) => {
     await tx.execute("INSERT INTO entry (id) VALUES ('a')");
     await tx.execute("INSERT INTO entry (id) VALUES ('b')");
@@ -58,7 +58,7 @@ test('a transaction is seen by others after its commit and not before', async ()
   expect(await ids()).toEqual(['a', 'b']);
 });
 
-test('an error inside rolls everything back and reaches the caller', async () => {
+test('an error in a transaction rolls everything back and reaches the caller', async () => {
   await gateway.client.execute("INSERT INTO entry (id) VALUES ('taken')");
   const work = gateway.client.transaction(async (tx) => {
     await tx.execute("INSERT INTO entry (id) VALUES ('a')");
@@ -68,7 +68,7 @@ test('an error inside rolls everything back and reaches the caller', async () =>
   expect(await ids()).toEqual(['taken']);
 });
 
-test('two first statements at once open two transactions, and one of them is lost', async () => {
+test('two first statements sent at once open two transactions, and one of them is lost', async () => {
   await new Client({ url: hasty.url }).transaction(async (tx) => {
     await Promise.all([
       tx.execute("INSERT INTO entry (id) VALUES ('left')"),
@@ -78,7 +78,7 @@ test('two first statements at once open two transactions, and one of them is los
   expect(await ids()).toHaveLength(1);
 });
 
-test('a second statement beside a running one is refused', async () => {
+test('a second statement is refused while the first one of the session is running', async () => {
   const connection = await begun();
   await connection.execute("INSERT INTO entry (id) VALUES ('a')");
   const results = await Promise.allSettled([connection.execute('SELECT SLEEP(0.3)'), connection.execute('SELECT 1')]);
@@ -89,7 +89,7 @@ test('a second statement beside a running one is refused', async () => {
   await connection.execute('ROLLBACK');
 });
 
-test('a transaction past its limit is rolled back, and says so', async () => {
+test('a transaction that exceeds its time limit is rolled back, and the error says so', async () => {
   const connection = await begun(hasty);
   await connection.execute("INSERT INTO entry (id) VALUES ('late')");
   await new Promise((resolve) => setTimeout(resolve, HASTY_SECONDS * 1000 + 300));
@@ -101,7 +101,7 @@ test('a transaction past its limit is rolled back, and says so', async () => {
   expect(await ids()).toEqual([]);
 });
 
-test('a statement that runs at the limit is ended on the server, and its locks go', async () => {
+test('a statement that is running at the time limit is ended on the server, and its locks are released', async () => {
   const connection = await begun(hasty);
   await connection.execute("INSERT INTO entry (id) VALUES ('held')");
   expect((await failureOf(connection.execute('SELECT SLEEP(60)'))).message).toContain('exceeded timeout: 2s');
@@ -109,7 +109,7 @@ test('a statement that runs at the limit is ended on the server, and its locks g
   expect(await ids()).toEqual(['held']);
 });
 
-test('after a deadlock the loser rolls back cleanly, hears of the deadlock and cannot commit a half', async () => {
+test('after a deadlock the loser is rolled back, gets the deadlock error and cannot commit a part', async () => {
   await gateway.client.execute("INSERT INTO entry (id) VALUES ('x'), ('y')");
   const [one, two] = [await begun(), await begun()];
   await one.execute("UPDATE entry SET n = n + 1 WHERE id = 'x'");
@@ -128,26 +128,26 @@ test('after a deadlock the loser rolls back cleanly, hears of the deadlock and c
   expect(rows).toEqual([[1], [1]]);
 });
 
-test('the lost reply of a COMMIT leaves the row committed', async () => {
+test('when the reply of a COMMIT is lost, the row is committed', async () => {
   dropNext = { sql: 'COMMIT' };
   await failureOf(gateway.client.transaction((tx) => tx.execute("INSERT INTO entry (id) VALUES ('paid')")));
   expect(dropNext).toBeUndefined();
   expect(await ids()).toEqual(['paid']);
 });
 
-test('a statement whose client went away still takes effect', async () => {
-  const away = new AbortController();
+test('a statement takes effect also when its client disconnects', async () => {
+  const disconnect = new AbortController();
   const impatient = new Client({
     url: gateway.url,
-    fetch: (url, init) => fetch(url, { ...(init as RequestInit), signal: away.signal }),
+    fetch: (url, init) => fetch(url, { ...(init as RequestInit), signal: disconnect.signal }),
   });
   const statement = failureOf(impatient.execute("INSERT INTO entry (id) SELECT CONCAT('late', SLEEP(0.5))"));
-  setTimeout(() => away.abort(), 200);
+  setTimeout(() => disconnect.abort(), 200);
   await statement;
   await expect.poll(ids, { timeout: 10_000 }).toEqual(['late0']);
 });
 
-test('a savepoint takes back what came after it', async () => {
+test('a rollback to a savepoint undoes what came after it', async () => {
   await gateway.client.transaction(async (tx) => {
     await tx.execute("INSERT INTO entry (id) VALUES ('kept')");
     await tx.execute('SAVEPOINT s');
@@ -157,7 +157,7 @@ test('a savepoint takes back what came after it', async () => {
   expect(await ids()).toEqual(['kept']);
 });
 
-test('a read-only transaction takes no write', async () => {
+test('a read-only transaction refuses writes', async () => {
   const connection = connect({ url: gateway.url });
   await connection.execute('START TRANSACTION READ ONLY');
   expect((await failureOf(connection.execute("INSERT INTO entry (id) VALUES ('a')"))).message).toContain(
@@ -166,7 +166,7 @@ test('a read-only transaction takes no write', async () => {
   await connection.execute('ROLLBACK');
 });
 
-test('a change of tables commits what came before it, in the open', async () => {
+test('a change of tables commits what came before it, also inside a transaction', async () => {
   const connection = await begun();
   await connection.execute("INSERT INTO entry (id) VALUES ('before')");
   await connection.execute('CREATE TABLE IF NOT EXISTS side (id INT)');
@@ -174,7 +174,7 @@ test('a change of tables commits what came before it, in the open', async () => 
   expect(await ids()).toEqual(['before']);
 });
 
-test('a session that nobody issued reaches no transaction', async () => {
+test('an invented session reaches no transaction', async () => {
   const connection = await begun(hasty);
   await connection.execute("INSERT INTO entry (id) VALUES ('a')");
   const held = (connection as unknown as { session: { signature: string } }).session;

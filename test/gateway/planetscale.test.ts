@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-test('an insert tells its id and its count', async () => {
+test('an insert returns its id and its count', async () => {
   const { client } = gateway;
   const first = await client.execute('INSERT INTO item (name) VALUES (?)', ['first']);
   const more = await client.execute("INSERT INTO item (name) VALUES ('second'), ('third')");
@@ -68,7 +68,7 @@ test('text of any script and bytes of any value are kept exactly', async () => {
   for (const row of rows) expect(row.raw).toEqual(raw);
 });
 
-test('NULL, the empty text and no row at all are three things', async () => {
+test('NULL, the empty text and a missing row are told apart', async () => {
   const { client } = gateway;
   expect((await client.execute("SELECT NULL AS a, '' AS b, CAST(NULL AS CHAR) AS c")).rows).toEqual([
     { a: null, b: '', c: null },
@@ -77,12 +77,12 @@ test('NULL, the empty text and no row at all are three things', async () => {
   expect(none).toMatchObject({ rows: [], size: 0, headers: ['id', 'name'] });
 });
 
-test('columns of one name are all there', async () => {
+test('columns with the same name are all returned', async () => {
   const { rows } = await gateway.client.execute("SELECT 'a' AS x, 'b' AS x", null, { as: 'array' });
   expect(rows).toEqual([['a', 'b']]);
 });
 
-test('a value of several megabytes comes back whole', async () => {
+test('a value of several megabytes comes back complete', async () => {
   const body = '万'.repeat(1_000_000);
   await gateway.client.execute('INSERT INTO item (name, body) VALUES (?, ?)', ['big', body]);
   const { rows } = await gateway.client.execute<{ body: string }>("SELECT body FROM item WHERE name = 'big'");
@@ -97,7 +97,7 @@ test('an update counts the rows that it matched, changed or not', async () => {
   expect((await client.execute("UPDATE item SET small = 1 WHERE name = 'nobody'")).rowsAffected).toBe(0);
 });
 
-test('a duplicate key is told in the words of Vitess, with errno and sqlstate, and without the values of the statement', async () => {
+test('a duplicate key gets the error text of Vitess with errno and sqlstate, without the values', async () => {
   const { client } = gateway;
   await client.execute("INSERT INTO item (name) VALUES ('once')");
   const error = await failureOf(client.execute("INSERT INTO item (name, body) VALUES ('once', 'do-not-print')"));
@@ -111,12 +111,12 @@ test('a duplicate key is told in the words of Vitess, with errno and sqlstate, a
   );
 });
 
-test('a request carries one statement', async () => {
+test('a request with two statements is refused', async () => {
   const error = await failureOf(gateway.client.execute('DELETE FROM item WHERE id = 0; DELETE FROM item'));
   expect(error.message).toContain('(errno 1064)');
 });
 
-test('writes are strict: what does not fit is refused', async () => {
+test('writes are strict: a value that does not fit is refused', async () => {
   const { client } = gateway;
   expect((await failureOf(client.execute("INSERT INTO item (small) VALUES ('x')"))).message).toMatch(
     /errno 1366|errno 1292/,
@@ -131,7 +131,7 @@ test('the clock of the database is UTC', async () => {
   expect(rows).toEqual([{ ahead: '00:00:00' }]);
 });
 
-test('LAST_INSERT_ID() follows a connection from request to request, and nobody else', async () => {
+test('LAST_INSERT_ID() is kept for a connection between requests, and is not visible to others', async () => {
   const [mine, other] = [connect({ url: gateway.url }), connect({ url: gateway.url })];
   const { insertId } = await mine.execute("INSERT INTO item (name) VALUES ('mine')");
   await other.execute("INSERT INTO item (name) VALUES ('other')");
@@ -158,17 +158,17 @@ test.each([
   'LOAD DATA INFILE "/etc/hosts" INTO TABLE item',
   'SELECT 1 INTO OUTFILE "/tmp/x"',
   'CALL p()',
-])('what could not be kept, or is not on PlanetScale, is refused: %s', async (sql) => {
+])('a statement that needs state between requests, or that PlanetScale lacks, is refused: %s', async (sql) => {
   expect((await failureOf(gateway.client.execute(sql))).message).toMatch(/^VT12001: unsupported: /);
 });
 
-test('RETURNING is refused, since only MariaDB has it', async () => {
+test('RETURNING is refused, because only MariaDB has it', async () => {
   const error = await failureOf(gateway.client.execute("INSERT INTO item (name) VALUES ('r') RETURNING id"));
   expect(error.message).toBe("syntax error near 'returning'");
   await gateway.client.execute("INSERT INTO item (name) VALUES ('a returning customer')");
 });
 
-test('more than 100 000 rows are refused, and the connection goes on', async () => {
+test('a result of more than 100 000 rows is refused, and the connection can still be used', async () => {
   const { client } = gateway;
   const digits =
     '(SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)';

@@ -19,7 +19,7 @@ import { freshDatabase, freshRedis } from '../support/engines.ts';
 
 const example = (name: string) => readFileSync(`docs/self-hosting/${name}`, 'utf8');
 
-test('the accounts that docs/self-hosting gives away are enough for the service, and for no more', async () => {
+test('the accounts of docs/self-hosting can do what the service needs, and nothing more', async () => {
   const [server, database] = [await freshRedis(), await freshDatabase('hosted')];
   onTestFinished(() => server.stop());
   onTestFinished(() => database.drop());

@@ -38,7 +38,7 @@ test('sentinels, a name, users, passwords and TLS are read from the environment'
   });
 });
 
-test('one server is named by its URL, with a user and TLS', () => {
+test('a single server is configured by its URL, with a user and TLS', () => {
   expect(redisOf({ REDIS_URL: 'rediss://miniapp:p%40ss@10.0.0.11:6380' })).toEqual({
     host: '10.0.0.11',
     port: 6_380,
@@ -48,7 +48,7 @@ test('one server is named by its URL, with a user and TLS', () => {
   });
 });
 
-test('what is wrong is said, and no password with it', () => {
+test('an error names the wrong setting and contains no password', () => {
   const environment = {
     REDIS_URL: 'redis://:hidden@h',
     REDIS_SENTINELS: 'a:b:c',

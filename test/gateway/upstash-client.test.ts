@@ -29,7 +29,7 @@ describe('through the official client', () => {
     expect([await redis.get('ok'), await redis.mget('ok')]).toEqual(['OK', ['OK']]);
   });
 
-  test('text of random bytes survives, with and without the client’s encoding', async () => {
+  test('text of random bytes comes back unchanged, with and without the client’s encoding', async () => {
     const plain = new Redis({ url: rest.gateway.url, token: TOKEN, responseEncoding: false });
     for (const length of [0, 1, 1_000, 200_000]) {
       const value = `~${randomBytes(length).toString('base64url')}`;
@@ -39,7 +39,7 @@ describe('through the official client', () => {
     }
   });
 
-  test('an integer that no double holds arrives as text, unchanged', async () => {
+  test('an integer that does not fit a double arrives as text, unchanged', async () => {
     await redis.set('n', '9007199254740993');
     expect(await redis.get('n')).toBe('9007199254740993');
   });
@@ -54,20 +54,20 @@ describe('through the official client', () => {
     expect(kept[1]?.result).toBe('v');
   });
 
-  test('a transaction applies all commands or, when one is malformed, none', async () => {
+  test('a transaction applies all commands, or none if one is malformed', async () => {
     expect(await redis.multi().set('a', 1).incr('a').exec()).toEqual(['OK', 2]);
     await expect(redis.multi().set('b', 1).mset({}).exec()).rejects.toThrow(/EXECABORT/);
     expect(await redis.get('b')).toBe(null);
   });
 
-  test('calls of one tick become batches, and each gets its own answer', async () => {
+  test('calls of one tick are sent in batches, and each gets its own answer', async () => {
     const values = await Promise.all(Array.from({ length: 100 }, (_, index) => redis.set(`k${index}`, index)));
     expect(values.every((value) => value === 'OK')).toBe(true);
     expect(rest.gateway.stats()).toEqual({ requests: 1, commands: 100 });
     expect(await Promise.all([redis.get('k1'), redis.get('k99')])).toEqual([1, 99]);
   });
 
-  test('a script goes by its hash, and by its text when the server does not know it', async () => {
+  test('a script is sent by its hash, and by its text when the server does not know the hash', async () => {
     const script = redis.createScript<string>(
       '#!lua flags=allow-key-locking\nredis.call("SET", KEYS[1], ARGV[1])\nreturn redis.call("GET", KEYS[1])',
     );
@@ -97,7 +97,7 @@ describe('through the official client', () => {
     await pattern.unsubscribe();
   });
 
-  test('a refusal names Redis’ reason', async () => {
+  test('a refusal contains the reason that Redis gave', async () => {
     await redis.set('k', 'text');
     await expect(redis.incr('k')).rejects.toThrow(/value is not an integer/);
     const wrong = new Redis({ url: rest.gateway.url, token: 'wrong' });

@@ -19,19 +19,19 @@ const incr = () => rest.request('/', { body: ['INCR', 'n'] });
 const count = async () => JSON.parse((await rest.request('/', { body: ['GET', 'n'] })).text).result;
 
 describe('a fault', () => {
-  test('drop-before: the caller sees a lost connection and nothing was carried out', async () => {
+  test('drop-before: the connection is lost and the command was not applied', async () => {
     rest.failNext({ kind: 'drop-before' });
     await expect(incr()).rejects.toThrow();
     expect(await count()).toBe(null);
   });
 
-  test('drop-after: the caller sees a lost connection and the work is done', async () => {
+  test('drop-after: the connection is lost and the command was applied', async () => {
     rest.failNext({ kind: 'drop-after' });
     await expect(incr()).rejects.toThrow();
     expect(await count()).toBe('1');
   });
 
-  test('hang: no answer comes before the caller gives up', async () => {
+  test('hang: there is no answer before the caller’s timeout', async () => {
     rest.failNext({ kind: 'hang' });
     const response = fetch(`${rest.gateway.url}/incr/n`, {
       headers: { authorization: `Bearer ${TOKEN}` },
@@ -41,14 +41,14 @@ describe('a fault', () => {
     expect(await count()).toBe(null);
   });
 
-  test('status: a proxy’s page arrives in the place of the answer', async () => {
+  test('status: the page of a proxy arrives instead of the answer', async () => {
     rest.failNext({ kind: 'status', status: 502, body: '<html>', contentType: 'text/html' });
     const { status, text, headers } = await incr();
     expect([status, text, headers.get('content-type')]).toEqual([502, '<html>', 'text/html']);
     expect(await count()).toBe(null);
   });
 
-  test('delay: the answer, or the fault that follows, comes later', async () => {
+  test('delay: the answer, or the next fault, comes later', async () => {
     rest.failNext({ kind: 'delay', ms: 30 });
     expect((await incr()).text).toBe('{"result":1}');
     // biome-ignore lint/suspicious/noThenProperty: what follows the delay; it is never awaited
@@ -58,8 +58,8 @@ describe('a fault', () => {
   });
 });
 
-describe('when Redis is away', () => {
-  test('a start says so, and requests are answered 503 until it is back, without a restart of the gateway', async () => {
+describe('when Redis is down', () => {
+  test('the gateway says so at its start, and answers 503 until Redis is back, without a restart', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'gateway-restart-'));
     const first = await startRedis({ directory, own: true, persist: true });
     const gateway = await startUpstashGateway({ redis: first, token: TOKEN });
@@ -76,9 +76,9 @@ describe('when Redis is away', () => {
       expect(await request('SET', 'k', 'kept')).toEqual([200, '{"result":"OK"}']);
       expect(await request('EVAL', script, 1, 'k')).toEqual([200, '{"result":"kept"}']);
       await first.stop();
-      const away = [503, '{"error":"ERR the database is not reachable"}'];
-      expect(await request('GET', 'k')).toEqual(away);
-      expect(await request('GET', 'k')).toEqual(away);
+      const down = [503, '{"error":"ERR the database is not reachable"}'];
+      expect(await request('GET', 'k')).toEqual(down);
+      expect(await request('GET', 'k')).toEqual(down);
       await expect(startUpstashGateway({ redis: first, token: TOKEN })).rejects.toThrow();
       const second = await startRedis({ directory, own: true, persist: true, port: first.port });
       try {
@@ -95,7 +95,7 @@ describe('when Redis is away', () => {
   });
 });
 
-test('a start with a wrong or missing password says so', async () => {
+test('the gateway says at its start that the password is wrong or missing', async () => {
   const guarded = await freshRedis({ extraArguments: ['--requirepass', 'right'] });
   const start = (password?: string) =>
     startUpstashGateway({
@@ -112,7 +112,7 @@ test('a start with a wrong or missing password says so', async () => {
 });
 
 describe('subscriptions', () => {
-  test('are frames of text in the order of events, and end with the caller', async () => {
+  test('arrive as text frames in the order of events, and end when the caller disconnects', async () => {
     const abort = new AbortController();
     const response = await fetch(`${rest.gateway.url}/subscribe/chat`, {
       method: 'POST',
@@ -140,13 +140,13 @@ describe('subscriptions', () => {
   });
 });
 
-describe('running it', () => {
-  test('an empty token is refused at the start', async () => {
+describe('the running gateway', () => {
+  test('refuses an empty token at its start', async () => {
     await expect(startUpstashGateway({ redis: rest.redis, token: '' })).rejects.toThrow(/token is empty/);
     await expect(startUpstashGateway({ redis: rest.redis, token: 'x', readOnlyToken: '' })).rejects.toThrow();
   });
 
-  test('counts are to be had as statistics and, on this machine without a token, as metrics', async () => {
+  test('offers its counts as statistics, and as metrics on this machine without a token', async () => {
     rest.gateway.resetStats();
     await rest.request('/pipeline', { body: [['PING'], ['PING']] });
     await rest.request('/', { body: ['NOPE'] });
@@ -157,7 +157,7 @@ describe('running it', () => {
     expect(rest.gateway.stats().requests).toBe(2);
   });
 
-  test('one connection serves request after request', async () => {
+  test('serves many requests on one connection', async () => {
     const socket = connect(Number(new URL(rest.gateway.url).port), '127.0.0.1');
     const body = '["PING"]';
     const head = `POST / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\ncontent-length: ${body.length}\r\n\r\n`;
@@ -170,7 +170,7 @@ describe('running it', () => {
     socket.destroy();
   });
 
-  test('a stop lets the request that is being served finish', async () => {
+  test('finishes the request that it is serving before it stops', async () => {
     const gateway = await startUpstashGateway({
       redis: rest.redis,
       token: TOKEN,

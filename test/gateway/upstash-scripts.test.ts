@@ -17,7 +17,7 @@ const dynamic = (key: string) =>
   `ERR Dynamic keys are not allowed in Lua scripts when 'allow-key-locking' flag is set. Key was: ${key}`;
 
 describe('a script flagged allow-key-locking', () => {
-  test('may use its declared keys: computed, in loops, unpacked, several at once', async () => {
+  test('may use its declared keys: computed, in loops, unpacked, or several in one command', async () => {
     const body = `
       for i = 1, #KEYS do redis.call('SET', KEYS[i], i) end
       redis.call('INCRBY', 'k:' .. ARGV[1], 10)
@@ -45,7 +45,7 @@ describe('a script flagged allow-key-locking', () => {
     expect(await run('DBSIZE')).toEqual({ result: 0 });
   });
 
-  test('gets the refusal as a value from pcall and goes on', async () => {
+  test('gets the refusal as a value from pcall and continues', async () => {
     const body = `
       local refused = redis.pcall('SET', 'other', 1)
       local caught, thrown = pcall(redis.call, 'SET', 'other', 1)
@@ -58,14 +58,14 @@ describe('a script flagged allow-key-locking', () => {
     expect(await run('GET', 'k')).toEqual({ result: 'kept' });
   });
 
-  test('may not touch the whole database, nor keys that nobody can tell beforehand', async () => {
+  test('may not touch the whole database, nor keys that are not known before it runs', async () => {
     for (const command of [`'FLUSHALL'`, `'FLUSHDB'`, `'KEYS', '*'`, `'SCAN', 0`, `'RANDOMKEY'`])
       expect((await flagged(`return redis.pcall(${command})`)).error).toMatch(/need the whole database/);
     expect((await flagged(`return redis.pcall('SORT', KEYS[1], 'BY', 'w_*')`, ['l'])).error).toMatch(/not known/);
     expect((await flagged(`return redis.pcall('BLAH', KEYS[1])`, ['l'])).error).toMatch(/Unknown Redis command/);
   });
 
-  test('answers what the same script answers without the flag', async () => {
+  test('returns what the same script returns without the flag', async () => {
     const bodies = [
       `return nil`,
       `return { 1, false, 'x', nil, 'cut' }`,
@@ -89,7 +89,7 @@ describe('a script flagged allow-key-locking', () => {
     }
   });
 
-  test('has its errors reported under its own hash and its own lines', async () => {
+  test('reports errors with its own hash and its own line numbers', async () => {
     const wrongType = `local x = 1\nredis.call('SET', KEYS[1], 'v')\nlocal n = redis.call('INCR', KEYS[1])\nreturn n`;
     expect((await flagged(wrongType, ['k'])).error).toBe(
       `ERR value is not an integer or out of range script: ${sha1(FLAG + wrongType)}, on @user_script:4.`,
@@ -114,7 +114,7 @@ describe('a script flagged allow-key-locking', () => {
 });
 
 describe('the hash of a flagged script', () => {
-  test('is that of the text which the caller sent', async () => {
+  test('is the hash of the text that the caller sent', async () => {
     const script = `${FLAG}return 'by ' .. KEYS[1]`;
     const noscript = { error: 'NOSCRIPT No matching script. Please use EVAL.' };
     expect(await run('EVALSHA', sha1(script), 1, 'k')).toEqual(noscript);
@@ -128,7 +128,7 @@ describe('the hash of a flagged script', () => {
     expect(await run('EVALSHA', sha1(script), 1, 'k')).toEqual({ result: 'by k' });
   });
 
-  test('works in pipelines and transactions, where only the unknown one is refused', async () => {
+  test('works in pipelines and transactions; only an unknown hash is refused there', async () => {
     const script = `${FLAG}return redis.call('INCR', KEYS[1])`;
     const batch = [
       ['EVALSHA', sha1('nobody'), 0],
@@ -144,7 +144,7 @@ describe('the hash of a flagged script', () => {
   });
 });
 
-test('a script without the flag may compute its keys, as everywhere', async () => {
+test('a script without the flag may compute its keys, as on Redis itself', async () => {
   expect(await run('EVAL', `return redis.call('SET', 'computed' .. ARGV[1], 1)`, 0, 'x')).toEqual({ result: 'OK' });
   expect((await run('EVAL', `\n${FLAG}return 1`, 0)).error).toMatch(/ERR/);
 });

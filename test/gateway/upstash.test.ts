@@ -15,7 +15,7 @@ const answer = async (...parameters: Parameters<RestFixture['request']>) => {
 const BASE64 = { 'upstash-encoding': 'base64' };
 
 describe('the form of answers', () => {
-  test('texts, integers, nothing and lists have RESP2 shapes', async () => {
+  test('texts, integers, null and lists have RESP2 shapes', async () => {
     expect(await answer('/', { body: ['SET', 'k', 'v'] })).toEqual([200, '{"result":"OK"}']);
     expect(await answer('/', { body: ['get', 'k'] })).toEqual([200, '{"result":"v"}']);
     expect(await answer('/', { body: ['GET', 'absent'] })).toEqual([200, '{"result":null}']);
@@ -26,14 +26,14 @@ describe('the form of answers', () => {
     expect(await answer('/', { body: ['EVAL', 'return {true, false, 1}', 0] })).toEqual([200, '{"result":[1,null,1]}']);
   });
 
-  test('an integer of 64 bits is exact both ways', async () => {
+  test('an integer of 64 bits is exact in requests and answers', async () => {
     expect(await answer('/', { body: '["SET","n",9223372036854775806]' })).toEqual([200, '{"result":"OK"}']);
     expect(await answer('/', { body: ['INCR', 'n'] })).toEqual([200, '{"result":9223372036854775807}']);
     expect(await answer('/', { body: '["SET","s","a \\"1, 9223372036854775806"]' })).toEqual([200, '{"result":"OK"}']);
     expect(await answer('/', { body: ['GET', 's'] })).toEqual([200, '{"result":"a \\"1, 9223372036854775806"}']);
   });
 
-  test('base64 encodes every text but a top-level OK, and no error', async () => {
+  test('base64 encodes every text except a top-level OK, and no error', async () => {
     expect(await answer('/', { body: ['SET', 'k', 'OK'], headers: BASE64 })).toEqual([200, '{"result":"OK"}']);
     expect(await answer('/', { body: ['MGET', 'k', 'absent'], headers: BASE64 })).toEqual([
       200,
@@ -52,7 +52,7 @@ describe('the form of answers', () => {
     expect(await answer('/', { body: ['GET', 'bytes'] })).toEqual([200, '{"result":"\ufffd\\u0000a"}']);
   });
 
-  test('resp2 is raw, and refused with base64, in transactions and under other names', async () => {
+  test('resp2 answers are raw; it is refused with base64, in transactions and under other names', async () => {
     const resp2 = { 'upstash-response-format': 'resp2' };
     await rest.request('/', { body: ['RPUSH', 'l', 'é', 'b'] });
     const list = await rest.request('/', { body: ['LRANGE', 'l', 0, -1], headers: resp2 });
@@ -78,7 +78,7 @@ describe('the form of answers', () => {
     expect(refused.map(([status]) => status)).toEqual([400, 400, 400]);
   });
 
-  test('every answer carries a sync token of its own', async () => {
+  test('every answer has its own sync token', async () => {
     const answers = [
       await rest.request('/', { body: ['PING'] }),
       await rest.request('/', { body: ['NOPE'] }),
@@ -91,7 +91,7 @@ describe('the form of answers', () => {
 });
 
 describe('the path form', () => {
-  test('a command is its segments, then the body, then the query', async () => {
+  test('a command is built from the path segments, then the body, then the query', async () => {
     expect(await answer('/set/a%2Fb/v%20w', { method: 'GET' })).toEqual([200, '{"result":"OK"}']);
     expect(await answer('/get/a%2Fb', { method: 'GET' })).toEqual([200, '{"result":"v w"}']);
     expect(await answer('/set/k?EX=100&NX', { body: 'from the body' })).toEqual([200, '{"result":"OK"}']);
@@ -102,7 +102,7 @@ describe('the path form', () => {
     expect(await answer('/get/bytes', { method: 'GET', headers: BASE64 })).toEqual([200, '{"result":"/wA="}']);
   });
 
-  test('HEAD runs the command and answers without a body', async () => {
+  test('HEAD runs the command and returns no body', async () => {
     expect(await answer('/incr/heads', { method: 'HEAD' })).toEqual([200, '']);
     expect(await answer('/get/heads', { method: 'GET' })).toEqual([200, '{"result":"1"}']);
   });
@@ -147,7 +147,7 @@ describe('batches', () => {
     expect(await answer('/', { body: ['EXISTS', 'k'] })).toEqual([200, '{"result":0}']);
   });
 
-  test('an error inside an executed transaction is that command’s alone', async () => {
+  test('an error in an executed transaction concerns only the command that failed', async () => {
     expect(
       await answer('/multi-exec', {
         body: [
@@ -180,7 +180,7 @@ describe('what is refused', () => {
     expect(await answer('/', { body: ['XREAD', 'STREAMS', 'BLOCK', '0'] })).toEqual([200, '{"result":null}']);
   });
 
-  test('bodies that are no command', async () => {
+  test('bodies that are not a command', async () => {
     const bodies = ['', '{', '{"a":1}', '[]', '[null]', '["GET",null]', '["GET",{}]', '["GET",["k"]]', '"GET"'];
     for (const body of bodies) expect((await rest.request('/', { body })).status, body).toBe(400);
     for (const body of ['[]', '["GET","k"]', '[[]]', '{}'])
@@ -188,7 +188,7 @@ describe('what is refused', () => {
     expect((await rest.request('/get/%zz', { method: 'GET' })).status).toBe(400);
   });
 
-  test('a wrong, missing or malformed token, also when a right one stands in the query', async () => {
+  test('a wrong, missing or malformed token, also when the query contains a right one', async () => {
     const wrongpass = [401, '{"error":"WRONGPASS invalid or missing auth token"}'];
     for (const authorization of ['Bearer wrong', 'Bearer ', 'full-token', 'Basic x', ''])
       expect(await answer('/get/k?_token=full-token', { method: 'GET', headers: { authorization } })).toEqual(

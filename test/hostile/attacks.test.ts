@@ -31,7 +31,7 @@ const v1 = (appId: string, privateKey: string, nonce = 'n0123456789abcdefn', tim
 
 describe('a key that anybody can know', () => {
   test.each(['__proto__', 'constructor', 'toString', 'valueOf', 'hasOwnProperty'])(
-    'AppID %s is nobody, whatever JavaScript has under that name',
+    'AppID %s is unknown, although every JavaScript object has a member of that name',
     async (name) => {
       const inherited = (Object.prototype as Record<string, unknown>)[name];
       for (const key of [String(inherited), '', 'undefined', 'null', '[object Object]']) {
@@ -40,9 +40,9 @@ describe('a key that anybody can know', () => {
     },
   );
 
-  test('the key that stands in for a missing one opens neither an unknown app nor an app with one key', async () => {
-    const standIn = createHash('sha256').update('no such app').digest('hex');
-    for (const key of [standIn, '', 'undefined', 'null']) {
+  test('the placeholder for a missing key is accepted neither for an unknown app nor for an app with one key', async () => {
+    const placeholder = createHash('sha256').update('no such app').digest('hex');
+    for (const key of [placeholder, '', 'undefined', 'null']) {
       for (const appId of [mintAppId(), app.appId]) {
         expect(await present(v1(appId, key))).toEqual(FORBIDDEN);
         const headers = stack.sign({ appId, privateKey: key }, 'GET', path);
@@ -51,7 +51,7 @@ describe('a key that anybody can know', () => {
     }
   });
 
-  test('two apps never have one key, so that no signature can move its AppID', async () => {
+  test('two apps never have the same key, so that no signature is valid under another AppID', async () => {
     const wanted = { name: 'x', methods: NEW_METHODS, scopes: NEW_SCOPES, plugins: null, validates: null };
     const keys = await Promise.all(Array.from({ length: 20 }, () => createApp(wanted, 'test')));
     expect(new Set(keys.map(({ privateKey }) => privateKey)).size).toBe(20);
@@ -60,7 +60,7 @@ describe('a key that anybody can know', () => {
 });
 
 describe('a v1 signature', () => {
-  test('that could be read in two ways is refused both ways', async () => {
+  test('that can be read in two ways is refused in both', async () => {
     const now = seconds();
     const later = now + 200;
     const pairs: Array<[nonce: string, stamp: string]> = [
@@ -72,11 +72,11 @@ describe('a v1 signature', () => {
     ];
     const answers = [];
     for (const [nonce, stamp] of pairs) answers.push(await present(v1(app.appId, app.privateKey, nonce, stamp)));
-    // 999abc... is a plain nonce; its twin has a time of 13 digits.
+    // 999abc... is an ordinary nonce. The other reading has a time of 13 digits.
     expect(answers.map(([status]) => status)).toEqual([403, 403, 403, 200, 403]);
   });
 
-  test('by MD5 passes only where an app chose MD5', async () => {
+  test('by MD5 passes only for an app that chose MD5', async () => {
     const md5 = (caller: TestApp) =>
       signV1({ ...caller, nonce: 'm0123456789abcdefm', timeStamp: seconds(), method: 'MD5' });
     expect((await present(md5(app)))[0]).toBe(200);
@@ -84,7 +84,7 @@ describe('a v1 signature', () => {
   });
 });
 
-test('a time that is none, or a member of another type, is refused and never a fault of ours', async () => {
+test('a malformed time, or a member of another type, is refused and never causes a 500', async () => {
   const members = JSON.parse(Buffer.from(v1(app.appId, app.privateKey), 'base64').toString());
   const now = String(seconds());
   const times = [
@@ -123,7 +123,7 @@ test('a time that is none, or a member of another type, is refused and never a f
   }
 });
 
-test('a function that is reached without the authorizer serves nobody', async () => {
+test('a function that is called without the authorizer refuses every call', async () => {
   const { handler } = await import(`${bundleFolder()}/business.mjs`);
   const event = {
     routeKey: 'GET /data/{resource}/{id}',
@@ -141,14 +141,14 @@ test('a function that is reached without the authorizer serves nobody', async ()
   }
 });
 
-describe('an app that is switched off, or a key that was revoked', () => {
+describe('an app that was disabled, or a key that was revoked,', () => {
   const wanted = { name: 'x', methods: NEW_METHODS, scopes: NEW_SCOPES, plugins: null, validates: null };
   const write = (caller: TestApp) =>
     stack.call(caller, 'POST', '/login', { body: { account: 'nobody', password: 'x' } });
   const read = (caller: TestApp) => stack.call(caller, 'GET', path);
   const passesTime = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-  test('is refused at once where something may change, and within a minute everywhere', async () => {
+  test('is refused at once by calls that change something, and within a minute by all calls', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
     const one = await createApp(wanted, 'test');
     expect([(await read(one)).status, (await write(one)).status]).toEqual([200, 401]);
@@ -162,7 +162,7 @@ describe('an app that is switched off, or a key that was revoked', () => {
     expect([(await read(one)).status, (await write(one)).status]).toEqual([200, 401]);
   });
 
-  test('goes on with the other of two live keys', async () => {
+  test('leaves the other of two live keys valid', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
     const first = await createApp(wanted, 'test');
     expect((await read(first)).status).toBe(200);

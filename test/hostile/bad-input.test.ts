@@ -26,14 +26,14 @@ const NO_OBJECTS: Array<[string, Uint8Array]> = [
   ...['{', '{"a":}', 'null', '[]', '"text"', '7', 'true', "{'a':1}", '{"a":1,}', '{}{}', '\u0000', 'undefined'].map(
     (text): [string, Uint8Array] => [JSON.stringify(text), Buffer.from(text)],
   ),
-  ['bytes that are no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+  ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
   ['UTF-16', Buffer.from('{}', 'utf16le')],
   ['20 000 open brackets', Buffer.from('['.repeat(20_000))],
-  ['20 000 lists in each other', Buffer.from('['.repeat(20_000) + ']'.repeat(20_000))],
-  ['10 000 objects in each other', Buffer.from(`${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`)],
+  ['20 000 nested lists', Buffer.from('['.repeat(20_000) + ']'.repeat(20_000))],
+  ['10 000 nested objects', Buffer.from(`${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`)],
 ];
 
-/** A right body with one member changed to every other type, taken away, or joined by a stranger. */
+/** Bodies made from a valid one: one member has another type or is missing, or an unknown member is added. */
 function spoiled(body: Record<string, unknown>): Array<[string, unknown]> {
   const others: unknown[] = [null, true, 1.5, 'text\u0000', '', [], ['x'], {}, { toString: 1 }, 2 ** 53, -1];
   const changed = Object.keys(body).flatMap((name) =>
@@ -43,24 +43,24 @@ function spoiled(body: Record<string, unknown>): Array<[string, unknown]> {
   );
   return [
     ...changed,
-    ['a stranger', { ...body, surplus: 1 }],
-    ['a stranger of JavaScript', Object.defineProperty({ ...body }, '__proto__', { value: {}, enumerable: true })],
-    ['an integer that is none', { ...body, surplus: 2 ** 60 }],
+    ['an unknown member', { ...body, surplus: 1 }],
+    ['the member __proto__', Object.defineProperty({ ...body }, '__proto__', { value: {}, enumerable: true })],
+    ['an unknown member above 2^53', { ...body, surplus: 2 ** 60 }],
   ];
 }
 
 describe.each(signedRoutes)('$route', (row) => {
-  test('takes a JSON object in UTF-8 and nothing else', async () => {
+  test('accepts a JSON object in UTF-8 and nothing else', async () => {
     for (const [name, bytes] of NO_OBJECTS) {
-      // Without a type API Gateway hands the bytes over as they are.
+      // Without a content type, API Gateway passes the bytes on unchanged.
       const answer = await send(row, bytes, { headers: { 'content-type': 'application/octet-stream' } });
       expect([name, answer.status]).toEqual([name, 400]);
       expectProblem(answer, 'INVALID_INPUT', 400);
     }
   });
 
-  test('names what is wrong with a body, and not what was given', async () => {
-    // Some members may be of another type, or absent: their schema says so.
+  test('names what is wrong with a body, and does not repeat the value', async () => {
+    // The schema allows some members to have another type or to be missing.
     const wrong = spoiled(row.body ?? {}).filter(([, json]) => !row.takes(json));
     expect(wrong.length).toBeGreaterThan(2);
     for (const [name, json] of wrong) {
@@ -78,7 +78,7 @@ describe.each(signedRoutes)('$route', (row) => {
     }
   });
 
-  test('takes no query member that it does not know', async () => {
+  test('refuses an unknown query member', async () => {
     const right = row.body && bytesOf(row.body);
     for (const surplus of [
       'surplus=1',
@@ -98,13 +98,13 @@ describe.each(signedRoutes)('$route', (row) => {
 
 test.each<[string, string, string]>([
   ['a number beyond 2^53', '9007199254740993', 'profile.a'],
-  ['a number that is infinite', '1e999', 'profile.a'],
+  ['a number beyond the range of a double', '1e999', 'profile.a'],
   ['half of a surrogate pair', '"\\ud800x"', 'profile.a'],
-  ['a name with half of a pair', '{"\\udc00":1}', 'profile.a'],
+  ['a name with half of a surrogate pair', '{"\\udc00":1}', 'profile.a'],
   ['a reserved name', '{"__proto__":1}', 'profile'],
-  ['nine levels', '{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}', 'profile'],
+  ['nine levels of nesting', '{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}', 'profile'],
   ['more than 8 KiB', JSON.stringify('x'.repeat(8_200)), 'profile'],
-])('a profile with %s is refused, not stored as something else', async (_, json, path) => {
+])('a profile with %s is refused, not stored in another form', async (_, json, path) => {
   const answer = await send(routeOf('PUT /me'), Buffer.from(`{"profile":{"a":${json}}}`));
   expectProblem(answer, 'INVALID_INPUT', 400);
   expect(answer.body.errors[0].path).toBe(path);
@@ -112,7 +112,7 @@ test.each<[string, string, string]>([
 
 describe('ids, keys and headers', () => {
   test.each(['0', '01', '-1', '1.5', '1e3', '１', '12345678901234567', '__proto__', 'a:b', '*', ' 1', '1\u00a0'])(
-    'the id %j is INVALID_KEY, alone and in a list',
+    'the id %j is refused with INVALID_KEY, alone and in a list',
     async (id) => {
       expectProblem(
         await send(routeOf('GET /data/{resource}/{id}'), undefined, { path: `/data/notice/${id}` }),
@@ -125,21 +125,21 @@ describe('ids, keys and headers', () => {
   );
 
   test.each(['__proto__', 'constructor', 'toString', 'notices', 'NOTICE', 'notice ', '你'])(
-    'the resource %j is unknown',
+    'the resource %j is refused as unknown',
     async (resource) => {
       const answer = await send(routeOf('GET /data/{resource}/{id}'), undefined, { path: `/data/${resource}/1` });
       expectProblem(answer, 'UNKNOWN_RESOURCE', 404);
     },
   );
 
-  test('an id that is none is told before a resource that is none', async () => {
+  test('a malformed id is reported before an unknown resource', async () => {
     const call = { path: '/data/nothing/0' };
     expectProblem(await send(routeOf('GET /data/{resource}/{id}'), undefined, call), 'INVALID_KEY', 400);
     const list = { path: '/data/nothing', query: 'ids=1,x' };
     expectProblem(await send(routeOf('GET /data/{resource}'), undefined, list), 'INVALID_KEY', 400);
   });
 
-  test.each(['bm9uc2Vuc2U', 'MTIz!', 'MTIz=', '%00'])('the cursor %j was never given out', async (after) => {
+  test.each(['bm9uc2Vuc2U', 'MTIz!', 'MTIz=', '%00'])('the cursor %j is refused', async (after) => {
     await world.stack.resetCounters();
     for (const name of ['GET /recharge', 'GET /balance/entries']) {
       const answer = await send(routeOf(name), undefined, { query: `after=${after}` });
@@ -163,7 +163,7 @@ describe('ids, keys and headers', () => {
     'with a space in it',
     'colon:colon:colon:',
     '键键键键键键键键键键键键键键键键',
-  ])('the idempotency-key %j is none', async (key) => {
+  ])('the idempotency-key %j is refused', async (key) => {
     for (const name of ['POST /recharge', 'POST /balance/spend']) {
       const row = routeOf(name);
       const headers = { 'idempotency-key': Buffer.from(key).toString('latin1') };
@@ -180,14 +180,14 @@ describe('ids, keys and headers', () => {
     'Bearer p1.a.b.c',
     `Bearer s1.${'A'.repeat(22)}.${'A'.repeat(43)}`,
     'Bearer a,Bearer b',
-  ])('the authorization %j is no session', async (authorization) => {
+  ])('the authorization %j is refused', async (authorization) => {
     await world.stack.resetCounters();
     expectProblem(await send(routeOf('GET /me'), undefined, { headers: { authorization } }), 'LOGIN_REQUIRED', 401);
     expect(await world.stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
   });
 });
 
-test('a refusal speaks Chinese or English, and its code never changes', async () => {
+test('a refusal has a Chinese or an English text, and the same code in both', async () => {
   const row = routeOf('GET /me');
   const answers = [];
   for (const language of ['zh-CN,zh;q=0.9,en;q=0.8', 'en-US', 'fr', 'zh']) {

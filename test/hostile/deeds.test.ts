@@ -6,7 +6,7 @@ import { putChannel } from '../../shared/channel/admin.ts';
 import type { CurrentUser } from '../../shared/session/session.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
-describe('what was done stays done', () => {
+describe('changes of accounts and sessions', () => {
   let stack: TestStack;
   let app: TestApp;
   beforeAll(async () => {
@@ -22,7 +22,7 @@ describe('what was done stays done', () => {
     return { userId: String(userId), session: String(token), ...credentials };
   }
 
-  test('a logout whose answer from MySQL was lost is a logout all the same', async () => {
+  test('a logout is valid also when the answer from MySQL was lost', async () => {
     const { session } = await newUser();
     expect((await stack.call(app, 'GET', '/me', { session })).status).toBe(200);
     let lost = 0;
@@ -33,7 +33,7 @@ describe('what was done stays done', () => {
     expect((await stack.call(app, 'GET', '/me', { session })).body.code).toBe('SESSION_REVOKED');
   });
 
-  test('erasing an account leaves none of its fields, also those that another session writes meanwhile', async () => {
+  test('erasing an account removes all its fields, also those that another session writes meanwhile', async () => {
     const { userId, session } = await newUser();
     const other = { userId, sessionId: '0'.repeat(32) } as CurrentUser;
     const write = () => changeUser(app.appId, other, { fields: { city: 'somewhere' } });
@@ -53,13 +53,13 @@ describe('what was done stays done', () => {
     expect(JSON.stringify(rows)).not.toContain('somewhere');
   });
 
-  test('an empty password is bad input, not a guess that costs a hash', async () => {
+  test('an empty password is refused as bad input, without computing a hash', async () => {
     const { account } = await newUser();
     const answer = await stack.call(app, 'POST', '/login', { body: { account, password: '' } });
     expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
   });
 
-  test('a channel’s server on a private address is not asked', async () => {
+  test('a channel’s server on a private address is not called', async () => {
     const channel = await startChannelSimulator({ channel: 'inside' });
     const login = { loginHost: 'login.example', loginPort: 9000 };
     await putChannel({ channel: 'inside', verifyUrl: channel.url, ...login }, 'test');
@@ -77,7 +77,7 @@ describe('what was done stays done', () => {
     await channel.stop();
   });
 
-  test('who starts channel logins in another user’s name locks nobody out but themselves', async () => {
+  test('a caller who starts channel logins in another user’s name is locked out, and the user is not', async () => {
     const body = { channel: 'demo', channelUserId: 'victim' };
     const statusFrom = (localAddress: string) =>
       new Promise<number | undefined>((resolve, reject) => {

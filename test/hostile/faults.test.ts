@@ -22,12 +22,12 @@ const page = (status: number): GatewayFault => ({
 const redisSays = (error: string): GatewayFault => ({ kind: 'status', status: 400, body: JSON.stringify({ error }) });
 
 const NETWORK: Array<[string, GatewayFault]> = [
-  ['is cut off before', { kind: 'drop-before' }],
-  ['is cut off after', { kind: 'drop-after' }],
+  ['is cut off before it is applied', { kind: 'drop-before' }],
+  ['is cut off after it was applied', { kind: 'drop-after' }],
   ['is never answered', { kind: 'hang' }],
-  ['meets a broken proxy', page(502)],
-  ['meets a page that says 200', page(200)],
-  ['meets JSON of somebody else', { kind: 'status', status: 200, body: '{"message":"secret"}' }],
+  ['gets 502 from a proxy', page(502)],
+  ['gets a page with status 200', page(200)],
+  ['gets JSON of another service', { kind: 'status', status: 200, body: '{"message":"secret"}' }],
 ];
 const FAULTS: Array<['redis' | 'mysql', string, GatewayFault]> = [
   ...NETWORK.map(([name, fault]): ['redis', string, GatewayFault] => ['redis', name, fault]),
@@ -39,18 +39,18 @@ const FAULTS: Array<['redis' | 'mysql', string, GatewayFault]> = [
   ['mysql', 'finds MySQL read-only', vitess(1290, 'HY000')],
   ['mysql', 'finds too many connections', vitess(1040, '08004')],
   ['mysql', 'loses its connection', vitess(2013, 'HY000')],
-  ['mysql', 'meets what Vitess says of itself', vitess(1105, 'HY000')],
+  ['mysql', 'gets an error of Vitess itself', vitess(1105, 'HY000')],
 ];
 
-const LIES = ['INTERNAL', 'LOGIN_EXPIRED', 'LOGIN_REQUIRED', 'SESSION_REVOKED', 'REPLAYED', 'UNKNOWN_RESOURCE'];
+const WRONG_CODES = ['INTERNAL', 'LOGIN_EXPIRED', 'LOGIN_REQUIRED', 'SESSION_REVOKED', 'REPLAYED', 'UNKNOWN_RESOURCE'];
 
-/** A call that shows that a function's engines answer again; another call of this function would cost a password hash. */
+/** The probe for a function whose other calls compute a password hash: it shows that the engines answer again. */
 const CHEAP: Record<string, string> = { login: 'PUT /me' };
 const LIMITS = { redis: 'REDIS_TIMEOUT_MS', mysql: 'MYSQL_TIMEOUT_MS' } as const;
-/** How long a request that is never answered is waited for. */
+/** Time limit for a request that is never answered. */
 const HANG_MS = '80';
 
-describe('the one request to an engine that fails', () => {
+describe('when one request to an engine fails', () => {
   let world: RefusalWorld;
   let server: PluginServerSimulator;
   beforeAll(async () => {
@@ -60,7 +60,10 @@ describe('the one request to an engine that fails', () => {
   });
   afterAll(() => server?.stop());
 
-  /** The route's call by a user whom no rule has counted: a new one, whose session Redis does not know, unless one is given. */
+  /**
+   * A call of the route by `by`, or else by a new user: no rule has counted that user, and Redis has no copy of the
+   * session.
+   */
   async function callOf(row: RouteRow, by?: { userId: string; session: string }) {
     const { userId, session } = by ?? (await world.newUser());
     const account = randomUUID();
@@ -79,7 +82,7 @@ describe('the one request to an engine that fails', () => {
     );
   }
 
-  /** Request `nth` to the engine, and all after it where `on`, fail. */
+  /** Calls the route while request number `nth` to the engine fails, and with `on` all requests after it. */
   async function callUnder(row: RouteRow, engine: 'redis' | 'mysql', fault: GatewayFault, nth: number, on: boolean) {
     const request = await callOf(row);
     let seen = 0;
@@ -96,7 +99,10 @@ describe('the one request to an engine that fails', () => {
     return { answer, seen };
   }
 
-  /** Both engines answer this function again, also where it had stopped asking: that ends after two seconds, which pass at once. */
+  /**
+   * Calls until both engines serve this function again. It may have stopped sending requests for two seconds; the clock
+   * is moved past them.
+   */
   async function recover(row: RouteRow, usual: number, by: { userId: string; session: string }): Promise<void> {
     const cheap = CHEAP[row.functionName];
     const probe = cheap === undefined ? row : (everyRoute.find(({ route }) => route === cheap) as RouteRow);
@@ -113,7 +119,7 @@ describe('the one request to an engine that fails', () => {
   }
 
   test.each(signedRoutes)(
-    '$route answers 503 or as ever, never a lie and never 500',
+    '$route answers 503 or its usual answer, never a wrong one and never 500',
     { timeout: 300_000 },
     async (row) => {
       const usual = (await world.send(await callOf(row))).status;
@@ -128,17 +134,17 @@ describe('the one request to an engine that fails', () => {
             met++;
             const what = `${row.route}: request ${nth} to ${engine}${on ? ' and all after it' : ''} ${name}`;
             const { status, text, body } = answer;
-            const asEver = status === usual;
-            if (!asEver && status !== 503) wrong.push(`${what}: ${status} ${text}`);
-            if (!asEver && LIES.includes(body?.code)) wrong.push(`${what}: ${body.code}`);
+            const isUsual = status === usual;
+            if (!isUsual && status !== 503) wrong.push(`${what}: ${status} ${text}`);
+            if (!isUsual && WRONG_CODES.includes(body?.code)) wrong.push(`${what}: ${body.code}`);
             if (status === 503 && answer.headers['retry-after'] === undefined) wrong.push(`${what}: no retry-after`);
-            if (text.includes('secret')) wrong.push(`${what}: tells ${text}`);
+            if (text.includes('secret')) wrong.push(`${what}: contains ${text}`);
             if (status === 503) await recover(row, usual, prober);
           }
         }
       }
       expect(wrong).toEqual([]);
-      // Every route asks Redis at least once, so each of its faults was met.
+      // Every route sends at least one request to Redis, so each fault of Redis took place.
       expect(met).toBeGreaterThanOrEqual(FAULTS.filter(([engine]) => engine === 'redis').length);
     },
   );

@@ -8,7 +8,7 @@ import { type HttpAnswer, type HttpCall, sendCall, signedHeaders } from '../supp
 import { type RefusalWorld, startRefusalWorld } from '../support/refusal-world.ts';
 import { tableSums } from '../support/table-sums.ts';
 
-/** Of the calls that are drawn; FUZZ_SEED repeats a run, FUZZ_RUNS makes it longer. */
+/** The seed of the random calls. FUZZ_SEED repeats a run, FUZZ_RUNS makes it longer. */
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const numRuns = Number(process.env.FUZZ_RUNS ?? 250);
 
@@ -53,7 +53,7 @@ const value = fc.oneof(
   fc.dictionary(text, json, { maxKeys: 4 }),
 );
 
-/** A body that is nearly right: some of its members are changed, one may be too many. */
+/** A nearly valid body: some members are changed, one may be added. */
 const nearlyRight = (right: Record<string, unknown>): fc.Arbitrary<string> =>
   fc
     .tuple(
@@ -79,11 +79,11 @@ const bodyOf = (row: RouteRow): fc.Arbitrary<Uint8Array | undefined> =>
     { weight: 2, arbitrary: fc.constant(undefined) },
   );
 
-/** What UTF-8 can carry of it. */
+/** The text as UTF-8 can encode it. */
 const wellFormed = (any: string): string => Buffer.from(any).toString();
 
 const segment = fc.oneof(fc.constantFrom('notice', 'voucher', 'shop', '1', '9', 'sandbox', 'demo'), text);
-/** Its path, or one whose parameters are anything. */
+/** The path of the route, with valid or random parameters. */
 const pathOf = (row: RouteRow): fc.Arbitrary<string> =>
   fc.oneof(
     fc.constant(row.path),
@@ -144,7 +144,7 @@ function callOf({ row, path, query, body, headers, version, type }: Drawn, sessi
     headers: {
       ...row.headers,
       ...(row.auth === 'user' && { authorization: `Bearer ${session}` }),
-      // What v2 cannot sign is sent under a signature that binds no path.
+      // A path that v2 cannot sign is sent with a v1 signature, which does not cover the path.
       ...signedHeaders(world.app, {
         method,
         path: well,
@@ -158,18 +158,18 @@ function callOf({ row, path, query, body, headers, version, type }: Drawn, sessi
   };
 }
 
-/** An engine is up all the while, so nothing that a caller sends is the service's fault. */
+/** Both engines are up, so the answer to a wrong call is never a 5xx. */
 function expectCallersFault(answer: HttpAnswer, call: HttpCall): void {
   const told = `${call.method} ${call.target} ${JSON.stringify(call.headers)} ${Buffer.from(call.body ?? '')} -> ${answer.text}`;
   expect(answer.status, told).toBeLessThan(500);
   if (answer.status < 400) return;
-  // API Gateway's own refusals have one member.
+  // Refusals of API Gateway itself have one member.
   const code: unknown = answer.body?.code ?? answer.body?.message;
   expect(code, told).toEqual(expect.any(String));
   expect(answer.text).not.toMatch(/errno|sqlstate|redis|mysql|node_modules|\bat \w+ \(|ECONN/i);
 }
 
-test('whatever a caller sends to any route is no fault of ours, and a refused call changes nothing', {
+test('no call to any route causes a 5xx, and a refused call changes nothing', {
   timeout: 240_000,
 }, async () => {
   const statuses: Record<string, number> = {};
@@ -185,12 +185,12 @@ test('whatever a caller sends to any route is no fault of ours, and a refused ca
     }),
     { seed, numRuns: 2 * numRuns, endOnFailure: false },
   );
-  // The draw is worth something: calls were taken, and refused in several ways.
+  // The random calls cover enough: some were accepted, others were refused in several ways.
   expect(Object.keys(statuses).length).toBeGreaterThan(4);
   expect((statuses[200] ?? 0) + (statuses[201] ?? 0) + (statuses[204] ?? 0)).toBeGreaterThan(5);
 });
 
-test('any text as an access-token is refused, and asks no engine but for a known app, once in 5 s', async () => {
+test('any text as an access-token is refused; only a known app causes a request to Redis, once in 5 s', async () => {
   const warmAt = wholeSecond();
   const members = fc.record(
     {
@@ -214,7 +214,7 @@ test('any text as an access-token is refused, and asks no engine but for a known
     const { redisRequests, mysqlRequests } = await world.stack.counters();
     return [redisRequests, mysqlRequests];
   };
-  // No warm record: this call reads the app at `warmAt`.
+  // The functions hold no app record: this call reads it at `warmAt`.
   await world.stack.api.reload();
   expect((await atTime(warmAt, () => read(signed()))).status).toBe(200);
   await world.stack.resetCounters();
@@ -228,7 +228,7 @@ test('any text as an access-token is refused, and asks no engine but for a known
     ),
   );
   expect(await requests()).toEqual([0, 0]);
-  // A bad signature of a known app has its record looked up again once 5 s are over: the app may have a new key.
+  // After a bad signature of a known app its record is read again once 5 s are over: the app may have a new key.
   const forged = () => atTime(warmAt + 5_000, () => read(signed({ ...world.app, privateKey: 'not the key' })));
   for (let i = 0; i < 3; i++) expect((await forged()).status).toBe(403);
   expect(await requests()).toEqual([1, 0]);

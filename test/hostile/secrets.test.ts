@@ -27,7 +27,7 @@ afterAll(async () => {
   await plugin?.stop();
 });
 
-describe('the story of a user', () => {
+describe('calls that carry secrets are answered', () => {
   const account = `user-${randomBytes(4).toString('hex')}`;
   const password = `pass-${randomBytes(9).toString('hex')}`;
   const second = `pass-${randomBytes(9).toString('hex')}`;
@@ -102,7 +102,7 @@ describe('the story of a user', () => {
     expect((await call('POST', '/plugins/maps/validate', asked, registered)).body.active).toBe(true);
   });
 
-  /** A warm function knows the old address for 5 s. */
+  /** A warm function keeps the old address for 5 s. */
   async function untilIssued(): Promise<{ pluginToken: string }> {
     for (let tries = 0; tries < 40; tries++) {
       const answer = await call('POST', '/plugins/maps/token', { session });
@@ -112,7 +112,7 @@ describe('the story of a user', () => {
     throw new Error('no plugin token was issued');
   }
 
-  test('with money: ordered, noticed, spent, refused', async () => {
+  test('with money: ordered, paid, spent, refused', async () => {
     const headers = { 'idempotency-key': randomBytes(12).toString('hex') };
     const { products } = (await call('GET', '/recharge/params', { session })).body;
     const order = await call('POST', '/recharge', {
@@ -169,7 +169,7 @@ describe('the story of a user', () => {
     expect((await call('GET', '/me', { session }, stranger)).status).toBe(403);
   });
 
-  test('with engines that fail in their own words, and a table that is gone', async () => {
+  test('with engines that fail with their own messages, and a missing table', async () => {
     const said = keep('what an engine said', `engine-${randomBytes(8).toString('hex')}`);
     for (const engine of ['redis', 'mysql'] as const) {
       stack.faults[engine] = () => ({ kind: 'status', status: 500, body: said });
@@ -189,8 +189,8 @@ describe('the story of a user', () => {
   });
 });
 
-describe('afterwards', () => {
-  test('the story used every kind of secret', () => {
+describe('after calls with every kind of secret', () => {
+  test('the list of secrets contains every kind', () => {
     const kinds = new Set([...story.secrets.keys()].map((what) => what.replace(/ \d+$/, '')));
     for (const kind of [
       'privateKey',
@@ -214,11 +214,11 @@ describe('afterwards', () => {
       expect(kinds).toContain(kind);
     }
     expect([...story.secrets.values()].every((secret) => secret.length >= 8)).toBe(true);
-    // The search finds what is there.
+    // The search finds a secret that is there.
     expect(story.found(`x ${app.privateKey} y`)).toHaveLength(1);
   });
 
-  test('no log line holds one', () => {
+  test('no log line contains a secret', () => {
     const log = story.output.join('\n');
     expect(log).toContain('"route":"POST /login"');
     expect(log).toContain('"code":"INTERNAL"');
@@ -226,25 +226,25 @@ describe('afterwards', () => {
     expect(log).not.toMatch(/ledger_entries|SELECT |INSERT /);
   });
 
-  test('no key and no value of Redis holds one', async () => {
+  test('no key and no value in Redis contains a secret', async () => {
     const dump = await dumpRedis(stack.redis);
     expect(dump.length).toBeGreaterThan(1_000);
     expect(story.found(dump)).toEqual([]);
   });
 
-  test('no row of MySQL holds one', async () => {
+  test('no row in MySQL contains a secret', async () => {
     const dump = await dumpMysql(stack.mysql);
     expect(dump).toContain('$argon2id$');
     expect(story.found(dump)).toEqual([]);
   });
 
-  test('no answer holds one but those that hand it out', () => {
+  test('no answer contains a secret, except the answer that issues it', () => {
     const text = story.answers.join('\n');
     const handedOut = /^(session|first string|second string|plugin token) /;
     expect(story.found(text).filter((what) => !handedOut.test(what))).toEqual([]);
   });
 
-  test('every key was named by the registry, had an end, and none lived longer than its family says', () => {
+  test('every key belongs to a declared family, had an expiry, and none lived longer than its family allows', () => {
     expect([...new Set(story.broken)]).toEqual([]);
   });
 });

@@ -9,7 +9,7 @@ import type { TestAnswer } from '../support/stack.ts';
 type World = Awaited<ReturnType<typeof Start>>;
 
 const FAR = Date.now() + 3_600_000;
-/** What no writer of ours leaves: cut off, another codec's, rightly headed with nonsense inside, of another type. */
+/** Values that this service never writes: cut off, of another codec or type, or with a valid head and invalid data. */
 const TEXTS = [
   '',
   'x',
@@ -32,7 +32,7 @@ const TEXTS = [
   `J2;${FAR};1;1;;{}`,
 ];
 type Spoil = (redis: Redis, key: string) => Promise<unknown>;
-/** The key's life stays: of a session it tells how long it rested. */
+/** Writes into a key and keeps its expiry: for a session the expiry shows how long it was idle. */
 async function put(redis: Redis, key: string, write: (at: ReturnType<Redis['multi']>) => unknown): Promise<void> {
   const leftMs = await redis.pttl(key);
   const all = redis.multi().del(key);
@@ -45,7 +45,7 @@ const GARBAGE: Array<[string, Spoil]> = [
   ['a hash', (redis, key) => put(redis, key, (at) => at.hset(key, 'a', 'b'))],
 ];
 
-describe('whatever stands in a key of Redis', () => {
+describe('when a key of Redis holds a wrong value,', () => {
   let world: World;
   beforeAll(async () => {
     world = await startPluginWorld({ seeded: true });
@@ -53,7 +53,7 @@ describe('whatever stands in a key of Redis', () => {
 
   const keysOf = (pattern: string): Promise<string[]> => world.stack.redis.keys(`mpc:*:${pattern}:*`);
 
-  /** Every key of the family is spoiled in every way; the call answers as ever, at the latest the second time. */
+  /** Puts each wrong value into every key of the family. The call answers as usual, at the latest the second time. */
   async function survives(pattern: string, call: () => Promise<TestAnswer>, expected: number[]): Promise<void> {
     for (const [name, spoil] of GARBAGE) {
       expect(expected).toContain((await call()).status);
@@ -67,16 +67,16 @@ describe('whatever stands in a key of Redis', () => {
     }
   }
 
-  test('a session goes on', async () => {
+  test('a session stays valid', async () => {
     const { session } = await world.newUser();
     await survives('session:session:v1', () => world.stack.call(world.shop, 'GET', '/me', { session }), [200]);
     await survives('session:user:v1', () => world.stack.call(world.shop, 'GET', '/sessions', { session }), [200]);
   });
 
-  test('records are read', async () => {
+  test('records can be read', async () => {
     const one = () => world.stack.call(world.shop, 'GET', '/data/service/1');
     const many = () => world.stack.call(world.shop, 'GET', '/data/notice', { query: 'ids=1,2,3' });
-    // A record that says it is nothing reads as nothing until its end: 404.
+    // A valid null marker is read as "does not exist" until it expires: 404.
     await survives('cache:data:v1', one, [200, 404]);
     await survives('cache:data:v1', many, [200]);
     await survives('cache:user-fields:v1', async () => {
@@ -85,10 +85,10 @@ describe('whatever stands in a key of Redis', () => {
     }, [200]);
   });
 
-  test('calls that change something are taken', async () => {
+  test('calls that change something are accepted', async () => {
     const { session } = await world.newUser();
     const put = () => world.stack.call(world.shop, 'PUT', '/me', { session, body: { profile: { a: 1 } } });
-    // What began to count in the very second of a call refuses that call's token: signed anew it passes.
+    // A since mark that was set in the second of a call refuses the token of that call. Signed again, the call passes.
     const change = async () => {
       const answer = await put();
       return answer.body?.code === 'REPLAYED' ? put() : answer;
@@ -101,7 +101,7 @@ describe('whatever stands in a key of Redis', () => {
     );
   });
 
-  test('rules of the operator come back with the next run that writes them', async () => {
+  test('calls pass while the copy of the operator’s rules is damaged', async () => {
     await setRule({ target: 'GET /sessions', by: ['ip'], limit: 100_000, windowSeconds: 1, lockSeconds: null }, 'test');
     const { session } = await world.newUser();
     for (const [, spoil] of GARBAGE) {
@@ -110,7 +110,7 @@ describe('whatever stands in a key of Redis', () => {
     }
   });
 
-  test('a plugin token is alive or it is not', async () => {
+  test('validation answers that the plugin token is not active, and new tokens can be issued', async () => {
     const plugin = await world.newPlugin();
     for (const [name, spoil] of GARBAGE) {
       const { pluginToken } = (await world.issue(await world.newUser(), plugin.pluginId)).body;
@@ -122,7 +122,7 @@ describe('whatever stands in a key of Redis', () => {
     await survives('plugin:live:v1', async () => world.issue(await world.newUser(), plugin.pluginId), [201]);
   });
 
-  test('no key lives for ever, whatever was called', async () => {
+  test('no key is without an expiry, after all these calls', async () => {
     for (const key of await world.stack.redis.keys('*'))
       expect([key, await world.stack.redis.pttl(key)]).not.toEqual([key, -1]);
   });

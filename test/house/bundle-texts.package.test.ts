@@ -36,7 +36,7 @@ async function textsOfBundles(options: Parameters<typeof build>[0]): Promise<Map
   return new Map((outputFiles ?? []).map(({ path, text }) => [path, textsOf(path, text)]));
 }
 
-/** What stands in `texts` more often than in `others`. */
+/** The texts that occur in `texts` more often than in `others`. */
 function beyond(texts: string[], others: string[]): string[] {
   const left = new Map<string, number>();
   for (const text of others) left.set(text, (left.get(text) ?? 0) + 1);
@@ -52,12 +52,12 @@ describe('the texts of a bundle', () => {
   let asWritten: Map<string, Texts>;
   beforeAll(async () => {
     deployed = await textsOfBundles(bundles);
-    // The names stay, so that the tag can be seen.
+    // Names are not shortened, so that the tag can be seen.
     const asDeployed = { ...bundles, minify: false, minifySyntax: true, minifyWhitespace: true };
     asWritten = await textsOfBundles({ ...asDeployed, plugins: [] });
   });
 
-  test('differ from those of the sources in what is tagged lua, and in nothing else', () => {
+  test('differ from those of the sources only in what is tagged lua', () => {
     expect(deployed.size).toBe(bundles.entryPoints.length);
     for (const [path, { lua: tagged, others }] of deployed) {
       const written = asWritten.get(path) as Texts;
@@ -67,7 +67,7 @@ describe('the texts of a bundle', () => {
     }
   });
 
-  test('lack none of those of the sources, but of scripts that the function never sends', () => {
+  test('contain all texts of the sources, except scripts that the function never sends', () => {
     const ofScripts = textsOf('script.ts', readFileSync('shared/script.ts', 'utf8')).others;
     // Without short names esbuild labels a CommonJS module with its path.
     const mayLack = (text: string) => ofScripts.includes(text) || /(^|\/)node_modules\//.test(text);
@@ -77,7 +77,7 @@ describe('the texts of a bundle', () => {
     }
   });
 
-  test('hold the scripts that the function sends, and no other', () => {
+  test('contain the scripts that the function sends, and no others', () => {
     const scripts = (name: string) => {
       const [, texts] = [...deployed].find(([path]) => path.endsWith(`/${name}.mjs`)) ?? [];
       return texts?.others.filter((text) => /redis\.call/.test(text)).length;
@@ -88,7 +88,7 @@ describe('the texts of a bundle', () => {
 });
 
 describe('Lua', () => {
-  test('loses comments and spare white space, and nothing inside quotes or beside a part', () => {
+  test('loses comments and unneeded white space, but nothing inside quotes or beside a part', () => {
     const text = `
       -- said once
       local a, b = 'x = 1', "y , 2"
@@ -102,9 +102,9 @@ describe('Lua', () => {
     expect(() => slimLua('local a = [[\n  two lines\n]]')).toThrow('long bracket');
   });
 
-  test('without the tag is refused as a script and as a part of one', () => {
+  test('without the tag is refused by the compiler, as a script and as a part of one', () => {
     const text: string = 'return 1';
-    // @ts-expect-error The build would not slim it.
+    // @ts-expect-error The build would not shorten it.
     expect(new Script(text).text).toContain('return 1');
     // @ts-expect-error
     expect(lua`${text}`).toBe('return 1');

@@ -3,38 +3,38 @@ import { describe, expect, test } from 'vitest';
 import { CLIENT_PROPERTIES } from '../../build/bundles.mjs';
 import { bundleFolder } from '../support/bundles.ts';
 
-/** What is deployed, as `npm run build` makes it. */
+/** The deployed bundles, as `npm run build` makes them. */
 const bundles = readdirSync(bundleFolder())
   .filter((name) => name.endsWith('.mjs'))
   .map((name): [string, string] => [name, readFileSync(`${bundleFolder()}/${name}`, 'utf8')]);
 
 describe('a bundle', () => {
-  test('of the authorizer is at most 105 KB with both clients in it', () => {
+  test('of the authorizer is at most 105 KB, with both clients in it', () => {
     const [, text = ''] = bundles.find(([name]) => name === 'authorizer.mjs') ?? [];
     expect(text.length).toBeGreaterThan(10_000);
     expect(text.length).toBeLessThanOrEqual(105 * 1024);
-    // The whole of each client: commands that nothing here sends, and the errors of the other.
+    // Each client is complete: commands that this project never sends, and the error texts of the other.
     expect(text).toMatch(/"zunionstore"/i);
     expect(text).toMatch(/DatabaseError/);
   });
 
-  test('holds argon2 only where passwords are hashed', () => {
+  test('contains argon2 only if the function hashes passwords', () => {
     expect(bundles.filter(([, text]) => /argon2/i.test(text)).map(([name]) => name)).toEqual(['login.mjs']);
   });
 
-  test.each(bundles)('%s needs nothing but Node', (_, text) => {
+  test.each(bundles)('%s imports only modules of Node', (_, text) => {
     const imports = [...text.matchAll(/(?:^|[;}])import[^"';]*?(?:from)?["']([^"']+)["']/g)].map(([, name]) => name);
     expect(imports.filter((name) => !name?.startsWith('node:'))).toEqual([]);
     expect(text).not.toMatch(/\brequire\(["'](?!node:)/);
   });
 
-  test.each(bundles)('%s holds no name of this machine', (_, text) => {
+  test.each(bundles)('%s contains no path of this machine', (_, text) => {
     expect(text).not.toContain(process.cwd());
     expect(text).not.toContain('sourceMappingURL');
   });
 });
 
-test('properties of the Redis client that are shortened belong to nobody else', () => {
+test('shortened property names of the Redis client are not used in any other code', () => {
   const [, list = ''] = /^\^\((.*)\)\$$/.exec(CLIENT_PROPERTIES.source) ?? [];
   expect(list.split('|').length).toBeGreaterThan(10);
   const ours = ['shared', 'functions'].flatMap((folder) =>
@@ -51,7 +51,7 @@ test('properties of the Redis client that are shortened belong to nobody else', 
   ];
   const property = new RegExp(`(?:\\.|['"])(?:${list})\\b`);
   expect([...ours, ...others].filter((file) => property.test(readFileSync(file, 'utf8')))).toEqual([]);
-  // Nor does the client itself name one of them in a text.
+  // The client itself has none of these names in a string.
   const client = readdirSync('node_modules/@upstash/redis').filter((name) => name.endsWith('.mjs'));
   const named = new RegExp(`['"](?:${list})['"]`);
   const naming = client.filter((name) => named.test(readFileSync(`node_modules/@upstash/redis/${name}`, 'utf8')));

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readSource, sourceFiles, textOf } from '../support/source-files.ts';
 
-/** What is narrower than a room, among the files that run in Lambda. The rooms themselves: rooms.test.ts. */
+/** Rules that are narrower than a room, for the files that run in Lambda. The rooms themselves: rooms.test.ts. */
 const functions = sourceFiles('functions');
 const shared = sourceFiles('shared');
 const http = shared.filter((file) => file.startsWith('shared/http/'));
@@ -16,7 +16,7 @@ const importers = (of: string[], isMeant: (packageName: string) => boolean): str
 const matching = (of: string[], pattern: RegExp): string[] => of.filter((file) => pattern.test(textOf(file)));
 
 describe('what runs in Lambda', () => {
-  test('has functions that import their own folder, shared code and valibot', () => {
+  test('has functions that import only their own folder, shared code and valibot', () => {
     const wrong = functions.flatMap((file) => {
       const folder = dirname(file);
       const isOwn = (target: string) => folder !== 'functions' && dirname(target) === folder;
@@ -27,40 +27,40 @@ describe('what runs in Lambda', () => {
     expect(importers(functions, (name) => !['valibot', 'aws-lambda'].includes(name))).toEqual([]);
   });
 
-  test('has no function that reaches past the concepts to Redis, MySQL or the network', () => {
+  test('has no function that imports Redis, MySQL or the network directly', () => {
     const engines = ['shared/redis.ts', 'shared/db.ts', 'shared/transport.ts'];
     expect(functions.filter((file) => filesOf(file).some((target) => engines.includes(target)))).toEqual([]);
   });
 
-  test('knows events of Lambda in functions and shared/http alone', () => {
+  test('uses Lambda events only in functions and shared/http', () => {
     expect(importers(core, (name) => name === 'aws-lambda')).toEqual([]);
   });
 
-  test('imports no package but those that package.json installs for production', () => {
+  test('imports only packages that package.json installs for production', () => {
     const { dependencies } = JSON.parse(textOf('package.json'));
     const isNone = (name: string) =>
       !name.startsWith('node:') && !Object.keys(dependencies).some((known) => `${name}/`.startsWith(`${known}/`));
     const others = [...functions, ...shared].flatMap((file) => packagesOf(file).filter(isNone));
-    // Types alone, of a package that holds nothing else.
+    // A package that contains only types.
     expect([...new Set(others)]).toEqual(['aws-lambda']);
   });
 
-  test('imports each client of an engine in one file', () => {
+  test('imports each client of an engine in exactly one file', () => {
     const clients = (name: string) => importers([...functions, ...shared], (found) => found.startsWith(name));
     expect(clients('@upstash/redis')).toEqual(['shared/redis.ts']);
     expect(clients('@planetscale/database')).toEqual(['shared/db.ts']);
   });
 
-  test('reads the environment in config.ts alone', () => {
+  test('reads the environment only in config.ts', () => {
     expect(matching([...functions, ...shared], /process\.env/)).toEqual(['shared/config.ts']);
   });
 
-  test('has status numbers in shared/http alone', () => {
+  test('has status numbers only in shared/http', () => {
     const elsewhere = [...functions, ...core].filter((file) => file !== 'shared/transport.ts');
     expect(matching(elsewhere, /\bstatusCode\b|\bstatus:\s*[1-5]\d\d\b/)).toEqual([]);
   });
 
-  test('has SQL in files of concepts, never in functions or shared/http', () => {
+  test('has SQL only in files of concepts, never in functions or shared/http', () => {
     const sql = /\b(SELECT\s.+\sFROM|INSERT\s+(IGNORE\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b/s;
     expect(matching([...functions, ...http], sql)).toEqual([]);
   });

@@ -34,22 +34,22 @@ beforeAll(async () => {
   return () => folder.remove();
 });
 
-test('a test that reaches an engine or the bundles by any import runs where these are', () => {
+test('a test that reaches an engine or the bundles by any import is in the lane engines', () => {
   expect(lanes.engines).toEqual(
     ['bundles', 'direct', 'effect', 'indirect', 'late'].map((name) => `test/a/${name}.test.ts`),
   );
 });
 
-test('a test that reaches neither, or their types alone, is a unit test', () => {
+test('a test that reaches neither, or only their types, is a unit test', () => {
   expect(lanes.unit).toEqual(['test/a/alone.test.ts', 'test/a/type.test.ts']);
 });
 
-test('drills and packages are told by their names', () => {
+test('the file name decides about drills and packages', () => {
   expect(lanes.drills).toEqual(['test/a/killing.drill.test.ts']);
   expect(lanes.packages).toEqual(['test/a/zip.package.test.ts']);
 });
 
-test('most tests of the project are units or run over engines, and none is in two lanes', () => {
+test('each test file is in exactly one lane, and the lanes unit and engines have more than 30 files each', () => {
   const all = Object.values(testsByLane(projectFolder)).flat();
   expect(new Set(all).size).toBe(all.length);
   const { unit, engines } = testsByLane(projectFolder);

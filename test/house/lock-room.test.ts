@@ -1,25 +1,25 @@
 import { describe, expect, test } from 'vitest';
 import { readSource, sourceFiles } from '../support/source-files.ts';
 
-/** The API lock stands in one room: few names come in, and admission uses two of its files. */
+/** The API lock is one room: it imports few names, and admission imports two of its files. */
 const MOST_NAMES = 10;
 
 /** `<file or package>#<name>` of everything that the files of a folder import, types included. */
 const importedNames = (folder: string): string[] =>
   [...new Set(sourceFiles(folder).flatMap((file) => readSource(file).names))].sort();
 
-// The tag `lua` is no dependency: it marks a text for the build.
+// The tag `lua` does not count as a dependency: it marks a text for the build.
 const foreign = importedNames('shared/lock').filter(
   (name) => !/^(shared\/lock\/|node:)/.test(name) && name !== 'shared/script.ts#lua',
 );
 
-describe('the room of the lock', () => {
+describe('the room of the API lock', () => {
   test(`uses at most ${MOST_NAMES} names that are defined elsewhere`, () => {
     expect(foreign.length, foreign.join('\n')).toBeLessThanOrEqual(MOST_NAMES);
     expect(foreign).toContain('shared/redis.ts#evaluate');
   });
 
-  test('is entered by admission through its entry and its part of the script', () => {
+  test('is imported by admission only through its entry file and its part of the script', () => {
     expect(importedNames('shared/admission').filter((name) => name.startsWith('shared/lock/'))).toEqual([
       'shared/lock/api-lock.ts#ApiLock',
       'shared/lock/api-lock.ts#LockCall',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { judge, type Verdict } from '../mutants/judge.ts';
 
-/** A project of two files, and patches of which two are mistakes that their killers see. */
+/** A project of two files, and patches. Two of the patches are mistakes that their killers find. */
 const COMMENT = '/** Adds. */';
 const CODE = 'export const sum = (a: number, b: number): number => a + b;';
 const files = {
@@ -62,7 +62,7 @@ test.each(['a-mistake', 'a-mistake-that-a-command-sees'])('%s is killed', (name)
   expect(verdicts.get(name)).toMatchObject({ verdict: 'killed', reason: '' });
 });
 
-test.each(['no-change', 'another-test-fails'])('%s survives: its own test passes', (name) => {
+test.each(['no-change', 'another-test-fails'])('%s survives, because its own test passes', (name) => {
   expect(verdicts.get(name)).toMatchObject({ verdict: 'survived' });
 });
 
@@ -72,10 +72,10 @@ test.each([
   ['another-failure-of-a-command', 'does not say "a * b"'],
   ['an-old-patch', 'it no longer applies'],
   ['a-test-that-does-not-exist', 'no test "adds three numbers" of sum.test.ts ran'],
-  ['a-test-that-always-fails', 'fails without the mutant, too'],
+  ['a-test-that-always-fails', 'also fails without the mutant'],
   ['no-head', '# mistake:'],
   ['a-command-that-says-nothing', '# says:'],
-])('%s is not taken for a kill', (name, reason) => {
+])('%s does not count as killed', (name, reason) => {
   expect(verdicts.get(name)).toMatchObject({ verdict: 'not judged', reason: expect.stringContaining(reason) });
 });
 

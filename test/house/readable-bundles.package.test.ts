@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build } from '../../local/rebuild.ts';
 
-/** What `npm run dev` loads: without these a breakpoint in a TypeScript file would bind nowhere, or on another line. */
+/**
+ * The bundles that `npm run dev` loads. Without their source maps a breakpoint in a TypeScript file would not bind, or
+ * would bind on another line.
+ */
 const folder = mkdtempSync(join(tmpdir(), 'miniapp-test-readable-'));
 const MAP = /\n\/\/# sourceMappingURL=data:application\/json;base64,([\w+/=]+)\s*$/;
 
@@ -17,7 +20,7 @@ interface Line {
   text: string;
 }
 
-/** The first line of a bundle that holds `text`, and the line of a source that its map leads to. */
+/** Finds the first line of a bundle that contains `text`; returns the source line to which the map leads. */
 function sourceOf(bundle: string, text: string): Line {
   const code = readFileSync(join(folder, bundle), 'utf8');
   const map = new SourceMap(JSON.parse(Buffer.from(MAP.exec(code)?.[1] ?? '', 'base64').toString('utf8')));

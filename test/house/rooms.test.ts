@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { type Room, readPage, readRooms, withRooms } from '../../docs/draw-rooms.ts';
 import { readSource, sourceFiles } from '../support/source-files.ts';
 
-/** docs/rooms.json is the table of who may import whom. A room stands above those that it imports. */
+/** docs/rooms.json says which room may import which. A room is above the rooms that it imports. */
 const rooms = readRooms();
 const files = new Map(sourceFiles().map((file) => [file, readSource(file)]));
 
-/** Whose dynamic import no parser can follow, and the rooms that it reaches. A bundle belongs to no room. */
+/** Files with a dynamic import that a parser cannot follow, and the rooms that it reaches. A bundle is in no room. */
 const COMPUTED: Record<string, string[]> = {
   'bench/auth-anchors.ts': [],
   'portal/lock-targets.ts': ['functions'],
@@ -16,7 +16,7 @@ const COMPUTED: Record<string, string[]> = {
   'test/support/every-route.ts': ['functions'],
 };
 
-/** `serve/` is all of a folder, `shared/*.ts` the files right in it. */
+/** `serve/` means everything below the folder, `shared/*.ts` the files directly in it. */
 const isIn = (file: string, pattern: string): boolean =>
   pattern.endsWith('/')
     ? file.startsWith(pattern)
@@ -24,7 +24,7 @@ const isIn = (file: string, pattern: string): boolean =>
 const roomsOf = (file: string): Room[] => rooms.filter((room) => room.files.some((pattern) => isIn(file, pattern)));
 const nameOf = (file: string): string => roomsOf(file)[0]?.room ?? `no room (${file})`;
 
-/** `<file> -> <what it imports>`, where that lies in another room. */
+/** `<file> -> <imported file>` for each import from another room. */
 const crossings = [...files].flatMap(([file, imports]) => {
   const from = nameOf(file);
   const reached = imports.files.map((target) => ({ to: nameOf(target), line: `${file} -> ${target}` }));
@@ -32,7 +32,7 @@ const crossings = [...files].flatMap(([file, imports]) => {
   return [...reached, ...computed].filter(({ to }) => to !== from).map((crossing) => ({ from, ...crossing }));
 });
 
-/** Each circle once, as a path that ends where it began. */
+/** Each import cycle once, as a path that ends with its first file. */
 function circles(graph: Map<string, readonly string[]>): string[] {
   const found: string[] = [];
   const done = new Set<string>();
@@ -46,18 +46,18 @@ function circles(graph: Map<string, readonly string[]>): string[] {
 }
 
 describe('the rooms of docs/rooms.json', () => {
-  test('hold every source file, each in exactly one', () => {
+  test('contain every source file, each in exactly one room', () => {
     expect(files.size).toBeGreaterThan(400);
     expect([...files.keys()].filter((file) => roomsOf(file).length !== 1)).toEqual([]);
     const patterns = rooms.flatMap((room) => room.files);
     expect(patterns.filter((pattern) => ![...files.keys()].some((file) => isIn(file, pattern)))).toEqual([]);
   });
 
-  test('each say in a sentence or two what they are for', () => {
+  test('each have a purpose in one or two sentences', () => {
     expect(rooms.filter((room) => !/^[A-Z`].{20,220}\.$/.test(room.for)).map(({ room }) => room)).toEqual([]);
   });
 
-  test('are imported along the arrows of the table alone', () => {
+  test('are imported only along the arrows of the table', () => {
     const allowed = new Map(rooms.map(({ room, imports }) => [room, imports]));
     expect(crossings.filter(({ from, to }) => !allowed.get(from)?.includes(to)).map(({ line }) => line)).toEqual([]);
   });
@@ -68,7 +68,7 @@ describe('the rooms of docs/rooms.json', () => {
     expect(drawn.filter((arrow) => !used.has(arrow))).toEqual([]);
   });
 
-  test('are in the order of the floors: none imports a room above it', () => {
+  test('are in order: no room imports a room above it', () => {
     const order = rooms.map(({ room }) => room);
     const upwards = rooms.flatMap(({ room, imports }) =>
       imports.filter((to) => order.indexOf(to) <= order.indexOf(room)).map((to) => `${room} -> ${to}`),
@@ -77,7 +77,7 @@ describe('the rooms of docs/rooms.json', () => {
     expect(circles(new Map(rooms.map(({ room, imports }) => [room, imports])))).toEqual([]);
   });
 
-  test('that run in Lambda import nothing of the rest, and production servers nothing of this machine', () => {
+  test('that run in Lambda, and those of production servers, import only shared rooms', () => {
     const reached = (name: string): string[] => rooms.find(({ room }) => room === name)?.imports ?? [];
     const deployed = rooms.filter(({ room }) => room === 'functions' || room.startsWith('shared'));
     expect(deployed.length).toBeGreaterThan(10);
@@ -98,12 +98,12 @@ describe('files', () => {
     expect(circles(new Map([...files].map(([file, imports]) => [file, imports.files])))).toEqual([]);
   });
 
-  test('import a file that only the running program knows in few named places', () => {
+  test('have a computed import only in the places that this test lists', () => {
     const computing = [...files].filter(([, { computed }]) => computed.length > 0).map(([file]) => file);
     expect(computing.sort()).toEqual(Object.keys(COMPUTED).sort());
   });
 
-  test('are seen to import whatever the form of the import', () => {
+  test('are found to import a file by any form of import', () => {
     const text = `import a from './a.ts'; import type { B } from './b.ts'; import { type C } from './c.ts';
       import './d.ts'; export * from './e.ts'; export { f } from './f.ts'; export type { G } from './g.ts';
       const h = await import('./h.ts'); let i: typeof import('./i.ts'); let j: import('./j.ts').J; import k from 'k';

@@ -20,11 +20,11 @@ function lambda(name: string): Resource['Properties'] {
 
 const open = ['GET /health', 'POST /recharge/notify/{provider}', 'GET /recharge/notify/{provider}'];
 
-/** Their functions answer API Gateway, which waits for 30 s; the others run on a schedule. */
+/** Functions behind API Gateway, which waits for 30 s. The others run on a schedule. */
 const called = new Set(serverlessFile.routes.map(({ functionName }) => functionName));
 
 describe('the packaged template', () => {
-  test('sends each route to its function, and no other route exists', () => {
+  test('sends each route to its function, and has no other routes', () => {
     const found = packaged.ofType('AWS::ApiGatewayV2::Route').map(({ Properties }) => {
       const integration = Properties.Target['Fn::Join'][1][1].Ref as string;
       const target = packaged.resources[integration]?.Properties;
@@ -37,7 +37,7 @@ describe('the packaged template', () => {
     expect(found.sort()).toEqual(expected.sort());
   });
 
-  test('puts the authorizer before every route but health and notices', () => {
+  test('puts the authorizer before every route except health and notifications', () => {
     for (const { Properties } of packaged.ofType('AWS::ApiGatewayV2::Route')) {
       const guard = open.includes(Properties.RouteKey)
         ? [undefined, undefined]
@@ -49,7 +49,7 @@ describe('the packaged template', () => {
     }
   });
 
-  test('has a REQUEST authorizer with simple answers that are never kept', () => {
+  test('has a REQUEST authorizer with simple answers that are never cached', () => {
     expect(packaged.ofType('AWS::ApiGatewayV2::Authorizer').map(({ Properties }) => Properties)).toEqual([
       expect.objectContaining({
         AuthorizerType: 'REQUEST',
@@ -71,11 +71,11 @@ describe('the packaged template', () => {
     }
   });
 
-  test('ships one bundle per function and nothing else', () => {
+  test('contains one bundle for each function and nothing else', () => {
     for (const name of functionNames) expect(packaged.zips[name]).toEqual([`dist/${name}.mjs`]);
   });
 
-  test('runs cache-warm and recharge-sweep every minute, each never twice at once', () => {
+  test('runs cache-warm and recharge-sweep every minute, and never one of them twice at the same time', () => {
     const schedules = packaged
       .ofType('AWS::Scheduler::Schedule')
       .map(({ Properties }) => [
@@ -91,7 +91,7 @@ describe('the packaged template', () => {
     expect(lambda('recharge-sweep').ReservedConcurrentExecutions).toBe(1);
   });
 
-  test('reserves concurrency inside what an account has, and can leave it out for a small one', () => {
+  test('reserves concurrency within the limit of an account, and can omit it for a small account', () => {
     const reserved = (from: Packaged): number[] =>
       from.ofType('AWS::Lambda::Function').flatMap(({ Properties }) => Properties.ReservedConcurrentExecutions ?? []);
     expect(reserved(packaged)).toHaveLength(6);
@@ -100,7 +100,7 @@ describe('the packaged template', () => {
     expect(reserved(packageTemplate(functionNames, ['--param', 'reservations=off']))).toEqual([]);
   });
 
-  test('keeps every log group for 30 days', () => {
+  test('keeps the logs of every function for 30 days', () => {
     const groups = packaged.ofType('AWS::Logs::LogGroup').map(({ Properties }) => Properties);
     expect(groups.map(({ LogGroupName }) => LogGroupName).sort()).toEqual(
       functionNames.map((name) => `/aws/lambda/miniapp-cloud-prod-${name}`).sort(),
@@ -108,7 +108,7 @@ describe('the packaged template', () => {
     for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(30);
   });
 
-  test('grants logs and the start of the two schedules, and no action by a wildcard', () => {
+  test('grants only logs and the start of the two schedules, and no action by a wildcard', () => {
     const roles = packaged.ofType('AWS::IAM::Role');
     expect(roles).toHaveLength(1);
     const statements = roles.flatMap(({ Properties }) =>
@@ -129,14 +129,14 @@ describe('the packaged template', () => {
     );
   });
 
-  test('throttles every route at the stage', () => {
+  test('limits the rate of every route of the stage', () => {
     expect(packaged.resources.HttpApiStage?.Properties.DefaultRouteSettings).toMatchObject({
       ThrottlingRateLimit: expect.any(Number),
       ThrottlingBurstLimit: expect.any(Number),
     });
   });
 
-  test('lets named H5 origins call, and read the clock and the limits', () => {
+  test('allows calls from the named H5 origins, which can read the date and the rate limits', () => {
     const { CorsConfiguration: cors } = packaged.resources.HttpApi?.Properties ?? {};
     expect(cors.AllowOrigins).not.toContain('*');
     expect(cors.AllowMethods).toEqual(['GET', 'POST', 'PUT', 'DELETE']);
@@ -161,21 +161,21 @@ describe('the packaged template', () => {
 });
 
 describe('the environment of a function', () => {
-  /** Names of .env.example with whether the comment above says that they are for local use only. */
+  /** Names of .env.example, and whether the comment above each says "local only". */
   const known = [
     ...readFileSync(join(projectFolder, '.env.example'), 'utf8').matchAll(/(# local only\n)?^([A-Z_]+)=/gm),
   ].map(([, localOnly, name]) => ({ name: name ?? '', deployed: localOnly === undefined }));
   const namesOf = (name: string): string[] => Object.keys(lambda(name).Environment.Variables);
   const built = functionNames.filter((name) => existsSync(join(bundleFolder(), `${name}.mjs`)));
 
-  test('holds names of .env.example only, and never the sandbox', () => {
+  test('contains only names of .env.example, and never the sandbox', () => {
     const deployed = known.filter((entry) => entry.deployed).map(({ name }) => name);
     expect(known).toContainEqual({ name: 'SANDBOX_KEY', deployed: false });
     for (const name of functionNames) expect(deployed).toEqual(expect.arrayContaining(namesOf(name)));
     expect(JSON.stringify(packaged.resources)).not.toContain('SANDBOX_KEY');
   });
 
-  test('holds a secret only as a reference that CloudFormation resolves', () => {
+  test('contains a secret only as a reference that CloudFormation resolves', () => {
     for (const name of functionNames) {
       for (const [variable, value] of Object.entries(lambda(name).Environment.Variables)) {
         if (!/TOKEN|_KEY$|SECRET|DATABASE_URL/.test(variable)) continue;
@@ -184,7 +184,7 @@ describe('the environment of a function', () => {
     }
   });
 
-  test.each(built)('%s has the names that its bundle reads, and no other', (name) => {
+  test.each(built)('%s has exactly the names that its bundle reads', (name) => {
     const bundle = readFileSync(join(bundleFolder(), `${name}.mjs`), 'utf8');
     const read = known.filter((entry) => entry.deployed && new RegExp(`["'\`]${entry.name}["'\`]`).test(bundle));
     expect(namesOf(name).sort()).toEqual(read.map((entry) => entry.name).sort());

@@ -2,12 +2,12 @@ import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readSource, sourceFiles, textOf } from '../support/source-files.ts';
 
-/** Nothing stands here that nothing needs. A test counts as a need: what it imports is used. */
+/** The project contains nothing unused. What a test imports counts as used. */
 const sources = new Map(sourceFiles().map((file) => [file, readSource(file)]));
 const names = new Set([...sources.values()].flatMap((source) => source.names));
 const imported = new Set([...sources.values()].flatMap((source) => source.files));
 
-/** Whose exports a tool, Lambda or a reader outside of this project imports. */
+/** Files whose exports are imported by a tool, by Lambda or by a reader outside of this project. */
 const OUTWARD =
   /^(functions\/[^/]+\.ts|functions\/[^/]+\/index\.ts|client\/(miniapp-client|plugin-server)\.ts|vitest\.config\.ts|test\/support\/fixtures\/.*)$/;
 const isSetup = (file: string) => textOf('vitest.config.ts').includes(`'${file}'`);
@@ -29,7 +29,7 @@ describe('no file of the project', () => {
     expect(unused).toEqual([]);
   });
 
-  test('is left that no file imports or starts', () => {
+  test('is unused: each is imported, started or read', () => {
     const configuration = `${textOf('package.json')}\n${textOf('vitest.config.ts')}`;
     const isStarted = (file: string) =>
       configuration.includes(file) ||
@@ -49,8 +49,8 @@ describe('no file of the project', () => {
   });
 });
 
-describe('no dependency', () => {
-  test('is named in package.json that no file imports and no script runs', () => {
+describe('dependencies', () => {
+  test('of package.json are each imported by a file or run by a script', () => {
     const used = packagesOf(() => true);
     const text = `${Object.values(project.scripts).join('\n')}\n${textOf('serverless.yml')}`;
     const commands = (name: string) => {
@@ -66,7 +66,7 @@ describe('no dependency', () => {
     ).toEqual([]);
   });
 
-  test('is installed for benches that no bench imports', () => {
+  test('of the benches are each imported by a bench', () => {
     const used = packagesOf((file) => file.startsWith('bench/'));
     expect(Object.keys(bench.dependencies).filter((name) => !used.has(name))).toEqual([]);
   });

@@ -9,7 +9,7 @@ import { everyRoute } from '../support/every-route.ts';
 import { sessionsOf } from '../support/session-engines.ts';
 import { type SignedRequest, startTestStack, type TestAnswer, type TestApp, type TestStack } from '../support/stack.ts';
 
-/** What each route answers when all is well: exact members, status, headers. */
+/** What each route answers to a correct call: exact members, status, headers. */
 const ID = expect.stringMatching(/^[A-Za-z0-9_-]{1,64}$/);
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
 const TEXT = expect.any(String);
@@ -35,7 +35,7 @@ afterAll(async () => {
   await plugin?.stop();
 });
 
-/** Calls the route and checks status and headers; the body is for the test to look at. */
+/** Calls the route and checks status and headers. The test checks the body. */
 async function good(
   route: string,
   status: number,
@@ -71,15 +71,15 @@ const order = {
   createdAt: TIME,
 };
 
-describe('what is answered', () => {
-  test('by the health of the service, to anybody', async () => {
+describe('a correct call gets the documented answer', () => {
+  test('on health, for every caller', async () => {
     const answer = await stack.send('GET', '/health', {});
     checkHead(answer, 200);
     expect([answer.status, answer.body]).toEqual([200, { status: 'ok', engines: { redis: TEXT, mysql: TEXT } }]);
     answered.add('GET /health');
   });
 
-  test('to a login by password, and by WeChat', async () => {
+  test('on login by password and by WeChat', async () => {
     const created = await good('POST /accounts', 201, { body: { account, password, profile: { nickname: 'n' } } });
     expect(created.body).toEqual({ userId: ID });
     const logged = await good('POST /login', 200, { body: { account: account.toUpperCase(), password } });
@@ -90,7 +90,7 @@ describe('what is answered', () => {
     expect(wechat.body).toEqual(login(null));
   });
 
-  test('to the three steps of a channel login', async () => {
+  test('on the three steps of a channel login', async () => {
     const start = await good('POST /login/channel', 200, { body: { channel: 'demo', channelUserId: 'u-1' } });
     expect(start.body).toEqual({ accountAddress: ID, firstString: ID, expiresAt: TIME });
     const { accountAddress, firstString } = start.body;
@@ -110,7 +110,7 @@ describe('what is answered', () => {
     expect((await good('POST /login/channel/enter', 200, { body })).body).toEqual(login(accountAddress));
   });
 
-  test('to a user about themselves', async () => {
+  test('on the data of the user', async () => {
     expect((await good('GET /me', 200, { session })).body).toEqual(user(account));
     const changed = await good('PUT /me', 200, { session, body: { profile: { city: '上海' } } });
     expect(changed.body).toEqual({ userId: ID, account, profile: { city: '上海' } });
@@ -127,7 +127,7 @@ describe('what is answered', () => {
     await good('PUT /me/password', 204, { session, body: { oldPassword: password, newPassword: `${password}2` } });
   });
 
-  test('about plugin tokens', async () => {
+  test('on plugin tokens', async () => {
     const issued = await good('POST /plugins/{pluginId}/token', 201, { session, path: '/plugins/shop/token' });
     expect(issued.body).toEqual({
       pluginToken: expect.stringMatching(/^p1\./),
@@ -141,7 +141,7 @@ describe('what is answered', () => {
     expect((await ask(`${pluginToken}x`)).body).toEqual({ active: false });
   });
 
-  test('to reads', async () => {
+  test('on reads of records', async () => {
     const notice = { id: '1', title: TEXT, body: TEXT, publishedAt: TIME };
     const one = await good('GET /data/{resource}/{id}', 200, { path: '/data/notice/1' });
     expect(one.body).toEqual(notice);
@@ -164,7 +164,7 @@ describe('what is answered', () => {
     expect(shown(absent)).toMatchObject({ status: 404, cache: 'null', body: { code: 'NOT_FOUND' } });
   });
 
-  test('about money', async () => {
+  test('on recharge and balance', async () => {
     const params = (await good('GET /recharge/params', 200, { session })).body;
     expect(Object.keys(params).sort()).toEqual(['products', 'providers']);
     expect(params.providers).toContain('sandbox');
@@ -186,7 +186,7 @@ describe('what is answered', () => {
     const noticed = await stack.send('POST', '/recharge/notify/sandbox', signed, notice);
     expect([200, 204]).toContain(noticed.status);
     answered.add('POST /recharge/notify/{provider}');
-    // Who registers no address there gets nothing back, least of all what they sent.
+    // No address was registered there: the answer contains nothing, above all not what the caller sent.
     const echo = await stack.send('GET', '/recharge/notify/xpay?echostr=%3Cscript%3E', {});
     expect([echo.status, echo.body.code, echo.text.includes('script')]).toEqual([404, 'NOT_FOUND', false]);
     answered.add('GET /recharge/notify/{provider}');
@@ -211,7 +211,7 @@ describe('what is answered', () => {
     }
   });
 
-  test('to whoever leaves', async () => {
+  test('on logout and on erasing the account', async () => {
     await good('POST /logout', 204, { session });
     expect((await stack.call(app, 'GET', '/me', { session })).body.code).toBe('SESSION_REVOKED');
     const again = await stack.call(app, 'POST', '/login', { body: { account, password: `${password}2` } });
@@ -220,7 +220,7 @@ describe('what is answered', () => {
     expect([gone.status, gone.body.code]).toEqual([401, 'BAD_CREDENTIALS']);
   });
 
-  test('by a route that was added since is success with these headers, or a refusal in the form of all', async () => {
+  test('on every other route: success with these headers, or a refusal in the common form', async () => {
     const { token } = await sessionsOf(stack, app).open();
     for (const row of everyRoute.filter(({ route }) => !answered.has(route))) {
       const { method, path, query, body, headers } = row;

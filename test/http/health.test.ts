@@ -8,14 +8,14 @@ let stack: TestStack;
 beforeAll(async () => {
   stack = await startTestStack();
 });
-/** What is known is kept for 5 s: each test begins with functions that know nothing. */
+/** A result is kept for 5 s: each test begins with newly loaded functions. */
 beforeEach(async () => {
   stack.faults.redis = undefined;
   stack.faults.mysql = undefined;
   await stack.api.reload();
 });
 
-test('anybody may ask, and however many do, the engines are asked once', async () => {
+test('anybody may ask, and many callers at once cause one request to each engine', async () => {
   await stack.resetCounters();
   const answers = await Promise.all(Array.from({ length: 50 }, () => ask()));
   for (const { status, body } of answers) {
@@ -25,7 +25,7 @@ test('anybody may ask, and however many do, the engines are asked once', async (
 });
 
 test.each(['redis', 'mysql'] as const)(
-  'with %s down the service is degraded, and says which engine it is',
+  'when %s is down the service is degraded, and the answer names the engine',
   async (engine) => {
     stack.faults[engine] = failing;
     const { status, body } = await ask();
@@ -34,7 +34,7 @@ test.each(['redis', 'mysql'] as const)(
   },
 );
 
-test('with both engines down nothing can be served: 503, and no word of why', async () => {
+test('when both engines are down the answer is 503, without a reason', async () => {
   stack.faults.redis = failing;
   stack.faults.mysql = failing;
   const { status, headers, body } = await ask();

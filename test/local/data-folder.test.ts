@@ -38,7 +38,7 @@ test('secrets are made once, kept, and readable by their owner alone', async () 
   expect((await stat(folder)).mode & 0o777).toBe(0o700);
 });
 
-test('other commands find what runs, and nothing once it ended', async () => {
+test('other commands find a running server, and nothing after it ended', async () => {
   const opened = await openDataFolder(folder);
   expect(await readRunningStack(folder)).toBeUndefined();
   await opened.announce(running);
@@ -57,13 +57,13 @@ test('other commands find what runs, and nothing once it ended', async () => {
   await expect(environmentOf(folder)).rejects.toThrow(/start "npm run dev"/);
 });
 
-test('what a killed process left behind is not taken for a running one', async () => {
+test('files left by a killed process are not taken for a running server', async () => {
   await openedOnce();
   await writeFile(join(folder, 'state.json'), JSON.stringify({ ...running, pid: process.pid, process: '1 1' }));
   expect(await readRunningStack(folder)).toBeUndefined();
 });
 
-test('two at once on one folder: the second is told who holds it', async () => {
+test('a second server on the same folder is refused, and the error names the first', async () => {
   const { close } = await openDataFolder(folder);
   await expect(openDataFolder(folder, { fresh: true })).rejects.toThrow(`in use by process ${process.pid}`);
   await close();
@@ -78,18 +78,15 @@ test('fresh empties the folder and makes new secrets', async () => {
   expect(await readdir(folder)).not.toContain('mysql');
 });
 
-test.each([{ fresh: true }, { fresh: false }])(
-  'a folder of somebody else is left as it is ($fresh)',
-  async (options) => {
-    await mkdir(folder);
-    await writeFile(join(folder, 'thesis.txt'), 'years of work');
-    await expect(openDataFolder(folder, options)).rejects.toThrow(/choose another folder/);
-    expect(await readdir(folder)).toEqual(['thesis.txt']);
-    expect(await readFile(join(folder, 'thesis.txt'), 'utf8')).toBe('years of work');
-  },
-);
+test.each([{ fresh: true }, { fresh: false }])('a folder with other files is not changed ($fresh)', async (options) => {
+  await mkdir(folder);
+  await writeFile(join(folder, 'thesis.txt'), 'years of work');
+  await expect(openDataFolder(folder, options)).rejects.toThrow(/choose another folder/);
+  expect(await readdir(folder)).toEqual(['thesis.txt']);
+  expect(await readFile(join(folder, 'thesis.txt'), 'utf8')).toBe('years of work');
+});
 
-test('lost keys are not replaced by new ones that cannot open the data', async () => {
+test('missing keys are not replaced by new keys, which could not open the data', async () => {
   const keys = await openedOnce();
   const file = join(folder, 'keys.json');
   await rm(file);
@@ -101,13 +98,13 @@ test('lost keys are not replaced by new ones that cannot open the data', async (
   expect(await openedOnce()).toEqual(keys);
 });
 
-test('keys of another folder are refused before an engine meets them', async () => {
+test('keys of another folder are refused before an engine starts', async () => {
   const keys = await openedOnce();
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ ...keys, masterKey: '0'.repeat(64) }));
   await expect(openDataFolder(folder)).rejects.toThrow(/sealed with another master key/);
 });
 
-test('a damaged keys file is named, and its text is not shown', async () => {
+test('a damaged keys file is named in the error, and its content is not shown', async () => {
   await openedOnce();
   await writeFile(join(folder, 'keys.json'), '{"masterKey": "half of');
   const failure = await openDataFolder(folder).catch((error: Error) => error.message);

@@ -19,7 +19,7 @@ afterEach(() => {
   }
 });
 
-/** `npm run dev` as a person types it, in a process group of its own. */
+/** `npm run dev` as typed in a terminal, in its own process group. */
 function dev(...argv: string[]) {
   const child = spawn('npm', ['run', '-s', 'dev', '--', ...argv], {
     detached: true,
@@ -63,7 +63,7 @@ async function runningOn(folder: string) {
   return { ...running, redis, sql: executeOverHttp(DATABASE_URL) };
 }
 
-test('it serves, keeps its data over a restart, and leaves nothing running', { timeout: 240_000 }, async () => {
+test('it serves, keeps its data across a restart, and leaves no process behind', { timeout: 240_000 }, async () => {
   const folder = await ownFolder();
   const first = dev('--port', '0', '--data', folder);
   const url = await first.ready();
@@ -78,7 +78,7 @@ test('it serves, keeps its data over a restart, and leaves nothing running', { t
   expect(await second.exit).toBe(1);
   expect(second.output.text).toMatch(/is in use by process \d+: stop that process, or choose another folder/);
 
-  // npm is told, as a process manager would; the server behind it must hear of it.
+  // The signal goes to npm only, as from a process manager. npm must pass it on to the server.
   first.child.kill('SIGTERM');
   expect(await first.exit).toBe(0);
   expect(await readRunningStack(folder)).toBeUndefined();
@@ -93,14 +93,14 @@ test('it serves, keeps its data over a restart, and leaves nothing running', { t
   expect(await after.sql('SELECT title FROM notices WHERE id = 1')).toEqual([{ title: 'kept' }]);
   expect(await after.redis('GET', 'kept')).toBe('too');
 
-  // Ctrl-C reaches the whole group.
+  // Ctrl-C signals the whole group.
   process.kill(-(third.child.pid ?? 0), 'SIGINT');
   expect(await third.exit).toBe(0);
   await expect(after.redis('PING')).rejects.toThrow();
   expect(await readRunningStack(folder)).toBeUndefined();
 });
 
-test('a port that is in use is named before anything is started', async () => {
+test('a port that is in use is named in the error before anything starts', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void other.close());
   await new Promise((listening) => other.once('listening', listening));
@@ -123,7 +123,7 @@ test.each(['--prot', '--port=x', '--port=70000'])('%s is refused with a sentence
   expect(output.text.trim().split('\n')).toHaveLength(1);
 });
 
-test('a changed source is built once for many saves, and a broken one does not end it', async () => {
+test('many saves cause one build, and a broken source does not end the watcher', async () => {
   const folder = await ownFolder();
   await mkdir(join(folder, 'deep'), { recursive: true });
   const lines: string[] = [];
@@ -137,7 +137,7 @@ test('a changed source is built once for many saves, and a broken one does not e
   outcomes.push(() => Promise.reject(new Error('it does not build')));
   await writeFile(join(folder, 'a.ts'), 'broken');
   await waitFor(() => expect(lines).toEqual(['it does not build']));
-  for (const name of ['a.ts', 'b.ts', 'deep/c.ts']) await writeFile(join(folder, name), 'mended');
+  for (const name of ['a.ts', 'b.ts', 'deep/c.ts']) await writeFile(join(folder, name), 'changed again');
   await waitFor(() => expect(lines).toEqual(['it does not build', 'functions built again']));
   expect(onBuilt).toHaveBeenCalledTimes(1);
 });

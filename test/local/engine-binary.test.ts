@@ -8,7 +8,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const quiet = () => {};
 const system: Debian = { codename: 'test', architecture: 'any', aptGet: '', aptCache: '', dpkgDeb: '' };
 
-test('a server on PATH comes first, in sbin too, and nothing is fetched', async () => {
+test('a server on PATH, or in sbin, is used first, and nothing is downloaded', async () => {
   const folder = await testFolder();
   await program(`${folder}/usr/bin/redis-server`, 'Redis server v=7.2.4 sha=0');
   await program(`${folder}/usr/sbin/mysqld`, 'mysqld  Ver 8.4.0 for Linux on x86_64 (MySQL Community Server)');
@@ -21,7 +21,7 @@ test('a server on PATH comes first, in sbin too, and nothing is fetched', async 
   expect(packages.fetches).toBe(0);
 });
 
-test('Valkey and MariaDB are known for what they are', async () => {
+test('Valkey and MariaDB are recognised by their version text', async () => {
   const folder = await testFolder();
   await program(`${folder}/valkey-server`, 'Valkey server v=8.1.1 sha=0');
   await program(`${folder}/mysqld`, 'mysqld  Ver 11.8.2-MariaDB for debian-linux-gnu');
@@ -30,7 +30,7 @@ test('Valkey and MariaDB are known for what they are', async () => {
   expect(await findMysql(quiet, environment, fakePackages())).toMatchObject({ product: 'mariadb', version: '11.8.2' });
 });
 
-test('one fetch brings both engines, the next run finds them in the cache', async () => {
+test('one download gets both engines, and the next run finds them in the cache', async () => {
   const environment = { PATH: '', MINIAPP_ENGINE_CACHE: `${await testFolder()}/cache` };
   const packages = fakePackages();
   const both = await Promise.all([findRedis(quiet, environment, packages), findMysql(quiet, environment, packages)]);
@@ -39,21 +39,21 @@ test('one fetch brings both engines, the next run finds them in the cache', asyn
   expect(packages.fetches).toBe(1);
 });
 
-test('MINIAPP_ENGINE_SOURCE=debian passes over the servers on PATH', async () => {
+test('MINIAPP_ENGINE_SOURCE=debian skips the servers on PATH', async () => {
   const folder = await testFolder();
   await program(`${folder}/redis-server`, 'Redis server v=7.2.4 sha=0');
   const environment = { PATH: folder, MINIAPP_ENGINE_CACHE: `${folder}/cache`, MINIAPP_ENGINE_SOURCE: 'debian' };
   expect(await findRedis(quiet, environment, fakePackages())).toMatchObject({ version: '7.0.1', source: 'debian' });
 });
 
-test('a server that does not run is passed over', async () => {
+test('a server that does not start is skipped', async () => {
   const folder = await testFolder();
   await program(`${folder}/redis-server`, 'error while loading shared libraries', 127);
   const environment = { PATH: folder, MINIAPP_ENGINE_CACHE: `${folder}/cache` };
   expect((await findRedis(quiet, environment, fakePackages())).source).toBe('debian');
 });
 
-test('of fetches that race one whole cache remains, and none fails', async () => {
+test('downloads at the same time all succeed and leave one complete cache', async () => {
   const cache = `${await testFolder()}/cache`;
   const packages = fakePackages();
   await Promise.all([1, 2, 3].map(() => fetchIntoCache(`${cache}/test-any`, system, packages, quiet)));
@@ -62,7 +62,7 @@ test('of fetches that race one whole cache remains, and none fails', async () =>
   expect(await readFile(`${cache}/test-any/usr/sbin/mariadbd`, 'utf8')).toContain('10.11.1-MariaDB');
 });
 
-test('a fetch that fails says why and what helps, and leaves no cache', async () => {
+test('a failed download says why and what to do, and leaves no cache', async () => {
   const cache = `${await testFolder()}/cache`;
   const packages: PackageSystem = {
     find: async () => system,
@@ -78,7 +78,7 @@ test('a fetch that fails says why and what helps, and leaves no cache', async ()
   expect(await readdir(cache)).toEqual([]);
 });
 
-test('where nothing can be had, the error names what to install and what to set', async () => {
+test('if no server can be found or downloaded, the error names what to install and what to set', async () => {
   const environment = { PATH: '', MINIAPP_ENGINE_CACHE: `${await testFolder()}/cache` };
   await expect(findRedis(quiet, environment)).rejects.toThrow(
     /no redis server on PATH[\s\S]*install[\s\S]*redis[\s\S]*REDIS_URL/,

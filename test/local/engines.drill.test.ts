@@ -11,13 +11,13 @@ import { processIdentity } from '../../local/engines/process.ts';
 import { freshDatabase, freshRedis } from '../support/engines.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-test('a fresh Redis answers and is empty', async () => {
+test('a new Redis answers and is empty', async () => {
   const server = await freshRedis();
   onTestFinished(() => server.stop());
   expect(await redis(server.url, (client) => client.dbsize())).toBe(0);
 });
 
-test('a fresh database behaves as MySQL 8 does: strict, utf8mb4, UTC, emoji told apart', async () => {
+test('a new database behaves like MySQL 8: strict, utf8mb4, UTC, different emoji are not equal', async () => {
   const database = await freshDatabase();
   onTestFinished(() => database.drop());
   const connection = await createConnection(database.url);
@@ -33,7 +33,7 @@ test('a fresh database behaves as MySQL 8 does: strict, utf8mb4, UTC, emoji told
   await expect(connection.query("INSERT INTO t VALUES ('😎')")).rejects.toMatchObject({ errno: 1062 });
 });
 
-test('nobody gets into MySQL without the password', async () => {
+test('MySQL refuses a login without the password', async () => {
   const database = await freshDatabase();
   onTestFinished(() => database.drop());
   const { host, port, user } = database;
@@ -42,7 +42,7 @@ test('nobody gets into MySQL without the password', async () => {
   }
 });
 
-test('engines die with their process, also when that is killed outright', async () => {
+test('engines end with their process, also when it is killed by SIGKILL', async () => {
   const folder = await testFolder();
   const owner = await startOwner(folder, 'stay');
   for (const pid of owner.pids) expect(await processIdentity(pid)).not.toBeNull();
@@ -52,7 +52,7 @@ test('engines die with their process, also when that is killed outright', async 
   }
 });
 
-test('a program that forgets to stop its engines still ends, and they with it', async () => {
+test('a program that does not stop its engines still ends, and its engines end too', async () => {
   const folder = await testFolder();
   const owner = await startOwner(folder, 'leave');
   if (owner.child.exitCode === null) await once(owner.child, 'exit');
@@ -61,7 +61,7 @@ test('a program that forgets to stop its engines still ends, and they with it', 
   }
 });
 
-test('what Redis answered is there after a stop and after a kill', async () => {
+test('data that Redis confirmed is there after a stop and after a kill', async () => {
   const directory = `${await testFolder()}/redis`;
   const first = await startRedis({ directory, persist: true, own: true });
   await redis(first.url, (client) => client.set('kept', 'by stop'));
@@ -75,7 +75,7 @@ test('what Redis answered is there after a stop and after a kill', async () => {
   expect(await redis(third.url, (client) => client.get('kept'))).toBe('by kill');
 });
 
-test('what MySQL committed is there after a stop and after a kill, for the same administrator', async () => {
+test('data that MySQL committed is there after a stop and after a kill, for the same administrator', async () => {
   const directory = `${await testFolder()}/mysql`;
   const first = await startMysql({ directory, own: true });
   await mysql(first, 'CREATE DATABASE shop');
@@ -91,7 +91,7 @@ test('what MySQL committed is there after a stop and after a kill, for the same 
   expect(await mysql(third, 'SELECT id FROM shop.t ORDER BY id')).toEqual([{ id: 1 }, { id: 2 }]);
 });
 
-test('two runs side by side do not see each other', async () => {
+test('two runs at the same time do not see each other’s data', async () => {
   const folder = await testFolder();
   const servers = await Promise.all([1, 2].map((run) => startMysql({ directory: `${folder}/${run}`, own: true })));
   const [one, other] = servers as [MysqlServer, MysqlServer];
@@ -101,7 +101,7 @@ test('two runs side by side do not see each other', async () => {
   expect(one.password).not.toBe(other.password);
 });
 
-test('a directory that a live engine uses is refused, and free again once that has stopped', async () => {
+test('a directory that a running engine uses is refused until the engine has stopped', async () => {
   const directory = `${await testFolder()}/mysql`;
   const first = await startMysql({ directory, own: true });
   await expect(startMysql({ directory, own: true })).rejects.toThrow(
@@ -109,12 +109,12 @@ test('a directory that a live engine uses is refused, and free again once that h
   );
   await first.stop();
   const second = await startMysql({ directory, own: true });
-  await first.stop(); // says nothing about the second
+  await first.stop(); // does not affect the second
   await expect(startMysql({ directory, own: true })).rejects.toThrow('is in use');
   await second.stop();
 });
 
-test('a wanted port that another program has is named in the error', async () => {
+test('a requested port that another program uses is named in the error', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
   await once(holder, 'listening');
   onTestFinished(() => void holder.close());
@@ -126,7 +126,7 @@ test('a wanted port that another program has is named in the error', async () =>
   }
 });
 
-test('a long path to the data is no obstacle', async () => {
+test('a long path to the data works', async () => {
   const directory = `${await testFolder()}/${'deep/'.repeat(30)}with space`;
   await mkdir(directory, { recursive: true });
   const mysqlServer = await startMysql({ directory: `${directory}/mysql`, own: true });
@@ -135,7 +135,7 @@ test('a long path to the data is no obstacle', async () => {
   onTestFinished(() => redisServer.stop());
 });
 
-test('a server that the environment names is used and left running', async () => {
+test('a server named by the environment is used and not stopped', async () => {
   const theirs = await freshRedis();
   onTestFinished(() => theirs.stop());
   vi.stubEnv('REDIS_URL', theirs.url);

@@ -3,7 +3,7 @@ import { mintSession, newUserId } from '../../shared/session/token.ts';
 import { sessionKey } from '../../shared/swept-keys.ts';
 import { startTestStack } from '../support/stack.ts';
 
-test('a logout that a promoted replica had not heard of holds after the next run of cache-warm', async () => {
+test('a session whose logout the promoted replica lost is refused after the next run of cache-warm', async () => {
   const stack = await startTestStack();
   const app = await stack.createApp();
   const userId = newUserId();
@@ -24,7 +24,7 @@ test('a logout that a promoted replica had not heard of holds after the next run
   const copy = (await stack.redis.get(ended.key)) ?? '';
   expect((await stack.call(app, 'POST', '/logout', { session: ended.token, body: {} })).status).toBe(204);
   expect((await me(ended.token)).body.code).toBe('SESSION_REVOKED');
-  // The new master knows only what was before the logout.
+  // The new master has only the state from before the logout.
   await stack.redis.set(ended.key, copy, 'PX', 600_000);
   await stack.api.runSchedule('cache-warm');
   expect((await me(ended.token)).body.code).toBe('SESSION_REVOKED');

@@ -12,7 +12,7 @@ const FAILOVER = { timeout: 30_000, interval: 50 };
 let shop: Shop;
 let shopper: Shopper;
 beforeAll(async () => {
-  // What a deployment waits for, so that a failover meets the timeouts it would meet there.
+  // The timeout of a deployment, so that a failover meets the same timeouts as there.
   shop = await openShop({ ha: {}, env: { REDIS_TIMEOUT_MS: '1000' } });
   shopper = await shop.shopper();
   await shop.stack.mysql.query(
@@ -34,7 +34,7 @@ async function credit(): Promise<string> {
   return orderNo;
 }
 
-test('the Redis master is killed: reads go on, writes are back within seconds, money and sessions stay', async () => {
+test('the Redis master is killed: reads continue, writes work again within seconds, nothing is lost', async () => {
   const { stack, app } = shop;
   await credit();
   expect(await shopper.balance()).toBe(60);
@@ -68,7 +68,7 @@ test('the Redis master is killed: reads go on, writes are back within seconds, m
   const good = statuses.filter((status) => status === 200).length;
   expect(good / statuses.length, `${good} of ${statuses.length} reads`).toBeGreaterThan(0.95);
 
-  // An old call is refused, whether or not the new master has its record.
+  // An old call is refused, with or without its replay record on the new master.
   expect((await spend()).body.code).toBe('REPLAYED');
   expect((await stack.call(app, 'GET', '/me', { session: shopper.session })).status).toBe(200);
   expect(await shopper.balance()).toBe(59);
@@ -81,9 +81,9 @@ test('the Redis master is killed: reads go on, writes are back within seconds, m
   expect((await master()).name).not.toBe(former.name);
 }, 120_000);
 
-test('what a lost master had not handed on is not replayed: calls of before are refused, new ones pass', async () => {
+test('replay records lost with a master allow no replay: calls signed before are refused, new ones pass', async () => {
   const { stack, app } = shop;
-  // The record of this call never reaches the others: as if the master had died before it sent it.
+  // The replicas never receive the record of this call, as if the master had failed before it was sent.
   const headers = { ...stack.sign(app, 'POST', '/logout', { session: (await shop.shopper()).session }) };
   await vi.waitFor(async () => expect((await shopper.create()).status).toBe(201), FAILOVER);
   await sleep(1_100);
@@ -95,7 +95,7 @@ test('what a lost master had not handed on is not replayed: calls of before are 
   await former.start();
 }, 120_000);
 
-test('a demoted master answers as one that is away, and nothing is written to it', async () => {
+test('a demoted master answers like one that is down, and nothing is written to it', async () => {
   const members = shop.stack.highAvailability?.servers ?? [];
   const named = await master();
   const replica = members.find((member) => member !== named && member.server);
@@ -115,7 +115,7 @@ test('a demoted master answers as one that is away, and nothing is written to it
   await gateway.stop();
 });
 
-test('a sentinel that hangs is passed over', async () => {
+test('a sentinel that hangs is skipped', async () => {
   const deaf = createServer(() => {});
   await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
   const { port } = deaf.address() as { port: number };
@@ -129,9 +129,10 @@ test('a sentinel that hangs is passed over', async () => {
   deaf.close();
 });
 
-test('the MySQL primary is killed and comes back: cached reads are served throughout, writes answer 503 and recover', async () => {
+test('the MySQL primary is killed and restarted: cached reads are served, writes answer 503 and recover', async () => {
   const { stack } = shop;
-  // Its record is a minute warm from now on: one that runs out while MySQL is away, and that Redis lost before, is a 503.
+  // A new app: the functions keep its record for one minute from now on. If the record expired while MySQL is down, and
+  // Redis had lost it too, the answer would be 503.
   const reader = await stack.createApp();
   const read = () => stack.call(reader, 'GET', '/data/notice/2');
   const warm = async () => (await read()).status;

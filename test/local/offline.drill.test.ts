@@ -3,7 +3,8 @@ import { type Offline, startOffline } from '../../local/offline.ts';
 import { builtFolder } from '../support/built-folder.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
-// What serverless-offline does otherwise than the real gateway is not held here: serve/http-api/http-api.ts is the faithful one.
+// serverless-offline differs from the real API Gateway. These tests do not check the differences:
+// serve/http-api/http-api.ts is the exact emulator.
 let stack: TestStack;
 let offline: Offline;
 let app: TestApp;
@@ -23,7 +24,7 @@ beforeAll(async () => {
 
 const get = async (path: string, headers: Record<string, string>) => fetch(offline.url + path, { headers });
 
-test('behind serverless-offline a signed read is served, and a second use of its token refused', async () => {
+test('behind serverless-offline a signed read is served, and a second use of its token is refused', async () => {
   const headers = stack.sign(app, 'GET', '/data/notice/1');
   const first = await get('/data/notice/1', headers);
   expect(first.status).toBe(200);
@@ -33,11 +34,11 @@ test('behind serverless-offline a signed read is served, and a second use of its
   expect(await second.json()).toMatchObject({ code: 'REPLAYED' });
 });
 
-test('behind serverless-offline a token for another path does not pass', async () => {
+test('behind serverless-offline a token for another path is refused', async () => {
   const answer = await get('/data/notice/2', stack.sign(app, 'GET', '/data/notice/1'));
   expect(answer.status).toBe(403);
 });
 
-test('behind serverless-offline a call without a token does not pass', async () => {
+test('behind serverless-offline a call without a token is refused', async () => {
   expect((await get('/data/notice/1', {})).status).toBe(401);
 });

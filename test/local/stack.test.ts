@@ -7,13 +7,13 @@ describe('the service over real engines', () => {
     stack = await startTestStack({ emptyDatabase: true });
   });
 
-  test('an app that is in the tables gets past the authorizer', async () => {
+  test('an app that is in the tables passes the authorizer', async () => {
     const app = await stack.createApp();
     const answer = await stack.call(app, 'GET', '/data/notice/1');
     expect([401, 403]).not.toContain(answer.status);
   });
 
-  test('an app that nobody issued is refused and no engine is asked', async () => {
+  test('an invented AppID is refused without a request to an engine', async () => {
     const app = await stack.createApp();
     await stack.resetCounters();
     const stranger = { ...app, appId: `${app.appId.slice(0, -1)}${app.appId.endsWith('0') ? '1' : '0'}` };
@@ -47,7 +47,7 @@ describe('the service over real engines', () => {
     });
   });
 
-  test('a gateway misbehaves for as long as it is told to', async () => {
+  test('a gateway injects a fault until the fault is removed', async () => {
     const { UPSTASH_REDIS_REST_URL = '', UPSTASH_REDIS_REST_TOKEN } = stack.env;
     const ping = () =>
       fetch(`${UPSTASH_REDIS_REST_URL}/ping`, { headers: { authorization: `Bearer ${UPSTASH_REDIS_REST_TOKEN}` } });
@@ -57,7 +57,7 @@ describe('the service over real engines', () => {
     expect((await ping()).status).toBe(200);
   });
 
-  test('tokens stamped before the first start pass, since no call was ever made', async () => {
+  test('tokens signed before the first start pass, because no call was made before', async () => {
     const stamps = await stack.redis.keys('*:replay:since:*');
     expect(stamps).toHaveLength(16);
     expect(await stack.redis.pttl(stamps[0] ?? '')).toBeGreaterThan(0);

@@ -7,14 +7,14 @@ import { apply, withCopy } from './workshop.ts';
 export interface Verdict {
   name: string;
   verdict: 'killed' | 'survived' | 'not judged';
-  /** Why it was not killed. */
+  /** Why the mutant was not killed. */
   reason: string;
   seconds: number;
 }
 
 const AT_A_TIME = 2;
 
-/** Judges each patch in a copy of `root` of its own. A killer has to pass without any mutant before it may kill one. */
+/** Judges each patch in its own copy of `root`. A killer must pass without a mutant, or its failure does not count. */
 export async function judge(root: string, patches: string[], onVerdict: (verdict: Verdict) => void): Promise<void> {
   const queue = patches.map((patch) => ({ name: basename(patch, '.patch'), mutant: readMutant(patch) }));
   const mutants = queue.flatMap(({ mutant }) => (mutant instanceof NotJudged ? [] : mutant));
@@ -36,10 +36,10 @@ function verdictOf(result: Result): Pick<Verdict, 'verdict' | 'reason'> {
   return { verdict: 'killed', reason: '' };
 }
 
-/** The killer's result with the mutant, where that can only come from the mutant. */
+/** The killer's result with the mutant, if only the mutant can be the reason. */
 async function resultUnder(mutant: Mutant, root: string, unchanged: Result = null): Promise<Result> {
   if (unchanged instanceof NotJudged) return unchanged;
-  if (unchanged !== null) return new NotJudged(`its killer fails without the mutant, too: ${excerpt(unchanged)}`);
+  if (unchanged !== null) return new NotJudged(`its killer also fails without the mutant: ${excerpt(unchanged)}`);
   return withCopy(root, async (copy) => {
     const misfit = await apply(mutant, copy);
     if (misfit) return misfit;

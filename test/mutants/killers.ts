@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type CommandKiller, NotJudged, type TestKiller } from './mutant.ts';
 import { run } from './workshop.ts';
 
-/** What a killer says when it fails; null when it passes. */
+/** The message of a killer that fails; null: it passes. */
 export type Result = string | null | NotJudged;
 
 interface Report {
@@ -14,8 +14,8 @@ const asPattern = (title: string): string => title.replace(/[\\^$.*+?()[\]{}|]/g
 export const excerpt = (text: string): string => text.trim().replace(/\s+/g, ' ').slice(-500);
 
 /**
- * Runs the tests of all killers at once. Of each: what it says, or NotJudged where it did not get as far as passing or
- * failing. The named tests alone decide: a file that does not load has failed to judge, other tests of it do not count.
+ * Runs the tests of all killers at once. The result of a killer is NotJudged if it neither passes nor fails. Only the
+ * named tests decide: a file that does not load judges nothing, and its other tests do not count.
  */
 export async function runTests(killers: TestKiller[], copy: string): Promise<Result[]> {
   if (killers.length === 0) return [];

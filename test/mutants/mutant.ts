@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 
-/** A mistake as a patch, and what has to fail because of it. */
+/** A mistake as a patch, and the test or command that must fail because of it. */
 export interface Mutant {
   patch: string;
   mistake: string;
   killer: TestKiller | CommandKiller;
-  /** A part of what the failure says: a killer that fails for another reason has not seen the mistake. */
+  /** A part of the failure's message: a killer that fails for another reason has not found the mistake. */
   says: string;
 }
 
@@ -21,7 +21,7 @@ export interface CommandKiller {
   command: string;
 }
 
-/** Why nothing is known about the mistake: the mutant itself is wrong, or its killer did not pass or fail. */
+/** Why the mutant was not judged: its patch is wrong, or its killer neither passed nor failed. */
 export class NotJudged {
   readonly reason: string;
   constructor(reason: string) {
@@ -30,10 +30,10 @@ export class NotJudged {
 }
 
 /**
- * A unified diff below a head of these lines:
+ * Reads a unified diff after a head of these lines:
  *   # mistake: one sentence
  *   # killed by: test/house/rooms.test.ts "a part of the test's name"      or: # killed by: `npx tsc -p .`
- *   # says: a part of the failure (a command has to have it)
+ *   # says: a part of the failure (required for a command)
  */
 export function readMutant(patch: string): Mutant | NotJudged {
   const [head = ''] = readFileSync(patch, 'utf8').split(/^(?:diff |--- )/m);

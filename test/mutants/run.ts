@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { judge, type Verdict } from './judge.ts';
 
-/** `npm run test:mutants [-- NAME ...]`: does every mistake of this folder still make its test fail? */
+/** `npm run test:mutants [-- NAME ...]`: checks that every mistake in this folder makes its test fail. */
 const root = join(import.meta.dirname, '../..');
 const wanted = process.argv.slice(2);
 const patches = readdirSync(import.meta.dirname)

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Mutant, NotJudged } from './mutant.ts';
 
-/** What git does not track, and git itself. */
+/** Names that git does not track, and git's own folder. */
 const LEFT_OUT = /^(node_modules|dist|coverage|\.git|\.data|\.env|\.serverless.*)$/;
 const LIMIT_MS = 300_000;
 
-/** Runs `work` in a copy of the project, whose node_modules are those of the project. */
+/** Runs `work` in a copy of the project. The copy uses the project's node_modules. */
 export async function withCopy<T>(root: string, work: (copy: string) => Promise<T>): Promise<T> {
   const copy = await mkdtemp(join(tmpdir(), 'miniapp-test-mutant-'));
   try {
@@ -22,15 +22,15 @@ export async function withCopy<T>(root: string, work: (copy: string) => Promise<
 }
 
 interface Run {
-  /** null: it was ended after five minutes. */
+  /** null: the command was ended after five minutes. */
   code: number | null;
   output: string;
 }
 
-/** Without what makes a run of CI different: a retry, a report. */
+/** Runs a command without the variables of CI, which would add a retry and a report. */
 export function run(command: string, args: string[], cwd: string): Promise<Run> {
   const { CI: _, TEST_REPORT: __, ...rest } = process.env;
-  // Without the ceiling, git would apply nothing in a temporary folder that lies inside of a repository.
+  // Without the ceiling, git applies nothing in a temporary folder that is inside a repository.
   const env = { ...rest, GIT_CEILING_DIRECTORIES: dirname(cwd), NO_COLOR: '1' };
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: LIMIT_MS });
@@ -42,7 +42,7 @@ export function run(command: string, args: string[], cwd: string): Promise<Run> 
   });
 }
 
-/** What git says where the patch does not fit. */
+/** Applies the patch. null: applied; NotJudged: it does not apply, with the message of git. */
 export async function apply({ patch }: Mutant, copy: string): Promise<NotJudged | null> {
   const { code, output } = await run('git', ['apply', '--whitespace=nowarn', patch], copy);
   if (code === 0) return null;

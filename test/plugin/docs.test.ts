@@ -10,7 +10,7 @@ import type { TokenStore } from '../../client/token-store.ts';
 import { freshRedis } from '../support/engines.ts';
 import { event, NEXT_SECRET, newToken, SECRET, signed } from '../support/plugin-push.ts';
 
-/** The example of docs/plugins.md, in a folder that holds nothing but it and the two files it says to copy. */
+/** The example of docs/plugins.md, in a folder with nothing else but the two files that the page says to copy. */
 async function startExample(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'plugin-example-'));
   onTestFinished(() => rm(folder, { recursive: true }));
@@ -33,7 +33,7 @@ async function startExample(): Promise<string> {
   throw new Error('the example ended without a line');
 }
 
-it('the plugin server of docs/plugins.md works as printed, with the two copied files alone', async () => {
+it('the plugin server of docs/plugins.md works as printed, with only the two copied files', async () => {
   const url = await startExample();
   const token = newToken();
   const serve = () => fetch(url, { headers: { 'plugin-token': token } });
@@ -48,7 +48,7 @@ it('the plugin server of docs/plugins.md works as printed, with the two copied f
   expect((await serve()).status).toBe(401);
 });
 
-it('the shared store of docs/plugins.md keeps a revocation on a real Redis, until the end of the token', async () => {
+it('the shared store of docs/plugins.md keeps a revocation in a real Redis until the token ends', async () => {
   const server = await freshRedis();
   onTestFinished(() => server.stop());
   const redis = new Redis(server.port, '127.0.0.1');

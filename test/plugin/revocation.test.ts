@@ -28,15 +28,15 @@ async function logOut({ session }: TestUser) {
   expect((await world.stack.call(world.shop, 'POST', '/logout', { session })).status).toBe(204);
 }
 
-/** As a changed password does to the session that goes on. */
+/** Does what a changed password does to the session that stays valid. */
 const moveVersion = ({ userId, sessionId }: TestUser) =>
   writeStrict([userVersionKey(userId), ...sessionKeys(world.shop.appId, userId, [sessionId])], async () => {
     await write('UPDATE users SET version = version + 1 WHERE user_id = ?', [userId]);
     await write('UPDATE sessions SET user_version = 2 WHERE user_id = ?', [userId]);
   });
 
-describe('a plugin token dies', () => {
-  test('with its session: at once for validation, and for the plugin server with the push', async () => {
+describe('a plugin token is revoked', () => {
+  test('with its session: at once for validation, and by a push for the plugin server', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     const tokens = [await issued(plugin, user), await issued(plugin, user)];
@@ -50,7 +50,7 @@ describe('a plugin token dies', () => {
     expect(versions).toEqual([1, 1, 2, 2]);
   });
 
-  test('alone: the tokens of the user’s other sessions live on', async () => {
+  test('alone: the tokens of the user’s other sessions stay valid', async () => {
     const plugin = await world.newPlugin();
     const phone = await world.newUser();
     const tablet = { ...phone, ...(await world.newSession(phone.userId)) };
@@ -60,7 +60,7 @@ describe('a plugin token dies', () => {
     expect([await world.isServed(plugin, onPhone), await world.isServed(plugin, onTablet)]).toEqual([false, true]);
   });
 
-  test('with the password it was made under, also where the session goes on', async () => {
+  test('when the password changes, also if its session stays valid', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     const token = await issued(plugin, user);
@@ -84,7 +84,7 @@ describe('a plugin token dies', () => {
     expect(await world.stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
   });
 
-  test('with the absolute end of its session, everywhere', async () => {
+  test('everywhere at the absolute end of its session', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser(world.shop, { maxSeconds: 4 });
     const token = await issued(plugin, user);
@@ -94,7 +94,7 @@ describe('a plugin token dies', () => {
     expect(await world.isServed(plugin, token)).toBe(false);
   });
 
-  test('for validation when its session was idle for too long', async () => {
+  test('for validation, when its session was idle for too long', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser(world.shop, { idleSeconds: 4 });
     const token = await issued(plugin, user);
@@ -103,7 +103,7 @@ describe('a plugin token dies', () => {
     expect(await isActive(plugin, token)).toBe(false);
   });
 
-  test('while a writer is at work on the session, as soon as MySQL says so', async () => {
+  test('while another write changes the session, as soon as MySQL has the revocation', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     const token = await issued(plugin, user);
@@ -116,7 +116,7 @@ describe('a plugin token dies', () => {
   });
 });
 
-test('a plugin server that is away holds a logout up for a second at most, and validation knows at once', async () => {
+test('a plugin server that is down delays a logout by at most one second; validation knows it at once', async () => {
   const plugin = await world.newPlugin();
   const user = await world.newUser();
   const tokens = await Promise.all(Array.from({ length: 30 }, () => issued(plugin, user)));
@@ -134,14 +134,14 @@ test('a revocation with nothing to revoke costs one request to Redis', async () 
   expect(await world.stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
 });
 
-test('with Redis away a revocation does not fail the call that makes it', async () => {
+test('when Redis is down, a revocation does not fail the call that makes it', async () => {
   const user = await world.newUser();
   world.stack.faults.redis = () => ({ kind: 'status', status: 500, body: '' });
   await revokePluginTokens(world.shop.appId, user.userId, 'all');
 });
 
 describe('validation', () => {
-  test('asks MySQL once where Redis has lost the session, and does not call the token dead', async () => {
+  test('asks MySQL once if Redis has lost the session, and the token stays active', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     const token = await issued(plugin, user);
@@ -152,7 +152,7 @@ describe('validation', () => {
     expect(await world.stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 1 });
   });
 
-  test('says 503, not inactive, when no engine can tell', async () => {
+  test('answers 503, not inactive, when neither engine answers', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     const token = await issued(plugin, user);
@@ -165,7 +165,7 @@ describe('validation', () => {
   });
 });
 
-test('a removed plugin gets no tokens, and its server is refused; registered again it is served again', async () => {
+test('a removed plugin gets no tokens and its server is refused, until it is registered again', async () => {
   const plugin = await world.newPlugin();
   const user = await world.newUser();
   const token = await issued(plugin, user);
@@ -177,7 +177,7 @@ test('a removed plugin gets no tokens, and its server is refused; registered aga
   expect((await world.validate({ ...plugin, app: { appId, privateKey } }, token)).body.active).toBe(true);
 });
 
-test('a plugin that exists is not registered again, also when two operators try at once', async () => {
+test('a plugin id can be registered once, also when two operators try at the same time', async () => {
   const plugin = { pluginId: 'twice', serverUrl: 'http://127.0.0.1:9/push' };
   const tries = await Promise.allSettled([registerPlugin(plugin), registerPlugin(plugin), registerPlugin(plugin)]);
   expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);

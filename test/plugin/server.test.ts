@@ -36,7 +36,7 @@ function harness(options: Partial<PluginServerOptions> = {}) {
 }
 
 describe('a push', () => {
-  it('agrees with the published known answer of Standard Webhooks', () => {
+  it('is signed as in the published example of Standard Webhooks', () => {
     const headers = {
       'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
       'webhook-timestamp': '1614265330',
@@ -47,7 +47,7 @@ describe('a push', () => {
     expect(isSignedPush(headers, Buffer.from('{"test": 2432232315}'), keys, 1614265330_000)).toBe(false);
   });
 
-  it('makes its token good until the end of it', async () => {
+  it('makes its token valid until the token’s end', async () => {
     const { push, authenticate, clock } = harness();
     const token = newToken();
     expect(await authenticate(token)).toBeNull();
@@ -57,7 +57,7 @@ describe('a push', () => {
     expect(await authenticate(token)).toBeNull();
   });
 
-  it('is taken under either secret while one is rotated, whichever signature stands first', async () => {
+  it('is accepted under either secret during a rotation, in any order of the signatures', async () => {
     const rotating = harness({ pushSecrets: [SECRET, NEXT_SECRET] });
     const behind = harness();
     for (const secrets of [[SECRET], [NEXT_SECRET], [SECRET, NEXT_SECRET], [NEXT_SECRET, SECRET]]) {
@@ -67,14 +67,14 @@ describe('a push', () => {
     expect((await behind.push(event('issued', newToken()), { secrets: [NEXT_SECRET] })).status).toBe(401);
   });
 
-  it('is refused 301 seconds early or late and taken at 300', async () => {
+  it('is refused 301 seconds early or late and accepted at 300', async () => {
     const { push } = harness();
     const statusAt = async (seconds: number) =>
       (await push(event('issued', newToken()), { atMs: START + seconds * 1000 })).status;
     expect(await Promise.all([-301, -300, 300, 301].map(statusAt))).toEqual([401, 200, 200, 401]);
   });
 
-  it('is refused alike for every altered, absent or doubled part of its signature', async () => {
+  it('is refused with the same answer for every changed, missing or repeated part of its signature', async () => {
     const { receivePush, authenticate } = harness();
     const token = newToken();
     const body = event('issued', token);
@@ -103,7 +103,7 @@ describe('a push', () => {
     expect(await receivePush(new Headers(good), Buffer.from(body))).toEqual(STORED);
   });
 
-  it('is signed over its bytes: two bodies that decode to the same text have two signatures', () => {
+  it('is signed over its bytes: two bodies that decode to the same text have different signatures', () => {
     const [one, other] = [Buffer.from([0xff]), Buffer.from([0xfe])];
     const headers = signed('\ufffd');
     const keys = [pushKey(SECRET)];
@@ -112,7 +112,7 @@ describe('a push', () => {
     expect(isSignedPush(headers, Buffer.from('\ufffd'), keys, START)).toBe(true);
   });
 
-  it('that is no event of the protocol is answered 400 and stores nothing', async () => {
+  it('that is not an event of the protocol gets 400 and stores nothing', async () => {
     const { push, writes } = harness();
     const token = newToken();
     const bodies = [
@@ -140,7 +140,7 @@ describe('a push', () => {
     expect(writes).toEqual([]);
   });
 
-  it('that comes again is confirmed again and stored once', async () => {
+  it('that is sent again is confirmed again and stored once', async () => {
     const { push, writes } = harness();
     const body = event('issued', newToken());
     expect(await push(body, { id: 'msg_1' })).toEqual(STORED);
@@ -148,7 +148,7 @@ describe('a push', () => {
     expect(writes).toEqual(['issued']);
   });
 
-  it('that could not be stored is not confirmed, and is stored when it comes again', async () => {
+  it('that could not be stored is not confirmed, and is stored when it is sent again', async () => {
     const memory = createMemoryStore({ now: () => START });
     let broken = true;
     const put: TokenStore['put'] = async (record) => {
@@ -168,7 +168,7 @@ describe('a push', () => {
 });
 
 describe('a revocation', () => {
-  it('kills the token, also when it overtakes the issue, and nothing brings it back', async () => {
+  it('ends the token, also if it arrives before the issue, and no later push restores it', async () => {
     const { push, authenticate } = harness();
     const [pushedInOrder, overtaken] = [newToken(), newToken()];
     await push(event('issued', pushedInOrder));
@@ -180,7 +180,7 @@ describe('a revocation', () => {
     expect(await authenticate(overtaken)).toBeNull();
   });
 
-  it('under the id of an earlier push is no repeat of it', async () => {
+  it('with the id of an earlier push is not taken for a repeat of that push', async () => {
     const { push, authenticate } = harness();
     const token = newToken();
     await push(event('issued', token), { id: 'msg_1' });
@@ -188,7 +188,7 @@ describe('a revocation', () => {
     expect(await authenticate(token)).toBeNull();
   });
 
-  it('concerns its token alone', async () => {
+  it('concerns only its token', async () => {
     const { push, authenticate } = harness();
     const [dead, alive] = [newToken(), newToken()];
     for (const token of [dead, alive]) await push(event('issued', token));
@@ -196,7 +196,7 @@ describe('a revocation', () => {
     expect(await authenticate(alive)).not.toBeNull();
   });
 
-  it('wins over a validation that is under way and over one that is remembered', async () => {
+  it('takes precedence over a validation in progress and over a remembered one', async () => {
     const [asked, remembered] = [newToken(), newToken()];
     let answer = (_: Validation) => {};
     const active = { active: true, userId: 'user-1', pluginId: 'weather', expiresAt: '2026-01-01T00:10:00Z' } as const;
@@ -214,7 +214,7 @@ describe('a revocation', () => {
 });
 
 describe('a presented token', () => {
-  it('of another kind or form is refused without asking anybody', async () => {
+  it('of another kind or form is refused without a request to the backend', async () => {
     let asked = 0;
     const validate = async () => {
       asked += 1;

@@ -5,7 +5,7 @@ import { pluginTokenKey } from '../../shared/plugin/token.ts';
 import { event, NEXT_SECRET, signed } from '../support/plugin-push.ts';
 import { startPluginWorld, type TestPlugin, type TestUser } from '../support/plugin-world.ts';
 
-/** Tokens where they do not belong, and pushes by whoever should not push. */
+/** Tokens that are presented to the wrong server or route, and pushes by senders that may not push. */
 let world: Awaited<ReturnType<typeof startPluginWorld>>;
 let plugin: TestPlugin;
 let other: TestPlugin;
@@ -17,7 +17,7 @@ beforeAll(async () => {
   world = await startPluginWorld();
 });
 
-async function issueAnew() {
+async function issueAgain() {
   plugin = await world.newPlugin({ fallback: true });
   other = await world.newPlugin({ fallback: true });
   user = await world.newUser();
@@ -25,27 +25,27 @@ async function issueAnew() {
 }
 
 describe('a token of one plugin', () => {
-  test('is worthless at another plugin, which is told no more than that it is not active', async () => {
-    await issueAnew();
+  test('is not active at another plugin, which learns nothing else about it', async () => {
+    await issueAgain();
     expect((await world.validate(other, token)).body).toEqual({ active: false });
     expect(await world.isServed(other, token)).toBe(false);
   });
 
-  test('is not told about to another plugin’s app, to an app without the permission, or to one of no plugin', async () => {
-    await issueAnew();
+  test('cannot be validated by another plugin’s app, by an app without the permission, or by an app of no plugin', async () => {
+    await issueAgain();
     const validating = await world.stack.createApp({ scopes: ['plugin:validate'] });
     for (const app of [other.app, world.shop, validating]) {
       const body = { pluginToken: token };
       const answer = await world.stack.call(app, 'POST', `/plugins/${plugin.pluginId}/validate`, { body });
       expect([answer.status, answer.body.code]).toEqual([403, 'SCOPE_DENIED']);
-      // Before anything else about the call is looked at.
+      // The permission is checked before everything else in the call.
       const malformed = await world.stack.call(app, 'POST', `/plugins/${plugin.pluginId}/validate`, { body: 'no' });
       expect(malformed.body.code).toBe('SCOPE_DENIED');
     }
   });
 
-  test('does not open the business API, and makes no other plugin token', async () => {
-    await issueAnew();
+  test('gives no access to the business API, and cannot be used to issue another plugin token', async () => {
+    await issueAgain();
     const asSession = { session: token };
     const read = await world.stack.call(world.shop, 'GET', '/data/voucher/1', asSession);
     const exchange = await world.stack.call(world.shop, 'POST', `/plugins/${other.pluginId}/token`, asSession);
@@ -54,14 +54,14 @@ describe('a token of one plugin', () => {
   });
 });
 
-test('a session token is no plugin token, at the plugin server or for validation', async () => {
-  await issueAnew();
+test('a session token is refused as a plugin token, by the plugin server and by validation', async () => {
+  await issueAgain();
   expect(await world.isServed(plugin, user.session)).toBe(false);
   expect((await world.validate(plugin, user.session)).body).toEqual({ active: false });
 });
 
 test('no altered or invented token is active, and none costs more than one request to Redis', async () => {
-  await issueAnew();
+  await issueAgain();
   const [, userId, sessionId, secret = ''] = token.split('.');
   const stranger = await world.newUser();
   const last = secret.slice(-1);
@@ -78,7 +78,7 @@ test('no altered or invented token is active, and none costs more than one reque
     `p1.${stranger.userId}.${sessionId}.${secret}`,
     `p1.${userId}.${stranger.sessionId}.${secret}`,
     `p1.${userId}.${sessionId}.${randomBytes(32).toString('base64url')}`,
-    // The same bytes written in another way: the last character of 43 carries two bits that do not count.
+    // Another text for the same bytes: two bits of the last of the 43 characters have no meaning.
     `${token.slice(0, -1)}${String.fromCharCode(last.charCodeAt(0) + 1)}`,
     'x'.repeat(50_000),
     '__proto__',
@@ -93,9 +93,9 @@ test('no altered or invented token is active, and none costs more than one reque
 });
 
 test.each([[{}], [{ pluginToken: 1 }], [{ pluginToken: ['p1'] }], [{ pluginToken: 'p1', more: 1 }], [[]]])(
-  'a body that is not { pluginToken } is INVALID_INPUT: %j',
+  'a body that is not { pluginToken } is refused with INVALID_INPUT: %j',
   async (body) => {
-    await issueAnew();
+    await issueAgain();
     const answer = await world.stack.call(plugin.app, 'POST', `/plugins/${plugin.pluginId}/validate`, { body });
     expect([answer.status, answer.body.code]).toEqual([400, 'INVALID_INPUT']);
   },
@@ -109,24 +109,24 @@ describe('a plugin server', () => {
     return (await fetch(plugin.server.pushUrl, { method: 'POST', headers, body })).status;
   }
 
-  test('takes no push that is forged, old, or signed by another plugin’s secret', async () => {
-    await issueAnew();
+  test('refuses a push that is forged, old, or signed with another plugin’s secret', async () => {
+    await issueAgain();
     expect(await push('revoked', { secrets: [NEXT_SECRET] })).toBe(401);
     expect(await push('revoked', { secrets: [other.pushSecret] })).toBe(401);
     expect(await push('revoked', { atMs: Date.now() - 301_000 })).toBe(401);
     expect(await world.isServed(plugin, token)).toBe(true);
   });
 
-  test('keeps a token revoked, whatever is pushed later or again', async () => {
-    await issueAnew();
+  test('keeps a token revoked, also after later or repeated pushes', async () => {
+    await issueAgain();
     expect(await push('revoked', { id: 'a' })).toBe(200);
     expect(await push('issued', { id: 'b' })).toBe(200);
     expect(await push('issued', { id: 'b' })).toBe(200);
     expect(await world.isServed(plugin, token)).toBe(false);
   });
 
-  test('that lost its memory asks the backend about the token, and serves', async () => {
-    await issueAnew();
+  test('that lost its memory asks the backend about the token, and serves the user', async () => {
+    await issueAgain();
     const backend = world.stack.client(plugin.app);
     const { pluginId, pushSecret } = plugin;
     const validate = (presented: string) => backend.validatePluginToken(pluginId, presented);
@@ -136,8 +136,8 @@ describe('a plugin server', () => {
   });
 });
 
-test('no engine holds a plugin token, a push secret or a private key', async () => {
-  await issueAnew();
+test('neither Redis nor MySQL holds a plugin token, a push secret or a private key', async () => {
+  await issueAgain();
   await world.validate(plugin, token);
   const { redis, mysql } = world.stack;
   const keys = await redis.keys('*');

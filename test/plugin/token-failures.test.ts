@@ -25,14 +25,14 @@ async function expectNoToken(plugin: TestPlugin) {
   expect((await storedTokens()).sort()).toEqual(before.sort());
 }
 
-describe('a plugin server that does not acknowledge', () => {
+describe('a plugin server that does not acknowledge a push', () => {
   test.each<[string, Fault, number]>([
     ['refuses the connection', { kind: 'refuse' }, 0],
     ['fails', { kind: 'answer', status: 500, body: {} }, 0],
     ['refuses the push', { kind: 'answer', status: 401, body: {} }, 0],
     ['answers late', { kind: 'hang' }, 0],
     ['loses its answer', { kind: 'lose-ack' }, 2],
-  ])('and %s leaves the client without a token, and nothing stored', async (_, fault, reached) => {
+  ])('and %s: the client gets no token, and nothing is stored', async (_, fault, reached) => {
     const plugin = await world.newPlugin();
     plugin.server.misbehave(fault);
     await expectNoToken(plugin);
@@ -43,7 +43,7 @@ describe('a plugin server that does not acknowledge', () => {
     expect(await world.isServed(plugin, body.pluginToken)).toBe(true);
   });
 
-  test('once is asked a second time, under the same event id', async () => {
+  test('once, gets a second push with the same event id', async () => {
     const plugin = await world.newPlugin();
     plugin.server.misbehave({ kind: 'lose-ack' });
     const issued = world.issue(await world.newUser(), plugin.pluginId);
@@ -56,7 +56,7 @@ describe('a plugin server that does not acknowledge', () => {
     expect(plugin.server.received[0]?.body).toBe(plugin.server.received[1]?.body);
   });
 
-  test('but redirects is not followed', async () => {
+  test('but redirects: the redirect is not followed', async () => {
     const [plugin, elsewhere] = [await world.newPlugin(), await world.newPlugin()];
     const location = elsewhere.server.pushUrl;
     for (const status of [301, 302, 307, 308]) {
@@ -67,13 +67,13 @@ describe('a plugin server that does not acknowledge', () => {
   });
 });
 
-test.each([200, 201, 202, 204])('any acknowledgement counts, and what it says does not: %i', async (status) => {
+test.each([200, 201, 202, 204])('any 2xx answer acknowledges a push, whatever its body: %i', async (status) => {
   const plugin = await world.newPlugin();
   plugin.server.misbehave({ kind: 'answer', status, body: status === 204 ? '' : 'x'.repeat(5_000_000) });
   expect((await world.issue(await world.newUser(), plugin.pluginId)).status).toBe(201);
 });
 
-test('a token that was pushed but could not be stored is not handed out', async () => {
+test('a token that was pushed but could not be stored is not given to the client', async () => {
   const plugin = await world.newPlugin();
   const user = await world.newUser();
   await world.issue(user, plugin.pluginId);
@@ -84,7 +84,7 @@ test('a token that was pushed but could not be stored is not handed out', async 
   expect(plugin.server.received).toHaveLength(2);
 });
 
-test('with Redis away no token is made and none is pushed', async () => {
+test('when Redis is down, no token is issued and none is pushed', async () => {
   const plugin = await world.newPlugin();
   const user = await world.newUser();
   await world.issue(user, plugin.pluginId);
@@ -93,7 +93,7 @@ test('with Redis away no token is made and none is pushed', async () => {
   expect(plugin.server.received).toHaveLength(1);
 });
 
-test('a session that ends while its token is being pushed has that token revoked again, and the client gets none', async () => {
+test('if a session ends while its token is being pushed, the token is revoked and the client gets none', async () => {
   const plugin = await world.newPlugin();
   const user = await world.newUser();
   await world.issue(user, plugin.pluginId);

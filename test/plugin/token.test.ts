@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 
 describe('a plugin token', () => {
-  test('is pushed to the plugin server before the client has it, and is served there', async () => {
+  test('is pushed to the plugin server before the client has it, and is accepted there', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     const answer = await world.issue(user, plugin.pluginId);
@@ -23,7 +23,7 @@ describe('a plugin token', () => {
     expect(await world.isServed(plugin, pluginToken)).toBe(true);
   });
 
-  test('reaches the plugin server as a hash alone', async () => {
+  test('is pushed to the plugin server only as a hash', async () => {
     const plugin = await world.newPlugin();
     const { body } = await world.issue(await world.newUser(), plugin.pluginId);
     const [push] = plugin.server.received;
@@ -33,7 +33,7 @@ describe('a plugin token', () => {
     expect(push?.body).not.toContain(body.pluginToken.split('.')[3]);
   });
 
-  test('costs two requests to Redis and none to MySQL, and one to Redis when it is validated', async () => {
+  test('costs two requests to Redis and none to MySQL; its validation costs one request to Redis', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     await world.issue(user, plugin.pluginId);
@@ -61,7 +61,7 @@ describe('a plugin token', () => {
     }
   });
 
-  test('is alive until the millisecond that it names, and not from then on', async () => {
+  test('is valid until the millisecond of its expiry, and no longer', async () => {
     const plugin = await world.newPlugin();
     const { body } = await world.issue(await world.newUser(), plugin.pluginId);
     const endsAt = Date.parse(body.expiresAt);
@@ -70,7 +70,7 @@ describe('a plugin token', () => {
     expect([await isActiveAt(endsAt - 1), await isActiveAt(endsAt)]).toEqual([true, false]);
   });
 
-  test('never ends after the session it was made from', async () => {
+  test('never ends later than its session', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser(world.shop, { maxSeconds: 120 });
     const [[row]] = (await world.stack.mysql.query('SELECT ends_at FROM sessions WHERE user_id = ?', [
@@ -80,7 +80,7 @@ describe('a plugin token', () => {
     expect(body.expiresAt).toBe(row.ends_at.toISOString());
   });
 
-  test('is made for the app that asked: the same user at another app gets another session', async () => {
+  test('belongs to the app that asked: at another app the same user has another session', async () => {
     const plugin = await world.newPlugin();
     const other = await world.stack.createApp();
     const user = await world.newUser();
@@ -88,16 +88,16 @@ describe('a plugin token', () => {
     expect(plugin.server.received).toEqual([]);
   });
 
-  test('is signed by both secrets while the push secret rotates, so that either server takes it', async () => {
+  test('is signed with both secrets while the push secret is rotated, so that either server accepts it', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     await rotatePluginSecret(plugin.pluginId);
-    // The simulator still has the former secret alone.
+    // The simulator still has only the former secret.
     const { body } = await world.issue(user, plugin.pluginId);
     expect(await world.isServed(plugin, body.pluginToken)).toBe(true);
   });
 
-  test('is not made more than 60 times a minute for one user', async () => {
+  test('is issued at most 60 times a minute for one user', async () => {
     const plugin = await world.newPlugin();
     const user = await world.newUser();
     const answers = await Promise.all(Array.from({ length: 70 }, () => world.issue(user, plugin.pluginId)));
@@ -130,14 +130,14 @@ describe('a plugin id', () => {
     }
   });
 
-  test('that nobody registered costs MySQL nothing, however many are tried', async () => {
+  test('that is not registered causes no query to MySQL, however many are tried', async () => {
     await world.issue(undefined, 'nobody');
     await world.stack.resetCounters();
     for (let i = 0; i < 20; i++) await world.issue(undefined, `nobody-${i}`);
     expect(await world.stack.counters()).toMatchObject({ redisRequests: 20, mysqlRequests: 0 });
   });
 
-  test('that is not on the app’s list does not exist for it', async () => {
+  test('that is not on the app’s list is unknown to the app', async () => {
     const [mine, other] = [await world.newPlugin(), await world.newPlugin()];
     const app = await world.stack.createApp({ plugins: [mine.pluginId] });
     const user = await world.newUser(app);
@@ -147,14 +147,14 @@ describe('a plugin id', () => {
   });
 });
 
-test('an app without the permission makes no plugin token', async () => {
+test('an app without the permission gets no plugin token', async () => {
   const plugin = await world.newPlugin();
   const app = await world.stack.createApp({ scopes: ['data:read'] });
   const answer = await world.issue(await world.newUser(app), plugin.pluginId, app);
   expect([answer.status, answer.body.code]).toEqual([403, 'SCOPE_DENIED']);
 });
 
-test('a session that ended makes no plugin token', async () => {
+test('a session that ended gets no plugin token', async () => {
   const plugin = await world.newPlugin();
   const user = await world.newUser();
   await world.stack.mysql.execute(`UPDATE sessions SET ended_at = NOW(3), ended_by = 'logout' WHERE user_id = ?`, [

@@ -26,8 +26,8 @@ function record(name: string, state: TokenRecord['state'], version = 1): TokenRe
   return { hash, state, userId: 'user-1', expiresAtMs: START + 60_000, version };
 }
 
-describe('a token that no push announced', () => {
-  it('is asked about once, however many calls present it at once', async () => {
+describe('a token without a push', () => {
+  it('causes one question to the backend, however many calls present it at once', async () => {
     const { authenticate, asked } = pluginServer(async () => ACTIVE);
     const token = newToken();
     const grants = await Promise.all(Array.from({ length: 50 }, () => authenticate(token)));
@@ -35,7 +35,7 @@ describe('a token that no push announced', () => {
     expect(asked).toEqual([token]);
   });
 
-  it('is asked about again after 30 seconds, so that a revocation is noticed', async () => {
+  it('causes another question after 30 seconds, so that a revocation is noticed', async () => {
     let answer: Validation = ACTIVE;
     const { authenticate, asked, clock } = pluginServer(async () => answer);
     const token = newToken();
@@ -48,7 +48,7 @@ describe('a token that no push announced', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('is not good past its own end, even while the answer is remembered', async () => {
+  it('is refused after its own end, even while the answer is remembered', async () => {
     const { authenticate, clock } = pluginServer(async () => ({ ...ACTIVE, expiresAt: '2026-01-01T00:00:05Z' }));
     const token = newToken();
     expect(await authenticate(token)).not.toBeNull();
@@ -56,7 +56,7 @@ describe('a token that no push announced', () => {
     expect(await authenticate(token)).toBeNull();
   });
 
-  it('is refused when it belongs to another plugin or user, has ended, or the answer is odd', async () => {
+  it('is refused when it belongs to another plugin or user, has ended, or the answer is malformed', async () => {
     const odd = [
       { active: false },
       { ...ACTIVE, pluginId: 'maps' },
@@ -71,7 +71,7 @@ describe('a token that no push announced', () => {
     }
   });
 
-  it('is not called bad when the business backend cannot be asked, and is asked about anew the next time', async () => {
+  it('is not called invalid when the backend does not answer, and causes another question the next time', async () => {
     let broken = true;
     const { authenticate, asked } = pluginServer(async () => {
       if (broken) throw new Error('connect ECONNREFUSED');
@@ -84,7 +84,7 @@ describe('a token that no push announced', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('does not pass a flood on: at most 32 questions are under way', async () => {
+  it('does not pass a flood on to the backend: at most 32 questions are open at once', async () => {
     let release = () => {};
     const gate = new Promise<void>((resolve) => (release = resolve));
     const { authenticate, asked } = pluginServer(async () => {
@@ -122,7 +122,7 @@ describe('the memory store', () => {
     expect((await store.get(hash))?.state).toBe('revoked');
   });
 
-  it('when full refuses new tokens, never drops a revocation, and has room again once tokens have ended', async () => {
+  it('refuses new tokens when it is full, never drops a revocation, and has room again after tokens end', async () => {
     const clock = { ms: START };
     const store = createMemoryStore({ now: () => clock.ms, maxRecords: 2 });
     await store.put(record('a', 'revoked'));

@@ -11,12 +11,15 @@ const newApp = (...options: string[]): Promise<TestApp> => portalJson(['app', 'c
 
 const read = async (app: TestApp, signature: 'v1' | 'v2' = 'v2'): Promise<number> =>
   (await stack.call(app, 'GET', '/data/notice/1', { signature })).status;
-/** A call that changes something; past the authorizer and the app-off mark it is refused for its missing session. */
+/**
+ * A call that changes something. If it passes the authorizer and the mark of a disabled app, it is refused because it
+ * has no session.
+ */
 const change = async (app: TestApp): Promise<number> =>
   (await stack.call(app, 'POST', '/login', { body: { account: 'nobody', password: 'wrong-password' } })).status;
 
 describe('portal app', () => {
-  test('issues an AppID and a privateKey that calls are signed with', async () => {
+  test('issues an AppID and a privateKey; calls signed with them are accepted', async () => {
     const app = await newApp();
     expect(Object.keys(app)).toEqual(['appId', 'privateKey']);
     expect(app.appId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -39,7 +42,7 @@ describe('portal app', () => {
     expect(apps.map(({ appId }: TestApp) => appId)).toContain(app.appId);
   });
 
-  test('a disabled app is refused at once where something is changed, and by each new instance', async () => {
+  test('a disabled app is refused at once by calls that change something, and by each new instance', async () => {
     const app = await newApp();
     expect([await read(app), await change(app)]).not.toContain(403);
     await portalJson(['app', 'disable', '--app', app.appId]);
@@ -51,7 +54,7 @@ describe('portal app', () => {
     expect([await read(app), await change(app)]).not.toContain(403);
   });
 
-  test('a key is changed over without an outage: the old one lives on beside the new one', async () => {
+  test('a key is rotated without an outage: the old key stays valid beside the new one', async () => {
     const app = await newApp();
     expect(await read(app)).toBe(404);
     const rotated = await portalJson(['app', 'rotate-key', '--app', app.appId]);
@@ -67,7 +70,7 @@ describe('portal app', () => {
     expect(third).toMatchObject({ code: 1, stderr: expect.stringContaining('two live keys already') });
   });
 
-  test('of two rotations at once one is refused: there are never three live keys', async () => {
+  test('of two rotations at once one is refused: an app never has three live keys', async () => {
     const app = await newApp();
     const runs = await Promise.all([1, 2].map(() => portal(['app', 'rotate-key', '--app', app.appId])));
     expect(runs.map(({ code }) => code).sort()).toEqual([0, 1]);
@@ -75,7 +78,7 @@ describe('portal app', () => {
     expect(keys).toHaveLength(2);
   });
 
-  test('a revoked key is refused at once where something is changed; the other key goes on', async () => {
+  test('a revoked key is refused at once by calls that change something; the other key stays valid', async () => {
     const app = await newApp();
     const { privateKey } = await portalJson(['app', 'rotate-key', '--app', app.appId]);
     await stack.api.reload();
@@ -86,12 +89,12 @@ describe('portal app', () => {
     expect(await change(renewed)).not.toBe(403);
     await portalJson(['app', 'disable', '--app', app.appId]);
     await portalJson(['app', 'enable', '--app', app.appId]);
-    expect(await change(app), 'enabling brings no revoked key back').toBe(403);
+    expect(await change(app), 'enabling the app does not restore a revoked key').toBe(403);
     await stack.api.reload();
     expect([await read(app), await read(renewed)]).toEqual([403, 404]);
   });
 
-  test('keys are sealed at rest, and each change leaves an audit row with who made it', async () => {
+  test('keys are stored sealed, and each change is in the operator log with the operator who made it', async () => {
     const app = await newApp('--actor', 'mei@desk');
     await portalJson(['app', 'disable', '--app', app.appId, '--actor', 'mei@desk']);
     const [rows] = await stack.mysql.query('SELECT * FROM app_keys');
@@ -106,7 +109,7 @@ describe('portal app', () => {
     expect(JSON.stringify(entries)).not.toContain(app.privateKey);
   });
 
-  test('an app that is not there is a sentence, whatever is done to it', async () => {
+  test('every command on an unknown app ends with one sentence', async () => {
     for (const verb of ['show', 'disable', 'enable', 'rotate-key', 'fields']) {
       const run = await portal(['app', verb, '--app', '00000000-0000-8000-8000-000000000000', '--json']);
       expect(run, verb).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no app') });

@@ -18,7 +18,7 @@ const put = (id: number | string, members: object) =>
 const walk = { name: '遛狗 · Dog walking', description: 'Half an hour', priceFen: 3_900 };
 
 describe('portal data', () => {
-  test('a record that is put is read at once, also where its absence was cached', async () => {
+  test('a record that is put is read at once, also when its absence was cached', async () => {
     expect(await read(1)).toMatchObject({ status: 404 });
     expect(await read(1)).toMatchObject({ status: 404, cache: 'null' });
     expect(await put(1, walk)).toMatchObject({ code: 0, json: { resource: 'service', id: '1', put: true } });
@@ -28,7 +28,7 @@ describe('portal data', () => {
     expect(await read(1)).toEqual({ status: 200, cache: 'hit', name: 'Cat sitting' });
   });
 
-  test('a record that is deleted is gone with the next read, and put brings it back', async () => {
+  test('a deleted record is gone with the next read, and put restores it', async () => {
     await put(2, walk);
     await read(2);
     expect(await portalJson(['data', 'delete', 'service', '2'])).toMatchObject({ deleted: true });
@@ -38,7 +38,7 @@ describe('portal data', () => {
     expect(await read(2)).toMatchObject({ status: 200, name: walk.name });
   });
 
-  test('after a change by other tools invalidate makes the next read ask the database', async () => {
+  test('after a change by other tools, invalidate makes the next read ask the database', async () => {
     await Promise.all([put(3, walk), put(4, walk)]);
     await Promise.all([read(3), read(4)]);
     await stack.mysql.query("UPDATE services SET name = 'by hand', version = version + 1 WHERE id IN (3, 4)");
@@ -48,7 +48,7 @@ describe('portal data', () => {
     expect(await read(4)).toMatchObject({ cache: 'miss', name: 'by hand' });
   });
 
-  test('a write stands when Redis is away while its key is deleted', async () => {
+  test('a write stays in MySQL when Redis is down and its key cannot be deleted', async () => {
     stack.faults.redis = ({ body }) =>
       /^"?del/i.test(String((body as unknown[])[0])) ? { kind: 'status', status: 500, body: '' } : undefined;
     expect(await put(5, walk)).toMatchObject({ code: 0 });
@@ -56,14 +56,14 @@ describe('portal data', () => {
     expect(await read(5)).toMatchObject({ status: 200 });
   });
 
-  test('nothing is put while the existence filter cannot be told of it', async () => {
+  test('put is refused when the id cannot be added to the existence filter', async () => {
     stack.faults.redis = () => ({ kind: 'status', status: 500, body: '' });
     expect(await put(8, walk)).toMatchObject({ code: 1 });
     stack.faults.redis = undefined;
     expect(await read(8)).toMatchObject({ status: 404 });
   });
 
-  test('what the resource does not take is refused with the member, and nothing is written', async () => {
+  test('a member that the resource does not accept is refused by name, and nothing is written', async () => {
     const { name: _name, ...nameless } = walk;
     const wrong: Array<[object, string]> = [
       [nameless, 'name'],

@@ -17,7 +17,7 @@ const schemaFile = (schema: object): string => {
 };
 const level = { type: 'object', properties: { memberLevel: { type: 'string', maxLength: 10 } } };
 
-test('fields that an app registers are taken with the next call, also where their absence was cached', async () => {
+test('fields that an app registers are accepted with the next call, also when their absence was cached', async () => {
   const app = await stack.createApp();
   const client = stack.client(app);
   await client.login({ account: 'demo', password: 'demo-password-1' });
@@ -30,7 +30,7 @@ test('fields that an app registers are taken with the next call, also where thei
   expect(await client.me()).not.toHaveProperty('fields');
 });
 
-test('a schema that the server could not hold to is refused, and says which part', async () => {
+test('a schema that the server cannot enforce is refused, and the message names the part', async () => {
   const app = await stack.createApp();
   const reserved = { type: 'object', properties: { userId: { type: 'string' } } };
   const refused = await portalHere(['app', 'fields', '--app', app.appId, '--json-schema', schemaFile(reserved)]);

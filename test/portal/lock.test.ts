@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 
 describe('portal lock', () => {
-  test('a rule is in force with the next call, and its refusal names it', async () => {
+  test('a rule applies to the next call, and the refusal names the rule', async () => {
     expect(await statuses(2)).toEqual([404, 404]);
     await lock('set', '--by', 'app', '--limit', '2', '--window', '60');
     expect(await statuses(3)).toEqual([404, 404, 429]);
@@ -34,7 +34,7 @@ describe('portal lock', () => {
     expect(refused.headers.get('ratelimit-policy')).toBe('"operator-app";q=2;w=60');
   });
 
-  test('one rule for each tuple: set again it changes, another tuple stands beside it', async () => {
+  test('there is one rule for each tuple: setting it again changes it, another tuple is another rule', async () => {
     await lock('set', '--by', 'ip,app', '--limit', '5', '--window', '60');
     await lock('set', '--by', 'app,ip', '--limit', '7', '--window', '30', '--lock', '90');
     await lock('set', '--by', 'user', '--limit', '9', '--window', '10');
@@ -45,7 +45,7 @@ describe('portal lock', () => {
     ]);
   });
 
-  test('a block refuses whom it names, at once, and nobody else', async () => {
+  test('a block refuses at once the callers that it names, and nobody else', async () => {
     const other = await stack.createApp();
     expect(await statuses(1)).toEqual([404]);
     await lock('block', '--seconds', '60', '--app', app.appId);
@@ -57,7 +57,7 @@ describe('portal lock', () => {
     expect((await stack.call(other, 'GET', '/data/notice/1')).status).toBe(429);
   });
 
-  test('clear lifts rules and blocks and lets all counts begin at zero', async () => {
+  test('clear removes rules and blocks, and all counts begin at zero', async () => {
     await lock('set', '--by', 'app', '--limit', '1', '--window', '600', '--lock', '600');
     await lock('block', '--seconds', '600', '--ip', '203.0.113.9');
     expect(await statuses(2)).toEqual([404, 429]);
@@ -65,10 +65,10 @@ describe('portal lock', () => {
     await stack.api.reload();
     expect(await statuses(3)).toEqual([404, 404, 404]);
     await lock('set', '--by', 'app', '--limit', '1', '--window', '600');
-    expect(await statuses(2), 'a rule of the same name begins anew').toEqual([404, 429]);
+    expect(await statuses(2), 'a new rule of the same name begins at zero').toEqual([404, 429]);
   });
 
-  test('setting a rule takes nothing from what the rules in the code have counted', async () => {
+  test('setting a rule does not change the counts of the rules in the code', async () => {
     await portalJson(['data', 'invalidate', 'notice', '1']);
     await statuses(2);
     await lock('set', '--by', 'ip', '--limit', '1000', '--window', '60');
@@ -78,7 +78,7 @@ describe('portal lock', () => {
 
   const peek = () => lock('peek', '--app', app.appId, '--ip', '127.0.0.1');
 
-  test('peek shows how each rule stands for an identity, and charges nothing', async () => {
+  test('peek shows the state of each rule for an identity, and counts nothing', async () => {
     await lock('set', '--by', 'app', '--limit', '3', '--window', '60');
     await lock('set', '--by', 'user', '--limit', '3', '--window', '60');
     await statuses(2);
@@ -95,7 +95,7 @@ describe('portal lock', () => {
     expect(rules).toContainEqual(expect.objectContaining({ rule: 'operator-app', locked: true, left: 0 }));
   });
 
-  test('rules outlive a flush of Redis, and an older copy never lands on a newer one', async () => {
+  test('rules are restored after a flush of Redis, and an older copy never replaces a newer one', async () => {
     await lock('set', '--by', 'app', '--limit', '1', '--window', '60');
     await stack.redis.flushall();
     await stack.api.reload();
@@ -109,7 +109,7 @@ describe('portal lock', () => {
     await stack.redis.del(key);
   });
 
-  test('a target that is neither a resource nor a route behind the authorizer is refused with what was meant', async () => {
+  test('an unknown target, or a route without the authorizer, is refused, with the most similar name if there is one', async () => {
     const options = ['--by', 'app', '--limit', '1', '--window', '1'];
     for (const [typed, meant] of [
       ['data:notise', 'data:notice'],
@@ -121,7 +121,7 @@ describe('portal lock', () => {
     }
   });
 
-  test('names and numbers that no rule can have are refused, and nothing changes', async () => {
+  test('names and numbers that are not valid for a rule are refused, and nothing changes', async () => {
     const wrong = [
       ['set', '--by', 'app,account', '--limit', '1', '--window', '1'],
       ['set', '--by', 'app', '--limit', '-1', '--window', '1'],
@@ -138,7 +138,7 @@ describe('portal lock', () => {
     expect(rows).toEqual([]);
   });
 
-  test('routes are locked as resources are', async () => {
+  test('routes can be locked like resources', async () => {
     const route = 'GET /data/{resource}/{id}';
     await portalJson(['lock', 'set', '--target', route, '--by', 'app', '--limit', '1', '--window', '60']);
     expect(await statuses(2)).toEqual([404, 429]);
@@ -146,7 +146,7 @@ describe('portal lock', () => {
     await portalJson(['lock', 'clear', '--target', route]);
   });
 
-  test('peek counts failed logins by the rules that stand in the code of the route', async () => {
+  test('peek shows failed logins, counted by the rules in the code of the route', async () => {
     const body = { account: 'Nobody', password: 'wrong-password' };
     expect(await stack.call(app, 'POST', '/login', { body })).toMatchObject({ status: 401 });
     const identity = ['--app', app.appId, '--ip', '127.0.0.1', '--account', 'nobody'];
@@ -158,7 +158,7 @@ describe('portal lock', () => {
     expect(rules.every(({ missing }: { missing: string[] }) => missing.length === 0)).toBe(true);
   });
 
-  test('who sets, blocks and clears stands in the operator log', async () => {
+  test('the operator log records who sets, blocks and clears', async () => {
     const actor = `op-${randomUUID()}`;
     await lock('set', '--by', 'app', '--limit', '1', '--window', '60', '--actor', actor);
     await lock('clear', '--actor', actor);

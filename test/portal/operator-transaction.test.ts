@@ -21,7 +21,7 @@ const amounts = async (): Promise<number[]> => {
 const add = (name: string) => `UPDATE sums SET amount = amount + 1 WHERE name = '${name}'`;
 
 describe('a transaction of an operator', () => {
-  test('is applied whole', async () => {
+  test('is applied completely', async () => {
     await withTransaction(async (transaction) => {
       await transaction.write(add('a'));
       await transaction.write(add('b'));
@@ -29,7 +29,7 @@ describe('a transaction of an operator', () => {
     expect(await amounts()).toEqual([1, 1]);
   });
 
-  test('whose work fails leaves nothing, and the failure is told as it was', async () => {
+  test('changes nothing if its work fails, and reports that error unchanged', async () => {
     const failing = withTransaction(async (transaction) => {
       await transaction.write(add('a'));
       throw new RangeError('of the work');
@@ -38,7 +38,7 @@ describe('a transaction of an operator', () => {
     expect(await amounts()).toEqual([0, 0]);
   });
 
-  test('that loses a deadlock is begun anew', async () => {
+  test('is run again after it lost a deadlock', async () => {
     let met: () => void = () => {};
     const bothHoldOne = new Promise<void>((resolve) => {
       met = resolve;
@@ -57,7 +57,7 @@ describe('a transaction of an operator', () => {
     expect(await amounts()).toEqual([2, 2]);
   });
 
-  test('whose statement got no answer is surely not applied', async () => {
+  test('is certainly not applied if a statement got no answer', async () => {
     stack.faults.mysql = ({ sql }) => (sql?.includes("'b'") ? { kind: 'drop-after' } : undefined);
     const failing = withTransaction(async (transaction) => {
       await transaction.write(add('a'));
@@ -68,7 +68,7 @@ describe('a transaction of an operator', () => {
     expect(await amounts()).toEqual([0, 0]);
   });
 
-  test('whose COMMIT got no answer may have been applied, and says so', async () => {
+  test('may have been applied if COMMIT got no answer, and the error says so', async () => {
     stack.faults.mysql = ({ sql }) => (sql === 'COMMIT' ? { kind: 'drop-after' } : undefined);
     const unknown = withTransaction((transaction) => transaction.write(add('a')));
     await expect(unknown).rejects.toBeInstanceOf(EngineError);
@@ -77,18 +77,18 @@ describe('a transaction of an operator', () => {
     expect(await amounts()).toEqual([1, 0]);
   });
 
-  test('with a statement that MySQL refuses names its number alone', async () => {
+  test('reports only the error number if MySQL refuses a statement', async () => {
     const refused = withTransaction((transaction) => transaction.write("INSERT INTO sums VALUES ('a', 9)"));
     await expect(refused).rejects.toBeInstanceOf(SqlError);
     await expect(refused).rejects.toMatchObject({ errno: 1062 });
   });
 });
 
-describe('a disable that breaks off', () => {
+describe('disabling an app, when an engine fails', () => {
   const change = async (app: { appId: string; privateKey: string }): Promise<number> =>
     (await stack.call(app, 'POST', '/login', { body: { account: 'nobody', password: 'wrong-password' } })).status;
 
-  test('before its commit changes nothing: calls go on', async () => {
+  test('before the commit, changes nothing: calls still pass', async () => {
     const app = await stack.createApp();
     expect(await change(app)).toBe(401);
     stack.faults.mysql = ({ sql }) => (sql === 'COMMIT' ? { kind: 'drop-before' } : undefined);
@@ -97,7 +97,7 @@ describe('a disable that breaks off', () => {
     expect(await portalJson(['app', 'show', '--app', app.appId])).toMatchObject({ disabled: false });
   });
 
-  test('on its audit row takes its mark back: calls that change something pass', async () => {
+  test('at the row of the operator log, removes the mark again: calls that change something pass', async () => {
     const app = await stack.createApp();
     expect(await change(app)).toBe(401);
     stack.faults.mysql = ({ sql }) => (sql?.includes('audit_log') ? { kind: 'drop-before' } : undefined);
@@ -106,7 +106,7 @@ describe('a disable that breaks off', () => {
     expect(await change(app)).toBe(401);
   });
 
-  test('after its commit is in force, and the operator is told to look', async () => {
+  test('after the commit, is in force, and the operator is asked to check', async () => {
     const app = await stack.createApp();
     expect(await change(app)).toBe(401);
     stack.faults.mysql = ({ sql }) => (sql === 'COMMIT' ? { kind: 'drop-after' } : undefined);

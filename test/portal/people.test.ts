@@ -22,7 +22,7 @@ const login = async () =>
   (await stack.call(app, 'POST', '/login', { body: { account: 'demo', password: 'demo-password-1' } })).body;
 
 describe('portal user', () => {
-  test('a disabled user is out with the next request and cannot log in, until he is enabled', async () => {
+  test('a disabled user is refused with the next request and cannot log in until enabled again', async () => {
     const { token, user } = await login();
     const me = () => stack.call(app, 'GET', '/me', { session: token });
     expect(await me()).toMatchObject({ status: 200 });
@@ -35,7 +35,7 @@ describe('portal user', () => {
     expect(entries).toMatchObject([{ action: 'user.enable' }, { action: 'user.disable' }]);
   });
 
-  test('somebody who knows only a login name is found, whatever case it is in', async () => {
+  test('a user is found by login name, in upper or lower case', async () => {
     const { user } = await login();
     const found = await portalJson(['user', 'find', '--account', 'DEMO']);
     expect(found).toEqual({
@@ -52,10 +52,10 @@ describe('portal user', () => {
     expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('one of --account, --openid, --user') });
   });
 
-  test('a user that is not there is a sentence', async () => {
+  test('a command on an unknown user ends with one sentence', async () => {
     const run = await portalHere(['user', 'disable', '--user', 'demo']);
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no user demo') });
-    // An id from before they stopped beginning with a dash.
+    // An old id: new ids never begin with a dash.
     const dashed = await portalHere(['user', 'disable', '--user', '-jA-8YeAsIFm3APn5GWXmA', '--json']);
     expect(dashed).toMatchObject({ code: 1, json: { error: expect.stringContaining('There is no user -jA-8Y') } });
   });
@@ -64,7 +64,7 @@ describe('portal user', () => {
 describe('portal plugin', () => {
   const add = (id: string) => portalJson(['plugin', 'add', '--id', id, '--server', 'http://127.0.0.1:9/push']);
 
-  test('a plugin gets an app that validates its tokens and nothing else', async () => {
+  test('a plugin gets an app that can validate the plugin’s tokens and nothing else', async () => {
     const added = await add('weather');
     expect(Object.keys(added)).toEqual(['pluginId', 'appId', 'privateKey', 'pushSecret']);
     expect(added.pushSecret).toMatch(/^whsec_/);
@@ -83,7 +83,7 @@ describe('portal plugin', () => {
     });
   });
 
-  test('it is moved, its secret is rotated, and it is removed', async () => {
+  test('a plugin can be moved, its secret rotated, and the plugin removed', async () => {
     const { pushSecret } = await add('radio');
     await portalJson(['plugin', 'move', '--id', 'radio', '--server', 'http://127.0.0.1:10/push']);
     const rotated = await portalJson(['plugin', 'rotate-secret', '--id', 'radio']);
@@ -109,7 +109,7 @@ describe('portal app fields', () => {
     return portalHere(['app', 'fields', '--app', app.appId, '--json-schema', file, '--json']);
   };
 
-  test('registered fields are kept for the users of this app, and shown', async () => {
+  test('registered fields are stored for the users of this app, and shown', async () => {
     const schema = { type: 'object', properties: { level: { type: 'integer', minimum: 1 } } };
     expect(await register(schema)).toMatchObject({ code: 0 });
     const { token } = await login();
@@ -129,7 +129,7 @@ describe('portal app fields', () => {
 });
 
 describe('portal hot', () => {
-  test('shows what is read most', async () => {
+  test('shows the records that are read most', async () => {
     for (let call = 0; call < 8; call++) {
       const query = 'ids=1,2,3';
       for (let many = 0; many < 40; many++) await stack.call(app, 'GET', '/data/notice', { query });
@@ -144,7 +144,7 @@ describe('portal hot', () => {
 });
 
 describe('portal master-key reseal', () => {
-  test('secrets are sealed anew under the new key, calls go on meanwhile, and a second run finds nothing to do', async () => {
+  test('secrets are sealed again under the new key while calls pass; a second run changes nothing', async () => {
     const { MASTER_KEY: former = '' } = process.env;
     const caller = await portalJson(['app', 'create', '--name', 'old']);
     try {
@@ -169,7 +169,7 @@ describe('portal master-key reseal', () => {
     }
   });
 
-  test('a secret that no known key opens is named and left as it is', async () => {
+  test('a secret that no known key opens is named and not changed', async () => {
     const { MASTER_KEY: former = '' } = process.env;
     try {
       process.env.MASTER_KEY = randomBytes(32).toString('hex');
@@ -188,7 +188,7 @@ describe('portal master-key reseal', () => {
 });
 
 describe('samples of npm run dev', () => {
-  test('the same app and plugin at every start, their secrets for the owner of the folder alone', async () => {
+  test('are the same app and plugin at every start; only the owner of the folder can read their secrets', async () => {
     const lines: string[] = [];
     const register = () => registerSamples(folder.path, (line) => lines.push(line));
     const first = await register();
@@ -200,8 +200,8 @@ describe('samples of npm run dev', () => {
       expect(lines.join('\n')).not.toContain(secret);
     }
     writeFileSync(join(folder.path, 'samples.json'), '{}');
-    const anew = await register();
-    expect(anew.app.appId).not.toBe(first.app.appId);
-    expect(anew.plugin.appId).not.toBe(first.plugin.appId);
+    const again = await register();
+    expect(again.app.appId).not.toBe(first.app.appId);
+    expect(again.plugin.appId).not.toBe(first.plugin.appId);
   });
 });

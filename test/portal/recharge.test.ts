@@ -29,7 +29,7 @@ async function order(): Promise<string> {
 const balance = async (): Promise<number> => (await stack.call(app, 'GET', '/balance', { session })).body.balance;
 
 describe('portal recharge', () => {
-  test('pay pays an order at the sandbox, and its notice credits it once', async () => {
+  test('pay pays an order at the sandbox, and its notification credits it once', async () => {
     const before = await balance();
     const orderNo = await order();
     const paid = await portal(['recharge', 'pay', '--order', orderNo, '--json']);
@@ -55,7 +55,7 @@ describe('portal recharge', () => {
     });
   });
 
-  test('without a notice only sync finds the payment', async () => {
+  test('without a notification only sync finds the payment', async () => {
     const orderNo = await order();
     const paid = await portalJson(['recharge', 'pay', '--order', orderNo, '--no-notice']);
     expect(paid).toEqual({ orderNo, notified: false, status: 'pending' });
@@ -66,7 +66,7 @@ describe('portal recharge', () => {
     });
   });
 
-  test('a refund with one key is made once; what is left is refunded after, and no more', async () => {
+  test('a refund with one key is made once; the rest can be refunded afterwards, and no more', async () => {
     const orderNo = await order();
     await portalJson(['recharge', 'pay', '--order', orderNo]);
     const before = await balance();
@@ -82,7 +82,7 @@ describe('portal recharge', () => {
     expect(await refund()).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing is left') });
   });
 
-  test('reconcile finds a payment that nobody credited, until sync has credited it', async () => {
+  test('reconcile reports a payment that is not credited, until sync has credited it', async () => {
     const orderNo = await order();
     const chinaDay = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
     const reconcile = () => portalHere(['recharge', 'reconcile', '--day', chinaDay, '--json']);
@@ -100,11 +100,11 @@ describe('portal recharge', () => {
     expect(noDay).toMatchObject({ code: 2, stderr: expect.stringContaining('--day') });
   });
 
-  test('sandbox-key prints the key that notices are signed with', async () => {
+  test('sandbox-key prints the key that signs notifications', async () => {
     expect(await portalJson(['recharge', 'sandbox-key'])).toEqual({ key: stack.env.SANDBOX_KEY });
   });
 
-  test('an order that is not there is a sentence', async () => {
+  test('a command on an unknown order ends with one sentence', async () => {
     for (const verb of ['pay', 'show', 'sync', 'refund']) {
       const run = await portalHere(['recharge', verb, '--order', 'R0']);
       expect(run, verb).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no order R0') });
@@ -113,7 +113,7 @@ describe('portal recharge', () => {
 });
 
 describe('portal product', () => {
-  test('a product that is put on sale is offered at its price, and taken off again', async () => {
+  test('a product is offered at its price while it is on sale', async () => {
     const offered = async (): Promise<Array<{ productId: string }>> =>
       (await stack.call(app, 'GET', '/recharge/params', { session })).body.products;
     const put = ['product', 'put', '--id', 'coins-5', '--title', '五枚', '--amount-fen', '50', '--units', '5'];

@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder.remove());
 
-describe('what is typed wrong', () => {
+describe('a wrong command line', () => {
   test.each([
     [['ap', 'list'], 'did you mean "app"?'],
     [['app', 'creat', '--name', 'x'], 'did you mean "app create"?'],
@@ -43,18 +43,18 @@ describe('what is typed wrong', () => {
     [['data', 'put', 'notice', '--json-body', '{}'], '<id> is missing'],
     [['app', 'fields', '--app', 'x', '--remove=yes'], '--remove takes no value'],
     [['constructor', 'toString'], 'there is no "constructor"'],
-  ])('%j is not understood: %s', async (argv, sentence) => {
+  ])('%j is refused: %s', async (argv, sentence) => {
     expect(await portalHere(argv)).toMatchObject({ code: 2, stderr: expect.stringContaining(sentence), stdout: '' });
   });
 
-  test('a refusal is a line of JSON too, where that is asked for', async () => {
+  test('with --json a refusal is a line of JSON too', async () => {
     const run = await portalHere(['app', 'show', '--json']);
     expect(run).toMatchObject({ code: 2, json: { error: '--app ID is missing' } });
   });
 });
 
 describe('help', () => {
-  test('names every noun and verb, and what each takes', async () => {
+  test('names every noun and verb, and the options of each', async () => {
     const all = await portalHere(['--help']);
     expect(all.code).toBe(0);
     for (const [name, load] of Object.entries(nouns)) {
@@ -74,7 +74,7 @@ describe('help', () => {
   });
 });
 
-test('docs/operations.md tells of every command', async () => {
+test('docs/operations.md describes every command', async () => {
   const text = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   for (const [name, load] of Object.entries(nouns)) {
     const verbs = Object.keys((await load()).verbs);
@@ -82,26 +82,26 @@ test('docs/operations.md tells of every command', async () => {
   }
 });
 
-describe('where it works', () => {
-  test('nothing runs on the folder: a sentence says what to start', async () => {
+describe('the deployment that a command works on', () => {
+  test('if nothing runs on the folder, a sentence says what to start', async () => {
     const run = await portalHere(['app', 'list', '--json', '--data', join(folder.path, 'nowhere')], outside());
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('start "npm run dev"') });
     expect(run.json).toMatchObject({ error: expect.stringContaining('Nothing runs on') });
   });
 
-  test('a deployed stage that the environment names by half is not guessed at', async () => {
+  test('if the environment names a deployed stage incompletely, the command is refused', async () => {
     const run = await portalHere(['app', 'list'], outside({ DATABASE_URL: stack.env.DATABASE_URL ?? '' }));
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('UPSTASH_REDIS_REST_URL') });
   });
 
-  test('a key that a command needs and nobody set is named', async () => {
+  test('a key that a command needs and that is not set is named', async () => {
     const { DATABASE_URL = '', UPSTASH_REDIS_REST_URL = '', UPSTASH_REDIS_REST_TOKEN = '' } = stack.env;
     const stage = { DATABASE_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN };
     const run = await portalHere(['app', 'create', '--name', 'x'], outside(stage));
     expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('MASTER_KEY is not set') });
   });
 
-  test('an engine that is away is a sentence, and nothing it said is printed', async () => {
+  test('if an engine is down, one sentence says so, and the engine’s own message is not printed', async () => {
     stack.faults.mysql = () => ({ kind: 'status', status: 500, body: 'SECRET ENGINE TEXT' });
     const run = await portalHere(['app', 'list']);
     stack.faults.mysql = undefined;
@@ -109,7 +109,7 @@ describe('where it works', () => {
     expect(run.stdout + run.stderr).not.toContain('SECRET');
   });
 
-  test('a disable that Redis cannot enforce is refused, and the app goes on', async () => {
+  test('disabling an app is refused while Redis cannot enforce it, and the app stays enabled', async () => {
     const app = await stack.createApp();
     stack.faults.redis = () => ({ kind: 'status', status: 500, body: '' });
     const run = await portalHere(['app', 'disable', '--app', app.appId]);
@@ -121,13 +121,13 @@ describe('where it works', () => {
   });
 });
 
-test('a command typed in a terminal prints its answer, and where it works, and ends with its code', async () => {
+test('a command typed in a terminal prints its answer and its deployment, and ends with its exit code', async () => {
   const listed = await portal(['app', 'list']);
   expect(listed).toMatchObject({ code: 0, stderr: expect.stringMatching(/^on stage dev, database 127\.0\.0\.1:\d+ /) });
   expect(await portal(['app', 'creat'])).toMatchObject({ code: 2, stderr: expect.stringContaining('app create') });
 });
 
-test('each command is done as it is typed, and prints something for a person', async () => {
+test('each command works as it is typed, and prints text for a person', async () => {
   const run = async (...argv: string[]): Promise<string> => {
     const { code, stdout, stderr } = await portalHere(argv);
     expect(code, `${argv.join(' ')}: ${stderr}`).toBe(0);

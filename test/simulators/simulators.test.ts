@@ -20,7 +20,7 @@ async function keep<T extends { stop(): Promise<unknown> }>(starting: Promise<T>
   return server;
 }
 
-/** Starts a simulator as a process of its own; its first line is `ready <url>`. */
+/** Starts a simulator as its own process. Its first line is `ready <url>`. */
 async function startProcess(script: string, ...args: string[]) {
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', script, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -63,14 +63,14 @@ describe('the WeChat simulator', () => {
     expect(await exchange(code)).toEqual({ errcode: 40163, errmsg: expect.stringMatching(/^code been used, rid: /) });
   });
 
-  it('gives one of many simultaneous exchanges of a code the session', async () => {
+  it('gives the session to one of many simultaneous exchanges of a code', async () => {
     const { issueCode, exchange } = await wechat();
     const code = issueCode();
     const answers = await Promise.all(Array.from({ length: 20 }, () => exchange(code)));
     expect(answers.filter(({ openid }) => openid !== undefined)).toHaveLength(1);
   });
 
-  it('refuses as the real one does, and no refusal uses the code up', async () => {
+  it('refuses like the real WeChat, and a refusal does not use the code up', async () => {
     const { issueCode, exchange, failNext, calls } = await wechat();
     const code = issueCode('o-a-person');
     failNext(-1, 45011);
@@ -91,7 +91,7 @@ describe('the WeChat simulator', () => {
     expect(calls()).toBe(9);
   });
 
-  it('lets a code end after five minutes', async () => {
+  it('refuses a code after five minutes', async () => {
     const clock = { ms: 0 };
     const { issueCode, exchange } = await wechat({ now: () => clock.ms });
     const code = issueCode();
@@ -99,7 +99,7 @@ describe('the WeChat simulator', () => {
     expect((await exchange(code)).errcode).toBe(40029);
   });
 
-  it('takes dev codes once each where they are allowed: one name is one person', async () => {
+  it('accepts each dev code once if they are allowed, and one name is always the same user', async () => {
     const { exchange } = await wechat({ devCodes: true, unionid: true });
     const [first, second, other] = [
       await exchange('dev-ada-1'),
@@ -113,7 +113,7 @@ describe('the WeChat simulator', () => {
     expect((await closed.exchange('dev-ada-1')).errcode).toBe(40029);
   });
 
-  it('runs as a process of its own, mints codes there and ends on SIGTERM', async () => {
+  it('runs as its own process, issues codes and ends on SIGTERM', async () => {
     const args = ['--appid', app.appid, '--secret', app.secret];
     const { url, child, ended } = await startProcess('local/simulators/wechat.ts', ...args);
     const minted = await fetch(`${url}/codes?openid=o-ada`, { method: 'POST' });
@@ -134,7 +134,7 @@ describe('the channel simulator', () => {
     return { ...simulator, verify };
   }
 
-  it('confirms a ticket for its own user and channel only, as often as asked', async () => {
+  it('confirms a ticket only for its user and channel, any number of times', async () => {
     const { issueTicket, verify, received } = await channel();
     const good = { channel: 'arcade', channelUserId: '1001', ticket: issueTicket('1001') };
     const questions = [
@@ -150,7 +150,7 @@ describe('the channel simulator', () => {
     expect(received).toHaveLength(5);
   });
 
-  it('misbehaves on demand: other answers, no answer, a lost answer', async () => {
+  it('can be told to give other answers, no answer or a lost answer', async () => {
     const { issueTicket, verify, misbehave, received } = await channel();
     const good = { channel: 'arcade', channelUserId: '1001', ticket: issueTicket('1001') };
     misbehave({ kind: 'answer', status: 500, body: '<html>' });
@@ -194,7 +194,7 @@ describe('the plugin server simulator', () => {
     expect((await serve(url, token)).status).toBe(401);
   });
 
-  it('shows what was pushed to it, and can lose the answer to a push that it stored', async () => {
+  it('shows the pushes that it received, and can lose the answer to a push that it stored', async () => {
     const plugin = await keep(startPluginServer({ pluginId: 'weather', pushSecrets: [SECRET] }));
     plugin.misbehave({ kind: 'lose-ack' });
     await expect(push(plugin.pushUrl, 'issued')).rejects.toThrow();
@@ -204,7 +204,7 @@ describe('the plugin server simulator', () => {
     expect((await serve(plugin.url, token)).status).toBe(200);
   });
 
-  it('asks the backend it was given about a token that no push announced, signed as its own app', async () => {
+  it('asks its backend about a token without a push, in a call signed as its own app', async () => {
     const asked: unknown[] = [];
     const backend = await keep(
       startLoopbackServer(({ method, path, headers, body }) => {
@@ -223,8 +223,8 @@ describe('the plugin server simulator', () => {
     expect(asked).toEqual([{ call, AppID: 'weather-app', body: { pluginToken: token } }]);
   });
 
-  it('answers 503, not 401, while the business backend cannot be asked', async () => {
-    const validate = () => Promise.reject(new Error('down'));
+  it('answers 503, not 401, while the business backend does not answer', async () => {
+    const validate = () => Promise.reject(new Error('no answer'));
     const plugin = await keep(startPluginServer({ pluginId: 'weather', pushSecrets: [SECRET], validate }));
     expect((await serve(plugin.url, token)).status).toBe(503);
   });

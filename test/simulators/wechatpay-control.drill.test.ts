@@ -42,7 +42,7 @@ async function read<T>(url: string, headers: Record<string, string> = {}): Promi
   return (await (await fetch(url, { headers })).json()) as T;
 }
 
-it('the command says what it can do, and refuses what it cannot', async () => {
+it('the command has a help text, and refuses unknown options and values', async () => {
   const help = run('--help');
   expect(await help.ended).toBe(0);
   expect(help.output()).toContain('npm run mock:wechatpay');
@@ -50,7 +50,7 @@ it('the command says what it can do, and refuses what it cannot', async () => {
   expect(await run('--nonsense').ended).toBe(2);
 });
 
-it('an order is paid and refunded over the control API of a running command, as by the page', async () => {
+it('an order is paid and refunded over the control API of a running command, as on its page', async () => {
   const receiver = await startReceiver(() => [204, '']);
   const identity = join(folder, 'identity.json');
   const command = run('--identity', identity, '--manual', '--notify-url', receiver.url, '--refund-after', 'never');
@@ -93,7 +93,7 @@ it('an order is paid and refunded over the control API of a running command, as 
   expect(await command.ended).toBe(0);
 });
 
-it('the same identity file gives the same keys, and the certificate can be downloaded as at WeChat', async () => {
+it('the same identity file gives the same keys, and the certificate can be downloaded as from WeChat Pay', async () => {
   const command = run('--identity', join(folder, 'identity.json'), '--keys', 'certificate');
   try {
     const url = await command.ready;

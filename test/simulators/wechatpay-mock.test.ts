@@ -13,7 +13,7 @@ afterEach(async () => {
 
 type ReceiverAnswer = [number, string] | null;
 
-/** A merchant with one unpaid order, whose receiver answers as told, or checks the signature when not told. */
+/** A merchant with one unpaid order. The receiver answers with `answer`, or else checks the signature. */
 async function withOrder(outTradeNo: string, options: MockOptions, answer?: (index: number) => ReceiverAnswer) {
   const verdicts: string[] = [];
   const receiver: Receiver = await startReceiver(({ headers, body }, index) => {
@@ -36,8 +36,8 @@ async function withOrder(outTradeNo: string, options: MockOptions, answer?: (ind
 
 const day = 86_400_000;
 
-describe('a notification that is not taken', () => {
-  it('comes again after 15 s, 15 s, 30 s ... 6 h, and never after 24 h 4 min', async () => {
+describe('a notification that is not acknowledged', () => {
+  it('is sent again after 15 s, 15 s, 30 s ... 6 h, and never after 24 h 4 min', async () => {
     const { mock, receiver } = await withOrder('order-0001', { manual: true }, () => [500, '']);
     await mock.pay('order-0001');
     expect(receiver.received).toHaveLength(1);
@@ -56,7 +56,7 @@ describe('a notification that is not taken', () => {
     expect(new Set(receiver.received.map(({ body }) => JSON.parse(body.toString()).id)).size).toBe(1);
   });
 
-  it('stops coming once taken, by 200 or by 204, also with a clock that runs faster', async () => {
+  it('is not sent again after 200 or 204, also with a faster clock', async () => {
     const answers: ReceiverAnswer[] = [
       [503, ''],
       [404, ''],
@@ -70,7 +70,7 @@ describe('a notification that is not taken', () => {
     expect(mock.notifications()[0]?.attempts.map(({ status }) => status)).toEqual([503, 404, 302, 200]);
   });
 
-  it('is never sent again after 200 with FAIL: the status decides, and the money waits for a query', async () => {
+  it('is never sent again after 200 with FAIL: the status decides, and only a query finds the payment', async () => {
     const fail = '{"code":"FAIL","message":"later"}';
     const { mock, pay, receiver } = await withOrder('order-0003', { manual: true }, () => [200, fail]);
     await mock.pay('order-0003');
@@ -80,7 +80,7 @@ describe('a notification that is not taken', () => {
     expect(await pay.queryOrder('order-0003')).toMatchObject({ paid: true });
   });
 
-  it('is sent again after 4xx and 5xx with FAIL, and after no answer at all', async () => {
+  it('is sent again after 4xx and 5xx with FAIL, and when there is no answer', async () => {
     const fail = '{"code":"FAIL"}';
     const answers: ReceiverAnswer[] = [[400, fail], [500, fail], null, [204, '']];
     const options = { manual: true, notificationTimeoutMs: 1500 };
@@ -92,8 +92,8 @@ describe('a notification that is not taken', () => {
   });
 });
 
-describe('a delivery that misbehaves', () => {
-  it('is refused for each flaw by its own reason, and taken when it comes again in order', async () => {
+describe('a faulty delivery', () => {
+  it('is refused with its own reason for each fault, and accepted when it is sent again correctly', async () => {
     const { mock, verdicts } = await withOrder('order-0005', { manual: true });
     for (const kind of ['wrong-signature', 'tampered', 'stale', 'unknown-serial', 'lose'] as const) {
       mock.setFault({ on: 'notification', kind });
@@ -104,7 +104,7 @@ describe('a delivery that misbehaves', () => {
     expect(mock.notifications()[0]).toMatchObject({ state: 'delivered', failures: 5, flawsAccepted: 0 });
   });
 
-  it('may be a signature probe, which a sound receiver refuses and an unsound one is reported for', async () => {
+  it('may be a signature probe: a receiver that accepts it is reported', async () => {
     const sound = await withOrder('order-0006', { manual: true, probeShare: 1 });
     await sound.mock.pay('order-0006');
     expect(sound.verdicts).toEqual(['BAD_SIGNATURE', 'TRANSACTION.SUCCESS']);
@@ -116,7 +116,7 @@ describe('a delivery that misbehaves', () => {
     expect(unsound.mock.notifications()[0]?.flawsAccepted).toBe(1);
   });
 
-  it('may come twice at once, late, or again after it was taken, under one id', async () => {
+  it('may arrive twice at once, late, or again after it was accepted, with the same id', async () => {
     const { mock, receiver } = await withOrder('order-0008', { manual: true });
     mock.setFault({ on: 'notification', kind: 'duplicate' });
     await mock.pay('order-0008');
@@ -138,7 +138,7 @@ describe('a delivery that misbehaves', () => {
     expect(late.verdicts).toEqual(['TRANSACTION.SUCCESS']);
   });
 
-  it('may bring the refund before the payment', async () => {
+  it('may report the refund before the payment', async () => {
     const { mock, pay, verdicts } = await withOrder('order-0010', { manual: true, refundAfterMs: 1000 });
     mock.holdNotifications();
     await mock.pay('order-0010');
@@ -149,7 +149,7 @@ describe('a delivery that misbehaves', () => {
     expect(verdicts).toEqual(['REFUND.SUCCESS', 'TRANSACTION.SUCCESS']);
   });
 
-  it('is signed with certificate and public key in turn while both are in use', async () => {
+  it('is signed with the certificate and the public key in turn while both are in use', async () => {
     const { mock } = await withOrder('order-0011', { manual: true, seed: 7 }, () => [500, '']);
     await mock.pay('order-0011');
     await mock.advance(2 * day);

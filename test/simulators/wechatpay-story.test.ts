@@ -80,7 +80,7 @@ describe('an order at WeChat Pay, over real HTTP', () => {
     });
   }
 
-  it('gives one refund for one number, and never more than was paid', async () => {
+  it('is refunded once for each refund number, and never more than was paid', async () => {
     const { mock, pay } = await openShop();
     await pay.prepay(order(mock, 'order-0002'));
     const refund = { outTradeNo: 'order-0002', outRefundNo: 'r1', refundFen: 400, totalFen: 600 };
@@ -95,7 +95,7 @@ describe('an order at WeChat Pay, over real HTTP', () => {
     expect(mock.refunds()).toHaveLength(2);
   });
 
-  it('can be sent again until it expires, and then needs another number', async () => {
+  it('can be created again until it expires, and then needs another number', async () => {
     const { mock, pay } = await openShop({ manual: true });
     const wanted = order(mock, 'order-0003');
     await pay.prepay(wanted);
@@ -108,7 +108,7 @@ describe('an order at WeChat Pay, over real HTTP', () => {
     expect(await codeOf(pay.queryRefund('refund-none'))).toBe('RESOURCE_NOT_EXISTS');
   });
 
-  it('can be closed twice, and is paid all the same when the payment was under way', async () => {
+  it('can be closed twice, and is still paid if the payment was in progress', async () => {
     const { mock, pay, notifications } = await openShop();
     await pay.prepay(order(mock, 'order-0004'));
     await pay.closeOrder('order-0004');
@@ -121,8 +121,8 @@ describe('an order at WeChat Pay, over real HTTP', () => {
   });
 });
 
-describe('an answer that cannot be relied on', () => {
-  it('is an unknown outcome, whether the call took effect or not', async () => {
+describe('an unreliable answer', () => {
+  it('is an unknown outcome, with or without an effect of the call', async () => {
     const { mock, pay } = await openShop();
     const unknown = {
       'system-error': 'SYSTEM_ERROR',
@@ -143,14 +143,14 @@ describe('an answer that cannot be relied on', () => {
     expect(mock.orders().map(({ outTradeNo }) => outTradeNo[7])).toEqual(['1', '4', '5', '6']);
   });
 
-  it('is an unknown outcome when none comes before the deadline', async () => {
+  it('is an unknown outcome when no answer arrives before the deadline', async () => {
     const { mock } = await openShop();
     const impatient = createWechatPay(mock.config, overSocket(300), mock.now);
     mock.setFault({ on: 'query', kind: 'hang' });
     await expect(impatient.queryOrder('order-2000')).rejects.toMatchObject({ code: 'NETWORK' });
   });
 
-  it('is an unknown outcome when it is signed but about another order', async () => {
+  it('is an unknown outcome when it is signed but concerns another order', async () => {
     const { mock, pay } = await openShop();
     await pay.prepay(order(mock, 'order-2001'));
     await mock.pay('order-2001');
@@ -163,7 +163,7 @@ describe('an answer that cannot be relied on', () => {
     await expect(misled.queryOrder('order-2002')).rejects.toMatchObject({ code: 'BAD_ANSWER' });
   });
 
-  it('is told from a refusal, which had no effect', async () => {
+  it('is told apart from a refusal, which had no effect', async () => {
     const { mock, pay } = await openShop();
     await pay.prepay(order(mock, 'order-3000'));
     mock.setFault({ on: 'any', kind: 'rate-limit' });
@@ -181,7 +181,7 @@ describe('an answer that cannot be relied on', () => {
     expect(mock.refunds()).toEqual([]);
   });
 
-  it('is a SIGN_ERROR without signature when somebody else asks', async () => {
+  it('is an unsigned SIGN_ERROR for a caller with wrong credentials', async () => {
     const { mock } = await openShop();
     const stranger = newIdentity().merchantPrivateKeyPem;
     const pay = createWechatPay({ ...mock.config, merchantPrivateKeyPem: stranger }, overSocket());
@@ -191,7 +191,7 @@ describe('an answer that cannot be relied on', () => {
   });
 });
 
-it('sends nothing for an order that is not in form', async () => {
+it('a malformed order is refused before a request is sent', async () => {
   const { mock, pay } = await openShop();
   const good = order(mock, 'order-4000');
   const wrong = [

@@ -23,7 +23,7 @@ export const rule = (more: Partial<LockRule>): LockRule => ({
   ...more,
 });
 
-/** A call nobody made before, by a session of its own, so that no denial is remembered for it unless it is given one. */
+/** A new call by a new session, so that the denial memory has no entry for it unless `more` names another session. */
 export function requestOf(
   rules: readonly LockRule[],
   more: { identities?: Identities; reads?: readonly CacheRead[]; target?: string } & Partial<AdmissionRequest> = {},
@@ -57,7 +57,7 @@ interface Verdict {
   error?: AppError;
 }
 
-/** Whether a call passes, and what refused it. */
+/** Whether a call passes, and which rule refused it. */
 export async function verdictOf(request: AdmissionRequest): Promise<Verdict> {
   try {
     const admission = await admit(request);

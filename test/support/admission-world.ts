@@ -7,12 +7,12 @@ export interface AdmissionWorld {
   redis: Redis;
   gateway: UpstashGateway;
   env: Record<string, string>;
-  /** All ends come this much nearer: the server's TTL is the only clock that rules have. */
+  /** Shortens the TTL of all keys by this time: rules have no other clock than the TTL in Redis. */
   pass(seconds: number): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Sets this process's environment: one at a time. */
+/** Sets this process's environment, so only one may run at a time. */
 export async function startAdmissionWorld(
   intercept: NonNullable<Parameters<typeof startUpstashGateway>[0]['intercept']> = () => undefined,
 ): Promise<AdmissionWorld> {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { bundleFolder } from './bundles.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** A checkout after `npm run build`, for programs that look for serverless.yml and dist/ where they are started. */
+/** Like a checkout after `npm run build`, for programs that read serverless.yml and dist/ in their working folder. */
 export async function builtFolder(): Promise<{ path: string; remove(): Promise<void> }> {
   const folder = await temporaryFolder('built-checkout');
   await copyFile('serverless.yml', join(folder.path, 'serverless.yml'));

@@ -5,7 +5,7 @@ import type { TestProject } from 'vitest/node';
 import { build } from '../../local/rebuild.ts';
 import { setupFailure } from './setup-failure.ts';
 
-/** Builds into a folder of the run's own: two runs side by side do not touch each other's bundles, and none reads `dist`. */
+/** Each run builds into its own folder: two runs at the same time do not share bundles, and no run reads `dist`. */
 export async function setup(project: Pick<TestProject, 'provide' | 'onTestsRerun'>): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'miniapp-test-built-'));
   const bundles = join(folder, 'bundles');

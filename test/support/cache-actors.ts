@@ -5,10 +5,10 @@ import { EngineError } from '../../shared/errors.ts';
 import { evaluate } from '../../shared/redis.ts';
 import type { CacheWorld, Row } from './cache-world.ts';
 
-/** dying: no writer lives to delete its key, the sweep does it. */
+/** dying: every writer crashes before it deletes its key, and the sweep deletes it. */
 export type Family = 'plain' | 'strict' | 'dying';
 
-/** Who meets at a row, drawn from its seed: three readers and two or three writers, of which some die or give up. */
+/** The actors at a row, drawn from its seed: three readers and two or three writers, some of which crash or give up. */
 function actorsOf(row: Row, family: Family, world: CacheWorld): Array<() => Promise<void>> {
   const { random } = row.schedule;
   const drawValue = (): number | null => (random() < 0.3 ? null : 1 + Math.floor(random() * 1_000));
@@ -24,7 +24,7 @@ function actorsOf(row: Row, family: Family, world: CacheWorld): Array<() => Prom
   return actors;
 }
 
-/** What is wrong after quiet; '' when nothing is. */
+/** What is wrong after all actors have finished; '' if nothing is. */
 export async function runInterleaving(
   world: CacheWorld,
   seed: number,
@@ -39,7 +39,7 @@ export async function runInterleaving(
   const truth = await row.inMysql();
   if (ttl === -1) return `seed ${seed}: a key without an end`;
   if (row.staleReads > 0) return `seed ${seed}: a reader was given what was invalidated before it came`;
-  // A delete that failed is made up for by the sweep; a tombstone stands for itself.
+  // If a delete failed, the sweep repeats it. In a strict family the tombstone is enough.
   const needsSweep = family === 'plain' && faultShare > 0;
   if (!needsSweep && cached && cached.value !== truth) return `seed ${seed}: ${cached.value} cached over ${truth}`;
   return '';
@@ -49,7 +49,7 @@ const orEngineAway = (error: unknown): void => {
   if (!(error instanceof EngineError)) throw error;
 };
 
-/** What was invalidated before a read began is never answered by it. */
+/** A read never returns a value that was invalidated before the read began. */
 const reader = (row: Row) => async () => {
   const from = row.invalidated;
   const [found] = await readThrough([row.key()], row.policy, row.load).catch((error) => {
@@ -70,7 +70,7 @@ const writer = (row: Row, family: Family, value: number | null) => async () => {
   if (row.schedule.faultShare === 0) row.invalidated = Math.max(row.invalidated, at);
 };
 
-/** A client that never learns what became of its statement, which lands later, but before the tombstone ends. */
+/** A client that does not learn the result of its statement. It is applied later, but before the tombstone ends. */
 const givesUp = (row: Row, value: number | null) => async () => {
   let late: Promise<unknown> = Promise.resolve();
   await writeStrict([row.key()], async () => {
@@ -81,14 +81,14 @@ const givesUp = (row: Row, value: number | null) => async () => {
   await late;
 };
 
-/** A writer that dies between commit and delete; cache-warm finds its row later. */
+/** A writer that crashes between commit and delete. cache-warm finds its row later. */
 const diesAndIsSwept = (row: Row, value: number | null) => async () => {
   const at = await row.commit(value);
   await evaluate(sweepScript, [row.key()], [0, 1]).catch(orEngineAway);
   if (row.schedule.faultShare === 0) row.invalidated = Math.max(row.invalidated, at);
 };
 
-/** The clock: a lease that stands here has ended. */
+/** Plays the clock: ends a lease that is in the key. */
 const leaseEnds = (row: Row, world: CacheWorld) => async () => {
   await row.schedule.turn();
   const stored = await world.redis.get(row.key());

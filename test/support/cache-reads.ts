@@ -2,11 +2,11 @@ import { type CachePolicy, type Found, type Load, readThrough } from '../../shar
 import { EngineError } from '../../shared/errors.ts';
 import { readKey } from './admission-call.ts';
 
-/** What tests of reads have in common: one key, and loaders that say what they are told. */
+/** Shared by the tests of reads: one key, and loaders with a fixed result. */
 export const POLICY: CachePolicy = { freshSeconds: 60, graceSeconds: 60, nullSeconds: 20 };
 export const key = readKey('one');
 
-/** A loader that says `value`, and counts how often it was asked. */
+/** A loader that returns `value` and counts its calls. */
 export const says = (value: unknown) => {
   const load = async (indexes: number[]) => {
     load.loads++;

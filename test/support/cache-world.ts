@@ -18,23 +18,23 @@ const rowKey = keyFamily<[number]>({
   ttlSeconds: 3_600,
 });
 const LONG: CachePolicy = { freshSeconds: 600, graceSeconds: 600, nullSeconds: 600 };
-/** Stale as soon as it is there: every read refreshes, or meets one that does. */
+/** A value is stale as soon as it is cached: every read refreshes it, or runs beside a read that does. */
 const STALE: CachePolicy = { ...LONG, freshSeconds: 0.001 };
 
 export interface CacheWorld {
   redis: Redis;
-  /** A new row, absent at first in every second case, and the schedule of those who meet at it. */
+  /** A new row and the schedule of its actors. In every second case the row does not exist at first. */
   interleaving(seed: number): Promise<Row>;
   stop(): Promise<void>;
 }
 
-/** What the cache may say and what MySQL says, with a switch point on each way. */
+/** Records what MySQL contains and what the cache may return. Each request has a switch point in both directions. */
 export class Row {
-  /** State after each write that was committed: null where the row is gone. */
+  /** State after each committed write: null if the row was deleted. */
   readonly history: Array<number | null> = [];
-  /** Index into it: every write up to there has ended with its keys deleted. */
+  /** Index into the history: every write up to it has ended and deleted its keys. */
   invalidated = 0;
-  /** Answers that were older than that. */
+  /** Number of reads that returned an older state than that. */
   staleReads = 0;
   constructor(
     readonly id: number,
@@ -57,7 +57,7 @@ export class Row {
     return (rows[0]?.value as number | undefined) ?? null;
   }
 
-  /** Commits `value`; null deletes. Answers its place in the history. */
+  /** Commits `value`; null deletes the row. Returns its index in the history. */
   async commit(value: number | null): Promise<number> {
     await this.schedule.turn();
     const at = await this.apply(value);
@@ -65,7 +65,7 @@ export class Row {
     return at;
   }
 
-  /** A statement that nobody waits for lands at some later switch point. */
+  /** A statement whose caller does not wait: it is applied at some later switch point. */
   async late(value: number | null): Promise<void> {
     await this.schedule.turn();
     await this.apply(value);
@@ -81,7 +81,7 @@ export class Row {
     return this.history.push(value) - 1;
   }
 
-  /** undefined: nothing, or nothing that a reader would take for the row. */
+  /** undefined: the key is empty, or holds nothing that a reader would use as the row. */
   async inCache(redis: Redis): Promise<{ value: number | null } | undefined> {
     const stored = await redis.get(this.key());
     const decoded = stored === null ? undefined : decodeValue(stored);
@@ -98,7 +98,7 @@ export async function forSeeds(from: number, count: number, work: (seed: number)
   await Promise.all(Array.from({ length: 10 }, worker));
 }
 
-/** Sets this process's environment: one at a time. */
+/** Sets this process's environment, so only one may run at a time. */
 export async function startCacheWorld(): Promise<CacheWorld> {
   const server = await freshRedis();
   const database = await freshDatabase('interleaved');

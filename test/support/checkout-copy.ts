@@ -9,12 +9,12 @@ export interface CheckoutCopy {
   path: string;
   read(file: string): string;
   write(file: string, text: string): void;
-  /** Replaces a text that stands in the file once; throws when it does not. */
+  /** Replaces a text that the file contains exactly once; throws otherwise. */
   edit(file: string, from: string, to: string): void;
   remove(): void;
 }
 
-/** The checkout as it stands, to be changed: packages are shared with it, engines and data are not. */
+/** A copy of the checkout that a test may change. It shares the packages, but not engines and data. */
 export function copyCheckout(): CheckoutCopy {
   const path = mkdtempSync(join(tmpdir(), 'miniapp-test-copy-'));
   for (const name of readdirSync(projectFolder)) {

@@ -9,7 +9,7 @@ export interface ReceivedCall {
   headers: IncomingHttpHeaders;
   body: string;
   token: { signatureMethod: string; AppID: string; timeStamp: string; nonce: string; signature: string };
-  /** What the server made of a v2 signature; null for v1. */
+  /** Whether the v2 signature is valid; null for v1. */
   verified: boolean | null;
 }
 
@@ -17,7 +17,7 @@ export interface ScriptedAnswer {
   status: number;
   body?: unknown;
   headers?: Record<string, string>;
-  /** Ends the connection after the call was received, so that its outcome is unknown to the caller. */
+  /** Closes the connection after the call was received, so that the caller does not know its outcome. */
   drop?: boolean;
 }
 
@@ -37,7 +37,7 @@ export const problem = (status: number, code: string, more: object = {}): Script
   headers: { 'content-type': 'application/problem+json' },
 });
 
-/** `answer` decides by the call and by how many came before it; `now` is the time that answers tell. */
+/** `answer` gets the call and the number of calls before it. `now` is the server time in the answers. */
 export async function startServer(
   answer: (call: ReceivedCall, index: number) => ScriptedAnswer,
   now: () => number = Date.now,

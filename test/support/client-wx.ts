@@ -1,5 +1,5 @@
-// wx as its documentation describes it, over a real HTTP request: answers come with parsed data and oddly spelt header
-// names, objects are encoded anew, a GET's data becomes its query, storage is synchronous and yields '' for nothing.
+// wx as its documentation describes it, over a real HTTP request: answers have parsed data and header names in unusual
+// case, objects are encoded again, the data of a GET becomes its query, storage is synchronous and '' means no value.
 import { randomFillSync } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import type { WxLike } from '../../client/transport.ts';
@@ -8,7 +8,7 @@ type RequestOptions = Parameters<WxLike['request']>[0];
 
 export interface WxStandIn extends WxLike {
   stored: Map<string, string>;
-  /** As a base library before 2.15 or a tool that does not heed dataType. */
+  /** Like a base library before 2.15, or a tool that ignores dataType. */
   parsesAlways: boolean;
 }
 

@@ -1,8 +1,8 @@
 import { vi } from 'vitest';
 
 /**
- * Runs `work` while the clock of this process stands at `now` (Unix milliseconds): that of the test and that of the
- * functions, which run in it. Engines have clocks of their own, and time-outs run on.
+ * Runs `work` while the clock of this process is stopped at `now` (Unix milliseconds), for the test and for the
+ * functions, which run in this process. Engines have their own clocks, and timeouts still elapse.
  */
 export async function atTime<T>(now: number, work: () => Promise<T>): Promise<T> {
   vi.setSystemTime(now);
@@ -13,5 +13,5 @@ export async function atTime<T>(now: number, work: () => Promise<T>): Promise<T>
   }
 }
 
-/** This second, from its beginning. */
+/** Unix milliseconds at the beginning of the current second. */
 export const wholeSecond = (): number => Math.floor(Date.now() / 1000) * 1000;

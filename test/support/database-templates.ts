@@ -17,7 +17,10 @@ export interface DatabaseTemplates {
   seeded: string;
 }
 
-/** Migrations run once for the whole run: as 100 statements over HTTP they would be a third of each test file's start. */
+/**
+ * The migrations run once for the whole run. For each test file they would be 100 statements over HTTP, a third of the
+ * time of its start.
+ */
 export async function makeTemplates(login: Login): Promise<DatabaseTemplates & { drop(): Promise<void> }> {
   const run = randomBytes(4).toString('hex');
   const [migrated, seeded] = [`migrated_${run}`, `seeded_${run}`];
@@ -42,7 +45,7 @@ async function makeDatabase(login: Login, name: string, fill: (execute: Execute)
   });
 }
 
-/** Makes the database `copy` with the tables and rows of `template`, in two requests. */
+/** Creates the database `copy` with the tables and rows of `template`, in two requests. */
 export async function copyInto(connection: Connection, template: string, copy: string): Promise<void> {
   const [tables] = await connection.query<RowDataPacket[]>(`SHOW TABLES FROM \`${template}\``);
   const statements = tables.flatMap((row) => {

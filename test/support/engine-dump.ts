@@ -3,7 +3,7 @@ import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { decodeValue } from '../../shared/cache/value.ts';
 import { checkKey, listFamilies } from '../../shared/keys.ts';
 
-/** Every key of Redis with what it holds, values that are packed unpacked too. */
+/** Every key of Redis with its value. Compressed values are included in plain form too. */
 export async function dumpRedis(redis: Redis): Promise<string> {
   const lines: string[] = [];
   for (const key of await redis.keys('*')) {
@@ -22,13 +22,13 @@ export async function dumpRedis(redis: Redis): Promise<string> {
   return lines.join('\n');
 }
 
-/** Every row of every table, binary columns in hex too. */
+/** Every row of every table. Binary columns are included in hex too. */
 export async function dumpMysql(mysql: Connection): Promise<string> {
   const [tables] = await mysql.query<RowDataPacket[]>('SHOW TABLES');
   const lines: string[] = [];
   for (const row of tables) {
     const name = String(Object.values(row)[0]);
-    // The sample texts are nobody's secret, and there are thousands.
+    // The sample texts are not secret, and there are thousands of rows.
     const [rows] = await mysql.query<RowDataPacket[]>(`SELECT * FROM \`${name}\` ORDER BY 1 DESC LIMIT 500`);
     for (const found of rows) lines.push(`${name} ${JSON.stringify(found)} ${hexOf(Object.values(found))}`);
   }
@@ -40,7 +40,7 @@ const hexOf = (values: unknown[]): string =>
     .flatMap((value) => (Buffer.isBuffer(value) ? [value.toString('hex'), value.toString('latin1')] : []))
     .join(' ');
 
-/** What breaks the rules of keys (row A6): its name, its life, or a life longer than its family's. */
+/** Keys that break the rules of row A6 (keys): an undeclared name, no expiry, or a lifetime above the family's. */
 export async function ruleBreakers(redis: Redis): Promise<string[]> {
   const lives = new Map(listFamilies().map((family) => [`${family.area}:${family.name}:v${family.version}`, family]));
   const wrong: string[] = [];

@@ -1,4 +1,4 @@
-// A process that owns engines and never stops them; engines.test.ts kills it. Prints their pids and the run's folders.
+// A process that starts engines and never stops them; engines.drill.test.ts kills it. Prints the pids and the folders.
 import { startMysql, startRedis } from '../../local/engines/engines.ts';
 
 const directory = process.argv[2] ?? '';

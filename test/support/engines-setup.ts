@@ -13,7 +13,7 @@ declare module 'vitest' {
   }
 }
 
-/** One MySQL for the whole run, since it takes longest to start; each test file makes databases of its own in it. */
+/** One MySQL for the whole run, because its start takes longest. Each test file creates its own databases in it. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   try {
     return await startEngines(project);
@@ -41,7 +41,7 @@ async function startEngines(project: TestProject): Promise<() => Promise<void>> 
   };
 }
 
-/** Folders of runs that were killed. No run lasts a day. */
+/** Removes the folders of runs that were killed. No run lasts a day. */
 async function sweep(): Promise<void> {
   for (const entry of await readdir(tmpdir())) {
     if (!entry.startsWith('miniapp-test-')) continue;

@@ -8,12 +8,12 @@ interface MysqlAddress extends Login {
   flavour: 'mariadb' | 'mysql';
 }
 
-/** The run's one MySQL, as its administrator. */
+/** The MySQL of this run, with its administrator's login. */
 export function mysqlForTests(): MysqlAddress {
   return inject('mysql');
 }
 
-/** A Redis of the caller's own, empty, without persistence. `stop` also removes its folder. */
+/** A new, empty Redis for the caller only, without persistence. `stop` also removes its folder. */
 export async function freshRedis(options: { extraArguments?: string[] } = {}): Promise<RedisServer> {
   const folder = await temporaryFolder('redis');
   const server = await startRedis({ directory: folder.path, own: true, ...options });
@@ -24,7 +24,7 @@ export async function freshRedis(options: { extraArguments?: string[] } = {}): P
   return { ...server, stop };
 }
 
-/** A database of the caller's own, empty or a copy of a template; `drop` removes it. Its name starts with `name`. */
+/** A new database for the caller only, empty or a copy of a template. Its name starts with `name`. */
 export async function freshDatabase(
   name = 'test',
   template?: keyof DatabaseTemplates,
@@ -33,7 +33,7 @@ export async function freshDatabase(
   const database = `${name}_${randomBytes(6).toString('hex')}`;
   await withConnection(address, async (connection) => {
     if (template) await copyInto(connection, inject('templates')[template], database);
-    // Naming the character set would bring its default collation along, which is not the server's.
+    // To name the character set would also set its default collation, which differs from the server's.
     else await connection.query(`CREATE DATABASE \`${database}\``);
   });
   const { host, port, user, password } = address;

@@ -6,30 +6,30 @@ import type { Route } from '../../shared/http/lambda.ts';
 import { ROUTE_SAMPLES, type RouteSample } from './route-samples.ts';
 import { isTaken, sampleOf } from './schema-samples.ts';
 
-/** A route as a caller must know it: read from serverless.yml and from what its function declares. */
+/** A route as a caller sees it: read from serverless.yml and from the declaration in its function. */
 export interface RouteRow {
   route: string;
   functionName: string;
   method: string;
-  /** With its parameters filled in. */
+  /** The path with values for its parameters. */
   path: string;
   query?: string;
-  /** What the route takes, in its right form; undefined: nothing. */
+  /** A valid body; undefined: the route takes none. */
   body?: Record<string, unknown>;
-  /** Whether the route's schema takes this as a body. */
+  /** Whether the route's schema accepts this as a body. */
   takes(body: unknown): boolean;
-  /** `open` stands before no authorizer. */
+  /** `open`: the route has no authorizer. */
   auth: 'open' | 'app' | 'user';
   scope?: Scope;
   v2Only: boolean;
   headers: Record<string, string>;
-  /** The app's own permission for this path is more than its scope. */
+  /** Besides the scope, the app needs its own permission for this path. */
   ownApp: boolean;
 }
 
 const PARAMETER = /\{(\w+)\}/g;
 
-/** The routes of a function, as its file declares them: a file of functions/, or the index.ts of a folder there. */
+/** The routes that a function declares, in a file of functions/ or in the index.ts of a folder there. */
 export async function routesOf(functionName: string): Promise<readonly Route[]> {
   const files = [`functions/${functionName}.ts`, `functions/${functionName}/index.ts`];
   const file = files.map((name) => resolve(name)).find((path) => existsSync(path));
@@ -74,7 +74,7 @@ const queryText = (members: Record<string, unknown>): string =>
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
     .join('&');
 
-/** Routes of serverless.yml, with whether an authorizer stands before them. */
+/** Routes of serverless.yml, and whether they have an authorizer. */
 export const declaredRoutes: readonly RouteEntry[] = readServerlessFile('serverless.yml').routes;
 
 export const everyRoute: readonly RouteRow[] = await Promise.all(

@@ -6,7 +6,7 @@ import {
   signingKey,
 } from '../../shared/app/access-token.ts';
 
-/** What the server expects a holder of this key to have signed; undefined: nothing can sign this path or query. */
+/** The signature that the server expects with this key; undefined: this path or query cannot be signed. */
 export function expectedSignature(token: AccessToken, privateKey: string, request: SignedRequest): string | undefined {
   const parts = partsToSign(token, request);
   return parts && signatureOf(token.signatureMethod, parts, signingKey(token.appId, privateKey));

@@ -1,8 +1,8 @@
 import { vi } from 'vitest';
 
 /**
- * Workers are kept from file to file, since starting one costs a second. So that no file sees what another one left,
- * each begins with the environment of the run and with the project's modules loaded again.
+ * A worker runs many files, because its start takes a second. Each file begins with the environment of the run, and
+ * with the modules of the project loaded again, so that no file sees the state of another one.
  */
 const kept = globalThis as { environmentOfRun?: NodeJS.ProcessEnv };
 kept.environmentOfRun ??= { ...process.env };

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { type HttpApi, type HttpApiOptions, startHttpApi } from '../../serve/http-api/http-api.ts';
 
 declare global {
-  /** What the fixture's bundles report to the test that put these here. */
+  /** Set by a test: the bundles of the fixture write their reports into these. */
   var authorizerEvents: unknown[] | undefined;
   var patientStarted: (() => void) | undefined;
 }
@@ -12,7 +12,7 @@ const folder = fileURLToPath(new URL('./fixtures/http-api/', import.meta.url));
 
 export const fixtureFiles = { serverlessFile: `${folder}serverless.yml`, distDirectory: `${folder}bundles` };
 
-/** The fixture service on a port of its own, stopped with the test. */
+/** The fixture service on its own port; it stops at the end of the test. */
 export async function fixtureApi(options: HttpApiOptions = {}): Promise<HttpApi> {
   const api = await startHttpApi({ ...fixtureFiles, ...options });
   onTestFinished(() => api.stop());

@@ -3,10 +3,10 @@ import { request } from 'node:http';
 import { bodySha256, signV1, signV2 } from '../../client/sign.ts';
 import type { TestApp } from './stack.ts';
 
-/** HTTP as it is given: any method with any bytes, which fetch would not send. */
+/** An HTTP request that is sent unchanged: any method with any bytes, which fetch would not send. */
 export interface HttpCall {
   method: string;
-  /** With its query. */
+  /** Path and query. */
   target: string;
   headers: Record<string, string>;
   body?: Uint8Array | undefined;
@@ -16,7 +16,7 @@ export interface HttpAnswer {
   status: number;
   headers: Record<string, string>;
   text: string;
-  /** Parsed when it is JSON. */
+  /** Parsed if it is JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of it
   body: any;
 }
@@ -41,18 +41,18 @@ export function sendCall(url: string, { method, target, headers, body }: HttpCal
   });
 }
 
-/** What is signed; what is sent may then differ from it. */
+/** The request that is signed. The request that is sent may differ. */
 interface Signing {
   method: string;
   path: string;
   query?: string | undefined;
   body?: Uint8Array | string | undefined;
-  /** v2 unless given. */
+  /** Default: v2. */
   signature?: 'v1' | 'v2';
   timeStamp?: number;
 }
 
-/** The access-token header, and the body's hash where there is a body. */
+/** The access-token header, and the hash of the body if there is one. */
 export function signedHeaders(app: TestApp, signing: Signing): Record<string, string> {
   const { method, path, query = '', body = '', signature = 'v2', timeStamp } = signing;
   const identity = {

@@ -14,12 +14,12 @@ function seededRandom(seed: number): () => number {
 }
 
 /**
- * Runs actors so that one moves at a time, from switch point to switch point, in an order that the seed chooses. Every
- * request to Redis is two switch points (before it is served, before its answer goes back); `turn()` makes others.
+ * Runs actors one at a time, from switch point to switch point, in an order that the seed decides. Every request to
+ * Redis has two switch points (before it is served, before its answer is returned); `turn()` adds others.
  */
 export class Interleaving {
   readonly random: () => number;
-  /** Share of requests that meet a lost connection, before or after they are served. */
+  /** Share of requests whose connection is lost, before or after they are served. */
   faultShare = 0;
   private readonly waiting: Array<{ release: Release; faulty: boolean }> = [];
   private moved: () => void = () => {};
@@ -44,7 +44,7 @@ export class Interleaving {
     return { kind: 'hold', before: () => this.turn(true), after: async () => void (await this.turn()) };
   }
 
-  /** Until all have finished. What an actor throws is thrown. */
+  /** Runs until all have finished. Throws what an actor throws. */
   async run(actors: ReadonlyArray<() => Promise<void>>): Promise<void> {
     let left = actors.length;
     const failures: unknown[] = [];

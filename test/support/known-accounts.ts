@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Connection } from 'mysql2/promise';
 import { newUserId } from '../../shared/session/token.ts';
 
-/** The password of every account that is made here. */
+/** The password of every account that this file creates. */
 export const KNOWN_PASSWORD = 'seven-lanterns-over-water';
-/** Made with the parameters of shared/account/password.ts, as a registration would make it, which takes 50 ms and more. */
+/** A hash with the parameters of shared/account/password.ts, as a registration makes it in 50 ms or more. */
 const HASH = '$argon2id$v=19$m=19456,t=2,p=1$dGVzdC1zYWx0LXRlc3QxNg$C6QYqMGBb4ZZDtzWgedvpKK7U/FIScBrDBL0SA38Vp8';
-/** Made with the least parameters there are: compared at once, and renewed by the login that gets the password right. */
+/** A hash with the lowest parameters: it is compared at once. The first login with the right password replaces it. */
 export const QUICK_HASH =
   '$argon2id$v=19$m=8,t=1,p=1$dGVzdC1zYWx0LXRlc3QxNg$n6X1y6tiEh+3v6GeLjPH+N5Ap6SWeEEqpf36MnPcT+k';
 
@@ -15,7 +15,7 @@ interface KnownAccount {
   userId: string;
 }
 
-/** An account past its registration. `quick`: wrong passwords are refused in a millisecond, until a right one came. */
+/** A registered account. `quick`: a wrong password is refused in a millisecond, until the first successful login. */
 export async function insertAccount(
   mysql: Connection,
   { profile = {}, quick = false }: { profile?: object; quick?: boolean } = {},
@@ -27,7 +27,7 @@ export async function insertAccount(
   return { account, userId };
 }
 
-/** As if the password had been set long ago, under other parameters. */
+/** Replaces the hash, as if the password had been set long ago with other parameters. */
 export async function makeHashQuick(mysql: Connection, account: string): Promise<void> {
   await mysql.execute('UPDATE users SET password_hash = ? WHERE account = ?', [QUICK_HASH, account]);
 }

@@ -3,12 +3,12 @@ import { dirname, join } from 'node:path';
 
 /**
  * The four groups of test files. `*.drill.test.ts` starts the whole product as processes, or kills engines;
- * `*.package.test.ts` looks at what is deployed. Of the others those that reach an engine or the bundles are `engines`,
- * the rest is `unit`. A file is placed by its imports, so a new test needs no entry in a list.
+ * `*.package.test.ts` checks what is deployed. Of the others, those that import an engine or the bundles are `engines`,
+ * the rest is `unit`. The imports of a file decide, so a new test needs no entry in a list.
  */
 export type Lane = 'unit' | 'engines' | 'drills' | 'packages';
 
-/** What imports one of these, directly or not, needs what a global set-up starts or builds. */
+/** A file that imports one of these, directly or not, needs the global set-up, which starts engines and builds. */
 const NEEDS_SETUP = ['local/engines/engines.ts', 'test/support/engines.ts', 'test/support/bundles.ts'];
 
 /** All test files below `root`, relative to it. */
@@ -46,7 +46,7 @@ function needsSetup(root: string): (file: string) => boolean {
   };
 }
 
-/** Files of the project that a file imports when it runs: an `import type` brings no code along. */
+/** Files of the project that a file imports when it runs. An `import type` imports no code. */
 function readImports(root: string, file: string): string[] {
   if (!existsSync(join(root, file))) return [];
   const text = readFileSync(join(root, file), 'utf8');

@@ -1,6 +1,6 @@
 import type { LockRule } from '../../shared/lock/rule.ts';
 
-/** What the rules mean, in plain TypeScript over a clock of its own: the reference for the script. */
+/** The meaning of lock rules in plain TypeScript, with its own clock: the script is compared with it. */
 export class LockModel {
   now = 0;
   private readonly counters = new Map<string, { used: number; endsAt: number }>();
@@ -8,7 +8,7 @@ export class LockModel {
 
   constructor(private readonly rules: readonly LockRule[]) {}
 
-  /** The longest wait, and the rules that ask for it; undefined: admitted. */
+  /** The longest wait, and the rules that require it; undefined: admitted. */
   call(misses: number): { by: string[]; seconds: number } | undefined {
     const after: Array<() => void> = [];
     let refusal: { by: string[]; seconds: number } | undefined;

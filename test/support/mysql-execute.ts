@@ -2,7 +2,7 @@ import { createPool } from 'mysql2/promise';
 import type { Execute, Row } from '../../db/execute.ts';
 import { freshDatabase } from './engines.ts';
 
-/** A database of the test's own, with statements sent straight to the engine. */
+/** A new database for one test. `execute` sends statements directly to MySQL, not through the gateway. */
 export async function freshExecute(
   name: string,
 ): Promise<{ execute: Execute; url: string; database: string; close(): Promise<void> }> {

@@ -1,4 +1,4 @@
-/** Packages serverless.yml as `npm run package` does, over stub bundles, with no account and an empty environment. */
+/** Packages serverless.yml like `npm run package`, with stub bundles, no account and an empty environment. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 export interface Resource {
   Type: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a template's properties have as many shapes as AWS has resources.
+  // biome-ignore lint/suspicious/noExplicitAny: the properties have a different shape for each kind of AWS resource.
   Properties: any;
 }
 

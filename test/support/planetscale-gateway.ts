@@ -9,15 +9,15 @@ import { freshDatabase } from './engines.ts';
 export interface GatewayOverDatabase extends PlanetscaleGateway {
   client: Client;
   database: string;
-  /** Where to post to without the credentials. */
+  /** The URL to post to, without the credentials. */
   origin: string;
 }
 
 export const username = 'wendy';
-/** Every character here is one that URLs escape. */
+/** Contains the characters that URLs escape. */
 export const password = 'p@ss/w:rd%41?';
 
-/** A gateway over a new database of its own; `stop` removes both. */
+/** A gateway with its own new database; `stop` removes both. */
 export async function gatewayOverFreshDatabase(
   options: Partial<PlanetscaleGatewayOptions> = {},
 ): Promise<GatewayOverDatabase> {
@@ -32,7 +32,7 @@ export async function gatewayOverFreshDatabase(
   return { ...gateway, stop, client, database, origin: `http://${new URL(gateway.url).host}` };
 }
 
-/** The error that `work` ends with; it must end with one. */
+/** The error that `work` rejects with. Fails if `work` succeeds. */
 export async function failureOf(work: Promise<unknown>): Promise<Error & { status?: number; body?: unknown }> {
   try {
     await work;

@@ -18,7 +18,7 @@ export function event(kind: 'issued' | 'revoked', token: string, data: Record<st
   return JSON.stringify({ type: `plugin_token.${kind}`, data: all });
 }
 
-/** The oracle signs: an implementation of Standard Webhooks that is not ours. */
+/** Signed by another implementation of Standard Webhooks (npm package `standardwebhooks`). */
 export function signed(body: string, { id = randomBytes(8).toString('hex'), secrets = [SECRET], atMs = START } = {}) {
   const signatures = secrets.map((secret) => new Webhook(secret).sign(id, new Date(atMs), body));
   return {

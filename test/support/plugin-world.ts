@@ -17,13 +17,13 @@ export interface TestPlugin extends RegisteredPlugin {
   app: TestApp;
 }
 
-/** The service with an app that issues plugin tokens; plugin servers and users are made as a test needs them. */
+/** The service with an app that issues plugin tokens. A test creates the plugin servers and users that it needs. */
 export async function startPluginWorld(options: Parameters<typeof startTestStack>[0] = {}) {
   const stack = await startTestStack(options);
   const shop = await stack.createApp();
   let plugins = 0;
 
-  /** A registered plugin with a server that answers; `fallback`: it asks the backend about tokens it does not know. */
+  /** A registered plugin with a running server. `fallback`: the server asks the backend about unknown tokens. */
   async function newPlugin({ fallback = false } = {}): Promise<TestPlugin> {
     const port = await freePort();
     const serverUrl = `http://127.0.0.1:${port}/push`;
@@ -40,7 +40,7 @@ export async function startPluginWorld(options: Parameters<typeof startTestStack
     return { ...registered, server, app: { appId, privateKey } };
   }
 
-  /** A user with a session at an app, as a login would leave them. */
+  /** A user with a session at an app, as after a login. */
   async function newUser(app = shop, { idleSeconds = 604_800, maxSeconds = 2_592_000 } = {}): Promise<TestUser> {
     const userId = newUserId();
     await stack.mysql.execute(`INSERT INTO users (user_id, profile) VALUES (?, '{}')`, [userId]);
@@ -62,13 +62,13 @@ export async function startPluginWorld(options: Parameters<typeof startTestStack
   const validate = (plugin: TestPlugin, pluginToken: unknown, pluginId = plugin.pluginId) =>
     stack.call(plugin.app, 'POST', `/plugins/${pluginId}/validate`, { body: { pluginToken } });
 
-  /** Whether the plugin's server serves the holder of the token (row D6). */
+  /** Whether the plugin's server accepts the token (row D6 (plugin server)). */
   async function isServed(plugin: TestPlugin, token: string): Promise<boolean> {
     const answer = await fetch(`${plugin.server.url}/service`, { headers: { 'plugin-token': token } });
     return answer.status === 200;
   }
 
-  /** Pushes that reached the plugin's server: type and status given. */
+  /** Pushes that reached the plugin's server: type, and the status that the server answered. */
   const pushes = (plugin: TestPlugin): Array<[type: string, status: number]> =>
     plugin.server.received.map(({ body, status }) => [JSON.parse(body).type.replace('plugin_token.', ''), status]);
 

@@ -6,14 +6,14 @@ interface PortalRun {
   code: number;
   stdout: string;
   stderr: string;
-  /** The last line, where it is JSON. */
+  /** The last line of the output, if it is JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of it
   json: any;
 }
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
-/** `npm run -s portal -- ...`, in a process of its own, in this process's environment unless another is given. */
+/** `npm run -s portal -- ...` in its own process. Without `environment` it gets the environment of this process. */
 export function portal(argv: readonly string[], environment: NodeJS.ProcessEnv = process.env): Promise<PortalRun> {
   return new Promise((resolve) => {
     const options = { cwd: checkout, env: environment };
@@ -25,7 +25,7 @@ export function portal(argv: readonly string[], environment: NodeJS.ProcessEnv =
   });
 }
 
-/** The same in this process: a process of its own takes a second, and only tests of `portal/main.ts` need one. */
+/** The same in this process. A new process takes a second, and only tests of `portal/main.ts` need one. */
 export async function portalHere(
   argv: readonly string[],
   environment: NodeJS.ProcessEnv = process.env,
@@ -43,7 +43,7 @@ export async function portalHere(
   };
 }
 
-/** A command changes its environment for itself alone, as it would in a process of its own. */
+/** Changes of the environment by the command end with it, as they would in its own process. */
 async function withEnvironment<T>(environment: NodeJS.ProcessEnv, work: () => Promise<T>): Promise<T> {
   const before = process.env;
   process.env = { ...environment };
@@ -54,7 +54,7 @@ async function withEnvironment<T>(environment: NodeJS.ProcessEnv, work: () => Pr
   }
 }
 
-/** A command that is not done fails the test with what it said. */
+/** Runs a command that must succeed. Otherwise the test fails with the output of the command. */
 export async function portalJson(argv: readonly string[]): Promise<PortalRun['json']> {
   const run = await portalHere([...argv, '--json']);
   if (run.code !== 0 || run.json === undefined)

@@ -5,8 +5,8 @@ import { build } from 'esbuild';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /**
- * Runs `file` in `count` processes at once, each with its number as the only argument, and answers what each printed as
- * JSON. All begin their work together: a process starts when it reads a line.
+ * Runs `file` in `count` processes at once. Each gets its number as the only argument and prints JSON; these values are
+ * returned. All begin their work together: a process waits until it reads a line.
  */
 export async function inProcesses<T>(file: string, count: number, env: Record<string, string>): Promise<T[]> {
   const folder = await temporaryFolder('processes');

@@ -1,4 +1,4 @@
-/** HTTP as bytes: sends what fetch would tidy up (paths, duplicate headers) and shows the answer unread. */
+/** HTTP as bytes: sends paths and duplicate headers unchanged, which fetch does not, and returns the raw answer. */
 import { connect } from 'node:net';
 
 interface RawAnswer {
@@ -7,7 +7,7 @@ interface RawAnswer {
   body: string;
 }
 
-/** `lines` is the head without its end; `connection: close` ends the answer. */
+/** `lines` is the request line and the headers. `connection: close` is added and ends the answer. */
 export function sendRaw(port: number, lines: string[], body = ''): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');

@@ -12,18 +12,18 @@ import { newUserId } from '../../shared/session/token.ts';
 import type { TestStack } from './stack.ts';
 
 /**
- * Seeded chaos: random orders, notifications that come late, twice, out of order or never, spends and refunds, while any
- * request to an engine may be lost before or after it was carried out, and any caller may die between two of them.
- * Everybody tries again until they were answered. Then the books are compared with what was paid.
+ * Chaos from a seed: random orders, spends and refunds, and notifications that arrive late, twice, out of order or
+ * never. Meanwhile any request to an engine may be lost before or after it was applied, and any caller may crash between
+ * two requests. Each call is repeated until it is answered. Then the ledger is compared with the payments.
  */
 interface ChaosOptions {
   stack: TestStack;
   seed: number;
-  /** Stands in for the notification's credit, so that the harness can be shown to notification a wrong one. */
+  /** Replaces the credit of a notification: a test shows that the checks find a wrong one. */
   settle?: (payment: Payment) => Promise<unknown>;
 }
 
-/** mulberry32: small, and the same on every machine. */
+/** Random numbers from 0 to below 1 by mulberry32: the same numbers on every machine. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -35,8 +35,8 @@ export function seeded(seed: number): () => number {
 }
 
 /**
- * Lost on the way there 3 %, on the way back 4 %; the caller dies before the request 4 %. Never three in a row, after
- * which callers are refused for two seconds without a try: that takes time and shows nothing.
+ * Of the requests to MySQL, 3 % are lost before they arrive, 4 % of the answers are lost, and in 4 % the caller crashes
+ * before the request. Never three losses in a row: then the circuit breaker would refuse callers for two seconds.
  */
 export function letLoose(stack: TestStack, draw: () => number): void {
   let lost = 0;
@@ -47,7 +47,7 @@ export function letLoose(stack: TestStack, draw: () => number): void {
     if (lost === 0 && dice < 0.07) return undefined;
     if (dice < 0.03) return { kind: 'drop-before' };
     if (dice < 0.07) return { kind: 'drop-after' };
-    // Refused credentials are nothing that anybody repeats or handles: the call ends there, as a killed Lambda does.
+    // No code repeats or handles refused credentials: the call ends there, like a Lambda that was killed.
     if (dice < 0.11) return { kind: 'status', status: 401, body: '{}' };
     return undefined;
   };
@@ -64,7 +64,7 @@ export function calm(stack: TestStack): void {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Again until it is answered; a refusal is an answer. */
+/** Repeats the work until it is answered. A refusal is an answer. */
 export async function untilAnswered<T>(work: () => Promise<T>): Promise<T | AppError> {
   for (;;) {
     try {
@@ -77,7 +77,7 @@ export async function untilAnswered<T>(work: () => Promise<T>): Promise<T | AppE
   }
 }
 
-/** One seed; answers what is wrong afterwards. */
+/** Runs one seed; returns the errors that it finds afterwards. */
 export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOptions): Promise<string[]> {
   const draw = seeded(seed);
   const below = (n: number) => Math.floor(draw() * n);
@@ -146,12 +146,12 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
   );
   calm(stack);
   await settleDown(stack, appId);
-  // What stays unpaid is no work for the sweeper of the next seed.
+  // The sweeper of the next seed must not process the unpaid orders.
   await stack.mysql.execute('UPDATE recharge_orders SET next_check_at = NULL WHERE app_id = ?', [appId]);
   return whatIsWrong(stack, appId, ordered);
 }
 
-/** The faults are over: the schedule runs twice with everything due. */
+/** Runs the schedule twice, without faults and with all orders due. */
 export async function settleDown(stack: TestStack, appId: string): Promise<void> {
   for (let round = 0; round < 2; round++) {
     await stack.mysql.execute(
@@ -198,7 +198,7 @@ async function whatIsWrong(
   return wrong;
 }
 
-/** What many a recharge does: the order is marked, then the wallet is credited. Whoever dies in between loses money. */
+/** A common mistake: the order is marked, then the balance is credited. After a crash in between, money is lost. */
 export async function markThenCredit(payment: Payment): Promise<void> {
   const { orderNo } = payment;
   const { rowsAffected } = await writePlainly(
@@ -208,7 +208,7 @@ export async function markThenCredit(payment: Payment): Promise<void> {
   if (rowsAffected === 1) await creditPlainly(payment, orderNo);
 }
 
-/** The reverse: whoever dies in between, or loses an answer, credits again. */
+/** The reverse mistake: after a crash in between, or a lost answer, the order is credited again. */
 export async function creditThenMark(payment: Payment): Promise<void> {
   const { orderNo } = payment;
   const order = await findOrder(orderNo);
@@ -234,6 +234,6 @@ async function creditPlainly(payment: Payment, ref: string): Promise<void> {
   );
 }
 
-/** Rivals are not what these get wrong: a deadlock is passed by trying again. */
+/** The mistakes above do not concern deadlocks, so a deadlock is simply tried again. */
 const writePlainly = (sql: string, values: SqlValue[]): Promise<Written> =>
   repeatOnContention(() => write(sql, values), { tries: 20 });

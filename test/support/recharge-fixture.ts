@@ -4,7 +4,7 @@ import { openSession } from '../../shared/session/devices.ts';
 import { newUserId } from '../../shared/session/token.ts';
 import { startTestStack, type TestAnswer, type TestApp, type TestStack } from './stack.ts';
 
-/** A logged-in user, with the calls of the recharge routes. */
+/** A logged-in user, with a function for each recharge route. */
 export interface Shopper {
   userId: string;
   session: string;
@@ -27,7 +27,7 @@ export interface Shop {
 
 export const newKey = (): string => randomBytes(12).toString('hex');
 
-/** A deployment with two products and the sandbox; users are made without the login routes. */
+/** A deployment with two products and the sandbox. Users are created without the login routes. */
 export async function openShop(options: Parameters<typeof startTestStack>[0] = {}): Promise<Shop> {
   const stack = await startTestStack(options);
   await stack.mysql.query(

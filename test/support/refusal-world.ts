@@ -7,7 +7,7 @@ import { type RouteRow, signedRoutes } from './every-route.ts';
 import { bytesOf, type HttpAnswer, type HttpCall, sendCall, signedHeaders } from './http-call.ts';
 import { startTestStack, type TestApp, type TestStack } from './stack.ts';
 
-/** In how many ways a call can be wrong, in the order in which they are told. */
+/** The ways in which a call can be wrong, in the order in which they are reported. */
 export const DEFECTS = [
   ['scope', 'SCOPE_DENIED', 403],
   ['weak', 'SIGNATURE_TOO_WEAK', 403],
@@ -21,10 +21,10 @@ export const DEFECTS = [
   ['locked', 'LOCKED', 429],
 ] as const;
 export type Defect = (typeof DEFECTS)[number][0];
-/** From here on an engine is asked and the token is used. */
+/** From this defect on, a request to an engine is sent and the token is used up. */
 export const FIRST_WITH_MEMORY = DEFECTS.findIndex(([name]) => name === 'replay');
 
-/** Paths on which a resource or plugin is missing. */
+/** Paths of a resource or plugin that does not exist. */
 const MISSING: Record<string, string> = {
   'POST /plugins/{pluginId}/token': '/plugins/nobody/token',
   'GET /data/{resource}': '/data/nothing',
@@ -42,15 +42,15 @@ export function defectsOf(row: RouteRow): Defect[] {
 
 export interface RefusalWorld {
   stack: TestStack;
-  /** Has every scope. */
+  /** An app with every scope. */
   app: TestApp;
-  /** Of the plugin `shop`, whose server nobody started. */
+  /** The push secret of the plugin `shop`. Its server is not running. */
   pushSecret: string;
   newUser(app?: TestApp): Promise<{ userId: string; session: string }>;
-  /** A call of this route that is wrong in these ways and right in all others. */
+  /** A call of this route with these defects and no others. */
   callWith(row: RouteRow, defects: readonly Defect[], session: string): HttpCall;
   send(call: HttpCall): Promise<HttpAnswer>;
-  /** A call of this route with any body, path or query, rightly signed over it. */
+  /** A call of this route with any body, path or query, and a valid signature of them. */
   callOf(row: RouteRow, session: string, body: Uint8Array | undefined, sent?: Sent): HttpCall;
 }
 
@@ -61,7 +61,7 @@ interface Sent {
   signature?: 'v1' | 'v2';
 }
 
-/** The service with a plugin `shop`, and apps to be refused: without scopes, and blocked on every route. */
+/** The service with a plugin `shop`, and two apps that are refused: one without scopes, one blocked on every route. */
 export async function startRefusalWorld(): Promise<RefusalWorld> {
   const stack = await startTestStack({ seeded: true });
   const { pushSecret } = await registerPlugin({ pluginId: 'shop', serverUrl: 'http://127.0.0.1:1/push' });
@@ -90,7 +90,7 @@ export async function startRefusalWorld(): Promise<RefusalWorld> {
     return { userId, session };
   }
 
-  /** `session` is good for the app; a blocked app's user needs one of its own, which only lacks its row. */
+  /** `session` is valid for the app. A blocked app's user needs another one, for which only the row is missing. */
   function callWith(row: RouteRow, defects: readonly Defect[], session: string): HttpCall {
     const has = (defect: Defect) => defects.includes(defect);
     const caller = appFor(defects);
@@ -131,13 +131,13 @@ export async function startRefusalWorld(): Promise<RefusalWorld> {
   return { stack, app, pushSecret, callOf, newUser, callWith, send: (call) => sendCall(stack.url, call) };
 }
 
-/** The signature of a call's access_token, which its replay record is named by. */
+/** The signature of a call's access_token. It is part of the name of the replay record. */
 export const signatureOf = (call: HttpCall): string =>
   JSON.parse(Buffer.from(call.headers['access-token'] ?? '', 'base64').toString('utf8')).signature;
 
 const MEMBERS = ['code', 'detail', 'requestId', 'retryable', 'status', 'title', 'type'];
 
-/** Every refusal that is the service's own has this form, and tells nothing else. */
+/** Every refusal of the service itself has this form and contains nothing else. */
 export function expectProblem(answer: HttpAnswer, code: string, status: number): void {
   expect([answer.status, answer.body?.code]).toEqual([status, code]);
   const members = code === 'INVALID_INPUT' ? [...MEMBERS, 'errors'].sort() : MEMBERS;

@@ -1,17 +1,17 @@
-/** Values of a right call that no schema tells. */
+/** Values of a valid call that cannot be found from its schema. */
 export interface RouteSample {
-  /** By the names in the route's path; `1` where nothing is given. */
+  /** Values for the names in the route's path. Default: `1`. */
   path?: Record<string, string>;
   query?: string;
   body?: Record<string, unknown>;
 }
 
-/** Of an account address: nobody has it. */
+/** An account address that no user has. */
 const ADDRESS = `a1${'0'.repeat(40)}`;
 const NOW = String(Math.floor(Date.now() / 1000));
 const orderNo = 'R0000000000000000000000000000000';
 
-/** A route without an entry is called with the simplest values that its schemas take. */
+/** A route without an entry is called with the simplest values that its schemas accept. */
 export const ROUTE_SAMPLES: Record<string, RouteSample> = {
   'POST /accounts': { body: { account: 'somebody', password: 'long enough 1' } },
   'POST /login': { body: { account: 'somebody', password: 'not this one' } },

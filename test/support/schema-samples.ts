@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { ObjectSchema } from '../../shared/http/input.ts';
 
-/** One of these fits most members; the shortest are tried first. */
+/** For most members one of these is valid. They are tried in this order. */
 const CANDIDATES: readonly unknown[] = [
   'text',
   1,
@@ -17,7 +17,7 @@ const CANDIDATES: readonly unknown[] = [
   {},
 ];
 
-/** A schema may also throw an AppError of its own, which is no less a refusal. Without a schema nothing is taken. */
+/** A schema may also throw an AppError, which is a refusal too. Without a schema every value is refused. */
 export function isTaken(schema: v.GenericSchema | undefined, value: unknown): boolean {
   try {
     return v.is(schema ?? v.strictObject({}), value);
@@ -26,7 +26,10 @@ export function isTaken(schema: v.GenericSchema | undefined, value: unknown): bo
   }
 }
 
-/** An object that the schema takes: with its required members, and others only where it asks for them. Throws when no value fits. */
+/**
+ * A valid object: with the required members, and with optional ones only if the schema is invalid without them. Throws
+ * if no value is valid.
+ */
 export function sampleOf(schema: ObjectSchema, where: string): Record<string, unknown> {
   const entries = Object.entries((schema as { entries?: Record<string, v.GenericSchema> }).entries ?? {});
   const required = entries.filter(([, member]) => !isTaken(member, undefined));
@@ -48,4 +51,4 @@ function sampleValue(member: v.GenericSchema, where: string): unknown {
 }
 
 const noSample = (where: string): Error =>
-  new Error(`${where}: no simple value fits. Give a right one in test/support/route-samples.ts.`);
+  new Error(`${where}: no simple value is valid. Add a valid one to test/support/route-samples.ts.`);

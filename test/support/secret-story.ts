@@ -3,7 +3,7 @@ import { createApp, NEW_METHODS } from '../../shared/app/admin.ts';
 import { SCOPES } from '../../shared/app/app.ts';
 import { ruleBreakers } from './engine-dump.ts';
 import { type SignedRequest, startTestStack, type TestAnswer, type TestApp, type TestStack } from './stack.ts';
-// Every function registers its key families.
+// Importing the functions registers their key families.
 import '../../functions/business.ts';
 import '../../functions/cache-warm.ts';
 import '../../functions/login/index.ts';
@@ -12,23 +12,23 @@ import '../../functions/plugin-validation.ts';
 import '../../functions/recharge/index.ts';
 import '../../functions/recharge-sweep.ts';
 
-/** The service with everything it says recorded, and a list of what must never be found in it. */
+/** The service, a record of all its output, and a list of the secrets that this output must not contain. */
 export interface SecretStory {
   stack: TestStack;
-  /** With every scope, as the portal issues it. */
+  /** An app with every scope, as the portal issues it. */
   app: TestApp;
   /** Log lines, console and both output streams. */
   output: string[];
   /** Bodies and headers of all answers. */
   answers: string[];
-  /** By what they are and a number. */
+  /** Each secret under its kind and a number. */
   secrets: Map<string, string>;
-  /** Keys of Redis that broke a rule at some moment. */
+  /** Keys of Redis that broke a rule at any time. */
   broken: string[];
   keep<T extends string>(what: string, secret: T): T;
   /** One call; its access_token is a secret too. */
   call(method: string, path: string, request?: SignedRequest, caller?: TestApp): Promise<TestAnswer>;
-  /** What of the secrets stands in a text, as it is or as it may have been written on the way. */
+  /** The secrets that a text contains, in plain form, in base64 or percent-encoded. */
   found(text: string): string[];
 }
 

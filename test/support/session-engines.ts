@@ -5,7 +5,7 @@ import { newUserId } from '../../shared/session/token.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../../shared/swept-keys.ts';
 import { openReplayRecords, type TestApp, type TestStack } from './stack.ts';
 
-/** Users and sessions past every login, and time that passes without waiting. */
+/** Creates users and sessions without a login, and lets time pass without waiting. */
 export function sessionsOf(stack: TestStack, app: TestApp) {
   async function newUsers(count: number): Promise<string[]> {
     const ids = Array.from({ length: count }, newUserId);
@@ -24,9 +24,9 @@ export function sessionsOf(stack: TestStack, app: TestApp) {
     newUsers,
     openAt,
     open: async () => openAt((await newUsers(1))[0] as string),
-    /** Milliseconds until the copy in Redis says that the session was idle for too long. */
+    /** Milliseconds until the session was idle for too long, by the copy in Redis. */
     idleLeftMs: async (key: string): Promise<number> => (await stack.redis.pttl(key)) - graceMs,
-    /** As if the session had rested until only this part of its idle time was left. */
+    /** Changes the session as if it had been idle until only this part of its idle time is left. */
     async rest({ key, sessionId }: { key: string; sessionId: string }, part: number): Promise<void> {
       await stack.redis.pexpire(key, Math.round(graceMs + idleMs * part));
       await stack.mysql.query('UPDATE sessions SET idle_until = NOW(3) + INTERVAL ? SECOND WHERE session_id = ?', [
@@ -34,7 +34,7 @@ export function sessionsOf(stack: TestStack, app: TestApp) {
         sessionId,
       ]);
     },
-    /** Redis loses everything, in a moment at which no call was under way. */
+    /** Redis loses all data while no call is in progress. */
     async flush(): Promise<void> {
       await stack.redis.flushall();
       await openReplayRecords(stack.redis);

@@ -12,7 +12,7 @@ const GENERATED = ['node_modules', 'dist', 'coverage'];
 
 export const textOf = (file: Path): string => readFileSync(join(root, file), 'utf8');
 
-/** Every source file of the project, in the folder or anywhere. */
+/** Every source file of the folder, or of the whole project. */
 export function sourceFiles(folder: Path = ''): Path[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
@@ -23,17 +23,17 @@ export function sourceFiles(folder: Path = ''): Path[] {
 }
 
 interface Source {
-  /** Files of the project that it imports. */
+  /** Files of the project that the file imports. */
   files: Path[];
   packages: string[];
-  /** Dynamic imports whose file only the running program knows: their text. */
+  /** The text of each dynamic import whose file is computed when the program runs. */
   computed: string[];
-  /** `<file or package>#<name>` of each imported name; the name is `*` where the whole module is imported. */
+  /** `<file or package>#<name>` of each imported name; the name is `*` if the whole module is imported. */
   names: string[];
   exports: string[];
 }
 
-/** What a file imports in whatever form (static, dynamic, types alone, in JSDoc), and what it exports. */
+/** What a file imports in any form (static, dynamic, only types, in JSDoc), and what it exports. */
 export function readSource(file: Path, text: string = textOf(file)): Source {
   const { program, module, comments, errors } = parseSync(file, text);
   if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`);

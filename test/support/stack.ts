@@ -20,7 +20,7 @@ import { bundleFolder } from './bundles.ts';
 import { freshDatabase, freshRedis } from './engines.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** An app as the portal would issue it. */
+/** An app, as the portal issues it. */
 export interface TestApp {
   appId: string;
   privateKey: string;
@@ -28,13 +28,13 @@ export interface TestApp {
 
 export interface SignedRequest {
   query?: string;
-  /** A JSON value, or the very text to send. */
+  /** A JSON value, or a text that is sent unchanged. */
   body?: unknown;
   signature?: 'v1' | 'v2';
   /** Session token. */
   session?: string;
   headers?: Record<string, string>;
-  /** Unix seconds; now unless given. */
+  /** Unix seconds. Default: now. */
   timeStamp?: number;
   nonce?: string;
 }
@@ -56,9 +56,9 @@ type Interceptors = {
 export interface Counters {
   /** HTTP requests to Redis. */
   redisRequests: number;
-  /** Commands that Redis ran in them, those inside scripts counted one by one, the scripts' own calls not. */
+  /** Commands that Redis ran in these requests. Commands in a script count one by one, the script itself does not. */
   redisCommands: number;
-  /** The same by name, for a message that helps. */
+  /** The same for each command name, for the message of a failed test. */
   byCommand: Record<string, number>;
   mysqlRequests: number;
 }
@@ -67,58 +67,59 @@ export interface TestStack {
   url: string;
   api: HttpApi;
   wechat: WechatSimulator;
-  /** What the functions see; in this process's environment as well. */
+  /** The environment of the functions. It is set in this process too. */
   env: Record<string, string>;
-  /** With `ha` only. */
+  /** Only with the option `ha`. */
   highAvailability: HighAvailability | undefined;
-  /** Set one to have a gateway misbehave from now on; it is asked for every request. */
+  /** Injects faults into a gateway: a function that is called for every request, until it is removed. */
   faults: Interceptors;
-  /** Straight to the engines, past the gateways. */
+  /** Direct connections to the engines, without the gateways. */
   redis: Redis;
   mysql: Connection;
   createApp(options?: {
     scopes?: readonly Scope[];
     methods?: readonly SignatureMethod[];
-    /** Plugins it may issue tokens for; all unless given. */
+    /** Plugins that the app may issue tokens for. Default: all. */
     plugins?: readonly string[];
     validates?: string;
     disabled?: boolean;
   }): Promise<TestApp>;
-  /** The SDK, acting for an app. */
+  /** The SDK with the credentials of an app. */
   client(app: TestApp): ReturnType<typeof createClient>;
-  /** Headers of a signed call: the same ones sent twice are a replay. */
+  /** Headers of a signed call. To send them twice is a replay. */
   sign(app: TestApp, method: string, path: string, request?: SignedRequest): Record<string, string>;
-  /** One signed call, nothing repeated. */
+  /** One signed call, without retries. */
   call(app: TestApp, method: string, path: string, request?: SignedRequest): Promise<TestAnswer>;
-  /** Any call, as it is given. */
+  /** Any call, sent unchanged. */
   send(method: string, path: string, headers: Record<string, string>, body?: string): Promise<TestAnswer>;
   counters(): Promise<Counters>;
   resetCounters(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Not what a caller asked for: the connection's own, the scripts' shells, and what the counting itself does. */
+/** Commands that are not part of a call: those of the connection, the call of a script, and those of the counting. */
 const NOT_COUNTED = /^(eval|evalsha|script|info|config|client|hello|auth|select|ping|command|quit)\b/;
 
 interface StackOptions {
-  /** Sample data too; off unless true, since most tests make their own. */
+  /** With sample data. Default: false, because most tests create their own data. */
   seeded?: boolean;
   sandbox?: boolean;
-  /** Starts on a database without tables, as `npm run dev` does the first time; else on a copy of the run's templates. */
+  /** Starts with a database without tables, like the first `npm run dev`. Default: a copy of the run's templates. */
   emptyDatabase?: boolean;
-  /** Redis with replicas and sentinels, MySQL with a replica, all of this file's own. */
+  /** Redis with replicas and sentinels, MySQL with a replica, all for this file only. */
   ha?: { replicaDelaySeconds?: number };
-  /** Functions on threads of their own, as in `npm run dev`. */
+  /** Functions that run on their own threads, as in `npm run dev`. */
   workers?: string[];
   throttle?: boolean;
   env?: Record<string, string>;
-  /** What functions and schedules say; silent unless given. */
+  /** Receives the log lines of functions and schedules. Default: they are discarded. */
   log?: (line: string) => void;
 }
 
 /**
- * The service over engines of this test file's own: its database, its Redis, its keys, the built bundles behind the HTTP
- * API emulator. It sets this process's environment, so one at a time; it ends with the test file, or earlier by `stop`.
+ * The service with engines for this test file only: a database, a Redis, keys, and the built bundles behind the emulator
+ * of the HTTP API. It sets this process's environment, so only one may run at a time. It ends with the test file, or by
+ * `stop`.
  */
 export async function startTestStack(options: StackOptions = {}): Promise<TestStack> {
   const stack = await startTogether(async (onStop) => {
@@ -144,10 +145,10 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
     } satisfies BackendOptions);
     onStop(stop);
     const redis = new Redis(engines.redis);
-    redis.on('error', () => {}); // some tests kill it on purpose
+    redis.on('error', () => {}); // some tests kill Redis on purpose
     onStop(async () => redis.disconnect());
     if (template) await openReplayRecords(redis);
-    // Times are UTC on every connection, as they are for the functions.
+    // Times are UTC on every connection, as for the functions.
     const mysql = await createConnection({ host, port, user, password, database, timezone: 'Z' });
     onStop(async () => mysql.destroy());
     const { workers = [], throttle = false } = options;
@@ -203,13 +204,13 @@ interface Engines extends Pick<BackendOptions, 'redis' | 'mysql'> {
   stop(): Promise<void>;
 }
 
-/** undefined: the backend makes tables and sample data by itself. */
+/** undefined: the backend creates the tables and the sample data itself. */
 function templateFor({ seeded = false, sandbox = true, emptyDatabase, ha }: StackOptions) {
   if (emptyDatabase || ha) return undefined;
   return seeded && sandbox ? 'seeded' : 'migrated';
 }
 
-/** Redis knows of every call that was made, since there was none: what the backend does on an empty database. */
+/** Marks the replay records as complete, because no call was made yet. The backend does this on an empty database. */
 export async function openReplayRecords(redis: Redis): Promise<void> {
   for (const shard of SINCE_SHARDS) await redis.set(sinceKey(shard), '1', 'PX', 86_400_000);
 }
@@ -258,7 +259,7 @@ function textOf(body: unknown): string | undefined {
   return body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
 }
 
-/** Straight into the tables: tests of the functions must not lean on the portal. */
+/** Writes directly into the tables: tests of the functions must not depend on the portal. */
 async function insertApp(mysql: Connection, options: Parameters<TestStack['createApp']>[0] = {}): Promise<TestApp> {
   const { scopes = SCOPES.filter((scope) => scope !== 'plugin:validate'), methods = ['HMAC-SHA256', 'SHA1'] } = options;
   const appId = mintAppId();

@@ -4,7 +4,7 @@ import { workTogether } from './process-work.ts';
 
 const POLICY: CachePolicy = { freshSeconds: 60, graceSeconds: 60, nullSeconds: 20 };
 
-/** One of 8 processes: 125 parallel reads of a key that nobody has loaded. */
+/** One of 8 processes: 125 parallel reads of a key that is not cached. */
 await workTogether(async () => {
   let loads = 0;
   const read = () =>

@@ -1,6 +1,6 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 
-/** A checksum of every table: two that are equal say that nothing was changed in between. */
+/** A checksum of every table. If two results are equal, nothing was changed in between. */
 export async function tableSums(mysql: Connection): Promise<Record<string, string>> {
   const [tables] = await mysql.query<RowDataPacket[]>('SHOW TABLES');
   const names = tables.map((row) => `\`${Object.values(row)[0]}\``);

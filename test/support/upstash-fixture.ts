@@ -6,9 +6,9 @@ import { freshRedis } from './engines.ts';
 export interface RestFixture {
   gateway: UpstashGateway;
   redis: { host: string; port: number };
-  /** The next request that reaches the database meets this fault. */
+  /** Injects this fault into the next request that reaches the database. */
   failNext(fault: GatewayFault): void;
-  /** A request as bytes on the wire; the answer's status, headers and exact text. */
+  /** Sends a request as bytes; returns the status, the headers and the exact text of the answer. */
   request(
     path: string,
     init?: { method?: string; body?: unknown; headers?: Record<string, string> },

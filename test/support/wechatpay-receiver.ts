@@ -13,7 +13,7 @@ export interface Receiver {
   stop(): Promise<void>;
 }
 
-/** A merchant's notify address on a real socket. `answer` gives status and body; null never answers. */
+/** A merchant's notify address on a real socket. `answer` returns status and body; null: no answer is sent. */
 export async function startReceiver(
   answer: (one: Received, index: number) => [number, string] | null,
 ): Promise<Receiver> {
@@ -34,7 +34,7 @@ export async function startReceiver(
   return { url, received, stop };
 }
 
-/** Sends once over a real socket. */
+/** Sends each request once, over a real socket. */
 export function overSocket(deadlineMs = 15_000): Http {
   return ({ method, url, headers, body }) =>
     new Promise((resolve, reject) => {
