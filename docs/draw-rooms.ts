@@ -69,7 +69,7 @@ function drawing(rooms: Room[]): string {
     '',
     ...chart(arrowsBetween(rooms, ofHouse)),
     '',
-    'Then what runs in Lambda. `floor` is the ground floor, `shared/*.ts`:',
+    'The second picture shows what runs in Lambda. `floor` is the ground floor, `shared/*.ts`:',
     '',
     ...chart(arrowsBetween(rooms, ofShared)),
   ].join('\n');

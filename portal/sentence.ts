@@ -39,8 +39,8 @@ function appSentence({ code, detail, refusal }: AppError): string {
 }
 
 function engineSentence({ engine, reason, outcome }: EngineError): string {
-  const name = engine === 'redis' ? 'Redis' : 'The database';
-  const what = `${name} did not do it (${reason}). Check that it runs, and that its address and token are correct`;
+  const name = engine === 'redis' ? 'Redis' : 'the database';
+  const what = `A request to ${name} failed (${reason}). Check that ${name} runs, and that its address and token are correct`;
   return outcome === 'unknown'
     ? `${what}. It is not known whether the change was made: check with list or show before you try again.`
     : `${what}; then try again.`;

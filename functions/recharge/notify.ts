@@ -3,7 +3,7 @@ import { PlainText } from '../../shared/http/answer.ts';
 import { openEndpoint } from '../../shared/http/open-endpoint.ts';
 import { answerRegistration, receiveNotification } from '../../shared/recharge/notification.ts';
 
-/** A notification of a provider. 2xx: the ledger row is durable. After any other answer the provider sends it again. */
+/** A notification of a provider. 2xx: the ledger row is stored. After any other answer the provider sends it again. */
 export const notify = openEndpoint(
   { route: 'POST /recharge/notify/{provider}', path: v.object({ provider: v.string() }) },
   async ({ path, query, headers, rawBody }) => receiveNotification(path.provider, { headers, query, body: rawBody }),

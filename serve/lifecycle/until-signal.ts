@@ -9,7 +9,7 @@ export async function serveUntilSignal(start: () => Promise<{ url: string; stop(
   let endingSince = 0;
   const end = async () => {
     // Before it is ready it has no requests, and engines end with their process. A second Ctrl-C ends it at once. The
-    // first Ctrl-C arrives more than once, from the terminal and from npm: a signal soon after the first is the same.
+    // first Ctrl-C arrives more than once, from the terminal and from npm: a signal soon after it is not a second one.
     if (!running || (endingSince > 0 && performance.now() - endingSince > SAME_SIGNAL_MS)) process.exit(0);
     if (endingSince > 0) return;
     endingSince = performance.now();

@@ -30,7 +30,7 @@ const shardKey = (name: string, ttlSeconds: number) =>
   keyFamily<[string, number]>({ area: 'filter', name, version: 1, parts: ['id', 'number'], ttlSeconds });
 export const liveKey = shardKey('live', LIVE_MS / 1000);
 export const buildKey = shardKey('build', JOURNAL_MS / 1000);
-/** Ids announced since the last build began: the build may have read past them. */
+/** Ids announced since the last build began: the build may have missed them. */
 export const journalKey = keyFamily<[string]>({
   area: 'filter',
   name: 'journal',

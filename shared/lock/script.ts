@@ -94,7 +94,7 @@ local function ask_lock(misses, again)
       local ms = used > 0 and redis.call('PTTL', counterKey) or windowMs
       local locked = used > limit
       if ms < 0 then
-        -- The counter has lost its end: set one.
+        -- The counter has no expiry: set one.
         ms = lockMs > 0 and lockMs or windowMs
         trips[#trips + 1] = {counterKey, counter, ms}
       end

@@ -105,7 +105,7 @@ describe('the deployment that a command works on', () => {
     stack.faults.mysql = () => ({ kind: 'status', status: 500, body: 'SECRET ENGINE TEXT' });
     const run = await portalHere(['app', 'list']);
     stack.faults.mysql = undefined;
-    expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('The database did not do it') });
+    expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('A request to the database failed') });
     expect(run.stdout + run.stderr).not.toContain('SECRET');
   });
 
@@ -114,7 +114,7 @@ describe('the deployment that a command works on', () => {
     stack.faults.redis = () => ({ kind: 'status', status: 500, body: '' });
     const run = await portalHere(['app', 'disable', '--app', app.appId]);
     stack.faults.redis = undefined;
-    expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('Redis did not do it') });
+    expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('A request to Redis failed') });
     expect(await portalHere(['app', 'show', '--app', app.appId, '--json'])).toMatchObject({
       json: { disabled: false },
     });
