@@ -5,7 +5,7 @@ const PAUSE_MS = 10;
 
 /**
  * Repeats work on MySQL that failed because of another statement (a deadlock or a lock wait). `tries` counts all
- * attempts. The pauses grow and vary, so that two competing calls do not meet again. There is no further attempt when
+ * attempts. The pauses grow and vary, so that two competing calls do not collide again. There is no further attempt when
  * the invocation has no time left for the pause.
  *
  * After contention nothing of the failed statement was applied. So it is safe to repeat one autocommit statement, or a

@@ -11,7 +11,7 @@ export const lua = (texts: TemplateStringsArray, ...parts: ReadonlyArray<Lua | n
   String.raw({ raw: texts }, ...parts) as Lua;
 
 /**
- * A Lua script. All its keys are in KEYS. Its first line tells Upstash to lock only these keys and not the whole
+ * A Lua script. All its keys are in KEYS. Its first line makes Upstash lock only these keys and not the whole
  * database. A plain Redis does not know this flag, so gateway/upstash/gateway.ts removes the line.
  */
 export class Script {

@@ -12,9 +12,9 @@ export interface CallerMark {
 
 /**
  * Gives back one charge of each rule with count: 'failure', after a success. It never deletes a counter, so that
- * parallel guesses are all counted, and gives nothing back to callers that a rule spared. The state in the replay
+ * parallel guesses are all counted, and gives nothing back to callers that a rule exempts. The state in the replay
  * record shows what is due: 1 charged, 2 given back. KEYS: replay record, each counter (followed by the key that
- * spares, flag k), then the key of the mark, if there is one. ARGV: request id, life ms of the mark ('' without a
+ * exempts, flag k), then the key of the mark, if there is one. ARGV: request id, life ms of the mark ('' without a
  * mark), then generation, limit and flag of each counter.
  */
 const giveBackScript = new Script(lua`

@@ -36,7 +36,7 @@ end
 
 /**
  * For ask_lock(): the remaining ms of an operator's block, the number of rules, then each rule. Flags: e the lock
- * extends, s shadow, m counts misses, x escalates (strikes), k a key can spare the caller.
+ * extends, s shadow, m counts misses, x escalates (strikes), k a key can exempt the caller.
  */
 export function packRules(rules: readonly BoundRule[], blockedSeconds: number): Section {
   const keys: Key[] = [];

@@ -89,7 +89,7 @@ export const joinLast = (app: string, user: string, asset: string): string =>
 /**
  * STRAIGHT_JOIN and FOR UPDATE make all these statements take their locks in one order (order, refund, user, last
  * entry), so that they do not deadlock. An engine that refuses these words gets the plain form. It is also correct,
- * because `seq` is in the primary key, but it has to be repeated when several writers meet.
+ * because `seq` is in the primary key, but it has to be repeated when several writers run at once.
  */
 export interface Form {
   straight: 'STRAIGHT_JOIN' | '';
