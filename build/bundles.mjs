@@ -27,20 +27,20 @@ const everyBundle = {
   mainFields: ['module', 'main'],
   sourcesContent: false,
   legalComments: 'none',
+  plugins: [slimScripts],
 };
 
 /** @satisfies {import('esbuild').BuildOptions} */
 export const bundles = {
   ...everyBundle,
-  plugins: [slimScripts],
   minify: true,
   mangleProps: CLIENT_PROPERTIES,
   sourcemap: 'external',
 };
 
 /**
- * For a debugger, four times as large. Names and lines stay as they are in the source, and each bundle contains its
- * source map, so that breakpoints in TypeScript files work. A separate map file does not work: a debugger keeps the one
+ * For a debugger, four times as large. Scripts are the same as in the small bundles; names and lines stay as they are in
+ * the source. Each bundle contains its source map, so that breakpoints in TypeScript files work. A separate map file does not work: a debugger keeps the one
  * that it read first, also after a new build.
  * @satisfies {import('esbuild').BuildOptions}
  */

@@ -27,8 +27,11 @@ export function slimLua(text) {
 /** @param {string} text */
 const asTemplate = (text) => text.replace(/[\\`]|\$(?=\{)/g, '\\$&');
 
+/** @param {string} text */
+const lineBreaks = (text) => text.split('\n').length - 1;
+
 /**
- * Slims tagged texts and removes the tag. It marks each script as pure, so that a bundle leaves out the scripts that
+ * Slims tagged texts and removes the tag. Every later line keeps its number, so that breakpoints bind. It marks each script as pure, so that a bundle leaves out the scripts that
  * its function never sends.
  * @param {string} path
  * @param {string} source
@@ -48,6 +51,8 @@ function slimSource(path, source) {
       if (tag.type !== 'Identifier' || tag.name !== 'lua') return;
       const slim = slimLua(quasi.quasis.map(({ value }) => value.cooked).join(HOLE)).split(HOLE);
       edits.push({ start, end: quasi.start, text: '' });
+      const removedLines = lineBreaks(source.slice(quasi.start, quasi.end)) - lineBreaks(slim.join(''));
+      edits.push({ start: quasi.end, end: quasi.end, text: '\n'.repeat(removedLines) });
       quasi.quasis.forEach((part, index) => {
         // The span of a part includes its delimiters: ` or } before, ` or ${ after.
         edits.push({ start: part.start + 1, end: part.end - (part.tail ? 1 : 2), text: asTemplate(slim[index] ?? '') });

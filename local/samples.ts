@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createClient, fetchTransport } from '../client/miniapp-client.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
-import { createApp, type IssuedApp, listApps, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
+import { createApp, type IssuedApp, listApps, NEW_METHODS, NEW_SCOPES, showApp } from '../shared/app/admin.ts';
+import { rotateKey } from '../shared/app/keys.ts';
 import { putChannel } from '../shared/channel/admin.ts';
 import { logChange } from '../shared/operator-log.ts';
 import {
@@ -58,9 +59,12 @@ export function startSamples(stack: Stack, dataDirectory: string, log: (line: st
 
 /** The sample app and plugin of `npm run dev`. They are kept in the data folder; only its owner can read them. */
 interface SampleSecrets {
-  app: IssuedApp;
+  app: SampleApp;
   plugin: RegisteredPlugin;
 }
+
+/** `keyId`: k1 if there is none. */
+type SampleApp = IssuedApp & { keyId?: string };
 
 const SAMPLE_PLUGIN = 'demo-plugin';
 const SAMPLE_CHANNEL = 'sample';
@@ -90,8 +94,8 @@ export async function pointSamplesAt(addresses: {
   if (addresses.wechatpay) await setMerchant('wechatpay', addresses.wechatpay);
 }
 
-async function sampleApp(known: IssuedApp | undefined): Promise<IssuedApp> {
-  if (known && (await listApps()).some(({ appId }) => appId === known.appId)) return known;
+async function sampleApp(known: SampleApp | undefined): Promise<SampleApp> {
+  if (known && (await listApps()).some(({ appId }) => appId === known.appId)) return withLiveKey(known);
   return createApp(
     {
       name: 'demo',
@@ -102,6 +106,15 @@ async function sampleApp(known: IssuedApp | undefined): Promise<IssuedApp> {
     },
     ACTOR,
   );
+}
+
+/** The sample app with its key, or with a new one if the key in the file was rotated and ended, or was revoked. */
+async function withLiveKey(known: SampleApp): Promise<SampleApp> {
+  const { keyId = 'k1' } = known;
+  const { keys } = await showApp(known.appId);
+  if (keys.some((key) => key.keyId === keyId && key.state === 'live')) return known;
+  const renewed = await rotateKey(known.appId, ACTOR);
+  return { appId: known.appId, privateKey: renewed.privateKey, keyId: renewed.keyId };
 }
 
 async function samplePlugin(known: RegisteredPlugin | undefined): Promise<RegisteredPlugin> {

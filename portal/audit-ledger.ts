@@ -26,8 +26,8 @@ async function audit(): Promise<Audit> {
 
 function report({ orders, entries, refunds, findings }: Audit): void {
   for (const { invariant, what, subject } of findings) console.log(`${invariant.padEnd(4)}${subject}: ${what}`);
-  const checked = `${orders} orders, ${entries} ledger entries, ${refunds} refunds`;
-  console.log(findings.length === 0 ? `the books agree: ${checked}` : `${findings.length} findings in ${checked}`);
+  const checked = `orders: ${orders}, ledger entries: ${entries}, refunds: ${refunds}`;
+  console.log(findings.length === 0 ? `the books agree (${checked})` : `findings: ${findings.length} (${checked})`);
 }
 
 async function main(): Promise<number> {

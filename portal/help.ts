@@ -17,7 +17,7 @@ export async function helpForAll(): Promise<string[]> {
   for (const [name, load] of Object.entries(nouns)) {
     const noun = await load();
     const verbs = Object.keys(noun.verbs).filter(Boolean).join(', ');
-    lines.push(`  ${name.padEnd(11)} ${noun.about}${verbs && `: ${verbs}`}`);
+    lines.push(`  ${name.padEnd(12)} ${noun.about}${verbs && `: ${verbs}`}`);
   }
   return [...lines, '', COMMON, '', WHERE];
 }

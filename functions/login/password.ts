@@ -21,6 +21,7 @@ export const passwordLogin = endpoint(
     const account = await findAccount({ by: 'account', account: body.account }, app.appId);
     // An unknown account costs a hash, too: neither the answer nor the time differs from a wrong password.
     const verdict = await verifyPassword(body.password, account?.passwordHash ?? null);
+    // A wrong password is counted: the call was charged on arrival, and only succeeded() gives that back.
     if (!account || verdict === 'wrong') throw new AppError('BAD_CREDENTIALS');
     if (verdict === 'outdated') {
       await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password));

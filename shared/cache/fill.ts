@@ -3,7 +3,7 @@ import type { LocalCache } from '../local-cache.ts';
 import { evaluate } from '../redis.ts';
 import { count } from '../telemetry.ts';
 import { fillScript, giveUpScript } from './scripts.ts';
-import { encodeAbsent, encodeValue } from './value.ts';
+import { encodeNullMarker, encodeValue } from './value.ts';
 import { ignoreEngine } from './write.ts';
 
 /** How long the values of a key family are cached. */
@@ -109,7 +109,7 @@ export function fillArguments<T>(
 ): [value: string, ttlMs: number, version: string | number] {
   if (row.value === null) {
     const ttlMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.nullSeconds, spread);
-    const absent = encodeAbsent({ softAt: now + ttlMs, loadMs, version: row.version }, row.reason);
+    const absent = encodeNullMarker({ softAt: now + ttlMs, loadMs, version: row.version }, row.reason);
     return [absent, ttlMs, primary ? 'P' : ''];
   }
   const freshMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.freshSeconds, spread);

@@ -41,7 +41,7 @@ export function encodeValue(value: unknown, meta: ValueHead): string {
   return `Z${head(meta)}${deflateRawSync(json, { level: 6 }).toString('base64')}`;
 }
 
-export const encodeAbsent = (meta: ValueHead, reason = ''): string => `N${head(meta)}${reason}`;
+export const encodeNullMarker = (meta: ValueHead, reason = ''): string => `N${head(meta)}${reason}`;
 
 /** undefined: not a value of this codec (another version, or damaged). The caller treats it as a miss. */
 export function decodeValue(stored: string): CachedValue | undefined {

@@ -18,13 +18,13 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   INVALID_INPUT: {
     status: 400,
     retryable: false,
-    en: ['Invalid input', 'Some members of the input are not valid; see errors.'],
+    en: ['Invalid input', 'Some input members are not valid; see errors.'],
     zh: ['输入有误', '部分输入不符合要求，详见 errors。'],
   },
   INVALID_KEY: {
     status: 400,
     retryable: false,
-    en: ['Invalid id', 'An id does not have the form that this resource uses.'],
+    en: ['Invalid id', 'An id does not have the form of this resource.'],
     zh: ['标识无效', '标识的格式不符合该资源的规则。'],
   },
   MISSING_IDEMPOTENCY_KEY: {
@@ -66,13 +66,13 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   BODY_HASH_MISMATCH: {
     status: 401,
     retryable: false,
-    en: ['Body hash mismatch', 'The body differs from the body that was signed.'],
+    en: ['Body hash mismatch', 'The body differs from the signed one.'],
     zh: ['请求体摘要不符', '请求体与签名时的内容不一致。'],
   },
   BAD_NOTIFY_SIGNATURE: {
     status: 401,
     retryable: false,
-    en: ['Bad notification signature', 'The signature of this notification is not valid.'],
+    en: ['Bad notification signature', "The notification's signature is not valid."],
     zh: ['通知签名错误', '该通知的签名无法通过验证。'],
   },
   LOGIN_INFO_MISMATCH: {

@@ -21,21 +21,21 @@ describe('when all readers and writers of a key have ended', () => {
 
   test('the cached value is absent or what the database says', async () => {
     expect(await violations(800, 'plain')).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 
   test('the same is true with strict writers, also when a writer does not learn the outcome of its statement', async () => {
     expect(await violations(1_200, 'strict')).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 
   test('the same is true after the sweep when every writer dies before its delete', async () => {
     expect(await violations(200, 'dying')).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 
   test('the same is true with strict writers when one request in twenty loses its connection', async () => {
     expect(await violations(200, 'strict', 0.05)).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 
   test('every key expires when one request in twenty loses its connection', async () => {
     expect(await violations(200, 'plain', 0.05)).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 });

@@ -182,7 +182,7 @@ describe('calls that carry secrets are answered', () => {
     await stack.mysql.query('RENAME TABLE ledger_entries TO ledger_hidden');
     const answer = await call('GET', '/balance/entries', { session });
     await stack.mysql.query('RENAME TABLE ledger_hidden TO ledger_entries');
-    const body = { code: 'INTERNAL', detail: 'Something went wrong on our side.' };
+    const body = { code: 'INTERNAL', detail: 'An error happened in the server.' };
     expect(answer).toMatchObject({ status: 500, body });
     expect(answer.text).not.toMatch(/ledger|mysql|errno|sqlstate|at /i);
     expect((await call('POST', '/logout', { session, body: { all: true } })).status).toBe(204);

@@ -44,7 +44,7 @@ describe('a bundle of npm run dev leads a debugger from', () => {
   });
 
   test('a line of shared code to that line, also below a script with comments', () => {
-    expect(sourceOf('business.mjs', 'dropScript = new Script')).toEqual({
+    expect(sourceOf('business.mjs', 'dropScript = ')).toEqual({
       file: 'shared/cache/scripts.ts',
       text: expect.stringContaining('export const dropScript'),
     });

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -52,7 +52,12 @@ describe('the answer of a function', () => {
   });
 
   test('that comes after the time limit of API Gateway is 503', async () => {
-    const { url } = await fixtureApi();
+    const folder = mkdtempSync(join(tmpdir(), 'http-api-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const serverlessFile = join(folder, 'serverless.yml');
+    const text = readFileSync(fixtureFiles.serverlessFile, 'utf8');
+    writeFileSync(serverlessFile, text.replace('timeout: 20', 'timeout: 1'));
+    const { url } = await fixtureApi({ serverlessFile });
     const answer = await fetch(`${url}/patient/3000`);
     expect([answer.status, await answer.json()]).toEqual([503, { message: 'Service Unavailable' }]);
   });
