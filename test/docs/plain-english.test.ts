@@ -24,6 +24,8 @@ const RULES: readonly Rule[] = [
       'throw away': 'means discard',
       'thrown away': 'means discard',
       'has gone away': 'the text of MySQL itself',
+      '`mysql.replica-away`': 'the former name of a count, in CHANGELOG',
+      'the value `away`': 'a former value, in CHANGELOG',
     },
     found: 'With Redis away reads go on.',
   },
