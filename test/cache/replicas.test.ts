@@ -90,7 +90,7 @@ test(`1 000 seeded races of writers and readers over a replica ${DELAY_SECONDS} 
   };
   await Promise.all(races.map(race));
   expect(stale).toEqual([]);
-  expect(behind, 'samples in which the replica was behind').toBeGreaterThan(50);
+  expect(behind, 'samples in which the replica was behind').toBeGreaterThan(10);
 }, 600_000);
 
 test('a record that was not written lately is read from the replica', async () => {
