@@ -11,7 +11,7 @@ let stack: TestStack;
 let app: TestApp;
 let session: string;
 beforeAll(async () => {
-  stack = await startTestStack();
+  stack = await startTestStack({ env: { REDIS_TIMEOUT_MS: '1000' } });
   app = await stack.createApp();
   session = (await sessionsOf(stack, app).open()).token;
   await stack.mysql.query(

@@ -17,10 +17,7 @@ let stack: TestStack;
 let apps: TestApp[];
 let replica: Connection;
 beforeAll(async () => {
-  stack = await startTestStack({
-    ha: { replicaDelaySeconds: DELAY_SECONDS },
-    env: { REDIS_TIMEOUT_MS: '30000', MYSQL_TIMEOUT_MS: '30000' },
-  });
+  stack = await startTestStack({ ha: { replicaDelaySeconds: DELAY_SECONDS } });
   apps = await Promise.all(Array.from({ length: 10 }, () => stack.createApp()));
   const { host, port, user, password } = replicaServer();
   replica = await createConnection({ host, port, user, password });

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll } from 'vitest';
@@ -100,6 +102,19 @@ export interface TestStack {
 /** Commands that are not part of a call: those of the connection, the call of a script, and those of the counting. */
 const NOT_COUNTED = /^(eval|evalsha|script|info|config|client|hello|auth|select|ping|command|quit)\b/;
 
+/**
+ * Time limits of engines and functions, several times as long as on AWS: a test is about the order of events, and a busy
+ * machine must not change it. Tests about a time limit set their own.
+ */
+const UNHURRIED = { REDIS_TIMEOUT_MS: '20000', MYSQL_TIMEOUT_MS: '20000' };
+function writeUnhurriedFunctions(folder: string): string {
+  const file = join(folder, 'serverless.yml');
+  const text = readFileSync(join(import.meta.dirname, '../../serverless.yml'), 'utf8');
+  const longer = (_: string, name: string, seconds: string): string => name + 5 * Number(seconds);
+  writeFileSync(file, text.replace(/^( +timeout: )(\d+)$/gm, longer));
+  return file;
+}
+
 interface StackOptions {
   /** With sample data. Default: false, because most tests create their own data. */
   seeded?: boolean;
@@ -140,7 +155,7 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
         redis: (request) => faults.redis?.(request),
         mysql: (request) => faults.mysql?.(request),
       },
-      env: { LOG: 'off', ...options.env },
+      env: { LOG: 'off', ...UNHURRIED, ...options.env },
       log,
     } satisfies BackendOptions);
     onStop(stop);
@@ -152,7 +167,10 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
     const mysql = await createConnection({ host, port, user, password, database, timezone: 'Z' });
     onStop(async () => mysql.destroy());
     const { workers = [], throttle = false } = options;
-    const api = await startHttpApi({ distDirectory: bundleFolder(), workers, throttle, log });
+    const folder = await temporaryFolder('functions');
+    onStop(() => folder.remove());
+    const serverlessFile = writeUnhurriedFunctions(folder.path);
+    const api = await startHttpApi({ serverlessFile, distDirectory: bundleFolder(), workers, throttle, log });
     onStop(() => api.stop());
 
     const send: TestStack['send'] = async (method, path, headers, body) => {
