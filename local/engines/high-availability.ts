@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import type { SentinelAddress } from '../../gateway/upstash/sentinel.ts';
 import { startTogether } from '../../serve/lifecycle/started.ts';
 import {
@@ -11,6 +10,7 @@ import {
   startRedis,
   startSentinels,
 } from './engines.ts';
+import { ask, MASTER_NAME, masterPort, watchTopology } from './topology.ts';
 
 /** Rows A8 (sentinels) and A9 (replicas) on one machine: three Redis servers, three sentinels, two MySQL servers. */
 export interface HighAvailability {
@@ -42,14 +42,12 @@ export interface RedisMember {
   start(): Promise<void>;
 }
 
-const NAME = 'main';
 const MEMBERS = ['redis-1', 'redis-2', 'redis-3'];
 const MASTER_FILE = 'redis-master';
 /** Names of Redis in the data folder. */
 export const REDIS_FOLDERS = [...MEMBERS, 'sentinels', MASTER_FILE];
 /** A master without replicas refuses writes, because they would be lost if it fails. */
 const SAFE_WRITES = ['--min-replicas-to-write', '1', '--min-replicas-max-lag', '3'];
-const LOOK_EVERY_MS = 500;
 
 export function startHighAvailability(options: {
   directory: string;
@@ -76,7 +74,7 @@ export function startHighAvailability(options: {
       count: 3,
       quorum: 2,
       log,
-      master: { name: NAME, host: '127.0.0.1', port: master.port },
+      master: { name: MASTER_NAME, host: '127.0.0.1', port: master.port },
       replicas: replicas.map(({ port }) => ({ host: '127.0.0.1', port })),
     });
     onStop(() => sentinels.stop());
@@ -113,7 +111,7 @@ export function startHighAvailability(options: {
       if (kept && last) await writeFile(masterFile, last.name);
     });
     return {
-      redis: { sentinels: sentinels.addresses, name: NAME },
+      redis: { sentinels: sentinels.addresses, name: MASTER_NAME },
       sentinels,
       servers,
       mysql,
@@ -171,69 +169,4 @@ async function untilCopied({ port }: RedisMember): Promise<void> {
     if (copies === MEMBERS.length - 1) return;
   }
   throw new Error('the replicas of Redis do not follow their master');
-}
-
-/** Asks one sentinel after the other. The first answer counts. */
-async function masterPort(sentinels: SentinelSet): Promise<number | undefined> {
-  for (const { host, port } of sentinels.addresses) {
-    const said = await ask(host, port, (client) => client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME));
-    if (Array.isArray(said)) return Number(said[1]);
-  }
-  return undefined;
-}
-
-async function ask<T>(host: string, port: number, question: (client: Redis) => Promise<T>): Promise<T | undefined> {
-  const client = new Redis({
-    host,
-    port,
-    lazyConnect: true,
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0,
-    connectTimeout: 300,
-    commandTimeout: 300,
-  });
-  client.on('error', () => {}); // undefined is the result then
-  try {
-    await client.connect();
-    return await question(client);
-  } catch {
-    return undefined;
-  } finally {
-    client.disconnect();
-  }
-}
-
-function watchTopology(
-  { servers, sentinels, mysqlReplica }: Pick<HighAvailability, 'servers' | 'sentinels' | 'mysqlReplica'>,
-  say: (line: string) => void,
-): { stop(): void } {
-  let shown = '';
-  let stopped = false;
-  const look = async () => {
-    const named = await masterPort(sentinels);
-    const roles = await Promise.all(
-      servers.map(async ({ name, port }) => {
-        const role = await ask('127.0.0.1', port, (client) => client.role());
-        const isMaster = role?.[0] === 'master' && port === named;
-        const link = Array.isArray(role) ? role[3] : undefined;
-        const state = !role ? 'down' : isMaster ? 'MASTER' : link === 'connected' ? 'replica' : 'joining';
-        return `${name}:${port} ${state}`;
-      }),
-    );
-    const alive = await Promise.all(sentinels.addresses.map(({ host, port }) => ask(host, port, (c) => c.ping())));
-    const count = alive.filter((answer) => answer === 'PONG').length;
-    const line = `redis ${roles.join(', ')}; sentinels ${count} of ${alive.length}; mysql replica :${mysqlReplica.port}`;
-    if (line !== shown && !stopped) say(`topology: ${line}`);
-    shown = line;
-  };
-  const turn = () =>
-    void look().finally(() => {
-      if (!stopped) setTimeout(turn, LOOK_EVERY_MS).unref();
-    });
-  turn();
-  return {
-    stop: () => {
-      stopped = true;
-    },
-  };
 }
