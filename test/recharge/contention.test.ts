@@ -7,7 +7,7 @@ import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { spend } from '../../shared/recharge/spend.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { openSession } from '../../shared/session/devices.ts';
-import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
+import { newKey, openShop, type Shop, type Shopper, sandboxPayment } from '../support/recharge-fixture.ts';
 
 let shop: Shop;
 let shopper: Shopper;
@@ -23,17 +23,7 @@ afterEach(() => {
 });
 
 const place = async (): Promise<string> => (await shopper.create()).body.orderNo;
-const pay = (orderNo: string) =>
-  settlePayment({
-    provider: 'sandbox',
-    providerAppId: '',
-    merchantId: '',
-    orderNo,
-    transactionId: `tx-${orderNo}`,
-    amountFen: 600,
-    currency: 'CNY',
-    paidAt: null,
-  });
+const pay = (orderNo: string) => settlePayment(sandboxPayment(orderNo));
 /** MySQL reports a deadlock for the next `times` statements that match `form`. */
 function deadlocks(form: RegExp, times: number): void {
   const error = { code: 'ABORTED', message: 'Deadlock found (errno 1213) (sqlstate 40001)' };

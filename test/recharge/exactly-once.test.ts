@@ -1,11 +1,11 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { auditLedger } from '../../shared/recharge/audit.ts';
 import { isLocking, useLocking } from '../../shared/recharge/ledger.ts';
-import { type Payment, settlePayment } from '../../shared/recharge/payment.ts';
+import { settlePayment } from '../../shared/recharge/payment.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { spend } from '../../shared/recharge/spend.ts';
 import { seeded } from '../support/recharge-chaos.ts';
-import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
+import { newKey, openShop, type Shop, type Shopper, sandboxPayment } from '../support/recharge-fixture.ts';
 
 let shop: Shop;
 let shopper: Shopper;
@@ -17,16 +17,6 @@ beforeEach(async () => {
 });
 
 const place = async (by = shopper): Promise<string> => (await by.create()).body.orderNo;
-const paymentOf = (orderNo: string): Payment => ({
-  provider: 'sandbox',
-  providerAppId: '',
-  merchantId: '',
-  orderNo,
-  transactionId: `tx-${orderNo}`,
-  amountFen: 600,
-  currency: 'CNY',
-  paidAt: null,
-});
 /** Stops the work before its n-th request to MySQL, as a crash does. Returns the number of requests. */
 async function crashBefore(n: number, work: () => Promise<unknown>): Promise<number> {
   let requests = 0;
@@ -101,7 +91,7 @@ describe('many calls at once', () => {
       while (left-- > 0) {
         const { by, orderNo } = orders[Math.floor(draw() * orders.length)] as (typeof orders)[0];
         const dice = draw();
-        if (dice < 0.45) await settlePayment(paymentOf(orderNo));
+        if (dice < 0.45) await settlePayment(sandboxPayment(orderNo));
         else if (dice < 0.9) await refusable(spend(shop.app.appId, by.userId, newKey(), { amount: 1 + (left % 5) }));
         else await refusable(requestRefund({ orderNo, amountFen: 50, key: newKey() }));
       }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Payment } from '../../shared/recharge/payment.ts';
 import { sandboxSignature } from '../../shared/recharge/sandbox/provider.ts';
 import { openSession } from '../../shared/session/devices.ts';
 import { newUserId } from '../../shared/session/token.ts';
@@ -79,3 +80,15 @@ const notifier =
     const headers = { 'sandbox-timestamp': String(timestamp), 'sandbox-signature': signed };
     return stack.send('POST', '/recharge/notify/sandbox', headers, body);
   };
+
+/** The payment that the sandbox would report for an order of `coins-60`. */
+export const sandboxPayment = (orderNo: string): Payment => ({
+  provider: 'sandbox',
+  providerAppId: '',
+  merchantId: '',
+  orderNo,
+  transactionId: `tx-${orderNo}`,
+  amountFen: 600,
+  currency: 'CNY',
+  paidAt: null,
+});
