@@ -3,7 +3,7 @@ import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { bodySha256, signV1, signV2 } from '../client/sign.ts';
 import { hashPassword, verifyPassword } from '../shared/account/password.ts';
-import type { SignedRequest, SigningKey } from '../shared/app/access-token.ts';
+import type { SignedRequest, SigningKey } from '../shared/app/signature.ts';
 import { asDeployed, type Deployed, jwtLibraries } from './auth-anchors.ts';
 
 /**

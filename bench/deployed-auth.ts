@@ -1,10 +1,4 @@
 /** The bench of access tokens bundles this file as functions are bundled. */
-export {
-  isInWindow,
-  parseAccessToken,
-  partsToSign,
-  signatureOf,
-  signaturesEqual,
-  signingKey,
-} from '../shared/app/access-token.ts';
+export { isInWindow, parseAccessToken } from '../shared/app/access-token.ts';
+export { partsToSign, signatureOf, signaturesEqual, signingKey } from '../shared/app/signature.ts';
 export { isGenuineAppId, mintAppId } from '../shared/master-key.ts';

@@ -3,7 +3,8 @@ import { query } from '../db.ts';
 import { LocalCache } from '../local-cache.ts';
 import { isGenuineAppId, unseal } from '../master-key.ts';
 import { appKey } from '../swept-keys.ts';
-import { type SignatureMethod, type SigningKey, signingKey } from './access-token.ts';
+import type { SignatureMethod } from './access-token.ts';
+import { type SigningKey, signingKey } from './signature.ts';
 
 /** The scopes of apps (row A1 (identity and permission)). */
 export const SCOPES = ['login', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;

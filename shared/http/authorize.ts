@@ -1,18 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { APIGatewayRequestAuthorizerEventV2, Context } from 'aws-lambda';
+import { type AccessToken, isInWindow, parseAccessToken, type TokenRefusal } from '../app/access-token.ts';
+import { type App, type AppKey, findApp, findFresherApp } from '../app/app.ts';
 import {
-  type AccessToken,
   decodePath,
-  isInWindow,
-  parseAccessToken,
   partsToSign,
   type SignedRequest,
   signatureOf,
   signaturesEqual,
   signingKey,
-  type TokenRefusal,
-} from '../app/access-token.ts';
-import { type App, type AppKey, findApp, findFresherApp } from '../app/app.ts';
+} from '../app/signature.ts';
 import { EngineError } from '../errors.ts';
 import { count, logInvocation, runInvocation } from '../telemetry.ts';
 import type { AuthorizerContext } from './caller.ts';

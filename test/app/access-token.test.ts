@@ -2,13 +2,8 @@ import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type AccessToken,
-  canonicalQuery,
-  decodePath,
-  parseAccessToken,
-  partsToSign,
-} from '../../shared/app/access-token.ts';
+import { type AccessToken, parseAccessToken } from '../../shared/app/access-token.ts';
+import { canonicalQuery, decodePath, partsToSign } from '../../shared/app/signature.ts';
 import { expectedSignature } from '../support/expected-signature.ts';
 
 interface Vectors {

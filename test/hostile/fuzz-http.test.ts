@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PluginServerSimulator, startPluginServer } from '../../local/simulators/plugin-server.ts';
-import { canonicalQuery, decodePath } from '../../shared/app/access-token.ts';
+import { canonicalQuery, decodePath } from '../../shared/app/signature.ts';
 import { atTime, wholeSecond } from '../support/clock.ts';
 import { everyRoute, type RouteRow } from '../support/every-route.ts';
 import { type HttpAnswer, type HttpCall, sendCall, signedHeaders } from '../support/http-call.ts';
