@@ -4,8 +4,8 @@ import { isLocking, useLocking } from '../../shared/recharge/ledger.ts';
 import { settlePayment } from '../../shared/recharge/payment.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { spend } from '../../shared/recharge/spend.ts';
-import { seeded } from '../support/recharge-chaos.ts';
 import { newKey, openShop, type Shop, type Shopper, sandboxPayment } from '../support/recharge-fixture.ts';
+import { seededRandom } from '../support/seeded.ts';
 
 let shop: Shop;
 let shopper: Shopper;
@@ -64,7 +64,7 @@ describe('after a crash between two steps', () => {
 });
 
 test('an order is created once and credited once when MySQL loses one of three answers', async () => {
-  const draw = seeded(7);
+  const draw = seededRandom(7);
   const key = newKey();
   shop.stack.faults.mysql = () => (draw() < 0.33 ? { kind: 'drop-after' } : undefined);
   for (let i = 0; i < 3; i++) await shopper.create(key);
@@ -81,7 +81,7 @@ test('an order is created once and credited once when MySQL loses one of three a
 
 describe('many calls at once', () => {
   async function runMixedCalls(operations: number, people: number): Promise<void> {
-    const draw = seeded(3);
+    const draw = seededRandom(3);
     const shoppers = await Promise.all(Array.from({ length: people }, () => shop.shopper()));
     const orders = await Promise.all(
       shoppers.flatMap((by) => [0, 1, 2].map(async () => ({ by, orderNo: await place(by) }))),

@@ -12,8 +12,9 @@ import { requestRefund } from '../../shared/recharge/refund.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
 import { newUserId } from '../../shared/session/token.ts';
-import { calm, letLoose, seeded, settleDown, untilAnswered } from '../support/recharge-chaos.ts';
+import { calm, letLoose, settleDown, untilAnswered } from '../support/recharge-chaos.ts';
 import { openShop, type Shop } from '../support/recharge-fixture.ts';
+import { seededRandom } from '../support/seeded.ts';
 
 /** As chaos.test.ts, with WeChat Pay: calls and notifications are lost, repeated, late or forged. */
 const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 25);
@@ -37,7 +38,7 @@ beforeAll(async () => {
 });
 
 async function runSeed(seed: number): Promise<{ appId: string; orders: string[] }> {
-  const draw = seeded(seed);
+  const draw = seededRandom(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(draw() * list.length)] as T;
   const appId = `wx-chaos-${seed}`;
   const user = { userId: newUserId(), wechatOpenid: `openid-${seed}` };

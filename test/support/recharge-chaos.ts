@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RowDataPacket } from 'mysql2/promise';
 import { repeatOnContention } from '../../shared/contention.ts';
 import { type SqlValue, type Written, write } from '../../shared/db.ts';
@@ -9,6 +10,7 @@ import { spend } from '../../shared/recharge/spend.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
 import { newUserId } from '../../shared/session/token.ts';
+import { seededRandom } from './seeded.ts';
 import type { TestStack } from './stack.ts';
 
 /**
@@ -21,17 +23,6 @@ interface ChaosOptions {
   seed: number;
   /** Replaces the credit of a notification: a test shows that the checks find a wrong one. */
   settle?: (payment: Payment) => Promise<unknown>;
-}
-
-/** Random numbers from 0 to below 1 by mulberry32: the same numbers on every machine. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 /**
@@ -62,8 +53,6 @@ export function calm(stack: TestStack): void {
   stack.faults.redis = undefined;
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
 /** Repeats the work until it is answered. A refusal is an answer. */
 export async function untilAnswered<T>(work: () => Promise<T>): Promise<T | AppError> {
   for (;;) {
@@ -72,14 +61,14 @@ export async function untilAnswered<T>(work: () => Promise<T>): Promise<T | AppE
     } catch (error) {
       if (error instanceof AppError && error.code !== 'UNAVAILABLE') return error;
       if (!(error instanceof EngineError || error instanceof AppError)) throw error;
-      await pause(error instanceof EngineError && error.reason === 'breaker open' ? 200 : 1);
+      await sleep(error instanceof EngineError && error.reason === 'breaker open' ? 200 : 1);
     }
   }
 }
 
 /** Runs one seed; returns the errors that it finds afterwards. */
 export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOptions): Promise<string[]> {
-  const draw = seeded(seed);
+  const draw = seededRandom(seed);
   const below = (n: number) => Math.floor(draw() * n);
   const appId = `chaos-${seed}-${newUserId().slice(0, 6)}`;
   const users = [newUserId(), newUserId()];
