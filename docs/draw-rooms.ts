@@ -50,7 +50,7 @@ const chart = (arrows: Arrows): string[] => ['```mermaid', 'flowchart TD', ...li
 const ofHouse = (room: string): string | undefined =>
   room === 'test' ? undefined : room.startsWith('shared') ? 'shared' : room;
 const ofShared = (room: string): string | undefined =>
-  room === 'functions' ? room : room === 'shared floor' ? 'floor' : room.split('shared/')[1];
+  room === 'functions' ? room : room === 'shared base' ? 'base' : room.split('shared/')[1];
 
 function drawing(rooms: Room[]): string {
   const folder = ({ room, files }: Room) =>
@@ -69,7 +69,7 @@ function drawing(rooms: Room[]): string {
     '',
     ...chart(arrowsBetween(rooms, ofHouse)),
     '',
-    'The second picture shows what runs in Lambda. `floor` is the ground floor, `shared/*.ts`:',
+    'The second picture shows what runs in Lambda. `base` is the files `shared/*.ts`:',
     '',
     ...chart(arrowsBetween(rooms, ofShared)),
   ].join('\n');
