@@ -204,4 +204,16 @@ describe('samples of npm run dev', () => {
     expect(again.app.appId).not.toBe(first.app.appId);
     expect(again.plugin.appId).not.toBe(first.plugin.appId);
   });
+
+  test('have a new key after the one of the sample app was rotated and revoked', async () => {
+    const register = () => registerSamples(folder.path, () => {});
+    const { app: before } = await register();
+    await portalJson(['app', 'rotate-key', '--app', before.appId]);
+    expect((await register()).app, 'the old key is valid for 24 hours').toEqual(before);
+    await portalJson(['app', 'revoke-key', '--app', before.appId, '--key', 'k1']);
+    const { app: after } = await register();
+    expect(after).toMatchObject({ appId: before.appId, keyId: 'k3' });
+    expect((await stack.call(after, 'GET', '/data/notice/1')).status).toBe(200);
+    expect((await register()).app).toEqual(after);
+  });
 });
