@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { EngineAnswer } from '../faults.ts';
+import { unavailable } from './allowed-commands.ts';
 import { keyLockingScripts, type PreparedCommand } from './lua-keys.ts';
-import { type CommandTable, isAvailable, isHarmlessRead, keysOf, readCommandTable } from './redis-commands.ts';
+import { type CommandTable, isHarmlessRead, keysOf, readCommandTable } from './redis-commands.ts';
 import {
   type Argument,
   closeRedis,
@@ -26,7 +27,6 @@ const NOT_SERVING_PAUSE_MS = 100;
  * Redis.
  */
 const RECONNECT_MS = 150;
-const COMPATIBILITY = 'https://upstash.com/docs/redis/overall/rediscompatibility';
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
 interface RestDatabase {
@@ -62,11 +62,11 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   /** The error text for a command that must not be sent. undefined: it may be sent. */
   function refusal(command: Argument[], readOnly: boolean): string | undefined {
     const name = String(command[0]);
-    if (!isAvailable(table, command))
-      return `ERR Command is not available: '${name.toUpperCase()}'. See ${COMPATIBILITY} for details`;
+    const notAvailable = unavailable(table, command);
+    if (notAvailable !== undefined) return notAvailable;
     if (readOnly && !isHarmlessRead(table, command)) return noPermission(name);
     if (!command.some((argument) => argument.length > MAX_KEY_BYTES / 4)) return undefined;
-    const longest = Math.max(0, ...keysOf(table, command).map((key) => Buffer.byteLength(key)));
+    const longest = keysOf(table, command).reduce((most, key) => Math.max(most, Buffer.byteLength(key)), 0);
     if (longest <= MAX_KEY_BYTES) return undefined;
     return `ERR max key size exceeded. Limit: ${MAX_KEY_BYTES} bytes, Actual: ${longest} bytes`;
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { OPTION_ARGUMENTS } from './command-options.ts';
 import type { CommandFacts, CommandTable, KeySpec } from './redis-commands.ts';
 import type { Argument } from './redis-connection.ts';
 
@@ -114,8 +115,10 @@ function prologue(body: string, table: CommandTable): string {
   }
   const known = [...quick].map(([word, kind]) => `['${word}']=${kind}`).join(',');
   const all = [...table].map(([name, facts]) => `${name}=${longSpec(name, facts)}`).join(' ');
+  const options = [...OPTION_ARGUMENTS].map(([word, count]) => `${word}=${count}`).join(',');
   const quoted = (text: string) => `"${text}"`;
   return PROLOGUE.replace('@KNOWN@', () => known)
+    .replace('@OPTIONS@', () => options)
     .replace('@ALL@', () => ` ${all} `)
     .replace('@DYNAMIC_KEY@', () => quoted(DYNAMIC_KEY))
     .replace('@KEYS_UNKNOWN@', () => quoted(KEYS_UNKNOWN))
@@ -165,7 +168,7 @@ local redis=(function(R,K)
   end
   local function slow(name,...)
     if type(name)~='string' then return end
-    local a,n,S={...},select('#',...),"@ALL@"
+    local a,n,S,O={...},select('#',...),"@ALL@",{@OPTIONS@}
     local N=string.upper(name)
     local function spec() local _,j=string.find(S,' '..N..'=',1,true) return j and string.match(S,'^%S*',j+1) end
     local s=spec()
@@ -177,10 +180,14 @@ local redis=(function(R,K)
       local first,last,step=tonumber(from)
       p,q,l=tonumber(p),tonumber(q),tonumber(l)
       if word~='' then
-        local i,stop,by=first,n,1
-        if first<0 then i,stop,by=n+1+first,1,-1 end
+        local at,by=word=='STREAMS' and 1 or first,1
+        if first<0 then at,by=n+1+first,-1 end
         first=nil
-        for at=i,stop,by do if string.upper(tostring(a[at]))==word then first=at+1 break end end
+        while at>=1 and at<=n do
+          local w=string.upper(string.match(tostring(a[at]),'^%Z*'))
+          if w==word then first=at+1 break end
+          at=at+by+(by>0 and O[w] or 0)
+        end
       end
       if first then
         if kind=='n' then

@@ -1,3 +1,4 @@
+import { findOption } from './command-options.ts';
 import type { Argument, Reply } from './redis-connection.ts';
 
 /** Where a command has its keys: one key specification of Redis' reply to COMMAND. Position 0 is the command's name. */
@@ -107,11 +108,8 @@ export function keysOf(table: CommandTable, command: readonly Argument[]): Argum
 function keysBySpec(spec: KeySpec, command: readonly Argument[]): Argument[] {
   let first = spec.from;
   if (spec.keyword !== '') {
-    const backwards = spec.from < 0;
-    let at = backwards ? command.length + spec.from : spec.from;
-    while (at > 0 && at < command.length && String(command[at]).toUpperCase() !== spec.keyword)
-      at += backwards ? -1 : 1;
-    if (at <= 0 || at >= command.length) return [];
+    const at = findKeyword(spec, command);
+    if (at === undefined) return [];
     first = at + 1;
   }
   const { find } = spec;
@@ -128,23 +126,11 @@ function keysBySpec(spec: KeySpec, command: readonly Argument[]): Argument[] {
   return keys;
 }
 
-/** Commands that block, change the state of the shared connection, or administer the server. */
-const UNAVAILABLE = new Set(
-  `BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF
-   MULTI EXEC DISCARD WATCH UNWATCH
-   AUTH HELLO SELECT QUIT RESET CLIENT READONLY READWRITE ASKING CLUSTER SWAPDB MOVE MIGRATE RESTORE-ASKING
-   SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE MONITOR
-   SHUTDOWN REPLICAOF SLAVEOF FAILOVER SYNC PSYNC REPLCONF ACL CONFIG DEBUG MODULE SAVE BGSAVE BGREWRITEAOF
-   LATENCY SLOWLOG PFDEBUG PFSELFTEST`.split(/\s+/),
-);
-
-export function isAvailable(table: CommandTable, command: readonly Argument[]): boolean {
-  const name = String(command[0]).toUpperCase();
-  if (UNAVAILABLE.has(name) || !table.has(name)) return false;
-  if (name !== 'XREAD' && name !== 'XREADGROUP') return true;
-  const words = command.map((argument) => String(argument).toUpperCase());
-  const streams = words.indexOf('STREAMS');
-  return !words.slice(1, streams === -1 ? undefined : streams).includes('BLOCK');
+function findKeyword({ from, keyword }: KeySpec, command: readonly Argument[]): number | undefined {
+  // Redis' specification of XREADGROUP starts after the group, but the options may come in any order.
+  if (from > 0) return findOption(command, keyword, keyword === 'STREAMS' ? 1 : from);
+  for (let at = command.length + from; at > 0; at -= 1) if (String(command[at]).toUpperCase() === keyword) return at;
+  return undefined;
 }
 
 export function isHarmlessRead(table: CommandTable, command: readonly Argument[]): boolean {
