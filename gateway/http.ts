@@ -7,6 +7,10 @@ import type { EngineAnswer } from './faults.ts';
 const DRAIN_MS = 5_000;
 /** Reading stops when a body is this many times larger than its limit. */
 const DISCARD_FACTOR = 4;
+/** What is still read, and not kept, of a request that was refused because of its credentials. */
+const STRANGER_BYTES = 64 * 1024;
+/** How long such a connection may stay open. */
+const STRANGER_MS = 2_000;
 
 interface Listening {
   host: string;
@@ -22,7 +26,7 @@ export async function listen(
 ): Promise<Listening> {
   let running = 0;
   let idle: (() => void) | undefined;
-  const server = createServer((request, response) => {
+  const receive = (request: IncomingMessage, response: ServerResponse): void => {
     running++;
     // A client may disconnect at any time. Without a listener that error would end the process.
     response.on('error', () => {});
@@ -32,7 +36,10 @@ export async function listen(
         running--;
         if (running === 0) idle?.();
       });
-  });
+  };
+  const server = createServer(receive);
+  // `readBody` asks for the body. A caller that is refused is not asked.
+  server.on('checkContinue', receive);
   // Longer than the 60 s of common load balancers. They must be the ones who close an idle connection: if the server
   // did it, a request that is already on its way would fail.
   server.keepAliveTimeout = 65_000;
@@ -77,7 +84,12 @@ export class BodyTooLarge extends Error {
  * The whole body. Throws BodyTooLarge. It reads past the limit before it throws, because a client that is still sending
  * would see a connection reset instead of the answer.
  */
-export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limitBytes: number,
+): Promise<Buffer> {
+  if (request.headers.expect !== undefined) response.writeContinue();
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -93,6 +105,39 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
 export function send(request: IncomingMessage, response: ServerResponse, answer: EngineAnswer): void {
   response.writeHead(answer.status, { ...answer.headers, 'content-length': Buffer.byteLength(answer.body) });
   response.end(request.method === 'HEAD' ? undefined : answer.body);
+}
+
+/**
+ * Refuses a request before its body is read. A small body is discarded, and the connection stays open. Of a large one
+ * only the beginning is read; the connection is closed when the caller has had time to see the answer.
+ */
+export async function refuseUnread(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: EngineAnswer,
+): Promise<void> {
+  const { 'content-length': announced = '0', 'transfer-encoding': chunked } = request.headers;
+  if (chunked === undefined && Number(announced) <= STRANGER_BYTES) return send(request, response, answer);
+  const { status, headers, body } = answer;
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' });
+  response.write(request.method === 'HEAD' ? '' : body);
+  await discard(request);
+  response.end();
+}
+
+/** Reads and forgets the beginning of a body. Resolves when it has ended, or the caller has left, or after 2 s. */
+function discard(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, STRANGER_MS);
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      // A connection that was closed now would lose the answer. The kernel makes the caller wait.
+      if (bytes > STRANGER_BYTES) request.pause();
+    });
+    for (const event of ['end', 'error', 'close']) request.once(event, () => resolve());
+    request.once('close', () => clearTimeout(timer));
+  });
 }
 
 /** Compares in constant time. Hashing both sides also hides the length of the secret. */

@@ -26,6 +26,9 @@ export class VitessError extends Error {
 /** No server of the requested kind (primary or replica) can be reached. The cause must not be shown to the client. */
 export class Unreachable extends Error {}
 
+/** The caller closed its connection before it had the answer. Nobody gets this error. */
+export class CallerGone extends Error {}
+
 const CODES = new Map<number, string>([
   ...codes('AlreadyExists', 1050, 1062, 1086, 1125),
   ...codes('NotFound', 1029, 1032, 1051, 1054, 1091, 1094, 1146, 1147, 1176),

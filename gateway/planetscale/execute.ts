@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NEVER_GONE } from '../caller.ts';
 import { MysqlError, Unreachable, VitessError, vitessText } from './errors.ts';
+import { withinLimits } from './limits.ts';
 import type { Link, MysqlServer, ServerAnswer } from './link.ts';
 import { Pool, type PoolLimits } from './pool.ts';
 import { type ReplicaState, ReplicaWatch } from './replica-watch.ts';
@@ -17,6 +19,14 @@ const READY_WITHIN_MS = 2_000;
 export interface GatewayUser {
   username: string;
   tablet: TabletType;
+}
+
+/** A statement, its session, and who waits for the answer. `gone` aborts when nobody does any more. */
+interface Call {
+  user: GatewayUser;
+  session: VitessSession;
+  statement: Statement;
+  gone: AbortSignal;
 }
 
 type StatementResult = { result: WireResult } | { error: string };
@@ -61,7 +71,7 @@ export class Executor {
     const [pool] = this.#pools.primary.queries;
     if (!pool) return false;
     try {
-      const link = await pool.take();
+      const link = await pool.take(NEVER_GONE);
       const asked = link.run('DO 0').then(
         () => true,
         () => false,
@@ -81,18 +91,19 @@ export class Executor {
 
   /**
    * Errors of MySQL and Vitess are returned as `error`. It changes `session`, also when the statement fails. Throws
-   * Unreachable when no server could be reached; nothing was executed then.
+   * Unreachable when no server could be reached; nothing was executed then. When `gone` aborts, the statement ends; then
+   * it throws CallerGone or returns an error.
    */
-  async execute(caller: GatewayUser, session: VitessSession, sql: string): Promise<StatementResult> {
+  async execute(user: GatewayUser, session: VitessSession, sql: string, gone: AbortSignal): Promise<StatementResult> {
     const statement = readStatement(sql);
     const tablet = tabletOf(session);
     try {
-      const result = await this.#perform(caller, session, statement);
+      const result = await this.#perform({ user, session, statement, gone });
       return { result };
     } catch (error) {
       if (!(error instanceof MysqlError || error instanceof VitessError)) throw error;
       const database = this.primary.database;
-      return { error: vitessText(error, { database, tablet, caller: caller.username, statement }) };
+      return { error: vitessText(error, { database, tablet, caller: user.username, statement }) };
     }
   }
 
@@ -103,46 +114,40 @@ export class Executor {
     await Promise.all(this.#allPools().map((pool) => pool.close()));
   }
 
-  async #perform(caller: GatewayUser, session: VitessSession, statement: Statement): Promise<WireResult> {
+  async #perform(call: Call): Promise<WireResult> {
+    const { user, session, statement } = call;
     refuseUnsupported(session, statement);
     switch (statement.kind) {
       case 'begin':
         // MySQL and Vitess commit the open transaction when another one begins.
-        if (session.inTransaction) await this.#finish(session, 'COMMIT');
+        if (session.inTransaction) await this.#finish(call, 'COMMIT');
         session.inTransaction = true;
         session.transactionAccessMode = statement.bare.replace(/^(begin( work)?|start transaction)\s*;?/i, '').trim();
         return {};
       case 'commit':
-        await this.#finish(session, 'COMMIT');
+        await this.#finish(call, 'COMMIT');
         return {};
       case 'rollback':
-        await this.#finish(session, 'ROLLBACK');
+        await this.#finish(call, 'ROLLBACK');
         return {};
       case 'use':
-        this.#setTarget(caller, session, statement);
+        this.#setTarget(user, session, statement);
         return {};
       case 'definition':
-        if (session.inTransaction) await this.#finish(session, 'COMMIT');
+        if (session.inTransaction) await this.#finish(call, 'COMMIT');
         break;
       default:
     }
-    const answer = session.inTransaction
-      ? await this.#runInTransaction(session, statement)
-      : await this.#runAlone(session, statement);
+    const answer = session.inTransaction ? await this.#runInTransaction(call) : await this.#runAlone(call);
     return recordAnswer(session, answer);
   }
 
-  async #runAlone(session: VitessSession, statement: Statement): Promise<ServerAnswer> {
-    const { link, pool } = await this.#take(tabletOf(session));
+  async #runAlone({ session, statement, gone }: Call): Promise<ServerAnswer> {
+    const { link, pool } = await this.#take(tabletOf(session), gone);
     const seconds = statement.kind === 'read' ? READ_SECONDS : WRITE_SECONDS;
-    const timer = setTimeout(() => {
-      const text = `due to context deadline exceeded, elapsed time: ${seconds}s, killing query`;
-      void link.kill(new MysqlError(2013, 'HY000', text, true));
-    }, seconds * 1000);
     try {
-      return await runOn(link, session, statement);
+      return await withinLimits(link, { gone, seconds }, () => runOn(link, session, statement));
     } finally {
-      clearTimeout(timer);
       pool.give(link, { reusable: !statement.leavesTraces });
     }
   }
@@ -152,11 +157,12 @@ export class Executor {
    * sends two first statements at the same time, two transactions open and it loses one. PlanetScale does the same, so
    * tests have to show it.
    */
-  async #runInTransaction(session: VitessSession, statement: Statement): Promise<ServerAnswer> {
+  async #runInTransaction({ session, statement, gone }: Call): Promise<ServerAnswer> {
     const tablet = tabletOf(session);
+    const opens = session.shardSessions === undefined;
     if (!session.shardSessions) {
       const mode = tablet === 'replica' ? 'READ ONLY' : (session.transactionAccessMode ?? '');
-      const transactionId = await this.#openTransaction(tablet, mode);
+      const transactionId = await this.#openTransaction(tablet, mode, gone);
       session.shardSessions = [
         {
           target: {
@@ -170,16 +176,22 @@ export class Executor {
       ];
     }
     const id = session.shardSessions[0]?.transactionId ?? '';
-    return this.transactions.run(id, (link) => runOn(link, session, statement), statement.leavesTraces);
+    const { leavesTraces } = statement;
+    try {
+      return await this.transactions.run(id, (link) => runOn(link, session, statement), { leavesTraces, gone });
+    } finally {
+      // The caller does not know the id, so nobody else can end the transaction.
+      if (opens && gone.aborted) this.transactions.abandon(id);
+    }
   }
 
-  async #openTransaction(tablet: TabletType, accessMode: string): Promise<string> {
+  async #openTransaction(tablet: TabletType, accessMode: string, gone: AbortSignal): Promise<string> {
     const begin = `START TRANSACTION ${accessMode}`;
-    return this.#inTurn(this.#pools[tablet].transactions, (pool) => this.transactions.open(pool, begin), tablet);
+    return this.#inTurn(this.#pools[tablet].transactions, (pool) => this.transactions.open(pool, begin, gone), tablet);
   }
 
-  #take(tablet: TabletType): Promise<{ link: Link; pool: Pool }> {
-    return this.#inTurn(this.#pools[tablet].queries, async (pool) => ({ link: await pool.take(), pool }), tablet);
+  #take(tablet: TabletType, gone: AbortSignal): Promise<{ link: Link; pool: Pool }> {
+    return this.#inTurn(this.#pools[tablet].queries, async (pool) => ({ link: await pool.take(gone), pool }), tablet);
   }
 
   /** Round robin. Skips servers that cannot be reached and replicas that take no reads. Throws Unreachable. */
@@ -203,10 +215,10 @@ export class Executor {
   }
 
   /** The session leaves its transaction even when this fails, so that a ROLLBACK after a failed COMMIT succeeds. */
-  async #finish(session: VitessSession, verb: 'COMMIT' | 'ROLLBACK'): Promise<void> {
+  async #finish({ session, gone }: Call, verb: 'COMMIT' | 'ROLLBACK'): Promise<void> {
     const id = session.shardSessions?.[0]?.transactionId;
     leaveTransaction(session);
-    if (id !== undefined) await this.transactions.finish(id, verb);
+    if (id !== undefined) await this.transactions.finish(id, verb, gone);
   }
 
   /** `USE database@tablet`. */

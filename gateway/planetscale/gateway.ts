@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { callerGone, NEVER_GONE } from '../caller.ts';
 import { type EngineAnswer, type GatewayFault, underFault } from '../faults.ts';
-import { BodyTooLarge, isLoopback, listen, prometheus, readBody, send } from '../http.ts';
+import { BodyTooLarge, isLoopback, listen, prometheus, readBody, refuseUnread, send } from '../http.ts';
 import { credentials, type Principal, principal } from './credentials.ts';
-import { Unreachable } from './errors.ts';
+import { CallerGone, Unreachable } from './errors.ts';
 import { Executor } from './execute.ts';
 import type { MysqlServer } from './link.ts';
 import type { ReplicaState } from './replica-watch.ts';
@@ -44,8 +45,6 @@ export interface PlanetscaleGateway {
 
 const SERVICE = '/psdb.v1alpha1.Database/';
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
-/** The limit for a request without valid credentials, so that it cannot fill the memory. */
-const MAX_UNAUTHENTICATED_BODY_BYTES = 64 * 1024;
 
 /**
  * Offers PlanetScale's HTTP API on top of a MySQL or MariaDB, for the unchanged @planetscale/database client. It also
@@ -73,35 +72,31 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
   if (replicaUsername !== undefined && replicaPassword !== undefined) {
     principals.push(principal(replicaUsername, replicaPassword, 'replica'));
   }
-  const counts = { requests: 0, total: 0, statements: 0, refused: 0, unreachable: 0, unauthenticated: 0 };
+  const counts = { requests: 0, total: 0, statements: 0, refused: 0, unreachable: 0, unauthenticated: 0, abandoned: 0 };
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '/').split('?')[0] ?? '/';
-    const open = isLoopback(request) || principals.some(({ matches }) => matches(...credentials(request)));
-    if (request.method === 'GET' && open) {
+    const [user, secret] = credentials(request);
+    const caller = principals.find(({ matches }) => matches(user, secret));
+    if (request.method === 'GET' && (caller || isLoopback(request))) {
       if (path === '/metrics') return send(request, response, metrics());
       if (path === '/ready') return send(request, response, await readiness());
     }
     counts.requests += 1;
     counts.total += 1;
+    if (!caller) return refuseUnread(request, response, unauthenticated());
     const method = path.startsWith(SERVICE) ? path.slice(SERVICE.length) : path;
-    const caller = principals.find(({ matches }) => matches(...credentials(request)));
-    let body: Buffer;
-    try {
-      body = await readBody(request, caller ? MAX_BODY_BYTES : MAX_UNAUTHENTICATED_BODY_BYTES);
-    } catch (error) {
-      if (!(error instanceof BodyTooLarge)) throw error;
-      if (!caller) return send(request, response, unauthenticated());
-      return send(
-        request,
-        response,
-        failure(413, 'resource_exhausted', `the request is larger than ${MAX_BODY_BYTES} bytes`),
-      );
-    }
+    const body = await readBody(request, response, MAX_BODY_BYTES).catch((error: unknown) => {
+      if (error instanceof BodyTooLarge) return undefined;
+      throw error;
+    });
+    if (!body) return send(request, response, tooLarge);
     const message = parseObject(body);
     const sql = typeof message?.query === 'string' ? message.query : undefined;
     const fault = options.intercept?.(sql === undefined ? { method } : { method, sql });
-    const answer = await underFault(fault, () => respond(request, method, message, caller));
+    const gone = fault === undefined ? callerGone(response) : NEVER_GONE;
+    const answer = await underFault(fault, () => respond(request, method, message, caller, gone));
+    if (gone.aborted) counts.abandoned += 1;
     if (answer === 'drop') response.destroy();
     else if (answer !== 'hang') send(request, response, answer);
   }
@@ -110,10 +105,10 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
     request: IncomingMessage,
     method: string,
     message: Message | undefined,
-    caller: Principal | undefined,
+    caller: Principal,
+    gone: AbortSignal,
   ): Promise<EngineAnswer> {
     if (request.method !== 'POST') return failure(405, 'unimplemented', 'only POST is served');
-    if (!caller) return unauthenticated();
     if (!message) return failure(400, 'invalid_argument', 'the request body is not a JSON object');
     try {
       const session = openSession(message.session, caller.sessionKey, caller.tablet);
@@ -122,13 +117,13 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
         return json(200, { branch: 'main', user, session: signSession(session, caller.sessionKey) });
       }
       if (method === 'CloseSession') {
-        if (session.inTransaction) await executor.execute(caller, session, 'ROLLBACK');
+        if (session.inTransaction) await executor.execute(caller, session, 'ROLLBACK', gone);
         return json(200, { session: signSession(session, caller.sessionKey) });
       }
       if (method !== 'Execute') return failure(404, 'unimplemented', 'unknown method');
       if (typeof message.query !== 'string') return failure(400, 'invalid_argument', 'query must be a string');
       const started = performance.now();
-      const outcome = await executor.execute(caller, session, message.query);
+      const outcome = await executor.execute(caller, session, message.query, gone);
       counts.statements += 1;
       const timing = (performance.now() - started) / 1000;
       const signed = signSession(session, caller.sessionKey);
@@ -137,6 +132,8 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
       return json(200, { session: signed, error: { code: 'UNKNOWN', message: outcome.error }, timing });
     } catch (error) {
       if (error instanceof SessionSignatureError) return failure(400, 'invalid_argument', 'session signature mismatch');
+      // Nobody reads this answer.
+      if (error instanceof CallerGone) return failure(499, 'canceled', 'the caller has disconnected');
       if (!(error instanceof Unreachable)) return failure(500, 'internal', 'internal error');
       counts.unreachable += 1;
       return failure(503, 'unavailable', error.message);
@@ -171,6 +168,10 @@ export async function startPlanetscaleGateway(options: PlanetscaleGatewayOptions
       planetscale_gateway_unauthenticated_total: {
         help: 'Requests answered with 401.',
         value: counts.unauthenticated,
+      },
+      planetscale_gateway_abandoned_total: {
+        help: 'Requests whose caller disconnected before the answer.',
+        value: counts.abandoned,
       },
     });
     const gauges = [
@@ -217,6 +218,8 @@ function parseObject(body: Buffer): Message | undefined {
 function json(status: number, value: object): EngineAnswer {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
 }
+
+const tooLarge = failure(413, 'resource_exhausted', `the request is larger than ${MAX_BODY_BYTES} bytes`);
 
 /** The client turns it into a DatabaseError. `code` is an error code of the Connect protocol. */
 function failure(status: number, code: string, message: string): EngineAnswer {

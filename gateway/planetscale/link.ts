@@ -1,5 +1,8 @@
+import { connect, type Socket } from 'node:net';
 import { type Connection, createConnection } from 'mysql2';
+import { NEVER_GONE } from '../caller.ts';
 import { MysqlError, Unreachable, VitessError } from './errors.ts';
+import { killThread } from './kill.ts';
 import { type Column, type WireField, type WireRow, wireField, wireRow } from './wire.ts';
 
 export interface MysqlServer {
@@ -23,6 +26,7 @@ export interface ServerAnswer {
 const MAX_ROWS = 100_000;
 const MAX_RESULT_BYTES = 64 * 1024 * 1024;
 
+/** For the connection with its login and its settings. */
 const CONNECT_MS = 3_000;
 const SERVER_STATUS_IN_TRANS = 1;
 const SETTINGS = [
@@ -32,28 +36,17 @@ const SETTINGS = [
 
 /** One connection to MySQL with PlanetScale's settings. */
 export class Link {
+  #socket: Socket;
   #connection: Connection;
   #failRunning: ((error: MysqlError) => void) | undefined;
   broken = false;
   idleTimer: NodeJS.Timeout | undefined;
 
-  private constructor(
-    readonly server: MysqlServer,
-    connection: Connection,
-  ) {
-    this.#connection = connection;
-    const lost = (): void =>
-      this.#break(new MysqlError(2013, 'HY000', 'Lost connection to MySQL server during query', true));
-    connection.on('error', lost);
-    connection.on('end', lost);
-  }
-
-  /** Rejects with Unreachable, whose cause is the error of the MySQL client. */
-  static async open(server: MysqlServer, { readOnly = false } = {}): Promise<Link> {
+  private constructor(readonly server: MysqlServer) {
     const { host, port, user, password, database } = server;
-    const connection = createConnection({
-      host,
-      port,
+    this.#socket = connect({ host, port, noDelay: true, keepAlive: true });
+    this.#connection = createConnection({
+      stream: this.#socket,
       user,
       password,
       database,
@@ -66,9 +59,22 @@ export class Link {
       // FOUND_ROWS stays on, as on PlanetScale: an UPDATE counts the rows that it matched, not only those it changed.
       flags: ['-LOCAL_FILES', '-IGNORE_SPACE'],
     });
-    const link = new Link(server, connection);
+    const lost = (): void => this.abandon(lostConnection());
+    this.#connection.on('error', lost);
+    this.#connection.on('end', lost);
+  }
+
+  /**
+   * Rejects with Unreachable, whose cause is the error of the MySQL client, within 3 s, or as soon as the caller has
+   * gone.
+   */
+  static async open(server: MysqlServer, { readOnly = false, gone = NEVER_GONE }: LinkOptions = {}): Promise<Link> {
+    const link = new Link(server);
+    const abandon = (): void => link.abandon(lostConnection());
+    const late = setTimeout(abandon, CONNECT_MS);
+    gone.addEventListener('abort', abandon);
     try {
-      await new Promise<void>((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
+      await link.#connect();
       for (const setting of SETTINGS) await link.run(setting);
       // The gateway already refuses writes. This protects a replica that is not read-only from a write it did not
       // detect.
@@ -77,7 +83,17 @@ export class Link {
     } catch (cause) {
       link.destroy();
       throw new Unreachable('no connection to MySQL', { cause });
+    } finally {
+      clearTimeout(late);
+      gone.removeEventListener('abort', abandon);
     }
+  }
+
+  #connect(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#failRunning = reject;
+      this.#connection.connect((error) => (error ? reject(error) : resolve()));
+    });
   }
 
   /**
@@ -131,32 +147,36 @@ export class Link {
     });
   }
 
-  /**
-   * Ends the running statement. KILL is needed because a statement that waits for a lock does not notice a closed
-   * socket.
-   */
+  /** Ends the running statement here at once, and on the server as soon as that can be reached. */
   async kill(why: MysqlError): Promise<void> {
     const id = this.#connection.threadId;
-    this.#break(why);
-    try {
-      const killer = await Link.open(this.server);
-      await killer.run(`KILL ${id}`).finally(() => killer.destroy());
-    } catch {
-      // The server is down, or the connection has already ended: there is nothing to kill.
-    }
+    this.abandon(why);
+    if (id) await killThread(this.server, id, () => Link.open(this.server));
   }
 
   destroy(): void {
     this.broken = true;
     clearTimeout(this.idleTimer);
     this.#connection.destroy();
+    // mysql2 only ends its side, and a server that does not answer never ends the other one.
+    this.#socket.destroy();
   }
 
-  #break(error: MysqlError): void {
+  /** Closes the connection; a running statement fails with `why`. The server may not notice it: see `kill`. */
+  abandon(why: MysqlError): void {
     this.destroy();
-    this.#failRunning?.(error);
+    this.#failRunning?.(why);
   }
 }
+
+interface LinkOptions {
+  readOnly?: boolean;
+  /** Aborts when the caller has gone. */
+  gone?: AbortSignal;
+}
+
+const lostConnection = (): MysqlError =>
+  new MysqlError(2013, 'HY000', 'Lost connection to MySQL server during query', true);
 
 interface EngineRefusal {
   errno: number;

@@ -1,4 +1,4 @@
-import { MysqlError, Unreachable, VitessError } from './errors.ts';
+import { CallerGone, MysqlError, Unreachable, VitessError } from './errors.ts';
 import { Link, type MysqlServer } from './link.ts';
 
 /** A connection that is idle for this long is closed. */
@@ -30,15 +30,16 @@ export class Pool {
   }
 
   /**
-   * A connection, which the caller has to `give` back. Rejects with Unreachable, or VitessError when all are in use.
+   * A connection, which has to be given back. Rejects with Unreachable, with VitessError when all are in use, and with
+   * CallerGone.
    */
-  async take(): Promise<Link> {
-    const link = await this.#next();
+  async take(gone: AbortSignal): Promise<Link> {
+    const link = await this.#next(gone);
     this.#taken.add(link);
     return link;
   }
 
-  async #next(): Promise<Link> {
+  async #next(gone: AbortSignal): Promise<Link> {
     if (this.#closed) throw new Unreachable('the gateway is stopping');
     for (let link = this.#idle.pop(); link; link = this.#idle.pop()) {
       clearTimeout(link.idleTimer);
@@ -46,16 +47,16 @@ export class Pool {
       this.#open -= 1;
     }
     if (this.#open >= this.limits.size) {
-      const handed = await this.#wait();
+      const handed = await this.#wait(gone);
       if (handed) return handed;
     } else {
       this.#open += 1;
     }
     try {
-      return await Link.open(this.server, { readOnly: this.readOnly });
+      return await Link.open(this.server, { readOnly: this.readOnly, gone });
     } catch (error) {
       this.#freeSlot();
-      throw error;
+      throw gone.aborted ? new CallerGone() : error;
     }
   }
 
@@ -91,16 +92,25 @@ export class Pool {
   }
 
   /** A connection, or undefined when one was closed and the caller may open another in its place. */
-  #wait(): Promise<Link | undefined> {
+  #wait(gone: AbortSignal): Promise<Link | undefined> {
+    if (gone.aborted) return Promise.reject(new CallerGone());
     return new Promise((resolve, reject) => {
-      const waiter = (link: Link | undefined): void => {
+      const settle = (act: () => void): void => {
         clearTimeout(timer);
-        resolve(link);
+        gone.removeEventListener('abort', leave);
+        act();
       };
-      const timer = setTimeout(() => {
+      const waiter = (link: Link | undefined): void => settle(() => resolve(link));
+      const refuse = (error: Error): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(new VitessError('ResourceExhausted', this.refusal));
-      }, this.limits.waitSeconds * 1000);
+        settle(() => reject(error));
+      };
+      const leave = (): void => refuse(new CallerGone());
+      const timer = setTimeout(
+        () => refuse(new VitessError('ResourceExhausted', this.refusal)),
+        this.limits.waitSeconds * 1000,
+      );
+      gone.addEventListener('abort', leave);
       this.#waiting.push(waiter);
     });
   }

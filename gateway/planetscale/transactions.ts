@@ -1,4 +1,5 @@
-import { MysqlError, VitessError } from './errors.ts';
+import { CallerGone, MysqlError, VitessError } from './errors.ts';
+import { withinLimits } from './limits.ts';
 import type { Link, ServerAnswer } from './link.ts';
 import type { Pool } from './pool.ts';
 
@@ -12,6 +13,10 @@ interface Transaction {
   timer: NodeJS.Timeout;
 }
 
+/** For BEGIN, COMMIT and ROLLBACK. */
+const CONTROL_SECONDS = 30;
+/** A COMMIT that is on its way is not interrupted at once when its caller disconnects. */
+const COMMIT_GRACE_MS = 2_000;
 /** How many ended transactions are remembered. A late caller gets the reason why its transaction ended. */
 const REMEMBERED = 1000;
 
@@ -28,10 +33,10 @@ export class Transactions {
   }
 
   /** Returns the id of the new transaction. `begin` is "START TRANSACTION" with its access mode. */
-  async open(pool: Pool, begin: string): Promise<string> {
-    const link = await pool.take();
+  async open(pool: Pool, begin: string, gone: AbortSignal): Promise<string> {
+    const link = await pool.take(gone);
     try {
-      await link.run(begin);
+      await withinLimits(link, { gone, seconds: CONTROL_SECONDS }, () => link.run(begin));
     } catch (error) {
       pool.give(link, { reusable: false });
       throw error;
@@ -45,19 +50,26 @@ export class Transactions {
   /**
    * Runs one statement. A second one at the same time is refused with VitessError, as Vitess does. When MySQL has
    * rolled the transaction back by itself (a deadlock), only ROLLBACK is accepted: with the next statement MySQL would
-   * start a new transaction without an error.
+   * start a new transaction without an error. When the caller disconnects, the transaction is rolled back.
    */
-  async run(id: string, work: (link: Link) => Promise<ServerAnswer>, leavesTraces: boolean): Promise<ServerAnswer> {
+  async run(
+    id: string,
+    work: (link: Link) => Promise<ServerAnswer>,
+    { leavesTraces, gone }: { leavesTraces: boolean; gone: AbortSignal },
+  ): Promise<ServerAnswer> {
     const transaction = this.#find(id);
     const undone = this.#ended.get(id);
     if (undone !== undefined) throw new VitessError('Aborted', undone);
     transaction.busy = true;
     if (leavesTraces) transaction.reusable = false;
+    const { link } = transaction;
     try {
-      return await work(transaction.link);
+      return await withinLimits(link, { gone }, () => work(link));
     } catch (error) {
-      if (transaction.link.broken) this.#close(transaction, 'connection lost');
-      else if (!(await this.#stillOpen(transaction))) this.#remember(id, 'rolled back by the server');
+      if (error instanceof CallerGone) throw error;
+      const isOpen = !link.broken && (await this.#stillOpen(link, gone));
+      if (link.broken) this.#close(transaction, gone.aborted ? 'caller disconnected' : 'connection lost');
+      else if (!isOpen) this.#remember(id, 'rolled back by the server');
       throw error;
     } finally {
       transaction.busy = false;
@@ -65,13 +77,16 @@ export class Transactions {
   }
 
   /** When MySQL has rolled the transaction back by itself, ROLLBACK succeeds and COMMIT throws VitessError. */
-  async finish(id: string, verb: 'COMMIT' | 'ROLLBACK'): Promise<void> {
+  async finish(id: string, verb: 'COMMIT' | 'ROLLBACK', gone: AbortSignal): Promise<void> {
     const transaction = this.#find(id);
     const undone = this.#ended.get(id);
     transaction.busy = true;
     clearTimeout(transaction.timer);
     try {
-      await transaction.link.run(undone === undefined ? verb : 'ROLLBACK');
+      const limits = { gone, graceMs: COMMIT_GRACE_MS, seconds: CONTROL_SECONDS };
+      await withinLimits(transaction.link, limits, () =>
+        transaction.link.run(undone === undefined ? verb : 'ROLLBACK'),
+      );
     } catch (error) {
       transaction.reusable = false;
       throw error;
@@ -79,6 +94,14 @@ export class Transactions {
       this.#close(transaction, verb === 'COMMIT' ? 'transaction committed' : 'transaction rolled back');
     }
     if (undone !== undefined && verb === 'COMMIT') throw new VitessError('Aborted', undone);
+  }
+
+  /** Rolls a transaction back that nobody can end any more. */
+  abandon(id: string): void {
+    const transaction = this.#open.get(id);
+    if (!transaction) return;
+    transaction.reusable = false;
+    this.#close(transaction, 'caller disconnected');
   }
 
   /** Closes the connections; MySQL then rolls their transactions back. */
@@ -96,9 +119,9 @@ export class Transactions {
     throw new VitessError('Aborted', this.#ended.get(id) ?? `transaction ${id}: not found`);
   }
 
-  async #stillOpen({ link }: Transaction): Promise<boolean> {
+  async #stillOpen(link: Link, gone: AbortSignal): Promise<boolean> {
     try {
-      return (await link.run('DO 0')).inTransaction;
+      return (await withinLimits(link, { gone }, () => link.run('DO 0'))).inTransaction;
     } catch {
       return false;
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type EngineAnswer, type GatewayFault, underFault } from '../faults.ts';
-import { BodyTooLarge, isLoopback, listen, prometheus, readBody, secretMatcher, send } from '../http.ts';
+import { BodyTooLarge, isLoopback, listen, prometheus, readBody, refuseUnread, secretMatcher, send } from '../http.ts';
 import { noPermission, openDatabase } from './database.ts';
 import { type RedisAddress, RedisRefusal, RedisUnreachable } from './redis-connection.ts';
 import type { ReplayGuard } from './replay-guard.ts';
@@ -60,6 +60,10 @@ export async function startUpstashGateway(options: {
       else if (answer.status >= 400) total.refused++;
       send(request, response, { ...answer, headers: { ...headers, ...answer.headers } });
     };
+    const refuse = (answer: EngineAnswer) => {
+      total.refused++;
+      return refuseUnread(request, response, { ...answer, headers: { ...headers, ...answer.headers } });
+    };
     try {
       const target = readTarget(request.url ?? '/');
       const sentToken = readToken(request, target);
@@ -73,11 +77,10 @@ export async function startUpstashGateway(options: {
       total.requests++;
       if (!METHODS.includes(method)) {
         const answer = errorAnswer(405, 'ERR method not allowed');
-        return reply({ ...answer, headers: { ...answer.headers, allow: METHODS.join(', ') } });
+        return await refuse({ ...answer, headers: { ...answer.headers, allow: METHODS.join(', ') } });
       }
-      // Also before a 401: a connection with an unread body cannot carry the next request.
-      const body = await readBody(request, MAX_REQUEST_BYTES);
-      if (!full && !readOnly) return reply(errorAnswer(401, 'WRONGPASS invalid or missing auth token'));
+      if (!full && !readOnly) return await refuse(errorAnswer(401, 'WRONGPASS invalid or missing auth token'));
+      const body = await readBody(request, response, MAX_REQUEST_BYTES);
       const payload = readPayload(target, body);
       const call = readCall(method, target, payload);
       const commands = 'commands' in call ? call.commands.length : 'command' in call ? 1 : 0;
