@@ -70,35 +70,43 @@ async function closeServer(server: Server, drained: Promise<void>): Promise<void
   await closed;
 }
 
+/** Decides from the content of a body whether it is read to no purpose. */
+interface BodyMeter {
+  add(chunk: Buffer): void;
+  readonly tooMany: boolean;
+  readonly refusal: Error;
+}
+
 export class BodyTooLarge extends Error {
   override name = 'BodyTooLarge';
-  constructor(
-    readonly limitBytes: number,
-    readonly actualBytes: number,
-  ) {
+  constructor(readonly actualBytes: number) {
     super('the request body is too large');
   }
 }
 
 /**
- * The whole body. Throws BodyTooLarge. It reads past the limit before it throws, because a client that is still sending
- * would see a connection reset instead of the answer.
+ * The whole body. Throws BodyTooLarge, and the refusal of `meter`, which sees each part as it arrives. It reads on before
+ * it throws, because a client that is still sending would see a connection reset instead of the answer; but then it
+ * keeps nothing.
  */
 export async function readBody(
   request: IncomingMessage,
   response: ServerResponse,
   limitBytes: number,
+  meter?: BodyMeter,
 ): Promise<Buffer> {
   if (request.headers.expect !== undefined) response.writeContinue();
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes <= limitBytes) chunks.push(chunk);
+    meter?.add(chunk);
+    if (bytes <= limitBytes && !meter?.tooMany) chunks.push(chunk);
     else chunks.length = 0;
     if (bytes > limitBytes * DISCARD_FACTOR) break;
   }
-  if (bytes > limitBytes) throw new BodyTooLarge(limitBytes, bytes);
+  if (bytes > limitBytes) throw new BodyTooLarge(bytes);
+  if (meter?.tooMany) throw meter.refusal;
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes);
 }
 
@@ -116,13 +124,17 @@ export async function refuseUnread(
   response: ServerResponse,
   answer: EngineAnswer,
 ): Promise<void> {
-  const { 'content-length': announced = '0', 'transfer-encoding': chunked } = request.headers;
-  if (chunked === undefined && Number(announced) <= STRANGER_BYTES) return send(request, response, answer);
+  if (!mayExceed(request, STRANGER_BYTES)) return send(request, response, answer);
   const { status, headers, body } = answer;
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' });
   response.write(request.method === 'HEAD' ? '' : body);
   await discard(request);
   response.end();
+}
+
+/** Whether the body has, or may have, more than `bytes`. */
+export function mayExceed({ headers }: IncomingMessage, bytes: number): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > bytes;
 }
 
 /** Reads and forgets the beginning of a body. Resolves when it has ended, or the caller has left, or after 2 s. */

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import type { EngineAnswer } from '../faults.ts';
 import { unavailable } from './allowed-commands.ts';
 import { keyLockingScripts, type PreparedCommand } from './lua-keys.ts';
+import { Pipelines } from './pipeline.ts';
 import { type CommandTable, isHarmlessRead, keysOf, readCommandTable } from './redis-commands.ts';
 import {
   type Argument,
@@ -29,9 +30,16 @@ const NOT_SERVING_PAUSE_MS = 100;
 const RECONNECT_MS = 150;
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
+interface Caller {
+  readOnly: boolean;
+  format: ReplyFormat;
+  /** Aborts when the caller has closed its connection. */
+  gone: AbortSignal;
+}
+
 interface RestDatabase {
   /** Refusals by Redis or by Upstash's rules are answers with status 400. Rejects with RedisUnreachable. */
-  run(call: CommandCall, caller: { readOnly: boolean; format: ReplyFormat }): Promise<EngineAnswer>;
+  run(call: CommandCall, caller: Caller): Promise<EngineAnswer>;
   isReady(): boolean;
   close(): void;
 }
@@ -58,6 +66,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
     );
   });
   const scripts = keyLockingScripts();
+  const pipelines = new Pipelines();
 
   /** The error text for a command that must not be sent. undefined: it may be sent. */
   function refusal(command: Argument[], readOnly: boolean): string | undefined {
@@ -106,16 +115,13 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
     throw exec.reason;
   }
 
-  async function run(
-    call: CommandCall,
-    { readOnly, format }: { readOnly: boolean; format: ReplyFormat },
-  ): Promise<EngineAnswer> {
+  async function run(call: CommandCall, { readOnly, format, gone }: Caller): Promise<EngineAnswer> {
     await untilReady(redis, RECONNECT_MS);
     switch (call.kind) {
       case 'single':
         return singleAnswer(await single(call.command, readOnly), format);
       case 'pipeline':
-        return batchAnswer(await Promise.all(call.commands.map((command) => single(command, readOnly))), format);
+        return pipelines.run(call.commands, (command) => single(command, readOnly), { format, gone });
       case 'multi-exec': {
         const outcomes = await transaction(call.commands, readOnly);
         return typeof outcomes === 'string' ? errorAnswer(400, outcomes) : batchAnswer(outcomes, format);

@@ -1,12 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { callerGone, NEVER_GONE } from '../caller.ts';
 import { type EngineAnswer, type GatewayFault, underFault } from '../faults.ts';
-import { BodyTooLarge, isLoopback, listen, prometheus, readBody, refuseUnread, secretMatcher, send } from '../http.ts';
+import {
+  BodyTooLarge,
+  isLoopback,
+  listen,
+  mayExceed,
+  prometheus,
+  readBody,
+  refuseUnread,
+  secretMatcher,
+  send,
+} from '../http.ts';
+import { Turns } from '../turns.ts';
+import { CommandCount } from './command-count.ts';
 import { noPermission, openDatabase } from './database.ts';
 import { type RedisAddress, RedisRefusal, RedisUnreachable } from './redis-connection.ts';
 import type { ReplayGuard } from './replay-guard.ts';
-import { errorAnswer, readFormat } from './reply.ts';
-import { BadRequest, readCall, readPayload, readTarget, readToken } from './request.ts';
+import { errorAnswer, MAX_BYTES, readFormat, sizeError } from './reply.ts';
+import { BadRequest, readCall, readPayload, readTarget, readToken, takesJson } from './request.ts';
 import { streamMessages } from './subscription.ts';
 
 export interface UpstashGateway {
@@ -19,10 +32,28 @@ export interface UpstashGateway {
   stop(): Promise<void>;
 }
 
-const MAX_REQUEST_BYTES = 10_485_760;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT'];
-const DOCS = 'https://upstash.com/docs/redis';
+const METHOD_NOT_ALLOWED: EngineAnswer = {
+  ...errorAnswer(405, 'ERR method not allowed'),
+  headers: { 'content-type': 'application/json', allow: METHODS.join(', ') },
+};
+/** Requests above this size are read and served a few at a time, because each may take several times its size. */
+const LARGE_BYTES = 1024 * 1024;
+const LARGE_AT_THE_SAME_TIME = 8;
+/** A body that takes longer ends with its connection. */
+const BODY_MS = 30_000;
 const UNREACHABLE = 'ERR the database is not reachable';
+
+/** A request with a valid token. */
+interface Admitted {
+  request: IncomingMessage;
+  response: ServerResponse;
+  target: ReturnType<typeof readTarget>;
+  readOnly: boolean;
+  gone: AbortSignal;
+  headers: Record<string, string>;
+  reply(answer: EngineAnswer): void;
+}
 
 /**
  * Offers Upstash's REST protocol on top of a Redis, for the unchanged `@upstash/redis` client. Rejects with
@@ -50,10 +81,10 @@ export async function startUpstashGateway(options: {
   const isReadOnlyToken = readOnlyToken === undefined ? () => false : secretMatcher(readOnlyToken);
   const counted = { requests: 0, commands: 0 };
   const total = { requests: 0, commands: 0, refused: 0, failed: 0 };
+  const largeRequests = new Turns(LARGE_AT_THE_SAME_TIME);
   const instance = randomBytes(6).toString('base64url');
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const method = request.method ?? 'GET';
     const headers = { 'upstash-sync-token': `${instance}:${total.requests}` };
     const reply = (answer: EngineAnswer) => {
       if (answer.status >= 500) total.failed++;
@@ -69,37 +100,48 @@ export async function startUpstashGateway(options: {
       const sentToken = readToken(request, target);
       const full = sentToken !== undefined && isToken(sentToken);
       const readOnly = !full && sentToken !== undefined && isReadOnlyToken(sentToken);
-      if (method === 'GET' && (full || readOnly || isLoopback(request))) {
+      if (request.method === 'GET' && (full || readOnly || isLoopback(request))) {
         if (target.path === '/metrics') return send(request, response, metrics());
         if (target.path === '/ready') return send(request, response, readiness());
       }
       counted.requests++;
       total.requests++;
-      if (!METHODS.includes(method)) {
-        const answer = errorAnswer(405, 'ERR method not allowed');
-        return await refuse({ ...answer, headers: { ...answer.headers, allow: METHODS.join(', ') } });
-      }
+      if (!METHODS.includes(request.method ?? '')) return await refuse(METHOD_NOT_ALLOWED);
       if (!full && !readOnly) return await refuse(errorAnswer(401, 'WRONGPASS invalid or missing auth token'));
-      const body = await readBody(request, response, MAX_REQUEST_BYTES);
-      const payload = readPayload(target, body);
-      const call = readCall(method, target, payload);
-      const commands = 'commands' in call ? call.commands.length : 'command' in call ? 1 : 0;
-      counted.commands += commands;
-      total.commands += commands;
-      if ('names' in call) {
-        if (readOnly) return reply(errorAnswer(400, noPermission(call.kind)));
-        return await streamMessages(options.redis, call, request, response, headers);
-      }
-      const fault = intercept?.({ path: target.path, body: payload });
-      const format = readFormat(request, call.kind);
-      const answer = await underFault(fault, () => database.run(call, { readOnly, format }));
-      if (answer === 'drop') request.socket.destroy();
-      else if (answer !== 'hang') reply(withinLimit(answer));
+      const gone = callerGone(response);
+      const endTurn = mayExceed(request, LARGE_BYTES) ? await largeRequests.take(gone) : undefined;
+      await answerCall({ request, response, target, readOnly, gone, headers, reply }).finally(endTurn);
     } catch (error) {
       const callerIsGone = request.errored !== null;
       if (response.headersSent || callerIsGone) response.destroy();
       else reply(answerForFailure(error));
     }
+  }
+
+  async function answerCall({ request, response, target, readOnly, gone, headers, reply }: Admitted): Promise<void> {
+    const late = setTimeout(() => request.destroy(), BODY_MS);
+    const body = await readBody(
+      request,
+      response,
+      MAX_BYTES,
+      takesJson(target) ? new CommandCount() : undefined,
+    ).finally(() => clearTimeout(late));
+    const payload = readPayload(target, body);
+    const call = readCall(request.method ?? '', target, payload);
+    const commands = 'commands' in call ? call.commands.length : 'command' in call ? 1 : 0;
+    counted.commands += commands;
+    total.commands += commands;
+    if ('names' in call) {
+      if (readOnly) return reply(errorAnswer(400, noPermission(call.kind)));
+      return await streamMessages(options.redis, call, request, response, headers);
+    }
+    const fault = intercept?.({ path: target.path, body: payload });
+    const format = readFormat(request, call.kind);
+    // A fault stands for the network in front of the gateway, where a request may arrive after its caller has given up.
+    const caller = { readOnly, format, gone: fault === undefined ? gone : NEVER_GONE };
+    const answer = await underFault(fault, () => database.run(call, caller));
+    if (answer === 'drop') request.socket.destroy();
+    else if (answer !== 'hang') reply(answer);
   }
 
   const readiness = (): EngineAnswer =>
@@ -133,21 +175,9 @@ export async function startUpstashGateway(options: {
   };
 }
 
-const sizeError = (limit: number, actual: number): EngineAnswer =>
-  errorAnswer(
-    400,
-    `ERR max request size exceeded. Limit: ${limit} bytes, Actual: ${actual} bytes. See ${DOCS}/troubleshooting/max_request_size_exceeded for details`,
-  );
-
-/** Upstash uses the error text of a large request for a large answer too. */
-function withinLimit(answer: EngineAnswer): EngineAnswer {
-  const bytes = Buffer.byteLength(answer.body);
-  return bytes > MAX_REQUEST_BYTES ? sizeError(MAX_REQUEST_BYTES, bytes) : answer;
-}
-
 function answerForFailure(error: unknown): EngineAnswer {
   if (error instanceof BadRequest) return errorAnswer(400, error.message);
-  if (error instanceof BodyTooLarge) return sizeError(error.limitBytes, error.actualBytes);
+  if (error instanceof BodyTooLarge) return sizeError(error.actualBytes);
   if (error instanceof RedisUnreachable || error instanceof RedisRefusal) return errorAnswer(503, UNREACHABLE);
   return errorAnswer(500, 'ERR internal error');
 }

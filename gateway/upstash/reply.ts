@@ -24,6 +24,9 @@ export function readFormat({ headers }: IncomingMessage, kind: string): ReplyFor
   return wanted;
 }
 
+/** Of a request, and of an answer. */
+export const MAX_BYTES = 10_485_760;
+const DOCS = 'https://upstash.com/docs/redis';
 const JSON_TYPE = { 'content-type': 'application/json' };
 const RESP_TYPE = { 'content-type': 'application/octet-stream' };
 
@@ -33,17 +36,51 @@ export function errorAnswer(status: number, message: string): EngineAnswer {
 
 export function singleAnswer(outcome: CommandResult, format: ReplyFormat): EngineAnswer {
   const status = 'error' in outcome ? 400 : 200;
-  if (format.resp2) return { status, headers: RESP_TYPE, body: respOutcome(outcome) };
-  return { status, headers: JSON_TYPE, body: jsonOutcome(outcome, format) };
+  const body = format.resp2 ? respOutcome(outcome) : jsonOutcome(outcome, format);
+  const bytes = Buffer.byteLength(body);
+  return bytes > MAX_BYTES ? sizeError(bytes) : { status, headers: format.resp2 ? RESP_TYPE : JSON_TYPE, body };
 }
 
 export function batchAnswer(outcomes: CommandResult[], format: ReplyFormat): EngineAnswer {
-  if (format.resp2) return { status: 200, headers: RESP_TYPE, body: Buffer.concat(outcomes.map(respOutcome)) };
-  return {
-    status: 200,
-    headers: JSON_TYPE,
-    body: `[${outcomes.map((outcome) => jsonOutcome(outcome, format)).join(',')}]`,
-  };
+  const batch = new BatchBuilder(format);
+  for (const outcome of outcomes) batch.add(outcome);
+  return batch.answer();
+}
+
+/** Builds the answer of a batch. It keeps no more than an answer may have; of what is too large, it counts the bytes. */
+export class BatchBuilder {
+  #parts: Array<string | Buffer> = [];
+  #bytes = 0;
+
+  constructor(readonly format: ReplyFormat) {}
+
+  /** Returns the size of what was added. */
+  add(outcome: CommandResult): number {
+    const part = this.format.resp2 ? respOutcome(outcome) : jsonOutcome(outcome, this.format);
+    // Each part of a list in JSON is followed by a comma or by the bracket.
+    const size = Buffer.byteLength(part) + (this.format.resp2 ? 0 : 1);
+    this.#bytes += size;
+    if (this.#bytes > MAX_BYTES) this.#parts = [];
+    else this.#parts.push(part);
+    return size;
+  }
+
+  answer(): EngineAnswer {
+    const { resp2 } = this.format;
+    const bytes = this.#bytes + (resp2 ? 0 : 1);
+    if (bytes > MAX_BYTES) return sizeError(bytes);
+    return resp2
+      ? { status: 200, headers: RESP_TYPE, body: Buffer.concat(this.#parts as Buffer[]) }
+      : { status: 200, headers: JSON_TYPE, body: `[${this.#parts.join(',')}]` };
+  }
+}
+
+/** Upstash uses the error text of a large request for a large answer too. */
+export function sizeError(actual: number): EngineAnswer {
+  return errorAnswer(
+    400,
+    `ERR max request size exceeded. Limit: ${MAX_BYTES} bytes, Actual: ${actual} bytes. See ${DOCS}/troubleshooting/max_request_size_exceeded for details`,
+  );
 }
 
 function jsonOutcome(outcome: CommandResult, format: ReplyFormat): string {

@@ -47,10 +47,13 @@ export function readToken(request: IncomingMessage, target: RestTarget): string 
 const BATCHES = new Set(['pipeline', 'multi-exec']);
 const STREAMS = new Set(['subscribe', 'psubscribe']);
 
+export function takesJson({ segments: [route = ''], segments }: RestTarget): boolean {
+  return segments.length === 0 || (segments.length === 1 && BATCHES.has(route));
+}
+
 /** The parsed JSON where the route takes JSON, the bytes elsewhere. Throws BadRequest. */
-export function readPayload({ segments: [route = ''], segments }: RestTarget, body: Buffer): unknown {
-  const takesJson = segments.length === 0 || (segments.length === 1 && BATCHES.has(route));
-  return takesJson ? parseJson(body.toString('utf8')) : body;
+export function readPayload(target: RestTarget, body: Buffer): unknown {
+  return takesJson(target) ? parseJson(body.toString('utf8')) : body;
 }
 
 /**
