@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
+import { readPrimary, readRedis, readReplicas } from './engine-urls.ts';
 import type { PlanetscaleGatewayOptions } from './planetscale/gateway.ts';
 import type { MysqlServer } from './planetscale/link.ts';
 import type { RedisAddress } from './upstash/redis-connection.ts';
 import type { ReplayGuard } from './upstash/replay-guard.ts';
-import { readSentinels, tlsOf } from './upstash/sentinel.ts';
+import { readSentinels } from './upstash/sentinel.ts';
 
 /**
  * The settings of `npm run gateway`. Secrets come from the environment only, because every user of the machine can see
@@ -71,14 +72,8 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
   };
   const sentinels = readSentinels(environment, problems);
   const redis = sentinels ?? readRedis(text('REDIS_URL'), environment, problems);
-  const primary = readUrl('MYSQL_URL', text('MYSQL_URL'), ['mysql:', 'mariadb:'], 3306, problems);
-  if (primary && !primary.database)
-    problems.push('MYSQL_URL has no database name. Write mysql://user:password@host:port/database.');
-  const replicas = (environment.MYSQL_REPLICA_URLS ?? '')
-    .split(',')
-    .filter((url) => url.trim() !== '')
-    .map((url) => readUrl('MYSQL_REPLICA_URLS', url.trim(), ['mysql:', 'mariadb:'], 3306, problems))
-    .filter((server) => server !== undefined);
+  const primary = readPrimary(text('MYSQL_URL'), problems);
+  const replicas = readReplicas(environment.MYSQL_REPLICA_URLS ?? '', primary, problems);
   const { DATABASE_REPLICA_USERNAME: replicaUsername, DATABASE_REPLICA_PASSWORD: replicaPassword } = environment;
   if (!replicaUsername !== !replicaPassword) {
     problems.push('Only one of DATABASE_REPLICA_USERNAME and DATABASE_REPLICA_PASSWORD is set. Set both or none.');
@@ -116,21 +111,6 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
   };
 }
 
-function readRedis(url: string, environment: NodeJS.ProcessEnv, problems: string[]): RedisAddress | undefined {
-  const server = readUrl('REDIS_URL', url, ['redis:', 'rediss:'], 6379, problems);
-  if (!server) return undefined;
-  const { host, port, user, password } = server;
-  const tls = url.startsWith('rediss:') ? { tls: {} } : {};
-  return {
-    host,
-    port,
-    ...tls,
-    ...tlsOf(environment, problems),
-    ...(user ? { username: user } : {}),
-    ...(password ? { password } : {}),
-  };
-}
-
 function readFlags(argv: string[], problems: string[]) {
   const port = (name: string, value: string): number => {
     if (/^\d{1,5}$/.test(value) && Number(value) < 65_536) return Number(value);
@@ -154,33 +134,5 @@ function readFlags(argv: string[], problems: string[]) {
   } catch (error) {
     problems.push(`${(error as Error).message.split('. ')[0]}. See --help.`);
     return { help: false, host: '', redisPort: 0, mysqlPort: 0 };
-  }
-}
-
-/**
- * undefined: the text is empty or no such URL; the latter is added to `problems`, without the text, which holds a
- * password.
- */
-function readUrl(
-  name: string,
-  text: string,
-  protocols: string[],
-  port: number,
-  problems: string[],
-): MysqlServer | undefined {
-  if (text === '') return undefined;
-  try {
-    const url = new URL(text);
-    if (!protocols.includes(url.protocol) || url.hostname === '') throw new TypeError();
-    return {
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: Number(url.port || port),
-      user: decodeURIComponent(url.username),
-      password: decodeURIComponent(url.password),
-      database: decodeURIComponent(url.pathname.slice(1)),
-    };
-  } catch {
-    problems.push(`${name} is not a URL that starts with ${protocols[0]}//.`);
-    return undefined;
   }
 }

@@ -19,6 +19,7 @@ import {
 import { guardReplays, type ReplayGuard } from './replay-guard.ts';
 import { batchAnswer, type CommandResult, errorAnswer, type ReplyFormat, singleAnswer } from './reply.ts';
 import type { CommandCall } from './request.ts';
+import { isKill, isScript, ScriptKiller } from './script-kill.ts';
 
 const MAX_KEY_BYTES = 32_768;
 const FIRST_CONNECT_MS = 5_000;
@@ -67,6 +68,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   });
   const scripts = keyLockingScripts();
   const pipelines = new Pipelines();
+  const killer = new ScriptKiller(address);
 
   /** The error text for a command that must not be sent. undefined: it may be sent. */
   function refusal(command: Argument[], readOnly: boolean): string | undefined {
@@ -81,14 +83,14 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   }
 
   /** Writes to the socket before it returns, so that commands are executed in the order of the calls. */
-  const execute = ({ args }: PreparedCommand): Promise<Reply> => sendCommand(redis, String(args[0]), args.slice(1));
+  const send = ({ args }: PreparedCommand): Promise<Reply> => sendCommand(redis, String(args[0]), args.slice(1));
 
   async function single(command: Argument[], readOnly: boolean): Promise<CommandResult> {
     const error = refusal(command, readOnly);
     if (error !== undefined) return { error };
     const prepared = scripts.prepare(command, table);
     try {
-      return outcomeOf(prepared, await execute(prepared));
+      return outcomeOf(prepared, await (isKill(command) ? killer.kill(String(command[0])) : send(prepared)));
     } catch (failure) {
       if (failure instanceof RedisRefusal) return outcomeOf(prepared, failure);
       throw failure;
@@ -100,7 +102,7 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
     if (commands.some((command) => refusal(command, readOnly) !== undefined)) return ABORTED;
     const prepared = commands.map((command) => scripts.prepare(command, table));
     // All are written in one tick, so that no command of another request comes between MULTI and EXEC.
-    const queued = [sendCommand(redis, 'MULTI', []), ...prepared.map(execute)];
+    const queued = [sendCommand(redis, 'MULTI', []), ...prepared.map(send)];
     const executed = sendCommand(redis, 'EXEC', []);
     const [exec, ...others] = await Promise.allSettled([executed, ...queued]);
     for (const other of others) {
@@ -115,8 +117,15 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
     throw exec.reason;
   }
 
-  async function run(call: CommandCall, { readOnly, format, gone }: Caller): Promise<EngineAnswer> {
-    await untilReady(redis, RECONNECT_MS);
+  async function run(call: CommandCall, caller: Caller): Promise<EngineAnswer> {
+    const commands = call.kind === 'single' ? [call.command] : call.commands;
+    // While a script stops Redis, a new connection to it may not become ready.
+    if (!commands.every(isKill)) await untilReady(redis, RECONNECT_MS);
+    const settle = commands.some(isScript) ? killer.watch(caller.gone) : undefined;
+    return await answer(call, caller).finally(settle);
+  }
+
+  async function answer(call: CommandCall, { readOnly, format, gone }: Caller): Promise<EngineAnswer> {
     switch (call.kind) {
       case 'single':
         return singleAnswer(await single(call.command, readOnly), format);

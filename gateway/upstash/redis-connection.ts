@@ -30,7 +30,7 @@ export class RedisRefusal extends Error {
 }
 
 /** Opens a connection, which reconnects by itself until `closeRedis`. */
-export function connectRedis(address: RedisAddress): Redis {
+export function connectRedis(address: RedisAddress, changes: ConnectionOptions = {}): Redis {
   const redis = new Redis({
     // Upstash's REST answers have the shapes of RESP2. RESP3 has others for maps, doubles and booleans.
     protocol: 2,
@@ -49,6 +49,7 @@ export function connectRedis(address: RedisAddress): Redis {
     enableReadyCheck: false,
     disableClientInfo: true,
     ...('sentinels' in address ? sentinelOptions(address) : serverOptions(address)),
+    ...changes,
   });
   // Callers get the errors. Without a listener ioredis would also print them, with addresses.
   redis.on('error', () => {});
