@@ -41,6 +41,7 @@ export class Link {
   #failRunning: ((error: MysqlError) => void) | undefined;
   broken = false;
   idleTimer: NodeJS.Timeout | undefined;
+  idleSince = 0;
 
   private constructor(readonly server: MysqlServer) {
     const { host, port, user, password, database } = server;
@@ -145,6 +146,14 @@ export class Link {
       });
       query.on('end', () => settle(() => (failure ? reject(failure) : resolve(answer))));
     });
+  }
+
+  /** Asks the server. A connection that does not answer is closed. */
+  async answersWithin(ms: number): Promise<boolean> {
+    const late = setTimeout(() => this.abandon(lostConnection()), ms);
+    await this.run('DO 0').catch(() => this.destroy());
+    clearTimeout(late);
+    return !this.broken;
   }
 
   /** Ends the running statement here at once, and on the server as soon as that can be reached. */

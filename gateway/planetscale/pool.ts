@@ -4,6 +4,10 @@ import { Link, type MysqlServer } from './link.ts';
 /** A connection that is idle for this long is closed. */
 const IDLE_MS = 30_000;
 
+/** A connection that was used this recently is not asked whether it still works. */
+const TRUSTED_MS = 1_000;
+const ANSWER_MS = 1_000;
+
 export interface PoolLimits {
   size: number;
   waitSeconds: number;
@@ -41,11 +45,8 @@ export class Pool {
 
   async #next(gone: AbortSignal): Promise<Link> {
     if (this.#closed) throw new Unreachable('the gateway is stopping');
-    for (let link = this.#idle.pop(); link; link = this.#idle.pop()) {
-      clearTimeout(link.idleTimer);
-      if (!link.broken) return link;
-      this.#open -= 1;
-    }
+    const idle = await this.#takeIdle();
+    if (idle) return idle;
     if (this.#open >= this.limits.size) {
       const handed = await this.#wait(gone);
       if (handed) return handed;
@@ -58,6 +59,25 @@ export class Pool {
       this.#freeSlot();
       throw gone.aborted ? new CallerGone() : error;
     }
+  }
+
+  /**
+   * A line may have been cut without a sign. A connection that was idle for a while has to answer, and when it does not,
+   * the other idle ones are closed too: each would cost its caller the whole time that it waits.
+   */
+  async #takeIdle(): Promise<Link | undefined> {
+    for (let link = this.#idle.pop(); link; link = this.#idle.pop()) {
+      clearTimeout(link.idleTimer);
+      if (performance.now() - link.idleSince > TRUSTED_MS && !(await link.answersWithin(ANSWER_MS))) {
+        for (const other of this.#idle.splice(0)) {
+          other.destroy();
+          this.#freeSlot();
+        }
+      }
+      if (!link.broken) return link;
+      this.#freeSlot();
+    }
+    return undefined;
   }
 
   /** Takes a connection back. `reusable: false` closes it, because a statement left settings on it. */
@@ -73,6 +93,7 @@ export class Pool {
       next(link);
       return;
     }
+    link.idleSince = performance.now();
     link.idleTimer = setTimeout(() => {
       this.#idle.splice(this.#idle.indexOf(link), 1);
       link.destroy();

@@ -121,8 +121,16 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
     const commands = call.kind === 'single' ? [call.command] : call.commands;
     // While a script stops Redis, a new connection to it may not become ready.
     if (!commands.every(isKill)) await untilReady(redis, RECONNECT_MS);
-    const settle = commands.some(isScript) ? killer.watch(caller.gone) : undefined;
-    return await answer(call, caller).finally(settle);
+    if (!commands.some(isScript)) return answer(call, caller);
+    const settle = killer.watch(caller.gone);
+    try {
+      const answered = await answer(call, caller);
+      settle(true);
+      return answered;
+    } catch (error) {
+      settle(!(error instanceof RedisUnreachable));
+      throw error;
+    }
   }
 
   async function answer(call: CommandCall, { readOnly, format, gone }: Caller): Promise<EngineAnswer> {

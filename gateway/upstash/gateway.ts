@@ -112,7 +112,7 @@ export async function startUpstashGateway(options: {
       const endTurn = mayExceed(request, LARGE_BYTES) ? await largeRequests.take(gone) : undefined;
       await answerCall({ request, response, target, readOnly, gone, headers, reply }).finally(endTurn);
     } catch (error) {
-      const callerIsGone = request.errored !== null;
+      const callerIsGone = request.errored !== null || response.closed;
       if (response.headersSent || callerIsGone) response.destroy();
       else reply(answerForFailure(error));
     }

@@ -33,12 +33,16 @@ export function isKill(command: readonly Argument[]): boolean {
  */
 export class ScriptKiller {
   #abandoned = 0;
+  #lost = false;
   #hunting = false;
 
   constructor(readonly address: RedisAddress) {}
 
-  /** Call it before a script is sent, and the function that it returns when the script has ended. */
-  watch(gone: AbortSignal): () => void {
+  /**
+   * Call it before a script is sent, and the function that it returns when the call has ended: `answered` is false when
+   * the connection was lost before the answer.
+   */
+  watch(gone: AbortSignal): (answered: boolean) => void {
     let left = false;
     const leave = (): void => {
       left = true;
@@ -46,9 +50,12 @@ export class ScriptKiller {
       void this.#hunt();
     };
     gone.addEventListener('abort', leave, { once: true });
-    return () => {
+    return (answered) => {
       gone.removeEventListener('abort', leave);
       if (left) this.#abandoned -= 1;
+      if (answered) return;
+      this.#lost = true;
+      void this.#hunt();
     };
   }
 
@@ -73,15 +80,17 @@ export class ScriptKiller {
     const started = performance.now();
     await sleep(FIRST_PAUSE_MS, undefined, { ref: false });
     let kind = 'SCRIPT';
-    while (this.#abandoned > 0 && performance.now() - started < GIVE_UP_MS) {
+    while ((this.#abandoned > 0 || this.#lost) && performance.now() - started < GIVE_UP_MS) {
       const refusal = await this.kill(kind).then(
         () => '',
         (error: unknown) => (error instanceof RedisRefusal ? error.message : ''),
       );
+      if (/^(NOTBUSY|UNKILLABLE)/.test(refusal)) this.#lost = false;
       if (refusal.startsWith('UNKILLABLE')) break;
       if (refusal.startsWith('BUSY')) kind = kind === 'SCRIPT' ? 'FUNCTION' : 'SCRIPT';
       await sleep(PAUSE_MS, undefined, { ref: false });
     }
     this.#hunting = false;
+    this.#lost = false;
   }
 }
