@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NEVER_GONE } from '../caller.ts';
 import { MysqlError, Unreachable, VitessError, vitessText } from './errors.ts';
-import { withinLimits } from './limits.ts';
+import { GRACE_MS, withinLimits } from './limits.ts';
 import type { Link, MysqlServer, ServerAnswer } from './link.ts';
 import { Pool, type PoolLimits } from './pool.ts';
 import { type ReplicaState, ReplicaWatch } from './replica-watch.ts';
@@ -144,9 +144,10 @@ export class Executor {
 
   async #runAlone({ session, statement, gone }: Call): Promise<ServerAnswer> {
     const { link, pool } = await this.#take(tabletOf(session), gone);
-    const seconds = statement.kind === 'read' ? READ_SECONDS : WRITE_SECONDS;
+    const reads = statement.kind === 'read';
+    const limits = { gone, graceMs: reads ? 0 : GRACE_MS, seconds: reads ? READ_SECONDS : WRITE_SECONDS };
     try {
-      return await withinLimits(link, { gone, seconds }, () => runOn(link, session, statement));
+      return await withinLimits(link, limits, () => runOn(link, session, statement));
     } finally {
       pool.give(link, { reusable: !statement.leavesTraces });
     }

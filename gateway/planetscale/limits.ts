@@ -4,23 +4,31 @@ import type { Link } from './link.ts';
 export interface Limits {
   /** Aborts when the caller has closed its connection. */
   gone: AbortSignal;
-  /** How long the work may continue without its caller. Work without it does not even begin. */
+  /**
+   * Work that changes something may continue for this long without its caller: most of it is done by then, and its
+   * caller had to expect that. Reads end at once.
+   */
   graceMs?: number;
+  /** Begins also when the caller has already gone. */
+  always?: boolean;
   seconds?: number;
 }
+
+/** For work that changes something. */
+export const GRACE_MS = 2_000;
 
 /**
  * Runs `work` on the connection and ends its statement on the server when the time is over, or when nobody waits for
  * the answer any more: an abandoned statement must not keep a place in the pool. Rejects with CallerGone and MysqlError.
  */
 export async function withinLimits<T>(link: Link, limits: Limits, work: () => Promise<T>): Promise<T> {
-  const { gone, graceMs, seconds } = limits;
-  if (gone.aborted && graceMs === undefined) throw new CallerGone();
+  const { gone, graceMs = 0, always = false, seconds } = limits;
+  if (gone.aborted && !always) throw new CallerGone();
   const timers: NodeJS.Timeout[] = [];
   const killAfter = (ms: number, text: string) => {
     timers.push(setTimeout(() => void link.kill(new MysqlError(2013, 'HY000', text, true)), ms));
   };
-  const leave = () => killAfter(graceMs ?? 0, 'the caller has disconnected, killing query');
+  const leave = () => killAfter(graceMs, 'the caller has disconnected, killing query');
   if (gone.aborted) leave();
   else gone.addEventListener('abort', leave, { once: true });
   if (seconds !== undefined)

@@ -1,5 +1,5 @@
 import { CallerGone, MysqlError, VitessError } from './errors.ts';
-import { withinLimits } from './limits.ts';
+import { GRACE_MS, withinLimits } from './limits.ts';
 import type { Link, ServerAnswer } from './link.ts';
 import type { Pool } from './pool.ts';
 
@@ -15,8 +15,6 @@ interface Transaction {
 
 /** For BEGIN, COMMIT and ROLLBACK. */
 const CONTROL_SECONDS = 30;
-/** A COMMIT that is on its way is not interrupted at once when its caller disconnects. */
-const COMMIT_GRACE_MS = 2_000;
 /** How many ended transactions are remembered. A late caller gets the reason why its transaction ended. */
 const REMEMBERED = 1000;
 
@@ -83,7 +81,7 @@ export class Transactions {
     transaction.busy = true;
     clearTimeout(transaction.timer);
     try {
-      const limits = { gone, graceMs: COMMIT_GRACE_MS, seconds: CONTROL_SECONDS };
+      const limits = { gone, graceMs: GRACE_MS, always: true, seconds: CONTROL_SECONDS };
       await withinLimits(transaction.link, limits, () =>
         transaction.link.run(undone === undefined ? verb : 'ROLLBACK'),
       );
