@@ -91,3 +91,28 @@ test('a pipeline whose answers are too large is refused with their size, and its
   expect([status, text]).toEqual([400, expect.stringContaining(`Limit: 10485760 bytes, Actual: ${bytes} bytes.`)]);
   expect(await answer('/', { body: ['GET', 'n'] })).toEqual([200, '{"result":"1"}']);
 });
+
+test.each([
+  ['EVAL', ['EVAL', 'while true do end', 0]],
+  ['FCALL', ['FCALL', 'spin', 0]],
+])('an endless %s whose caller has gone is ended, and Redis serves again', async (_, command) => {
+  const library = `#!lua name=endless\nredis.register_function('spin', function() while true do end end)`;
+  await rest.request('/', { body: ['FUNCTION', 'LOAD', 'REPLACE', library] });
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const call = fetch(rest.gateway.url, {
+    method: 'POST',
+    body: JSON.stringify(command),
+    headers,
+    signal: AbortSignal.timeout(500),
+  });
+  await expect(call).rejects.toThrow(/timeout/);
+  const ping = async () => (await rest.request('/', { body: ['PING'] })).text;
+  await expect.poll(ping, { timeout: 60_000 }).toBe('{"result":"PONG"}');
+});
+
+test('an endless script is ended by SCRIPT KILL of another caller', async () => {
+  const endless = rest.request('/', { body: ['EVAL', 'while true do end', 0] });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await answer('/', { body: ['SCRIPT', 'KILL'] })).toEqual([200, '{"result":"OK"}']);
+  expect((await endless).text).toMatch(/Script killed by user/);
+});
