@@ -39,6 +39,7 @@ export class Link {
   #socket: Socket;
   #connection: Connection;
   #failRunning: ((error: MysqlError) => void) | undefined;
+  #connected = false;
   broken = false;
   idleTimer: NodeJS.Timeout | undefined;
   idleSince = 0;
@@ -60,7 +61,10 @@ export class Link {
       // FOUND_ROWS stays on, as on PlanetScale: an UPDATE counts the rows that it matched, not only those it changed.
       flags: ['-LOCAL_FILES', '-IGNORE_SPACE'],
     });
-    const lost = (): void => this.abandon(lostConnection());
+    const lost = (): void => {
+      // Before that, `#connect` gets the reason.
+      if (this.#connected) this.abandon(lostConnection());
+    };
     this.#connection.on('error', lost);
     this.#connection.on('end', lost);
   }
@@ -76,6 +80,7 @@ export class Link {
     gone.addEventListener('abort', abandon);
     try {
       await link.#connect();
+      link.#connected = true;
       for (const setting of SETTINGS) await link.run(setting);
       // The gateway already refuses writes. This protects a replica that is not read-only from a write it did not
       // detect.
