@@ -1,5 +1,5 @@
 import { MysqlError } from './errors.ts';
-import type { Link, MysqlServer } from './link.ts';
+import { Link, type MysqlServer } from './link.ts';
 
 const ANSWER_WITHIN_MS = 3_000;
 
@@ -7,24 +7,28 @@ const ANSWER_WITHIN_MS = 3_000;
 const waiting = new WeakMap<MysqlServer, { threads: number[]; done: Promise<void> }>();
 
 /**
- * Ends a connection on the server. A statement that sleeps or waits for a lock does not notice that its socket was
- * closed. Resolves when all is done, also when the server cannot be reached.
+ * Ends the running statement: here at once, with the error `why`, and on the server as soon as that can be reached. A
+ * statement that sleeps or waits for a lock does not notice that its socket was closed. Resolves when all is done, also
+ * when the server cannot be reached.
  */
-export function killThread(server: MysqlServer, thread: number, open: () => Promise<Link>): Promise<void> {
+export function killStatement(link: Link, why: MysqlError): Promise<void> {
+  const { server, thread } = link;
+  link.abandon(why);
+  if (thread === null) return Promise.resolve();
   const running = waiting.get(server);
   if (running) {
     running.threads.push(thread);
     return running.done;
   }
   const threads = [thread];
-  const done = killAll(threads, open, () => waiting.delete(server));
+  const done = killAll(server, threads);
   waiting.set(server, { threads, done });
   return done;
 }
 
-async function killAll(threads: number[], open: () => Promise<Link>, finish: () => void): Promise<void> {
+async function killAll(server: MysqlServer, threads: number[]): Promise<void> {
   try {
-    const killer = await open();
+    const killer = await Link.open(server);
     const noAnswer = new MysqlError(2013, 'HY000', 'no answer to KILL', true);
     for (let thread = threads.shift(); thread !== undefined; thread = threads.shift()) {
       const late = setTimeout(() => killer.abandon(noAnswer), ANSWER_WITHIN_MS);
@@ -36,6 +40,6 @@ async function killAll(threads: number[], open: () => Promise<Link>, finish: () 
   } catch {
     // The server is down.
   } finally {
-    finish();
+    waiting.delete(server);
   }
 }

@@ -1,7 +1,8 @@
 import { CallerGone, MysqlError } from './errors.ts';
+import { killStatement } from './kill.ts';
 import type { Link } from './link.ts';
 
-export interface Limits {
+interface Limits {
   /** Aborts when the caller has closed its connection. */
   gone: AbortSignal;
   /**
@@ -26,7 +27,7 @@ export async function withinLimits<T>(link: Link, limits: Limits, work: () => Pr
   if (gone.aborted && !always) throw new CallerGone();
   const timers: NodeJS.Timeout[] = [];
   const killAfter = (ms: number, text: string) => {
-    timers.push(setTimeout(() => void link.kill(new MysqlError(2013, 'HY000', text, true)), ms));
+    timers.push(setTimeout(() => void killStatement(link, new MysqlError(2013, 'HY000', text, true)), ms));
   };
   const leave = () => killAfter(graceMs, 'the caller has disconnected, killing query');
   if (gone.aborted) leave();

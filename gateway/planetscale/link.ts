@@ -2,7 +2,6 @@ import { connect, type Socket } from 'node:net';
 import { type Connection, createConnection } from 'mysql2';
 import { NEVER_GONE } from '../caller.ts';
 import { MysqlError, Unreachable, VitessError } from './errors.ts';
-import { killThread } from './kill.ts';
 import { type Column, type WireField, type WireRow, wireField, wireRow } from './wire.ts';
 
 export interface MysqlServer {
@@ -95,6 +94,11 @@ export class Link {
     }
   }
 
+  /** The server's number of this connection. null before the login. */
+  get thread(): number | null {
+    return this.#connection.threadId;
+  }
+
   #connect(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#failRunning = reject;
@@ -161,13 +165,6 @@ export class Link {
     return !this.broken;
   }
 
-  /** Ends the running statement here at once, and on the server as soon as that can be reached. */
-  async kill(why: MysqlError): Promise<void> {
-    const id = this.#connection.threadId;
-    this.abandon(why);
-    if (id) await killThread(this.server, id, () => Link.open(this.server));
-  }
-
   destroy(): void {
     this.broken = true;
     clearTimeout(this.idleTimer);
@@ -176,7 +173,7 @@ export class Link {
     this.#socket.destroy();
   }
 
-  /** Closes the connection; a running statement fails with `why`. The server may not notice it: see `kill`. */
+  /** Closes the connection; a running statement fails with `why`. The server may not notice it: see `killStatement`. */
   abandon(why: MysqlError): void {
     this.destroy();
     this.#failRunning?.(why);

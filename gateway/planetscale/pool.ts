@@ -1,4 +1,5 @@
 import { CallerGone, MysqlError, Unreachable, VitessError } from './errors.ts';
+import { killStatement } from './kill.ts';
 import { Link, type MysqlServer } from './link.ts';
 
 /** A connection that is idle for this long is closed. */
@@ -109,7 +110,7 @@ export class Pool {
       this.#open -= 1;
     }
     const stopping = new MysqlError(1053, '08S01', 'Server shutdown in progress', true);
-    await Promise.all([...this.#taken].map((link) => link.kill(stopping)));
+    await Promise.all([...this.#taken].map((link) => killStatement(link, stopping)));
   }
 
   /** A connection, or undefined when one was closed and the caller may open another in its place. */

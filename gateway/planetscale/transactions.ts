@@ -1,4 +1,5 @@
 import { CallerGone, MysqlError, VitessError } from './errors.ts';
+import { killStatement } from './kill.ts';
 import { GRACE_MS, withinLimits } from './limits.ts';
 import type { Link, ServerAnswer } from './link.ts';
 import type { Pool } from './pool.ts';
@@ -132,7 +133,7 @@ export class Transactions {
     const { busy, link } = transaction;
     transaction.reusable = false;
     if (busy) {
-      void link.kill(new MysqlError(2013, 'HY000', `transaction ${id}: ${why}, killing query`, true));
+      void killStatement(link, new MysqlError(2013, 'HY000', `transaction ${id}: ${why}, killing query`, true));
     }
     this.#close(transaction, why);
   }

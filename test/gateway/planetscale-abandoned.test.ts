@@ -149,6 +149,24 @@ test('after a line that was silent under impatient callers, reads are served at 
   await database.drop();
 });
 
+test('idle connections whose line was cut without a sign cost one caller about a second', async () => {
+  const database = await freshDatabase('psdb');
+  const line = await silentLine(database);
+  const primary = { ...database, host: '127.0.0.1', port: line.port };
+  const over = await startPlanetscaleGateway({ primary, username, password: secret, poolSize: 8 });
+  const client = new Client({ url: over.url });
+  await Promise.all(Array.from({ length: 8 }, () => client.execute('SELECT SLEEP(0.3)')));
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  line.silence();
+  line.speakOnNewConnections();
+  const began = performance.now();
+  for (let call = 0; call < 8; call += 1) expect((await client.execute('SELECT 1')).size).toBe(1);
+  expect(performance.now() - began).toBeLessThan(5_000);
+  await over.stop();
+  line.close();
+  await database.drop();
+});
+
 /** A TCP relay that can stop to pass on anything, with its connections open; new ones are accepted. */
 async function silentLine(target: { host: string; port: number }) {
   const sockets = new Set<Socket>();
@@ -172,6 +190,9 @@ async function silentLine(target: { host: string; port: number }) {
     silence: () => {
       silent = true;
       for (const socket of sockets) socket.pause();
+    },
+    speakOnNewConnections: () => {
+      silent = false;
     },
     speak: () => {
       silent = false;
