@@ -1,42 +1,86 @@
 import { parseArgs } from 'node:util';
-import { findDatabase } from './database-url.ts';
+import { compareStages, DeploymentError, recordedStage, recordStage, replaceStage } from '../shared/deployment.ts';
+import { findDatabase, type Target } from './database-url.ts';
 import { DatabaseTaskError, type Execute, engineErrno, engineErrorName, executeOverHttp } from './execute.ts';
 import { type MigrationState, migrate, migrationStatus } from './migrate.ts';
+import { secondLook, type Terminal } from './second-look.ts';
 import { seed } from './seed.ts';
 
 const help = `npm run db -- <command> [--data DIR] [--json]
 
-  migrate   bring the tables up to date; continues where an interrupted run stopped
+  migrate   bring the tables up to date; continues where an interrupted run stopped. Records STAGE in the database
   status    show each migration: applied, pending, half-applied, or what is wrong with it
   seed      add sample services, notices and products, and with SANDBOX_KEY set the account demo; changes no existing row
+  stage     show the stage that is recorded; --set NAME replaces it, for a copy of another stage's database
 
-Uses the database of DATABASE_URL, otherwise the running "npm run dev" of this checkout (--data: another one).
+Uses the database of DATABASE_URL, otherwise the running "npm run dev" of this checkout (--data: another one). A database
+that belongs to another stage than STAGE is refused. --yes skips the question that --set asks on a terminal.
 --json prints one JSON line last. Exit code: 0 done, 1 failed (status: something is wrong), 2 wrong usage.
 
 On PlanetScale a branch with safe migrations refuses changes of tables: migrate a development branch, choose
 schema_migrations as the migration table whose rows are copied, and open a deploy request.`;
 
-interface Terminal {
-  out(line: string): void;
-  err(line: string): void;
-}
+const options = {
+  help: { type: 'boolean' },
+  json: { type: 'boolean' },
+  yes: { type: 'boolean' },
+  data: { type: 'string' },
+  set: { type: 'string' },
+} as const;
+type Options = ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
 
 type CommandOutput = { result: Record<string, unknown>; ok: boolean };
+type Command = (execute: Execute, target: Target, given: Options, terminal: Terminal) => Promise<CommandOutput>;
 
-async function run(command: string, execute: Execute, sandbox: boolean, { out }: Terminal): Promise<CommandOutput> {
-  switch (command) {
-    case 'migrate': {
-      const { applied } = await migrate(execute, out);
-      if (applied.length === 0) out('nothing to do: every migration is applied');
-      return { result: { applied }, ok: true };
+const commands: Record<string, Command> = {
+  async migrate(execute, { stage }, _, { out }) {
+    const before = await stageOf(execute);
+    if (before !== null && stage !== undefined) compareStages(before, stage);
+    const { applied } = await migrate(execute, out);
+    if (applied.length === 0) out('nothing to do: every migration is applied');
+    if (stage !== undefined) await recordStage(execute, stage);
+    const recorded = await stageOf(execute);
+    out(
+      recorded === null
+        ? 'no stage is recorded, because STAGE is not set: STAGE=<stage> npm run db -- migrate records it'
+        : `stage: ${recorded}`,
+    );
+    return { result: { applied }, ok: true };
+  },
+  async status(execute, _target, _given, { out }) {
+    const migrations = await migrationStatus(execute);
+    for (const migration of migrations) out(statusLine(migration));
+    return { result: { migrations }, ok: migrations.every(({ problem }) => problem === null) };
+  },
+  async seed(execute, { stage, sandbox }, _, { out }) {
+    const recorded = await stageOf(execute);
+    if (recorded !== null) compareStages(recorded, stage);
+    return { result: await seed(execute, { sandbox, log: out }), ok: true };
+  },
+  async stage(execute, _target, { set, yes = false }, terminal) {
+    const recorded = await stageOf(execute);
+    if (set === undefined || set === recorded) {
+      terminal.out(recorded ?? 'no stage is recorded');
+      return { result: { stage: recorded }, ok: true };
     }
-    case 'status': {
-      const migrations = await migrationStatus(execute);
-      for (const migration of migrations) out(statusLine(migration));
-      return { result: { migrations }, ok: migrations.every(({ problem }) => problem === null) };
-    }
-    default:
-      return { result: await seed(execute, { sandbox, log: out }), ok: true };
+    const summary = [
+      `The database will belong to stage ${set}, and no longer to ${recorded ?? 'an unknown stage'}.`,
+      'Do this only to a copy: tools and servers of the former stage refuse to work on it afterwards.',
+    ];
+    if (!(await secondLook(summary, yes, terminal))) throw new DatabaseTaskError('Nothing was changed.');
+    await replaceStage(execute, set);
+    terminal.out(set);
+    return { result: { stage: set }, ok: true };
+  },
+};
+
+/** null: no stage is recorded, or the tables are missing. */
+async function stageOf(execute: Execute): Promise<string | null> {
+  try {
+    return await recordedStage(execute);
+  } catch (error) {
+    if (engineErrno(error) === NO_SUCH_TABLE) return null;
+    throw error;
   }
 }
 
@@ -45,10 +89,13 @@ function statusLine({ name, state, statementsDone, statements, appliedAt, proble
   return `${state.padEnd(12)} ${name}${progress} ${appliedAt ?? ''}${problem === null ? '' : `\n  ${problem}`}`.trimEnd();
 }
 
+const NO_SUCH_TABLE = 1146;
+
 /** Without the engine's own text, which may quote rows or credentials. */
 function sentenceFor(error: unknown): string {
-  if (error instanceof DatabaseTaskError) return error.message;
-  if (engineErrno(error) === 1146) return 'Tables are missing in this database. Run "npm run db -- migrate" first.';
+  if (error instanceof DatabaseTaskError || error instanceof DeploymentError) return error.message;
+  if (engineErrno(error) === NO_SUCH_TABLE)
+    return 'Tables are missing in this database. Run "npm run db -- migrate" first.';
   return `The database failed: ${engineErrorName(error)}. Check that it runs and that the credentials are correct.`;
 }
 
@@ -59,7 +106,6 @@ export async function runDatabaseCommand(
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<number> {
   const { out, err } = terminal;
-  const options = { help: { type: 'boolean' }, json: { type: 'boolean' }, data: { type: 'string' } } as const;
   let parsed: ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>;
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
@@ -72,14 +118,15 @@ export async function runDatabaseCommand(
     out(help);
     return 0;
   }
-  if (!command || rest.length > 0 || !['migrate', 'status', 'seed'].includes(command)) {
+  const run = command !== undefined && Object.hasOwn(commands, command) ? commands[command] : undefined;
+  if (!run || rest.length > 0 || (parsed.values.set !== undefined && command !== 'stage')) {
     err(help);
     return 2;
   }
   try {
-    const { databaseUrl, sandbox, foundIn } = findDatabase(environment, parsed.values.data);
-    out(`database: ${new URL(databaseUrl).host} (${foundIn})`);
-    const { result, ok } = await run(command, executeOverHttp(databaseUrl), sandbox, terminal);
+    const target = findDatabase(environment, parsed.values.data);
+    out(`database: ${new URL(target.databaseUrl).host} (${target.foundIn})`);
+    const { result, ok } = await run(executeOverHttp(target.databaseUrl), target, parsed.values, terminal);
     if (parsed.values.json) out(JSON.stringify(result));
     return ok ? 0 : 1;
   } catch (error) {

@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DatabaseTaskError } from './execute.ts';
 
-type Target = { databaseUrl: string; sandbox: boolean; foundIn: string };
+export type Target = {
+  databaseUrl: string;
+  sandbox: boolean;
+  foundIn: string;
+  /** undefined: STAGE is not set. */
+  stage: string | undefined;
+};
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 
@@ -13,7 +19,13 @@ const checkout = fileURLToPath(new URL('..', import.meta.url));
 export function findDatabase(environment: NodeJS.ProcessEnv, dataFolder: string | undefined): Target {
   const databaseUrl = environment.DATABASE_URL;
   if (databaseUrl && dataFolder === undefined) {
-    return { databaseUrl: checked(databaseUrl), sandbox: Boolean(environment.SANDBOX_KEY), foundIn: 'DATABASE_URL' };
+    const stage = environment.STAGE || undefined;
+    return {
+      databaseUrl: checked(databaseUrl),
+      sandbox: Boolean(environment.SANDBOX_KEY),
+      foundIn: 'DATABASE_URL',
+      stage,
+    };
   }
   const file = `${dataFolder ?? `${checkout}.data/dev`}/state.json`;
   const state = readState(file);
@@ -21,6 +33,7 @@ export function findDatabase(environment: NodeJS.ProcessEnv, dataFolder: string 
     databaseUrl: checked(state.databaseUrl),
     sandbox: state.sandbox === true || Boolean(environment.SANDBOX_KEY),
     foundIn: file,
+    stage: 'dev',
   };
 }
 

@@ -1,7 +1,5 @@
 import { runDatabaseCommand } from './command.ts';
+import { systemTerminal } from './second-look.ts';
 
 /** `npm run -s db -- <command> [options]` */
-process.exitCode = await runDatabaseCommand(process.argv.slice(2), {
-  out: (line) => console.log(line),
-  err: (line) => console.error(line),
-});
+process.exitCode = await runDatabaseCommand(process.argv.slice(2), systemTerminal());

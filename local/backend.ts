@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
-import { executeOverHttp } from '../db/execute.ts';
+import { engineErrno, executeOverHttp } from '../db/execute.ts';
 import { migrate } from '../db/migrate.ts';
 import { seed } from '../db/seed.ts';
 import {
@@ -12,6 +12,7 @@ import { startUpstashGateway, type UpstashGateway } from '../gateway/upstash/gat
 import type { RedisAddress, ServerAddress } from '../gateway/upstash/redis-connection.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
 import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
+import { proveDeployment } from '../shared/deployment.ts';
 import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-environment.ts';
 import type { Keys } from './keys-file.ts';
 import { startWechatSimulator, type WechatSimulator } from './simulators/wechat.ts';
@@ -56,6 +57,7 @@ export interface Backend {
 }
 
 const DATABASE_USER = 'miniapp';
+const NO_SUCH_TABLE = 1146;
 const REPLAY_GUARD = { runKey: sinceKey('run'), sinceKeys: [...SINCE_SHARDS].map((shard) => sinceKey(shard)) };
 
 export function startBackend(options: BackendOptions): Promise<Backend> {
@@ -93,7 +95,10 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     takeEnvironment(env);
 
     const execute = executeOverHttp(planetscale.url);
+    // A server of the environment may hold another stage. Refuse it before its tables are changed.
+    if (!untouched) await proveDeployment(execute, { isServer: true }).catch(ifTablesExist);
     await migrate(execute, log);
+    await proveDeployment(execute, { isServer: true });
     if (options.seeded !== false) await seed(execute, { sandbox });
     if (untouched && 'host' in options.redis) await openReplayRecords(options.redis);
     upstash.resetStats();
@@ -102,6 +107,11 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     log(`wechat simulator ${wechat.url}`);
     return { env, upstash, planetscale, wechat, sandbox };
   });
+}
+
+/** A database that is older than this version has no table yet that names its stage. */
+function ifTablesExist(error: unknown): void {
+  if (engineErrno(error) !== NO_SUCH_TABLE) throw error;
 }
 
 function replicaOptions({ mysqlReplicas = [], keys, log }: BackendOptions): Partial<PlanetscaleGatewayOptions> {

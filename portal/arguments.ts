@@ -1,19 +1,38 @@
 import { hostname, userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Given, type Option, UsageError, type Verb } from './command.ts';
+import { flag, Given, type Option, optional, UsageError, type Verb } from './command.ts';
+import { displayFor, MONEY } from './display.ts';
+import { LANGUAGES } from './language.ts';
 import { nearest } from './nearest.ts';
 
-const COMMON_OPTIONS: Record<string, Option> = {
-  json: { value: null, required: false, about: '' },
-  help: { value: null, required: false, about: '' },
-  data: { value: 'DIR', required: false, about: '' },
-  actor: { value: 'NAME', required: false, about: '' },
+/** Every command takes them. `time`, `money` and `lang` have a variable of the environment too: PORTAL_TIME and so on. */
+export const COMMON_OPTIONS: Record<string, Option> = {
+  json: flag('one JSON line last, for scripts'),
+  yes: flag('asks no question on a terminal before something is ended, removed or replaced'),
+  data: optional('DIR', 'works on the running "npm run dev" that keeps its data in this folder'),
+  actor: optional('NAME', 'your name in the operator log (default: the login name)'),
+  time: optional('ZONE', 'times as utc (default), local or in a zone such as Asia/Shanghai'),
+  money: { ...optional('UNIT', 'amounts in fen (default) or yuan'), values: MONEY },
+  lang: { ...optional('L', 'sentences and help in en (default) or zh'), values: LANGUAGES },
+  help: flag('the options of a command'),
 };
 
+interface FirstLook {
+  words: string[];
+  json: boolean;
+  help: boolean;
+  /** As it is given: not checked. */
+  lang: string;
+}
+
+const setting = (name: string): string | undefined => process.env[`PORTAL_${name.toUpperCase()}`] || undefined;
+
 /** Reads the words that are not options, and the common flags. It needs no declaration of a command. */
-export function firstLook(argv: readonly string[]): { words: string[]; json: boolean; help: boolean } {
+export function firstLook(argv: readonly string[]): FirstLook {
   const { tokens } = parsed(argv, COMMON_OPTIONS);
+  const lang = tokens.findLast((token) => token.kind === 'option' && token.name === 'lang');
   return {
+    lang: (lang?.kind === 'option' ? lang.value : undefined) ?? setting('lang') ?? 'en',
     words: tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : [])),
     json: tokens.some((token) => token.kind === 'option' && token.name === 'json'),
     help: tokens.some((token) => token.kind === 'option' && token.name === 'help'),
@@ -44,7 +63,11 @@ export function readGiven(argv: readonly string[], verb: Verb, lead: number): Gi
   }
   const operands = words.slice(lead);
   checkOperands(operands, verb.operands ?? []);
-  return new Given(values.get('actor') ?? whoami(), values.get('data'), operands, values, flags);
+  const display = displayFor(
+    values.get('time') ?? setting('time') ?? 'utc',
+    values.get('money') ?? setting('money') ?? 'fen',
+  );
+  return new Given(values.get('actor') ?? whoami(), values.get('data'), operands, display, values, flags);
 }
 
 function parsed(argv: readonly string[], options: Record<string, Option>) {

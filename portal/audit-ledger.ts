@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { query } from '../shared/db.ts';
+import { proveDeployment } from '../shared/deployment.ts';
 import { type Audit, auditLedger, type Finding } from '../shared/recharge/audit.ts';
 import { findEngines } from './environment.ts';
 import { sentenceFor } from './sentence.ts';
@@ -45,6 +47,7 @@ async function main(): Promise<number> {
   }
   try {
     console.error(`on ${(await findEngines(given.data)).where}`);
+    await proveDeployment(query);
     // It reads whole tables, which takes longer than a function may wait.
     process.env.MYSQL_TIMEOUT_MS = '600000';
     const result = await audit();

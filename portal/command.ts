@@ -1,3 +1,4 @@
+import type { Display } from './display.ts';
 import type { Engines } from './environment.ts';
 
 /** The declaration of a command. One declaration serves to check, to explain and to read its options. */
@@ -6,6 +7,8 @@ export interface Option {
   value: string | null;
   required: boolean;
   about: string;
+  /** The only values that it takes. */
+  values?: readonly string[];
 }
 
 export const required = (value: string, about: string): Option => ({ value, required: true, about });
@@ -21,11 +24,20 @@ export interface Printed {
   problemFound?: boolean;
 }
 
+/** One line for each thing that the command ends, removes or replaces. []: nothing, with these options. */
+type Summarise = (given: Given, engines: Engines) => Promise<readonly string[]>;
+
 export interface Verb {
   about: string;
   /** Words after the verb. All are required. The name of the last may end with `...`: one or more words. */
   operands?: readonly string[];
   options: Record<string, Option>;
+  /** What is printed before it acts, and asked about on a terminal. false: it ends, removes and replaces nothing. */
+  destructive: false | Summarise;
+  /** It runs without engines. */
+  standalone?: true;
+  /** It runs also if MASTER_KEY is not the master key of the database. */
+  anyKey?: true;
   run(given: Given, engines: Engines): Promise<Printed>;
 }
 
@@ -48,6 +60,8 @@ export class Given {
     /** The data folder of the running dev server; undefined: the environment, or the default folder. */
     readonly data: string | undefined,
     readonly operands: readonly string[],
+    /** Writes times and amounts as the operator asked for. */
+    readonly display: Display,
     private readonly values: ReadonlyMap<string, string>,
     private readonly flags: ReadonlySet<string>,
   ) {}
@@ -56,6 +70,13 @@ export class Given {
     const value = this.values.get(name);
     if (value === undefined) throw new UsageError(`--${name} is missing`);
     return value;
+  }
+
+  /** A word of a declared list. undefined: the option is not given. */
+  choice<T extends string>(name: string, allowed: readonly T[]): T | undefined {
+    const text = this.values.get(name);
+    if (text === undefined || (allowed as readonly string[]).includes(text)) return text as T | undefined;
+    throw new UsageError(`--${name} takes one of ${allowed.join(', ')}, not "${text}"`);
   }
 
   optional(name: string): string | undefined {

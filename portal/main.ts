@@ -1,7 +1,5 @@
+import { systemTerminal } from '../db/second-look.ts';
 import { runPortal } from './run.ts';
 
 /** `npm run -s portal -- <noun> <verb> [options]` */
-process.exitCode = await runPortal(process.argv.slice(2), {
-  out: (line) => console.log(line),
-  err: (line) => console.error(line),
-});
+process.exitCode = await runPortal(process.argv.slice(2), systemTerminal());

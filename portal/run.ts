@@ -1,31 +1,32 @@
+import { secondLook, type Terminal } from '../db/second-look.ts';
+import { query } from '../shared/db.ts';
+import { proveDeployment } from '../shared/deployment.ts';
 import { firstLook, readGiven } from './arguments.ts';
-import { type Noun, UsageError, type Verb } from './command.ts';
+import { type Noun, type Printed, UsageError, type Verb } from './command.ts';
 import { findEngines } from './environment.ts';
 import { helpForAll, helpForNoun, helpForVerb } from './help.ts';
+import { LANGUAGES, translated, useLanguage } from './language.ts';
 import { nearest } from './nearest.ts';
 import { nouns } from './nouns.ts';
 import { sentenceFor } from './sentence.ts';
 
-interface Terminal {
-  out(line: string): void;
-  err(line: string): void;
-}
-
 /** Runs one command line of the operator. Returns the exit code. */
 export async function runPortal(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const { words, json, help, lang } = firstLook(argv);
   const print = (lines: readonly string[]): number => {
-    for (const line of lines) terminal.out(line);
+    for (const line of lines) terminal.out(translated(line));
     return 0;
   };
   const refuse = (sentence: string, code: number): number => {
-    terminal.err(sentence);
+    for (const line of sentence.split('\n')) terminal.err(translated(line));
     if (json) terminal.out(JSON.stringify({ error: sentence.split('\n')[0] }));
     return code;
   };
-  const { words, json, help } = firstLook(argv);
   const [nounName, verbName] = words;
   let helpCommand = 'npm run -s portal -- --help';
   try {
+    await useLanguage(lang);
+    if (!LANGUAGES.includes(lang)) throw new UsageError(`--lang takes one of ${LANGUAGES.join(', ')}, not "${lang}"`);
     if (nounName === undefined) {
       const lines = await helpForAll();
       return help ? print(lines) : refuse(lines.join('\n'), 2);
@@ -36,17 +37,41 @@ export async function runPortal(argv: readonly string[], terminal: Terminal): Pr
     const { verb, name } = verbNamed(nounName, noun, verbName);
     if (help) return print(helpForVerb(nounName, name, verb));
     helpCommand = `npm run -s portal -- ${[nounName, name].filter(Boolean).join(' ')} --help`;
-    const given = readGiven(argv, verb, name === '' ? 1 : 2);
-    const engines = await findEngines(given.data);
-    terminal.err(`on ${engines.where}`);
-    const printed = await verb.run(given, engines);
-    print(json ? [JSON.stringify(printed.json)] : printed.text);
+    const printed = await runVerb(verb, argv, name === '' ? 1 : 2, terminal);
+    if (!printed) return refuse('Nothing was changed.', 1);
+    if (json) terminal.out(JSON.stringify(printed.json));
+    else print(printed.text);
     return printed.problemFound ? 1 : 0;
   } catch (error) {
     const isUsage = error instanceof UsageError;
     const sentence = isUsage ? `${sentenceFor(error)}\nHelp: ${helpCommand}` : sentenceFor(error);
     return refuse(sentence, isUsage ? 2 : 1);
   }
+}
+
+/** `lead`: words for noun and verb. undefined: the operator was asked, and did not agree. */
+async function runVerb(
+  verb: Verb,
+  argv: readonly string[],
+  lead: number,
+  terminal: Terminal,
+): Promise<Printed | undefined> {
+  const given = readGiven(argv, verb, lead);
+  const engines = verb.standalone ? { where: '', url: undefined } : await findEngines(given.data);
+  if (!verb.standalone) {
+    terminal.err(translated(`on ${engines.where}`));
+    await proveDeployment(query, { anyKey: verb.anyKey ?? false });
+  }
+  if (verb.destructive) {
+    const summary = await verb.destructive(given, engines);
+    const translating: Terminal = {
+      out: (line) => terminal.out(translated(line)),
+      err: (line) => terminal.err(translated(line)),
+      ask: terminal.ask && ((question) => terminal.ask?.(translated(question)) ?? Promise.resolve('')),
+    };
+    if (summary.length > 0 && !(await secondLook(summary, given.flag('yes'), translating))) return undefined;
+  }
+  return verb.run(given, engines);
 }
 
 async function nounNamed(name: string): Promise<Noun> {

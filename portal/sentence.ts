@@ -1,5 +1,6 @@
 import { DataFolderError } from '../local/data-folder.ts';
 import { ConfigError } from '../shared/config.ts';
+import { DeploymentError } from '../shared/deployment.ts';
 import { AppError, ContentionError, EngineError, SqlError } from '../shared/errors.ts';
 import { SealError } from '../shared/master-key.ts';
 import { PluginAdminError } from '../shared/plugin/admin.ts';
@@ -8,7 +9,15 @@ import { EnvironmentError } from './environment.ts';
 
 const ER_NO_SUCH_TABLE = 1146;
 /** Errors whose messages are written for operators. */
-const OPERATOR_ERRORS = [UsageError, EnvironmentError, DataFolderError, ConfigError, SealError, PluginAdminError];
+const OPERATOR_ERRORS = [
+  UsageError,
+  EnvironmentError,
+  DataFolderError,
+  DeploymentError,
+  ConfigError,
+  SealError,
+  PluginAdminError,
+];
 
 /** The sentence for the operator about a failure, and what to do. It never contains the message of an engine. */
 export function sentenceFor(error: unknown): string {

@@ -1,7 +1,9 @@
+import { translated } from './language.ts';
+
 /** Columns of text for a terminal; Chinese characters are two columns wide. */
 export function table(headings: readonly string[], rows: ReadonlyArray<readonly string[]>): string[] {
-  if (rows.length === 0) return ['none'];
-  const lines = [headings, ...rows];
+  if (rows.length === 0) return [translated('none')];
+  const lines = [headings.map(translated), ...rows];
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => widthOf(line[column] ?? ''))));
   return lines.map((line) =>
     line
@@ -17,6 +19,8 @@ const widthOf = (text: string): number => [...text].length + (text.match(WIDE)?.
 
 /** One line for each name and its value. */
 export function fields(members: Record<string, string>): string[] {
-  const width = Math.max(...Object.keys(members).map((name) => name.length));
-  return Object.entries(members).map(([name, value]) => `${name.padEnd(width)}  ${value}`.trimEnd());
+  return table(
+    ['', ''],
+    Object.entries(members).map(([name, value]) => [translated(name), value]),
+  ).slice(1);
 }

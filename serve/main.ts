@@ -1,3 +1,4 @@
+import { refuseForeignDatabase } from './deployment.ts';
 import { startFront } from './front.ts';
 import { serveUntilSignal } from './lifecycle/until-signal.ts';
 import { help, readServeSettings } from './settings.ts';
@@ -10,6 +11,7 @@ async function start() {
     console.log(help);
     process.exit(0);
   }
+  await refuseForeignDatabase(log);
   const front = await startFront(settings, log);
   console.log(`admin ${front.adminUrl}`);
   return front;

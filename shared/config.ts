@@ -56,6 +56,9 @@ export const requiredText = (name: string): (() => string) => declare(name, true
 export const optionalText = (name: string): (() => string | undefined) =>
   declare<string | undefined>(name, false, identity, undefined);
 
+/** false: unset or empty. For tools that must not take a default for what the operator forgot. */
+export const isSet = (name: string): boolean => Boolean(process.env[name]);
+
 export const textOr = (name: string, fallback: string): (() => string) => declare(name, false, identity, fallback);
 
 export const integerOr = (name: string, fallback: number): (() => number) =>

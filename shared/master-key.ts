@@ -17,15 +17,31 @@ export class SealError extends Error {
   override readonly name = 'SealError';
 }
 
+let sealingRefused: string | undefined;
+
+/**
+ * For tools: with a reason, nothing is sealed and no AppID is made until it is called again without one. What a wrong
+ * master key seals or makes, the functions would refuse. Functions never call it.
+ */
+export function refuseSealing(reason: string | undefined): void {
+  sealingRefused = reason;
+}
+
+function sealingKey(): Buffer {
+  if (sealingRefused !== undefined) throw new SealError(sealingRefused);
+  return masterKey();
+}
+
 /**
  * Encrypts with AES-256-GCM: `<master key id>.<iv>.<ciphertext and tag>`. `context` names the record that owns the
  * secret; it is authenticated, so a sealed secret cannot be moved to another record.
  */
 export function seal(secret: string, context: string): string {
   const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', derive(masterKey(), 'seal'), iv).setAAD(Buffer.from(context));
+  const key = sealingKey();
+  const cipher = createCipheriv('aes-256-gcm', derive(key, 'seal'), iv).setAAD(Buffer.from(context));
   const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-  return `${keyId(masterKey())}.${iv.toString('base64url')}.${sealed.toString('base64url')}`;
+  return `${keyId(key)}.${iv.toString('base64url')}.${sealed.toString('base64url')}`;
 }
 
 /** Decrypts. Throws SealError if the key is not in MASTER_KEY or MASTER_KEY_OLD, or if the context differs. */
@@ -46,6 +62,15 @@ export function unseal(sealed: string, context: string): string {
 /** true: the secret has to be sealed again, because the master key was changed. */
 export const isSealedUnderFormerKey = (sealed: string): boolean => !sealed.startsWith(`${keyId(masterKey())}.`);
 
+/** The id of the master key that sealed it. It says nothing else about the key. */
+export const sealedUnder = (sealed: string): string => sealed.split('.', 1)[0] ?? '';
+
+/** The ids of MASTER_KEY and of each key in MASTER_KEY_OLD. */
+export const masterKeyIds = (): { current: string; former: string[] } => ({
+  current: keyId(masterKey()),
+  former: formerKeys().map(keyId),
+});
+
 const APP_ID = /^([0-9a-f]{8})-([0-9a-f]{4})-(8[0-9a-f]{3})-([89ab])([0-9a-f]{3})-([0-9a-f]{12})$/;
 
 const appIdMac = (key: Buffer, rest: string): string =>
@@ -56,7 +81,7 @@ export function mintAppId(): string {
   const random = randomBytes(10).toString('hex');
   const variant = '89ab'.charAt(randomBytes(1).readUInt8(0) & 3);
   const rest = `${random.slice(0, 12)}8${random.slice(12, 15)}${variant}`;
-  const mac = appIdMac(masterKey(), rest);
+  const mac = appIdMac(sealingKey(), rest);
   return `${rest.slice(0, 8)}-${rest.slice(8, 12)}-${rest.slice(12, 16)}-${variant}${mac.slice(0, 3)}-${mac.slice(3)}`;
 }
 

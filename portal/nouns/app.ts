@@ -13,6 +13,7 @@ import { SCOPES } from '../../shared/app/app.ts';
 import { revokeKey, rotateKey } from '../../shared/app/keys.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
 import { idForm, jsonForm, nameForm, textOfFile } from '../forms.ts';
+import { translated } from '../language.ts';
 import { fields, table } from '../table.ts';
 
 const APP = required('ID', 'the AppID');
@@ -46,32 +47,44 @@ async function list(): Promise<Printed> {
     name,
     methods.join(','),
     scopes.join(','),
-    disabled ? 'disabled' : '',
+    disabled ? translated('disabled') : '',
   ]);
   return { json: { apps }, text: table(['AppID', 'name', 'methods', 'scopes', ''], rows) };
 }
 
 async function show(given: Given): Promise<Printed> {
+  const { display } = given;
   const app = await showApp(given.text('app'));
   const text = [
     ...fields({
       AppID: app.appId,
       name: app.name,
-      state: app.disabled ? 'disabled' : 'enabled',
+      state: translated(app.disabled ? 'disabled' : 'enabled'),
       methods: app.methods.join(', '),
       scopes: app.scopes.join(', '),
-      plugins: app.plugins === null ? 'all' : app.plugins.join(', ') || 'none',
+      plugins: app.plugins === null ? translated('all') : app.plugins.join(', ') || translated('none'),
       ...(app.validates !== null && { validates: app.validates }),
-      created: app.createdAt,
-      'user fields': app.userFields === null ? 'none' : JSON.stringify(app.userFields),
+      created: display.time(app.createdAt),
+      'user fields': app.userFields === null ? translated('none') : JSON.stringify(app.userFields),
     }),
     '',
     ...table(
       ['key', 'state', 'created', 'ends'],
-      app.keys.map(({ keyId, state, createdAt, endsAt }) => [keyId, state, createdAt, endsAt ?? '']),
+      app.keys.map(({ keyId, state, createdAt, endsAt }) => [
+        keyId,
+        translated(state),
+        display.time(createdAt),
+        display.time(endsAt),
+      ]),
     ),
   ];
   return { json: { ...app }, text };
+}
+
+async function whatDisableEnds(given: Given): Promise<string[]> {
+  const { appId, name, disabled } = await showApp(given.text('app'));
+  if (disabled) return [];
+  return [`App ${appId} (${name}) will be refused: calls that change something at once, all calls within 60 s.`];
 }
 
 async function disable(given: Given): Promise<Printed> {
@@ -89,6 +102,12 @@ async function enable(given: Given): Promise<Printed> {
   return { json: { appId, disabled: false }, text: [`${appId} is enabled: its calls are accepted within 5 s.`] };
 }
 
+async function whatRotateEnds(given: Given): Promise<string[]> {
+  const { appId, name, keys } = await showApp(given.text('app'));
+  const live = keys.filter(({ state }) => state === 'live').map(({ keyId }) => keyId);
+  return live.length === 0 ? [] : [`App ${appId} (${name}): key ${live.join(', ')} will end in 24 h.`];
+}
+
 async function rotate(given: Given): Promise<Printed> {
   const appId = given.text('app');
   const rotated = await rotateKey(appId, given.actor);
@@ -96,9 +115,21 @@ async function rotate(given: Given): Promise<Printed> {
   const text = [
     ...fields({ AppID: appId, key: keyId, privateKey }),
     'The privateKey is shown only once. It is valid everywhere within 5 s.',
-    ...(oldKeyId === null ? [] : [`The former key ${oldKeyId} is valid until ${oldKeyEndsAt}.`]),
+    ...(oldKeyId === null ? [] : [`The former key ${oldKeyId} is valid until ${given.display.time(oldKeyEndsAt)}.`]),
   ];
   return { json: { appId, ...rotated }, text };
+}
+
+async function whatRevokeEnds(given: Given): Promise<string[]> {
+  const { appId, name, keys } = await showApp(given.text('app'));
+  const keyId = given.text('key');
+  const others = keys.filter((key) => key.state === 'live' && key.keyId !== keyId).length;
+  return [
+    `App ${appId} (${name}): key ${keyId} will be refused, for calls that change something at once, for all calls within 60 s.`,
+    others === 0
+      ? 'It is the last valid key: every call of the app will be refused.'
+      : `Valid keys that stay: ${others}.`,
+  ];
 }
 
 async function revoke(given: Given): Promise<Printed> {
@@ -121,6 +152,13 @@ async function userFields(given: Given): Promise<Printed> {
   return { json: { appId, schema }, text: [schema === null ? 'removed' : `registered for ${appId}`] };
 }
 
+async function whatFieldsReplaces(given: Given): Promise<string[]> {
+  const { appId, name, userFields: registered } = await showApp(given.text('app'));
+  const isChange = given.flag('remove') || given.optional('json-schema') !== undefined;
+  if (!isChange || registered === null) return [];
+  return [`App ${appId} (${name}): its registered user fields will be replaced: ${JSON.stringify(registered)}`];
+}
+
 function readSchema(file: string): object {
   const schema = jsonForm('json-schema', textOfFile('json-schema', file));
   if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema;
@@ -138,24 +176,28 @@ export const app: Noun = {
         scopes: optional('A,B', 'permissions (default: all but plugin:validate)'),
         plugins: optional('A,B', 'plugins for which it may issue tokens (default: all)'),
       },
+      destructive: false,
       run: create,
     },
-    list: { about: 'Lists all apps.', options: {}, run: list },
-    show: { about: 'Shows one app and its keys.', options: { app: APP }, run: show },
+    list: { about: 'Lists all apps.', options: {}, destructive: false, run: list },
+    show: { about: 'Shows one app and its keys.', options: { app: APP }, destructive: false, run: show },
     disable: {
       about: 'Refuses the app: calls that change something at once, all calls within 60 s.',
       options: { app: APP },
+      destructive: whatDisableEnds,
       run: disable,
     },
-    enable: { about: 'Lets a disabled app call again.', options: { app: APP }, run: enable },
+    enable: { about: 'Lets a disabled app call again.', options: { app: APP }, destructive: false, run: enable },
     'rotate-key': {
       about: 'Makes a new privateKey; the old one is valid 24 h more.',
       options: { app: APP },
+      destructive: whatRotateEnds,
       run: rotate,
     },
     'revoke-key': {
       about: 'Revokes one key.',
       options: { app: APP, key: required('KEY', 'its id in "app show", such as k1') },
+      destructive: whatRevokeEnds,
       run: revoke,
     },
     fields: {
@@ -165,6 +207,7 @@ export const app: Noun = {
         'json-schema': optional('FILE', 'JSON Schema of the fields (default: show it)'),
         remove: flag('removes the registration'),
       },
+      destructive: whatFieldsReplaces,
       run: userFields,
     },
   },

@@ -19,6 +19,19 @@ async function add(given: Given): Promise<Printed> {
   return { json: { ...channel, added }, text: [`Channel ${id} is ${added ? 'added' : 'changed'}.`] };
 }
 
+async function whatAddReplaces(given: Given): Promise<string[]> {
+  const former = (await listChannels()).find(({ channel: id }) => id === given.text('id'));
+  if (!former) return [];
+  const { channel: id, verifyUrl, loginHost, loginPort } = former;
+  return [`Channel ${id} exists: ${verifyUrl} and ${loginHost}:${loginPort} will be replaced.`];
+}
+
+async function whatRemoveEnds(given: Given): Promise<string[]> {
+  const id = given.text('id');
+  const isThere = (await listChannels()).some(({ channel: known }) => known === id);
+  return isThere ? [`Channel ${id} will be removed: its users can no longer log in. Their accounts are kept.`] : [];
+}
+
 async function list(): Promise<Printed> {
   const channels = await listChannels();
   const rows = channels.map(({ channel, verifyUrl, loginHost, loginPort }) => [
@@ -45,9 +58,15 @@ export const channel: Noun = {
         verify: required('URL', 'URL at which its server confirms a ticket'),
         'login-server': required('HOST:PORT', 'its entry in the login list'),
       },
+      destructive: whatAddReplaces,
       run: add,
     },
-    list: { about: 'Lists the channels.', options: {}, run: list },
-    remove: { about: 'Removes a channel: its users can no longer log in.', options: { id: ID }, run: remove },
+    list: { about: 'Lists the channels.', options: {}, destructive: false, run: list },
+    remove: {
+      about: 'Removes a channel: its users can no longer log in.',
+      options: { id: ID },
+      destructive: whatRemoveEnds,
+      run: remove,
+    },
   },
 };

@@ -1,3 +1,4 @@
+import { findRecord } from '../../shared/data/records.ts';
 import { allResources, getResource, type Resource } from '../../shared/data/resources.ts';
 import { deleteResource, invalidateResource, putResource } from '../../shared/data/write.ts';
 import { logChange } from '../../shared/operator-log.ts';
@@ -11,6 +12,18 @@ async function put(given: Given): Promise<Printed> {
   await putResource(resource, id, members);
   await record(given, 'data.put', `${resource.name}:${id}`);
   return { json: { resource: resource.name, id, put: true }, text: [`${resource.name} ${id} is written.`] };
+}
+
+async function whatPutReplaces(given: Given): Promise<string[]> {
+  const [resource, id] = one(given);
+  const former = await findRecord(resource, id);
+  return former ? [`${resource.name} ${id} exists and will be replaced: ${JSON.stringify(former)}`] : [];
+}
+
+async function whatDeleteRemoves(given: Given): Promise<string[]> {
+  const [resource, id] = one(given);
+  const former = await findRecord(resource, id);
+  return former ? [`${resource.name} ${id} will be deleted: ${JSON.stringify(former)}`] : [];
 }
 
 async function remove(given: Given): Promise<Printed> {
@@ -53,13 +66,21 @@ export const data: Noun = {
       about: 'Creates a record, or replaces it.',
       operands: ['resource', 'id'],
       options: { 'json-body': required('JSON', 'all members of the record except id') },
+      destructive: whatPutReplaces,
       run: put,
     },
-    delete: { about: 'Deletes a record.', operands: ['resource', 'id'], options: {}, run: remove },
+    delete: {
+      about: 'Deletes a record.',
+      operands: ['resource', 'id'],
+      options: {},
+      destructive: whatDeleteRemoves,
+      run: remove,
+    },
     invalidate: {
       about: 'For rows that other tools changed: the next read loads them from the database.',
       operands: ['resource', 'id...'],
       options: {},
+      destructive: false,
       run: invalidate,
     },
   },

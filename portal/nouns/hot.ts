@@ -16,6 +16,7 @@ export const hot: Noun = {
     '': {
       about: 'Shows the records that are read most.',
       options: { limit: optional('N', 'how many (default 20)') },
+      destructive: false,
       run: show,
     },
   },

@@ -5,17 +5,19 @@ import type { Identities } from '../../shared/lock/rule.ts';
 import { listPolicies } from '../../shared/lock/stored-policy.ts';
 import { type Given, type Noun, optional, type Printed, required } from '../command.ts';
 import { idForm, ipForm } from '../forms.ts';
+import { translated } from '../language.ts';
 import { declaredRules, targetForm } from '../lock-targets.ts';
 import { table } from '../table.ts';
 
 const TARGET = required('T', 'data:<resource>, or a route such as "POST /login"');
 const MAX_SECONDS = 30 * 86_400;
+const LIMIT = { min: 0, max: 1_000_000_000 };
 const IN_FORCE = 'It applies from the next call.';
 
 async function set(given: Given): Promise<Printed> {
   const target = targetForm(given.text('target'));
   const by = given.list('by', RULE_IDENTITIES);
-  const limit = given.integer('limit', { min: 0, max: 1_000_000_000 });
+  const limit = given.integer('limit', LIMIT);
   const windowSeconds = given.integer('window', { min: 1, max: MAX_SECONDS });
   const lockSeconds = given.optional('lock') === undefined ? null : given.integer('lock', { min: 1, max: MAX_SECONDS });
   await setRule({ target, by, limit, windowSeconds, lockSeconds }, given.actor);
@@ -24,6 +26,42 @@ async function set(given: Given): Promise<Printed> {
     json: { target, by, limit, windowSeconds, lockSeconds },
     text: [`${target}: ${limit} calls in ${windowSeconds} s by ${by.join(' and ')}, then refused ${rest}. ${IN_FORCE}`],
   };
+}
+
+async function whatSetReplaces(given: Given): Promise<string[]> {
+  const target = targetForm(given.text('target'));
+  const by = RULE_IDENTITIES.filter((name) => given.list('by', RULE_IDENTITIES).includes(name)).join(',');
+  const former = (await listPolicies(target)).flatMap(({ rules }) => rules).find((rule) => rule.by.join(',') === by);
+  const summary = [];
+  if (former) {
+    const { limit, windowSeconds, lockSeconds } = former;
+    const rest = lockSeconds ? `${lockSeconds} s` : 'none';
+    summary.push(
+      `${target}: the rule by ${by} is replaced; it was ${limit} calls in ${windowSeconds} s, lock ${rest}.`,
+    );
+  }
+  if (given.integer('limit', LIMIT) === 0) summary.push(`${target}: a limit of 0 refuses every call.`);
+  return summary;
+}
+
+/** A block of named identities is what was asked for. A name that was forgotten blocks everybody. */
+async function whatBlockRefuses(given: Given): Promise<string[]> {
+  const target = targetForm(given.text('target'));
+  if (Object.keys(identitiesOf(given)).length > 0) return [];
+  return [
+    `${target} will be blocked for everybody for ${given.text('seconds')} s. --app, --user or --ip name whom to block.`,
+  ];
+}
+
+async function whatClearRemoves(given: Given): Promise<string[]> {
+  const target = targetForm(given.text('target'));
+  const policies = await listPolicies(target);
+  const rules = policies.flatMap((policy) => policy.rules).length;
+  const blocks = policies.flatMap((policy) => policy.blocks).length;
+  return [
+    `${target}: ${rules} rules and ${blocks} blocks of operators will be removed.`,
+    'All its counts begin at zero, for everybody: callers that are locked now may call again.',
+  ];
 }
 
 async function block(given: Given): Promise<Printed> {
@@ -47,7 +85,7 @@ async function clear(given: Given): Promise<Printed> {
   };
 }
 
-async function list(): Promise<Printed> {
+async function list({ display }: Given): Promise<Printed> {
   const policies = await listPolicies();
   const rules = policies.flatMap(({ target, rules: of }) =>
     of.map((rule) => [
@@ -59,13 +97,13 @@ async function list(): Promise<Printed> {
     ]),
   );
   const blocks = policies.flatMap(({ target, blocks: of }) =>
-    of.map(({ app, user, ip, endsAt }) => [target, app, user, ip, new Date(endsAt).toISOString()]),
+    of.map(({ app, user, ip, endsAt }) => [target, app, user, ip, display.time(new Date(endsAt).toISOString())]),
   );
   const text = [
-    'rules',
+    translated('rules'),
     ...table(['target', 'by', 'limit', 'window', 'lock'], rules),
     '',
-    'blocks',
+    translated('blocks'),
     ...table(['target', 'app', 'user', 'ip', 'until'], blocks),
   ];
   return { json: { policies: policies.map(readable) }, text };
@@ -98,7 +136,7 @@ function rowOf(state: RuleState): string[] {
     missing.length > 0 ? '?' : `${used}`,
     `${limit}`,
     `${windowSeconds} s`,
-    stateText(state),
+    translated(stateText(state)),
   ];
 }
 
@@ -139,19 +177,22 @@ export const lock: Noun = {
         window: required('S', 'length of the window in seconds'),
         lock: optional('S', 'seconds of the lock after the limit (default: until the window ends)'),
       },
+      destructive: whatSetReplaces,
       run: set,
     },
     block: {
       about: 'Blocks the target for a time, for everybody or for the given identities.',
       options: { target: TARGET, seconds: required('S', 'how long'), ...IDENTITIES },
+      destructive: whatBlockRefuses,
       run: block,
     },
     clear: {
       about: "Removes the operator's rules and blocks of a target. All its counts begin at zero.",
       options: { target: TARGET },
+      destructive: whatClearRemoves,
       run: clear,
     },
-    list: { about: "Lists the operator's rules and blocks.", options: {}, run: list },
+    list: { about: "Lists the operator's rules and blocks.", options: {}, destructive: false, run: list },
     peek: {
       about: 'Shows the state of every rule of a target for an identity. It counts no call.',
       options: {
@@ -160,6 +201,7 @@ export const lock: Noun = {
         account: optional('NAME', 'for rules that count by account (lower case) or account address'),
         resource: optional('NAME:ID', 'for rules that count by record'),
       },
+      destructive: false,
       run: peek,
     },
   },

@@ -3,6 +3,7 @@ import { logChange } from '../../shared/operator-log.ts';
 import { listMerchants, removeMerchant, setMerchant } from '../../shared/recharge/merchant.ts';
 import { type Given, type Noun, type Printed, required } from '../command.ts';
 import { jsonForm, textOfFile } from '../forms.ts';
+import { translated } from '../language.ts';
 import { table } from '../table.ts';
 
 const PROVIDER = required('P', 'the payment provider, such as wechatpay');
@@ -17,13 +18,30 @@ async function set(given: Given): Promise<Printed> {
   return { json: { provider, ...merchant }, text: [`${provider} uses merchant ${merchant.merchantId}.`] };
 }
 
+async function whatSetReplaces(given: Given): Promise<string[]> {
+  const former = await known(given);
+  if (!former) return [];
+  return [`${former.provider} uses merchant ${former.merchantId} now: its settings will be replaced.`];
+}
+
+async function whatRemoveEnds(given: Given): Promise<string[]> {
+  const former = await known(given);
+  if (!former) return [];
+  return [
+    `Merchant ${former.merchantId} of ${former.provider} will be removed: no orders, syncs and refunds there until it is set again.`,
+  ];
+}
+
+const known = async (given: Given) =>
+  (await listMerchants()).find(({ provider }) => provider === given.text('provider'));
+
 async function list(): Promise<Printed> {
   const merchants = await listMerchants();
   const rows = merchants.map(({ provider, appId, merchantId, usable }) => [
     provider,
     appId,
     merchantId,
-    usable ? '' : 'cannot be used: set it again',
+    usable ? '' : translated('cannot be used: set it again'),
   ]);
   return { json: { merchants }, text: table(['provider', 'mini-program', 'merchant', ''], rows) };
 }
@@ -41,9 +59,15 @@ export const merchant: Noun = {
     set: {
       about: 'Sets the merchant of a provider. Existing orders keep their merchant.',
       options: { provider: PROVIDER, 'json-config': required('FILE', 'its settings as JSON (docs/recharge.md)') },
+      destructive: whatSetReplaces,
       run: set,
     },
-    list: { about: 'Lists the merchants, without their secrets.', options: {}, run: list },
-    remove: { about: 'Removes the merchant of a provider.', options: { provider: PROVIDER }, run: remove },
+    list: { about: 'Lists the merchants, without their secrets.', options: {}, destructive: false, run: list },
+    remove: {
+      about: 'Removes the merchant of a provider.',
+      options: { provider: PROVIDER },
+      destructive: whatRemoveEnds,
+      run: remove,
+    },
   },
 };

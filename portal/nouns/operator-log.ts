@@ -6,7 +6,7 @@ async function list(given: Given): Promise<Printed> {
   const limit = given.optional('limit') === undefined ? 50 : given.integer('limit', { min: 1, max: 1_000 });
   const entries = await listChanges({ subject: given.optional('subject'), limit });
   const rows = entries.map(({ at, actor, action, subject, detail }) => [
-    at,
+    given.display.time(at),
     actor,
     action,
     subject,
@@ -24,6 +24,7 @@ export const operatorLog: Noun = {
         subject: optional('X', 'an AppID, a lock target, an order number ...'),
         limit: optional('N', 'how many (default 50)'),
       },
+      destructive: false,
       run: list,
     },
   },

@@ -8,6 +8,7 @@ import {
 } from '../../shared/plugin/admin.ts';
 import { type Given, type Noun, type Printed, required } from '../command.ts';
 import { idForm } from '../forms.ts';
+import { translated } from '../language.ts';
 import { fields, table } from '../table.ts';
 
 const ID = required('X', 'the plugin');
@@ -26,13 +27,36 @@ async function add(given: Given): Promise<Printed> {
   return { json: { pluginId, appId, privateKey, pushSecret }, text };
 }
 
-async function list(): Promise<Printed> {
+const known = async (given: Given) => (await listPlugins()).find(({ pluginId }) => pluginId === given.text('id'));
+
+async function whatMoveReplaces(given: Given): Promise<string[]> {
+  const former = await known(given);
+  return former ? [`Plugin ${former.pluginId}: pushes will no longer go to ${former.serverUrl}.`] : [];
+}
+
+async function whatRemoveEnds(given: Given): Promise<string[]> {
+  const former = await known(given);
+  if (!former) return [];
+  const { pluginId, appId, serverUrl } = former;
+  return [
+    `Plugin ${pluginId} (${serverUrl}) will be removed: no tokens are issued for it any more, and app ${appId} of its server will be refused.`,
+  ];
+}
+
+async function whatRotateEnds(given: Given): Promise<string[]> {
+  const former = await known(given);
+  return former ? [`Plugin ${former.pluginId}: its push secret will end in 24 h.`] : [];
+}
+
+async function list({ display }: Given): Promise<Printed> {
   const plugins = await listPlugins();
   const rows = plugins.map((plugin) => [
     plugin.pluginId,
     plugin.serverUrl,
     plugin.appId,
-    plugin.rotatesUntil === null ? '' : `former secret also signs until ${plugin.rotatesUntil}`,
+    plugin.rotatesUntil === null
+      ? ''
+      : translated(`former secret also signs until ${display.time(plugin.rotatesUntil)}`),
   ]);
   return { json: { plugins }, text: table(['plugin', 'server', 'AppID of its server', ''], rows) };
 }
@@ -69,14 +93,21 @@ export const plugin: Noun = {
     add: {
       about: 'Registers a plugin. Prints its push secret, and the app with which its server validates tokens.',
       options: { id: ID, server: SERVER },
+      destructive: false,
       run: add,
     },
-    list: { about: 'Lists the plugins.', options: {}, run: list },
-    move: { about: 'Sends the pushes of a plugin to another URL.', options: { id: ID, server: SERVER }, run: move },
-    remove: { about: 'Removes a plugin.', options: { id: ID }, run: remove },
+    list: { about: 'Lists the plugins.', options: {}, destructive: false, run: list },
+    move: {
+      about: 'Sends the pushes of a plugin to another URL.',
+      options: { id: ID, server: SERVER },
+      destructive: whatMoveReplaces,
+      run: move,
+    },
+    remove: { about: 'Removes a plugin.', options: { id: ID }, destructive: whatRemoveEnds, run: remove },
     'rotate-secret': {
       about: 'Makes a new push secret. The former secret also signs, for 24 h.',
       options: { id: ID },
+      destructive: whatRotateEnds,
       run: rotate,
     },
   },

@@ -2,6 +2,7 @@ import { logChange } from '../../shared/operator-log.ts';
 import { listProducts, putProduct } from '../../shared/recharge/catalogue.ts';
 import { flag, type Given, type Noun, type Printed, required } from '../command.ts';
 import { idForm, nameForm } from '../forms.ts';
+import { translated } from '../language.ts';
 import { table } from '../table.ts';
 
 const LIMITS = { min: 1, max: 1_000_000_000 };
@@ -19,18 +20,28 @@ async function put(given: Given): Promise<Printed> {
   const state = product.active ? 'is on sale' : 'is off sale';
   return {
     json: product,
-    text: [`${product.productId} ${state}: ${product.units} units for ${product.amountFen} fen.`],
+    text: [`${product.productId} ${state}: ${product.units} units for ${given.display.money(product.amountFen)}.`],
   };
 }
 
-async function list(): Promise<Printed> {
+async function whatPutReplaces(given: Given): Promise<string[]> {
+  const former = (await listProducts()).find(({ productId }) => productId === given.text('id'));
+  if (!former) return [];
+  const { productId, title, units, amountFen, active } = former;
+  const state = active ? 'on sale' : 'off sale';
+  return [
+    `Product ${productId} will be replaced; it is ${title}, ${units} units for ${given.display.money(amountFen)}, ${state}.`,
+  ];
+}
+
+async function list({ display }: Given): Promise<Printed> {
   const products = await listProducts();
   const rows = products.map(({ productId, title, amountFen, units, asset, active }) => [
     productId,
     title,
-    `${amountFen} fen`,
+    display.money(amountFen),
     `${units} ${asset}`,
-    active ? '' : 'off sale',
+    active ? '' : translated('off sale'),
   ]);
   return { json: { products }, text: table(['product', 'title', 'price', 'gives', ''], rows) };
 }
@@ -47,8 +58,9 @@ export const product: Noun = {
         units: required('N', 'units that the wallet gets'),
         off: flag('takes it off sale'),
       },
+      destructive: whatPutReplaces,
       run: put,
     },
-    list: { about: 'Lists the products.', options: {}, run: list },
+    list: { about: 'Lists the products.', options: {}, destructive: false, run: list },
   },
 };

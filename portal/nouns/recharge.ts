@@ -1,21 +1,24 @@
-import { randomUUID } from 'node:crypto';
 import { AppError } from '../../shared/errors.ts';
 import { logChange } from '../../shared/operator-log.ts';
+import { planRefund, type RefundPlan } from '../../shared/recharge/operator-refund.ts';
 import { findOrder, type Order, ordersOfUser, publicOrder } from '../../shared/recharge/order.ts';
 import type { BillLine } from '../../shared/recharge/provider.ts';
 import { findProvider } from '../../shared/recharge/providers.ts';
 import { billingDay, reconcile, reconcileSandbox } from '../../shared/recharge/reconcile.ts';
-import { refundsOf, requestRefund } from '../../shared/recharge/refund.ts';
+import { requestRefund } from '../../shared/recharge/refund.ts';
 import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
 import { rechargeTimeline } from '../../shared/recharge/timeline.ts';
 import { parseTradeBill } from '../../shared/recharge/wechatpay/bill.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
+import type { Display } from '../display.ts';
 import type { Engines } from '../environment.ts';
 import { textOfFile } from '../forms.ts';
+import { translated } from '../language.ts';
 import { fields, table } from '../table.ts';
 
 const ORDER = required('NO', 'the orderNo');
+const AMOUNT = { min: 1, max: 1_000_000_000 };
 
 async function sandboxKey(): Promise<Printed> {
   const key = process.env.SANDBOX_KEY;
@@ -49,21 +52,34 @@ async function show(given: Given): Promise<Printed> {
   const timeline = await rechargeTimeline(orderNo);
   const { order, events, agrees } = timeline;
   const text = [
-    ...fields(Object.fromEntries(Object.entries(order).map(([name, value]) => [name, String(value ?? '')]))),
+    ...fields(
+      Object.fromEntries(Object.entries(order).map(([name, value]) => [name, valueText(name, value, given.display)])),
+    ),
     '',
     ...table(
       ['at', 'what', ''],
-      events.map(({ at, what, detail }) => [at, what, detailText(detail)]),
+      events.map(({ at, what, detail }) => [
+        given.display.time(at),
+        translated(what),
+        detailText(detail, given.display),
+      ]),
     ),
     ...(agrees ? [] : ['', 'ORDER AND LEDGER DO NOT AGREE: run "recharge sync", then look again.']),
   ];
   return { json: { ...timeline }, text };
 }
 
-const detailText = (detail: Record<string, string | number>): string =>
+const detailText = (detail: Record<string, string | number>, display: Display): string =>
   Object.entries(detail)
-    .map(([name, value]) => `${name} ${value}`)
+    .map(([name, value]) => `${name} ${valueText(name, value, display)}`)
     .join(', ');
+
+/** Members keep their names, which are those of the JSON; the end of a name says what the value is. */
+function valueText(name: string, value: string | number | null | undefined, display: Display): string {
+  if (value === null || value === undefined) return '';
+  if (name.endsWith('At')) return display.time(String(value));
+  return name.endsWith('Fen') ? display.money(Number(value)) : String(value);
+}
 
 async function list(given: Given): Promise<Printed> {
   const limit = given.optional('limit') === undefined ? 20 : given.integer('limit', { min: 1, max: 500 });
@@ -71,14 +87,14 @@ async function list(given: Given): Promise<Printed> {
   const orders = found.map((order) => ({ ...publicOrder(order), provider: order.provider, appId: order.appId }));
   const rows = orders.map(({ orderNo, createdAt, status, productId, amountFen, provider, appId }) => [
     orderNo,
-    createdAt,
+    given.display.time(createdAt),
     status,
     productId,
-    String(amountFen),
+    given.display.money(amountFen),
     provider,
     appId,
   ]);
-  const head = ['order', 'at', 'status', 'product', 'fen', 'provider', 'AppID'];
+  const head = ['order', 'at', 'status', 'product', 'amount', 'provider', 'AppID'];
   const none = 'This user has no orders: is it the userId? "user find --account NAME" prints the userId.';
   return { json: { orders }, text: rows.length === 0 ? [none] : table(head, rows) };
 }
@@ -98,14 +114,26 @@ async function sync(given: Given): Promise<Printed> {
   return { json: { order: publicOrder(after) }, text: [text] };
 }
 
+const planOf = (given: Given): Promise<RefundPlan> =>
+  planRefund({
+    orderNo: given.text('order'),
+    amountFen: given.optional('amount-fen') === undefined ? undefined : given.integer('amount-fen', AMOUNT),
+    key: given.optional('key'),
+    again: given.flag('again'),
+  });
+
+async function whatRefundPays(given: Given): Promise<string[]> {
+  const { order, amountFen, leftFen } = await planOf(given);
+  const { money } = given.display;
+  return [
+    `Order ${order.orderNo} (${order.productId}, user ${order.userId}, ${order.provider}): ${money(amountFen)} of ${money(order.amountFen)} will be paid back.`,
+    `Left to refund afterwards: ${money(leftFen - amountFen)}. Units leave the wallet first, also if it becomes negative.`,
+  ];
+}
+
 async function refund(given: Given): Promise<Printed> {
-  const { orderNo, amountFen: paidFen } = await known(given.text('order'));
-  const asked = (await refundsOf(orderNo)).filter(({ status }) => status !== 'closed');
-  const leftFen = paidFen - asked.reduce((sum, { amountFen }) => sum + amountFen, 0);
-  const limits = { min: 1, max: 1_000_000_000 };
-  const amountFen = given.optional('amount-fen') === undefined ? leftFen : given.integer('amount-fen', limits);
-  if (amountFen < 1) throw new AppError('INVALID_INPUT', `Nothing is left to refund of order ${orderNo}.`);
-  const key = given.optional('key') ?? randomUUID();
+  const { order, amountFen, key } = await planOf(given);
+  const { orderNo } = order;
   const reason = given.optional('reason');
   const made = await requestRefund({ orderNo, amountFen, key, ...(reason !== undefined && { reason }) });
   const { refundNo, status, units } = made;
@@ -113,7 +141,7 @@ async function refund(given: Given): Promise<Printed> {
   await logChange({ actor: given.actor, action: 'recharge.refund', subject: orderNo, detail });
   return {
     json: { refundNo, orderNo, amountFen, units, status },
-    text: [`Refund ${refundNo} of ${amountFen} fen is ${status}; ${units} units left the wallet.`],
+    text: [`Refund ${refundNo} of ${given.display.money(amountFen)} is ${status}; ${units} units left the wallet.`],
   };
 }
 
@@ -129,19 +157,20 @@ async function compare(given: Given): Promise<Printed> {
     provider === 'sandbox'
       ? await reconcileSandbox(day ? billingDay(day) : now)
       : await reconcile(provider, billingDay(day ?? yesterday), await billOf(provider, day ?? yesterday, file));
+  const { money } = given.display;
   const { differences, payments, refunds, billedFen, creditedFen } = report;
   const rows = differences.map(({ what, orderNo, reference, billFen, ledgerFen }) => [
-    what,
+    translated(what),
     orderNo,
     reference,
-    String(billFen ?? '-'),
-    String(ledgerFen ?? '-'),
+    billFen === null ? '-' : money(billFen),
+    ledgerFen === null ? '-' : money(ledgerFen),
   ]);
-  const sums = `bill: ${payments} payments of ${billedFen} fen, ${refunds} refunds; ledger: ${creditedFen} fen.`;
+  const sums = `bill: ${payments} payments of ${money(billedFen)}, ${refunds} refunds; ledger: ${money(creditedFen)}.`;
   const text =
     rows.length === 0
       ? [`Bill and ledger agree in both directions. ${sums}`]
-      : [...table(['what', 'order', 'reference', 'bill fen', 'ledger fen'], rows), '', sums];
+      : [...table(['what', 'order', 'reference', 'bill', 'ledger'], rows), '', sums];
   return { json: { ...report }, text, problemFound: rows.length > 0 };
 }
 
@@ -168,16 +197,19 @@ export const recharge: Noun = {
     show: {
       about: 'Shows all events of an order, and whether order and ledger agree.',
       options: { order: ORDER },
+      destructive: false,
       run: show,
     },
     list: {
       about: 'Lists the newest orders of a user, at every app.',
       options: { user: required('ID', 'the userId'), limit: optional('N', 'how many (default 20)') },
+      destructive: false,
       run: list,
     },
     sync: {
       about: 'Asks the provider for the state of an order, and credits the order if it is paid.',
       options: { order: ORDER },
+      destructive: false,
       run: sync,
     },
     refund: {
@@ -186,8 +218,10 @@ export const recharge: Noun = {
         order: ORDER,
         'amount-fen': optional('N', 'how much (default: all that is left)'),
         reason: optional('TEXT', 'text for the payer'),
-        key: optional('KEY', 'the same key never refunds twice (default: a new key)'),
+        key: optional('KEY', 'the same key never refunds twice'),
+        again: flag('one more refund of the same amount within a day'),
       },
+      destructive: whatRefundPays,
       run: refund,
     },
     reconcile: {
@@ -197,15 +231,22 @@ export const recharge: Noun = {
         day: optional('YYYY-MM-DD', 'a day in China (default: yesterday; sandbox: yesterday and today)'),
         bill: optional('FILE', "WeChat Pay's trade bill (type ALL) of that day (default: download it)"),
       },
+      destructive: false,
       run: compare,
     },
-    'sandbox-key': { about: "Prints the key that signs the sandbox's notifications.", options: {}, run: sandboxKey },
+    'sandbox-key': {
+      about: "Prints the key that signs the sandbox's notifications.",
+      options: {},
+      destructive: false,
+      run: sandboxKey,
+    },
     pay: {
       about: 'Pays an order at the sandbox and sends its notification.',
       options: {
         order: ORDER,
         'no-notice': flag('sends no notification: only sync or the recharge sweeper finds the payment'),
       },
+      destructive: false,
       run: pay,
     },
   },

@@ -3,6 +3,7 @@ import { setUserDisabled } from '../../shared/account/change.ts';
 import { AppError } from '../../shared/errors.ts';
 import { logChange } from '../../shared/operator-log.ts';
 import { type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
+import { translated } from '../language.ts';
 import { fields } from '../table.ts';
 
 const USER = required('ID', 'the userId');
@@ -23,6 +24,14 @@ async function change(given: Given, disabled: boolean): Promise<Printed> {
   return { json: { userId, disabled }, text: [text] };
 }
 
+async function whatDisableEnds(given: Given): Promise<string[]> {
+  const found = await findUser('user', given.text('user'));
+  if (found?.state !== 'enabled') return [];
+  return [
+    `User ${found.userId} (${found.account ?? 'no account name'}) will be logged out at every app, and cannot log in any more.`,
+  ];
+}
+
 async function find(given: Given): Promise<Printed> {
   const named = (['account', 'openid', 'user'] as const).filter((name) => given.optional(name) !== undefined);
   const [by] = named;
@@ -30,7 +39,13 @@ async function find(given: Given): Promise<Printed> {
   const found = await findUser(by, given.text(by));
   if (!found) throw new AppError('NOT_FOUND', `There is no user with this ${by === 'user' ? 'userId' : by}.`);
   const { userId, account, state, loginBy, createdAt } = found;
-  const text = fields({ userId, account: account ?? 'none', state, 'logs in by': loginBy, created: createdAt });
+  const text = fields({
+    userId,
+    account: account ?? translated('none'),
+    state: translated(state),
+    'logs in by': loginBy,
+    created: given.display.time(createdAt),
+  });
   return { json: { ...found }, text };
 }
 
@@ -44,16 +59,19 @@ export const user: Noun = {
         openid: optional('ID', 'the openid of WeChat'),
         user: optional('ID', 'the userId'),
       },
+      destructive: false,
       run: find,
     },
     disable: {
       about: 'Ends all sessions of a user and refuses logins.',
       options: { user: USER },
+      destructive: whatDisableEnds,
       run: (given) => change(given, true),
     },
     enable: {
       about: 'Lets a disabled user log in again.',
       options: { user: USER },
+      destructive: false,
       run: (given) => change(given, false),
     },
   },

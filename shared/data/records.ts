@@ -72,6 +72,12 @@ export function loadResources(resource: Resource, ids: readonly string[]): Load<
   };
 }
 
+/** Reads the primary, not the cache. null: there is none. Throws INVALID_KEY, EngineError. */
+export async function findRecord(resource: Resource, id: string): Promise<ResourceRecord | null> {
+  const [loaded] = await loadResources(resource, [checkId(id)])([0], true);
+  return loaded?.value ?? null;
+}
+
 /** The upsert of `data put`: validated members and a new version. It also restores a deleted row. */
 export function putStatement(resource: Resource, id: string, members: Record<string, unknown>): [string, SqlValue[]] {
   const columns = resource.columns.map(({ column }) => column);

@@ -1,6 +1,7 @@
 import { sealContext as appContext } from '../app/app.ts';
 import { writeStrict } from '../cache/write.ts';
 import { query, type Row, type SqlValue, write } from '../db.ts';
+import { acceptMasterKey } from '../deployment.ts';
 import type { Key } from '../keys.ts';
 import { isMadeWithFormerKey, isSealedUnderFormerKey, SealError, seal, unseal } from '../master-key.ts';
 import { logChange } from '../operator-log.ts';
@@ -59,6 +60,8 @@ interface ResealReport {
 /** It may be stopped and run again: what is already sealed under the new key is not changed. Throws EngineError. */
 export async function resealAll(actor: string): Promise<ResealReport> {
   const report: ResealReport = { resealed: {}, unreadable: [], appIdsOfFormerKeys: 0 };
+  // First, so that from now on no tool seals under the former key.
+  await acceptMasterKey(query);
   for (const sealed of COLUMNS) {
     const name = `${sealed.table}.${sealed.column}`;
     report.resealed[name] = 0;

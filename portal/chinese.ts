@@ -1,0 +1,2 @@
+import type { Sentences } from './language.ts';
+export const chinese: Sentences = {};
