@@ -36,9 +36,11 @@ export async function declaredRules(target: string): Promise<readonly LockRule[]
 
 /** A function is a file of functions/, or the index.ts of a folder there. */
 async function handlersOf(functionName: string): Promise<readonly Route[]> {
-  const files = [`functions/${functionName}.ts`, `functions/${functionName}/index.ts`];
-  const file = files.map((name) => new URL(name, checkout)).find((url) => existsSync(url));
-  if (!file) return [];
-  const { handler } = (await import(file.href)) as { handler: { routes?: readonly Route[] } };
+  if (functionName === '') return [];
+  const isFile = existsSync(new URL(`functions/${functionName}.ts`, checkout));
+  // In this form, a bundler finds the files that may be loaded.
+  const { handler } = (
+    isFile ? await import(`../functions/${functionName}.ts`) : await import(`../functions/${functionName}/index.ts`)
+  ) as { handler: { routes?: readonly Route[] } };
   return handler.routes ?? [];
 }

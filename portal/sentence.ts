@@ -6,6 +6,7 @@ import { SealError } from '../shared/master-key.ts';
 import { PluginAdminError } from '../shared/plugin/admin.ts';
 import { UsageError } from './command.ts';
 import { EnvironmentError } from './environment.ts';
+import { placeOf } from './source-place.ts';
 
 const ER_NO_SUCH_TABLE = 1146;
 /** Errors whose messages are written for operators. */
@@ -57,6 +58,6 @@ function engineSentence({ engine, reason, outcome }: EngineError): string {
 
 /** A bug. Class and place are printed, to find it. The message is not: it could contain data. */
 function unforeseen(error: unknown): string {
-  const place = error instanceof Error ? /\n\s+at (.*)/.exec(error.stack ?? '')?.[1] : undefined;
+  const place = error instanceof Error ? placeOf(error) : undefined;
   return `This is a bug: ${error instanceof Error ? error.name : typeof error}${place ? ` at ${place}` : ''}.`;
 }

@@ -3,7 +3,7 @@ import { Breaker } from './breaker.ts';
 import { integerOr, optionalText, requiredText } from './config.ts';
 import { repeatOnContention } from './contention.ts';
 import { EngineError } from './errors.ts';
-import { errorOfNumber } from './sql-errors.ts';
+import { comparesForeignText, errorOfNumber } from './sql-errors.ts';
 import { count, countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
 
@@ -153,8 +153,13 @@ async function execute(url: string, sql: string, values: readonly SqlValue[]) {
   try {
     return await clientFor(url).execute(sql, [...values]);
   } catch (error) {
-    throw sqlError(error);
+    return noRowsOrThrow(sqlError(error), values);
   }
+}
+
+function noRowsOrThrow(error: Error, values: readonly SqlValue[]) {
+  if (!comparesForeignText(error, values)) throw error;
+  return { rows: [], rowsAffected: 0, insertId: '0' };
 }
 
 /**
@@ -182,9 +187,7 @@ export const withTransaction = <T>(work: (transaction: Transaction) => Promise<T
 async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const connection = clientFor(primaryUrl()).connection();
   const run = (sql: string, values: readonly SqlValue[] = []) =>
-    connection.execute(sql, [...values]).catch((error: unknown) => {
-      throw sqlError(error);
-    });
+    connection.execute(sql, [...values]).catch((error: unknown) => noRowsOrThrow(sqlError(error), values));
   let result: T;
   try {
     await run('BEGIN');

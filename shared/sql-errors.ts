@@ -14,6 +14,19 @@ const SERVER_REFUSES = new Set([
 ]);
 const SERVER_LOST = new Set([1053, 1105, 1158, 1159, 1160, 1161, 1927, 2006, 2013]);
 
+/** "Illegal mix of collations": of two, three, several operands. */
+const COLLATIONS = new Set([1267, 1270, 1271]);
+
+/**
+ * true: the statement compared a column of identifiers, which are ASCII, with a text that such a column cannot hold, so
+ * no row has it. A caller's or an operator's text must end as "not found", not as an error. With ASCII values alone the
+ * same number means a wrong statement.
+ */
+export const comparesForeignText = (error: Error, values: readonly unknown[]): boolean =>
+  error instanceof SqlError &&
+  COLLATIONS.has(error.errno) &&
+  values.some((value) => typeof value === 'string' && /[^\0-\x7f]/.test(value));
+
 export function errorOfNumber(errno: number, sqlState: string): EngineError | SqlError {
   if (errno === DEADLOCK || errno === LOCK_WAIT_TIMEOUT) return new ContentionError();
   const lost = SERVER_LOST.has(errno);
