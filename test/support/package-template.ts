@@ -24,7 +24,7 @@ export function packageTemplate(functionNames: string[], cliArguments: string[] 
   const folder = mkdtempSync(join(tmpdir(), 'package-'));
   try {
     copyFileSync(join(projectFolder, 'serverless.yml'), join(folder, 'serverless.yml'));
-    symlinkSync(join(projectFolder, 'node_modules'), join(folder, 'node_modules'));
+    for (const name of ['node_modules', 'build']) symlinkSync(join(projectFolder, name), join(folder, name));
     mkdirSync(join(folder, 'dist'));
     for (const name of functionNames) {
       writeFileSync(join(folder, 'dist', `${name}.mjs`), 'export const handler = async () => undefined;\n');
