@@ -1,6 +1,7 @@
 /**
  * What serverless.yml cannot say, for every function that it declares, so that a new function needs no entry here:
- * - package, deploy: a role for each function and each schedule, in place of one role that all share;
+ * - package, deploy: a role for each function and each schedule, in place of one role that all share; no domain where
+ *   none is set;
  * - offline: the secrets of the environment. In a package they are references to Secrets Manager, whatever the
  *   environment holds.
  */
@@ -14,10 +15,11 @@ const RETRIES = { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 60 };
 /** @typedef {Record<string, Resource>} Resources */
 
 export default class Deployment {
-  /** @param {{ service: { provider: Record<string, any>, functions: Record<string, any> } }} serverless */
+  /** @param {{ service: { provider: any, functions: Record<string, any>, resources: any } }} serverless */
   constructor({ service }) {
     const useEnvironment = () => takeSecrets(service.functions, process.env);
     this.hooks = {
+      'before:package:initialize': () => leaveOutDomain(service.resources),
       'before:package:finalize': () => separateRoles(service.provider.compiledCloudFormationTemplate.Resources),
       'before:offline:start': useEnvironment,
       'before:offline:start:init': useEnvironment,
@@ -32,6 +34,14 @@ function takeSecrets(functions, environment) {
       if (String(value).startsWith('{{resolve:')) variables[name] = environment[name] ?? '';
     }
   }
+}
+
+/** @param {{ Resources: Resources, Outputs: Record<string, unknown> }} declared */
+function leaveOutDomain({ Resources, Outputs }) {
+  if (Resources.Domain?.Properties.DomainName !== 'none') return;
+  delete Resources.Domain;
+  delete Resources.DomainMapping;
+  delete Outputs.DomainTarget;
 }
 
 /** @param {Resources} resources */
