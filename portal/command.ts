@@ -31,6 +31,8 @@ export interface Verb {
   about: string;
   /** Words after the verb. All are required. The name of the last may end with `...`: one or more words. */
   operands?: readonly string[];
+  /** Words that the first operand may be, for completion. */
+  words?: readonly string[];
   options: Record<string, Option>;
   /** What is printed before it acts, and asked about on a terminal. false: it ends, removes and replaces nothing. */
   destructive: false | Summarise;

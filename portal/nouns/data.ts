@@ -59,12 +59,15 @@ function known(name: string): Resource {
   );
 }
 
+const RESOURCES = allResources().map(({ name }) => name);
+
 export const data: Noun = {
   about: 'business data: writes MySQL first, then the cache (row A9)',
   verbs: {
     put: {
       about: 'Creates a record, or replaces it.',
       operands: ['resource', 'id'],
+      words: RESOURCES,
       options: { 'json-body': required('JSON', 'all members of the record except id') },
       destructive: whatPutReplaces,
       run: put,
@@ -72,6 +75,7 @@ export const data: Noun = {
     delete: {
       about: 'Deletes a record.',
       operands: ['resource', 'id'],
+      words: RESOURCES,
       options: {},
       destructive: whatDeleteRemoves,
       run: remove,
@@ -79,6 +83,7 @@ export const data: Noun = {
     invalidate: {
       about: 'For rows that other tools changed: the next read loads them from the database.',
       operands: ['resource', 'id...'],
+      words: RESOURCES,
       options: {},
       destructive: false,
       run: invalidate,
