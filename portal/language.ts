@@ -4,32 +4,46 @@ export const LANGUAGES = ['en', 'zh'];
 /** English sentence -> the same in another language. `{}` stands for a value; `{1}` is the first of them. */
 export type Sentences = Readonly<Record<string, string>>;
 
-let sentences: Sentences = {};
-let patterns: Array<{ form: RegExp; text: string }> = [];
+export interface Catalogue {
+  sentences: Sentences;
+  /** Those that stand inside others. All other values are names and data, which are never translated. */
+  parts: Sentences;
+}
+
+type Translate = (text: string) => string;
+
+const unchanged: Translate = (text) => text;
+let translate: Translate = unchanged;
 
 /** For everything that this process prints from now on. An unknown language is English. */
 export async function useLanguage(language: string): Promise<void> {
-  sentences = language === 'zh' ? (await import('./chinese.ts')).chinese : {};
-  patterns = Object.entries(sentences)
+  if (language !== 'zh') translate = unchanged;
+  else {
+    const { sentences, parts } = (await import('./chinese.ts')).chinese;
+    translate = translator(sentences, translator(parts, unchanged));
+  }
+}
+
+/** The text in the language in use; a text that has no translation stays as it is. */
+export const translated: Translate = (text) => translate(text);
+
+function translator(sentences: Sentences, translatePart: Translate): Translate {
+  const patterns = Object.entries(sentences)
     .filter(([english]) => english.includes('{}'))
     // The longest first: a short form might fit a part of a long sentence.
     .sort(([a], [b]) => b.length - a.length)
     .map(([english, text]) => ({ form: formOf(english), text }));
+  return (text) => {
+    const exact = Object.hasOwn(sentences, text) ? sentences[text] : undefined;
+    if (exact !== undefined) return exact;
+    for (const { form, text: template } of patterns) {
+      const [, ...values] = form.exec(text) ?? [];
+      if (values.length === 0) continue;
+      return template.replace(/\{(\d)\}/g, (_, place) => translatePart(values[Number(place) - 1] ?? ''));
+    }
+    return text;
+  };
 }
 
 const formOf = (english: string): RegExp =>
   new RegExp(`^${english.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replaceAll('{}', '(.*?)')}$`, 's');
-
-/** The text in the language in use; a text that has no translation stays as it is. */
-export function translated(text: string): string {
-  const exact = sentences[text];
-  if (exact !== undefined) return exact;
-  for (const { form, text: template } of patterns) {
-    const [, ...values] = form.exec(text) ?? [];
-    if (values.length > 0) return template.replace(/\{(\d)\}/g, (_, place) => inner(values[Number(place) - 1] ?? ''));
-  }
-  return text;
-}
-
-/** A value inside a sentence may be a word of ours, such as `everybody`. */
-const inner = (value: string): string => sentences[value] ?? value;

@@ -1,0 +1,154 @@
+import type { Sentences } from './language.ts';
+
+/** What `--help` prints. */
+export const chineseHelp: Sentences = {
+  'one JSON line last, for scripts': '最后一行输出 JSON，供脚本使用',
+  'asks no question on a terminal before something is ended, removed or replaced':
+    '在终端里终止、移除或替换之前不再询问',
+  'works on the running "npm run dev" that keeps its data in this folder':
+    '作用于数据在这个目录里的、正在运行的 "npm run dev"',
+  'your name in the operator log (default: the login name)': '操作日志里你的名字（默认：登录名）',
+  'times as utc (default), local or in a zone such as Asia/Shanghai':
+    '时间按 utc（默认）、local（本机时区）或 Asia/Shanghai 这样的时区显示',
+  'amounts in fen (default) or yuan': '金额以分 fen（默认）或元 yuan 显示',
+  'sentences and help in en (default) or zh': '提示与帮助的语言：en（默认）或 zh',
+  'the options of a command': '命令的选项',
+  optional: '可选',
+  'Works on the deployed stage of the environment (DATABASE_URL, UPSTASH_REDIS_REST_URL and the rest of .env.example),':
+    '作用于环境变量指向的已部署环境（DATABASE_URL、UPSTASH_REDIS_REST_URL 等，见 .env.example），',
+  'otherwise on the "npm run dev" of this checkout. Exit code: 0 done, 1 refused or failed, 2 wrong usage.':
+    '否则作用于本目录的 "npm run dev"。退出码：0 已完成，1 被拒绝或失败，2 用法错误。',
+
+  'apps that may call, and their keys (row A2)': '可以调用的应用及其密钥（A2）',
+  'Issues an AppID and its privateKey.': '签发 AppID 和 privateKey。',
+  'a name for people': '给人看的名称',
+  'allowed signature methods (default: {})': '允许的签名算法（默认：{1}）',
+  'permissions (default: all but plugin:validate)': '权限（默认：除 plugin:validate 外全部）',
+  'plugins for which it may issue tokens (default: all)': '可以为哪些插件签发令牌（默认：全部）',
+  'Lists all apps.': '列出所有应用。',
+  'Shows one app and its keys.': '查看一个应用及其密钥。',
+  'Refuses the app: calls that change something at once, all calls within 60 s.':
+    '拒绝这个应用：有修改作用的调用立即被拒绝，所有调用 60 秒内被拒绝。',
+  'Lets a disabled app call again.': '让停用的应用重新可以调用。',
+  'Makes a new privateKey; the old one is valid 24 h more.': '生成新的 privateKey，旧的还有 24 小时有效期。',
+  'Revokes one key.': '作废一个密钥。',
+  'its id in "app show", such as k1': '它在 "app show" 里的编号，例如 k1',
+  'Registers the extra user fields of an app (row B4), or shows them.': '登记应用的用户扩展字段（B4），或查看它们。',
+  'JSON Schema of the fields (default: show it)': '字段的 JSON Schema（默认：查看）',
+  'removes the registration': '移除登记',
+
+  'the channel': '登录渠道',
+  'companies whose users may log in here (rows C1 to C6)': '用户可以在这里登录的合作公司（C1 至 C6）',
+  'Adds a channel, or changes it.': '添加登录渠道，或修改已有的。',
+  'URL at which its server confirms a ticket': '它的服务器确认票据的地址',
+  'its entry in the login list': '它在登录列表里的一项',
+  'Lists the channels.': '列出登录渠道。',
+  'Removes a channel: its users can no longer log in.': '移除登录渠道：它的用户不能再登录。',
+
+  'completion of commands and options in a shell': '在 shell 里补全命令和选项',
+  'Prints a script for bash or zsh. It also defines "portal", which runs in every folder.':
+    '输出 bash 或 zsh 的脚本。它还定义 "portal"，在任何目录里都能运行。',
+
+  'business data: writes MySQL first, then the cache (row A9)': '业务数据：先写 MySQL，再处理缓存（A9）',
+  'Creates a record, or replaces it.': '写入新记录，或替换已有的。',
+  'all members of the record except id': '记录除 id 以外的全部成员',
+  'Deletes a record.': '删除一条记录。',
+  'For rows that other tools changed: the next read loads them from the database.':
+    '用于被其他工具改过的行：下一次读取从数据库加载。',
+
+  'records that are read most (row A10)': '读取最多的记录（A10）',
+  'Shows the records that are read most.': '列出读取最多的记录。',
+  'how many (default 20)': '多少条（默认 20）',
+  'how many (default 50)': '多少条（默认 50）',
+
+  'data:<resource>, or a route such as "POST /login"': 'data:<resource>，或 "POST /login" 这样的接口',
+  'this AppID': '这个 AppID',
+  'this user': '这个用户',
+  'this address; an IPv6 address means its /64 network': '这个地址；IPv6 地址代表它的 /64 网段',
+  'limits on calls, and blocks (rows E1 to E5)': '接口锁：限流与封禁（E1 至 E5）',
+  'Sets a rule for a target and a tuple of identities. Rules in the code stay in force.':
+    '为一个目标和一组身份设置规则。代码里的规则仍然有效。',
+  'identities to count by; several form one tuple': '按什么计数；写多个就按它们的组合计数',
+  'calls in the window': '时间窗口内的调用次数',
+  'length of the window in seconds': '时间窗口的长度（秒）',
+  'seconds of the lock after the limit (default: until the window ends)':
+    '超过次数后锁定多少秒（默认：到时间窗口结束）',
+  'Blocks the target for a time, for everybody or for the given identities.':
+    '在一段时间里封禁这个目标：对所有人，或对给出的身份。',
+  'how long': '多长时间',
+  "Removes the operator's rules and blocks of a target. All its counts begin at zero.":
+    '移除运维人员对这个目标设的规则和封禁，并把它的所有计数清零。',
+  "Lists the operator's rules and blocks.": '列出运维人员设的规则和封禁。',
+  'Shows the state of every rule of a target for an identity. It counts no call.':
+    '查看某个身份在这个目标的每条规则上的状态，查看本身不计数。',
+  'for rules that count by account (lower case) or account address': '用于按账号（小写）或账号地址计数的规则',
+  'for rules that count by record': '用于按记录计数的规则',
+
+  'the key that seals secrets at rest': '加密所存机密的主密钥',
+  'After a change of MASTER_KEY: seals all secrets with the new key. It may be interrupted and run again.':
+    '更换 MASTER_KEY 之后：用新密钥重新加密所有机密。中途停下也可以再次执行。',
+  'After the loss of the master key: records MASTER_KEY as the key of this database.':
+    '丢失主密钥之后：把 MASTER_KEY 记为这个数据库的主密钥。',
+
+  'the payment provider, such as wechatpay': '支付方式，例如 wechatpay',
+  'merchant settings of the payment providers, sealed at rest': '各支付方式的商户配置，加密保存',
+  'Sets the merchant of a provider. Existing orders keep their merchant.':
+    '设置某种支付方式的商户。已有订单保持原来的商户。',
+  'its settings as JSON (docs/recharge.md)': '它的配置，JSON 文件（docs/zh-CN/recharge.md）',
+  'Lists the merchants, without their secrets.': '列出商户，不含机密。',
+  'Removes the merchant of a provider.': '移除某种支付方式的商户。',
+
+  'who changed what': '谁修改了什么',
+  'Lists the latest changes.': '列出最近的修改。',
+  'an AppID, a lock target, an order number ...': 'AppID、接口锁的目标、订单号等',
+
+  'the plugin': '插件',
+  'URL at which its server receives pushes': '它的服务器接收推送的地址',
+  'plugins and their servers (rows D1 to D6)': '插件及其服务器（D1 至 D6）',
+  'Registers a plugin. Prints its push secret, and the app with which its server validates tokens.':
+    '登记插件。输出它的推送密钥，以及它的服务器用来校验令牌的应用。',
+  'Lists the plugins.': '列出插件。',
+  'Sends the pushes of a plugin to another URL.': '把插件的推送发到另一个地址。',
+  'Removes a plugin.': '移除插件。',
+  'Makes a new push secret. The former secret also signs, for 24 h.': '生成新的推送密钥，24 小时内旧密钥也参与签名。',
+
+  'products that users can buy (row C7)': '用户可以购买的商品（C7）',
+  'Puts a product on sale, or changes it. Existing orders keep their price.': '上架商品，或修改它。已有订单保持原价。',
+  'title for users': '给用户看的标题',
+  'its price in fen': '价格（分）',
+  'units that the wallet gets': '钱包得到的数量',
+  'takes it off sale': '下架',
+  'Lists the products.': '列出商品。',
+
+  'the orderNo': '订单号',
+  'orders, payments and refunds': '订单、支付与退款',
+  'Shows all events of an order, and whether order and ledger agree.':
+    '列出一笔订单发生过的一切，以及订单与账本是否一致。',
+  'Lists the newest orders of a user, at every app.': '列出某个用户在所有应用里最新的订单。',
+  'Asks the provider for the state of an order, and credits the order if it is paid.':
+    '向支付平台查询订单，已支付就入账。',
+  'Refunds an order, in full or in part. Units leave the wallet first, then the money is paid back.':
+    '全额或部分退款：先从钱包扣回虚拟币，再退钱。',
+  'how much (default: all that is left)': '退多少（默认：剩余的全部）',
+  'text for the payer': '给付款人看的说明',
+  'the same key never refunds twice': '同一个 key 不会退两次',
+  'one more refund of the same amount within a day': '一天之内再退一笔相同的金额',
+  "Compares a provider's bill with the ledger, in both directions. Exit code 1: they differ.":
+    '把支付平台的账单与账本双向核对。退出码 1：不一致。',
+  'the payment provider (default sandbox)': '支付方式（默认 sandbox）',
+  'a day in China (default: yesterday; sandbox: yesterday and today)':
+    '北京时间的某一天（默认：昨天；sandbox：昨天和今天）',
+  "WeChat Pay's trade bill (type ALL) of that day (default: download it)":
+    '微信支付当天的交易账单（类型 ALL；默认：自动下载）',
+  "Prints the key that signs the sandbox's notifications.": '打印给沙箱通知签名的密钥。',
+  'Pays an order at the sandbox and sends its notification.': '在沙箱支付一笔订单并发出通知。',
+  'sends no notification: only sync or the recharge sweeper finds the payment':
+    '不发通知：只有 sync 或充值巡检能发现这笔支付',
+
+  'users, and whether they may log in': '用户，以及他们能否登录',
+  'Shows the userId, and whether the user may log in.': '查看 userId，以及用户能否登录。',
+  'the login name, or the address of a channel account': '登录名，或渠道账号的地址',
+  'the openid of WeChat': '微信的 openid',
+  'Ends all sessions of a user and refuses logins.': '终止用户的所有会话，并拒绝登录。',
+  'Lets a disabled user log in again.': '让停用的用户重新可以登录。',
+};

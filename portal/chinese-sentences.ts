@@ -1,0 +1,323 @@
+import type { Sentences } from './language.ts';
+
+/** Headings, states and sentences. */
+export const chineseSentences: Sentences = {
+  all: '全部',
+  name: '名称',
+  methods: '签名算法',
+  scopes: '权限',
+  state: '状态',
+  plugins: '插件',
+  created: '创建时间',
+  ends: '失效时间',
+  key: '密钥',
+  'user fields': '扩展字段',
+  enabled: '启用',
+  disabled: '停用',
+  erased: '已注销',
+  live: '有效',
+  ended: '已到期',
+  revoked: '已作废',
+  channel: '渠道',
+  'verify URL': '确认地址',
+  'login server': '登录服务器',
+  record: '记录',
+  'reads a minute': '每分钟读取',
+  'about {}': '约 {1}',
+  rules: '规则',
+  blocks: '封禁',
+  target: '目标',
+  by: '计数依据',
+  limit: '次数',
+  window: '窗口',
+  lock: '锁定',
+  until: '截止',
+  rule: '规则',
+  'set by': '来源',
+  used: '已用',
+  secrets: '机密',
+  'sealed again': '重新加密',
+  provider: '支付方式',
+  'mini-program': '小程序',
+  merchant: '商户',
+  at: '时间',
+  who: '谁',
+  did: '做了什么',
+  to: '对象',
+  plugin: '插件',
+  server: '服务器',
+  'AppID of its server': '它的服务器的 AppID',
+  'push secret': '推送密钥',
+  product: '商品',
+  title: '标题',
+  price: '价格',
+  gives: '得到',
+  order: '订单',
+  status: '状态',
+  amount: '金额',
+  what: '事件',
+  reference: '流水号',
+  bill: '账单',
+  ledger: '账本',
+  paid: '已支付',
+  credited: '已入账',
+  'refund asked': '申请退款',
+  'units taken': '扣回',
+  'units returned': '退回',
+  expires: '到期',
+  account: '账号',
+  'logs in by': '登录方式',
+
+  'on {}': '作用于 {1}',
+  'Help: {}': '帮助：{1}',
+  'Continue? (y/N) ': '继续吗？(y/N) ',
+  'Nothing was changed.': '没有做任何修改。',
+  '--{} is given twice': '--{1} 出现了两次',
+  '--{} takes no value': '--{1} 不带值',
+  '--{} is missing': '缺少 --{1}',
+  '--{} {} is missing': '缺少 --{1} {2}',
+  '<{}> is missing': '缺少 <{1}>',
+  '"{}" is one word too many': '多了一个词“{1}”',
+  'there is no option {}': '没有选项 {1}',
+  'there is no option {}; did you mean --{}?': '没有选项 {1}；是不是 --{2}？',
+  '--{} needs a value: --{} {}': '--{1} 需要一个值：--{2} {3}',
+  '--{} takes one of {}, not "{}"': '--{1} 只能是 {2} 之一，不能是“{3}”',
+  '--{} takes a whole number from {} to {}, not "{}"': '--{1} 应为 {2} 到 {3} 的整数，不能是“{4}”',
+  '--{} takes a list of {}; "{}" is not one of them': '--{1} 应为 {2} 组成的列表；没有“{3}”',
+  '--time takes utc, local or a time zone such as Asia/Shanghai, not "{}"':
+    '--time 应为 utc、local 或 Asia/Shanghai 这样的时区，不能是“{1}”',
+  'completion takes {}, not "{}"': 'completion 只支持 {1}，不支持“{2}”',
+  '--{} takes 1 to 64 of A-Z a-z 0-9 _ -, not "{}"': '--{1} 应为 1 到 64 个 A-Z a-z 0-9 _ -，不能是“{2}”',
+  '--{} takes a text of 1 to 100 characters': '--{1} 应为 1 到 100 个字符',
+  '--{} takes an https URL (http only for this machine) without user and password':
+    '--{1} 应为不带用户名和密码的 https 地址（只有本机可以用 http）',
+  '--{} takes HOST:PORT, such as login.example.com:7000, not "{}"':
+    '--{1} 应为 HOST:PORT，例如 login.example.com:7000，不能是“{2}”',
+  '--{} takes an IP address, not "{}"': '--{1} 应为 IP 地址，不能是“{2}”',
+  '--{} takes JSON, and the value is not valid JSON': '--{1} 应为 JSON，给出的不是合法的 JSON',
+  '--{} names a file that cannot be read: {}': '--{1} 指定的文件无法读取：{2}',
+  '--json-schema takes a file with a JSON object': '--json-schema 应为内容是 JSON 对象的文件',
+  '--id: channel demo belongs to the sandbox': '--id：渠道 demo 属于沙箱',
+  '--target takes data:<resource> or a route such as "POST /login"; "{}" is neither{}':
+    '--target 应为 data:<resource> 或 "POST /login" 这样的接口；“{1}”都不是{2}',
+  '--day takes a day such as 2026-11-24': '--day 应为 2026-11-24 这样的日期',
+  '--bill takes --day, the day that was billed': '用 --bill 时要给出 --day，即账单的日期',
+  'name the user by one of --account, --openid, --user': '请用 --account、--openid、--user 中的一个指明用户',
+  'there is no "{} {}"; {}': '没有“{1} {2}”；{3}',
+  'there is no "{}"{}': '没有“{1}”{2}',
+  '{} needs one of: {}': '{1} 后面应为：{2}',
+  'there is no resource "{}"{}': '没有资源“{1}”{2}',
+  '{} offers no bill to download': '{1} 没有可以下载的账单',
+
+  'The environment names a deployed stage only in part: {} not set. Set it (see .env.example), or unset {} to work on "npm run dev".':
+    '环境变量只设了一部分，缺少 {1}。请设置它（见 .env.example），或清除 {2} 以便作用于 "npm run dev"。',
+  'Another change ran at the same time; nothing was changed. Try again.':
+    '同时有另一项修改，没有做任何修改。请再试一次。',
+  'Tables are missing in this database. Run "npm run db -- migrate" first.':
+    '这个数据库里缺少表。请先执行 "npm run db -- migrate"。',
+  'The database refused a statement (error {}); nothing was changed.':
+    '数据库拒绝了一条语句（错误 {1}），没有做任何修改。',
+  'The input is not valid. {}': '输入不合法。{1}',
+  'It does not exist here.': '这里没有它。',
+  'An id is a whole number from 1 to 9999999999999999.': 'id 是 1 到 9999999999999999 的整数。',
+  'A request to {} failed ({}). Check that {} runs, and that its address and token are correct; then try again.':
+    '对{1}的请求失败（{2}）。请检查{3}是否在运行、地址和令牌是否正确，然后再试一次。',
+  'A request to {} failed ({}). Check that {} runs, and that its address and token are correct. It is not known whether the change was made: check with list or show before you try again.':
+    '对{1}的请求失败（{2}）。请检查{3}是否在运行、地址和令牌是否正确。修改是否完成无从得知：再试之前先用 list 或 show 查看。',
+  'A request to {} failed ({}). Check that {} runs, and that its address and token are correct':
+    '对{1}的请求失败（{2}）。请检查{3}是否在运行、地址和令牌是否正确',
+  '{}. It is not known whether the change was made: check with list or show before you try again.':
+    '{1}。修改是否完成无从得知：再试之前先用 list 或 show 查看。',
+  '{}; then try again.': '{1}，然后再试一次。',
+  'This is a bug: {}.': '这是程序缺陷：{1}。',
+
+  'The privateKey is shown only once. Keep it where only the caller can read it.':
+    'privateKey 只显示这一次。请存放在只有调用方能读到的地方。',
+  'MD5 is weak: change this app to HMAC-SHA256 soon.': 'MD5 不安全：请尽快把这个应用换成 HMAC-SHA256。',
+  'App {} ({}) will be refused: calls that change something at once, all calls within 60 s.':
+    '应用 {1}（{2}）将被拒绝：有修改作用的调用立即被拒绝，所有调用 60 秒内被拒绝。',
+  '{} is disabled: calls that change something are refused at once, all calls within 60 s.':
+    '{1} 已停用：有修改作用的调用立即被拒绝，所有调用 60 秒内被拒绝。',
+  '{} is enabled: its calls are accepted within 5 s.': '{1} 已启用：5 秒内放行。',
+  'App {} ({}): key {} will end in 24 h.': '应用 {1}（{2}）：密钥 {3} 将在 24 小时后失效。',
+  'The privateKey is shown only once. It is valid everywhere within 5 s.': 'privateKey 只显示这一次，5 秒内处处生效。',
+  'The former key {} is valid until {}.': '旧密钥 {1} 有效到 {2}。',
+  'App {} ({}): key {} will be refused, for calls that change something at once, for all calls within 60 s.':
+    '应用 {1}（{2}）：密钥 {3} 将被拒绝，对有修改作用的调用立即生效，对所有调用 60 秒内生效。',
+  'It is the last valid key: every call of the app will be refused.':
+    '这是最后一个有效密钥：这个应用的所有调用都会被拒绝。',
+  'Valid keys that stay: {}.': '剩余有效密钥：{1} 个。',
+  'Key {} is revoked: calls that change something are refused at once, all calls within 60 s.':
+    '密钥 {1} 已作废：有修改作用的调用立即被拒绝，所有调用 60 秒内被拒绝。',
+  'The app has no valid key now: create one with "app rotate-key".':
+    '这个应用没有有效密钥了：用 "app rotate-key" 生成一个。',
+  'none registered': '没有登记',
+  'registered for {}': '已为 {1} 登记',
+  removed: '已移除',
+  'App {} ({}): its registered user fields will be replaced: {}': '应用 {1}（{2}）：已登记的扩展字段将被替换：{3}',
+  'There is no app {}; "app list" lists all apps.': '没有应用 {1}；"app list" 列出所有应用。',
+  'This app has two live keys already: wait until the older one ends, or revoke it ("app show").':
+    '这个应用已经有两个有效密钥：等旧的失效，或作废它（"app show"）。',
+  'This app has no key {}; "app show --app {}" lists its keys.':
+    '这个应用没有密钥 {1}；"app show --app {2}" 列出它的密钥。',
+
+  'Channel {} is {}.': '渠道 {1} 已{2}。',
+  'Channel {} exists: {} and {}:{} will be replaced.': '渠道 {1} 已存在：{2} 和 {3}:{4} 将被替换。',
+  'Channel {} will be removed: its users can no longer log in. Their accounts are kept.':
+    '渠道 {1} 将被移除：它的用户不能再登录，账号保留。',
+  'Channel {} is removed. Its accounts are kept.': '渠道 {1} 已移除，账号保留。',
+  'There is no channel {}; "channel list" lists all channels.': '没有渠道 {1}；"channel list" 列出所有渠道。',
+
+  '{} {} is written.': '{1} {2} 已写入。',
+  '{} {} exists and will be replaced: {}': '{1} {2} 已存在，将被替换：{3}',
+  '{} {} will be deleted: {}': '{1} {2} 将被删除：{3}',
+  '{} {} is deleted.': '{1} {2} 已删除。',
+  'There was no {} {}.': '没有 {1} {2}。',
+  'The next read of {} {} loads it from the database.': '下一次读取 {1} {2} 时从数据库加载。',
+  'Estimated: one of {} reads is counted.': '估算值：每 {1} 次读取抽样一次。',
+
+  '{}: {} calls in {} s by {}, then refused {}. {}': '{1}：按 {4} 计，{3} 秒内 {2} 次，之后拒绝：{5}。{6}',
+  '{}: the rule by {} is replaced; it was {} calls in {} s, lock {}.':
+    '{1}：按 {2} 计的规则将被替换，原来是 {4} 秒内 {3} 次，锁定 {5}。',
+  '{}: a limit of 0 refuses every call.': '{1}：次数为 0 会拒绝所有调用。',
+  '{} will be blocked for everybody for {} s. --app, --user or --ip name whom to block.':
+    '{1} 将对所有人封禁 {2} 秒。用 --app、--user、--ip 指明封禁谁。',
+  '{}: {} rules and {} blocks of operators will be removed.': '{1}：将移除运维人员设的 {2} 条规则和 {3} 个封禁。',
+  'All its counts begin at zero, for everybody: callers that are locked now may call again.':
+    '它的所有计数清零，对所有人生效：现在被锁住的调用方可以重新调用。',
+  '{} is blocked for {} for {} s. {}': '{1} 对 {2} 封禁 {3} 秒。{4}',
+  "{}: the operator's rules and blocks are removed, counts begin at zero; everywhere within 5 s.":
+    '{1}：运维人员设的规则和封禁已移除，计数清零；5 秒内处处生效。',
+  'blocked by the operator for another {} s': '被运维人员封禁，还有 {1} 秒',
+  'unknown without {}': '缺少 {1}，无法得知',
+  'not counted': '不计数',
+  'locked for another {} s': '锁定中，还有 {1} 秒',
+  'open, window ends in {} s': '未锁定，窗口还有 {1} 秒',
+  open: '未锁定',
+
+  'unreadable: {}': '无法解密：{1}',
+  'Put the key that sealed them into MASTER_KEY_OLD, and run this command again.':
+    '请把当时加密用的密钥放进 MASTER_KEY_OLD，再次执行本命令。',
+  '{} AppIDs were made with a former key: keep it in MASTER_KEY_OLD while they are in use.':
+    '{1} 个 AppID 是用旧密钥生成的：它们仍在使用时，旧密钥要留在 MASTER_KEY_OLD 里。',
+  'MASTER_KEY_OLD is no longer needed.': '已经不再需要 MASTER_KEY_OLD。',
+  'Key {} will seal every secret of this stage, in place of {}.': '密钥 {1} 将代替 {2}，加密这个环境的所有机密。',
+  'Key {} is the master key of this database now.': '密钥 {1} 现在是这个数据库的主密钥。',
+  'Key {} will be the master key of this database, whatever sealed its secrets.':
+    '密钥 {1} 将成为这个数据库的主密钥，不论其中的机密是用什么密钥加密的。',
+  'What another key sealed stays unreadable, and AppIDs of another key are refused: only for a key that is lost.':
+    '用其他密钥加密的内容仍然无法解密，用其他密钥生成的 AppID 会被拒绝：只用于密钥已经丢失的情况。',
+  'sealed secret is damaged or belongs to another record': '加密的机密已损坏，或属于另一条记录',
+
+  '{} uses merchant {}.': '{1} 使用商户 {2}。',
+  '{} uses merchant {} now: its settings will be replaced.': '{1} 现在使用商户 {2}：它的配置将被替换。',
+  'Merchant {} of {} will be removed: no orders, syncs and refunds there until it is set again.':
+    '{2} 的商户 {1} 将被移除：重新设置之前不能下单、同步和退款。',
+  'cannot be used: set it again': '无法使用：请重新设置',
+  'No merchant is set for {}.': '{1} 没有设置商户。',
+  'The merchant of {} is removed.': '{1} 的商户已移除。',
+
+  'Secrets are shown only once: give them to the plugin team.': '密钥只显示这一次：请交给插件团队。',
+  'Plugin {}: pushes will no longer go to {}.': '插件 {1}：推送不再发到 {2}。',
+  'Plugin {} ({}) will be removed: no tokens are issued for it any more, and app {} of its server will be refused.':
+    '插件 {1}（{2}）将被移除：不再签发它的令牌，它的服务器所用的应用 {3} 会被拒绝。',
+  'Plugin {}: its push secret will end in 24 h.': '插件 {1}：它的推送密钥将在 24 小时后失效。',
+  'former secret also signs until {}': '旧密钥也参与签名，直到 {1}',
+  'Pushes of {} go to {} within 5 s.': '{1} 的推送 5 秒内改发到 {2}。',
+  'Plugin {} is removed: no tokens are issued for it, and the app of its server is refused.':
+    '插件 {1} 已移除：不再签发它的令牌，它的服务器所用的应用会被拒绝。',
+  'The former secret also signs, for 24 h.': '24 小时内旧密钥也参与签名。',
+  'a plugin id is 1 to 64 of A-Z a-z 0-9 _ -': '插件 id 是 1 到 64 个 A-Z a-z 0-9 _ -',
+  'the server must be an https URL of a public host, without user, password or fragment':
+    '服务器应为公网主机的 https 地址，不带用户名、密码和片段',
+  'plugin {} exists already: remove it first, or rotate its secret': '插件 {1} 已存在：先移除它，或更换它的密钥',
+  'there is no plugin {}': '没有插件 {1}',
+
+  '{} {}: {} units for {}.': '{1} {2}：{3} 个，价格 {4}。',
+  'Product {} will be replaced; it is {}, {} units for {}, {}.':
+    '商品 {1} 将被替换，原来是 {2}，{3} 个，价格 {4}，{5}。',
+
+  'There is no sandbox here: SANDBOX_KEY is not set.': '这里没有沙箱：没有设置 SANDBOX_KEY。',
+  'There is no order {}.': '没有订单 {1}。',
+  'This order is paid at {}, not at the sandbox.': '这笔订单在 {1} 支付，不在沙箱。',
+  '{} is paid at the sandbox, {}. Status: {}.': '{1} 已在沙箱支付，{2}。状态：{3}。',
+  'ORDER AND LEDGER DO NOT AGREE: run "recharge sync", then look again.':
+    '订单与账本不一致：执行 "recharge sync" 后再看。',
+  'This user has no orders: is it the userId? "user find --account NAME" prints the userId.':
+    '这个用户没有订单：给出的是 userId 吗？"user find --account NAME" 打印 userId。',
+  '{} is still {}.': '{1} 仍然是 {2}。',
+  '{} was {}, now {}.': '{1} 原来是 {2}，现在是 {3}。',
+  'Order {} ({}, user {}, {}): {} of {} will be paid back.': '订单 {1}（{2}，用户 {3}，{4}）：将退还 {6} 中的 {5}。',
+  'Left to refund afterwards: {}. Units leave the wallet first, also if it becomes negative.':
+    '之后还可以退：{1}。先从钱包扣回虚拟币，余额可能变成负数。',
+  'Refund {} of {} is {}; {} units left the wallet.': '退款 {1}，金额 {2}，状态 {3}；从钱包扣回 {4} 个。',
+  'Nothing is left to refund of order {}.': '订单 {1} 没有可退的金额了。',
+  'Refund {} of {} fen of this order was made within the last 24 h: nothing was done. --again makes one more.':
+    '这笔订单在 24 小时内已经退过 {2} 分（退款 {1}），没有做任何事。要再退一笔请加 --again。',
+  'Bill and ledger agree in both directions. {}': '账单与账本双向一致。{1}',
+  'credited, not in the bill': '已入账，不在账单里',
+  'paid, no such order': '已支付，没有这笔订单',
+  'paid another amount': '支付金额不同',
+  'paid, not credited': '已支付，未入账',
+  'refunded, unknown here': '已退款，这里没有记录',
+  "refunded, another order's": '已退款，属于另一笔订单',
+  'refunded another amount': '退款金额不同',
+  'refunded, closed here': '已退款，在这里已关闭',
+
+  'There is no user {}. --user takes the userId: "user find --account NAME" prints it.':
+    '没有用户 {1}。--user 应为 userId："user find --account NAME" 打印它。',
+  'User {} is logged out at every app from the next request, and cannot log in.':
+    '用户 {1} 从下一次请求起在所有应用里登出，并且不能登录。',
+  'User {} may log in again. Sessions that ended stay ended.': '用户 {1} 可以重新登录。已终止的会话不会恢复。',
+  'User {} ({}) will be logged out at every app, and cannot log in any more.':
+    '用户 {1}（{2}）将在所有应用里登出，并且不能再登录。',
+  'There is no user with this {}.': '没有这个 {1} 的用户。',
+
+  'the name of a stage (STAGE) is 1 to 64 of A-Z a-z 0-9 _ -': '环境名（STAGE）是 1 到 64 个 A-Z a-z 0-9 _ -',
+  'This database belongs to stage {}, and {}: nothing was done. Set STAGE={} and the other variables of that stage, or name the database of stage {}. For a copy of another stage\'s database: "npm run db -- stage --set NAME".':
+    '这个数据库属于环境 {1}，而{2}：没有做任何事。请设置 STAGE={3} 和该环境的其他变量，或改用环境 {4} 的数据库。如果这个库是从其他环境复制来的："npm run db -- stage --set NAME"。',
+  'This database does not say which stage it belongs to, and STAGE is not set: nothing was done. Set STAGE, or record it once: STAGE=<stage> npm run db -- migrate':
+    '这个数据库没有记录属于哪个环境，也没有设置 STAGE：没有做任何事。请设置 STAGE，或记录一次：STAGE=<stage> npm run db -- migrate',
+  'MASTER_KEY (key {}) is not the master key of this database (key {}): nothing was done. Set the MASTER_KEY of this stage. If the key was changed, put the former one into MASTER_KEY_OLD and run "master-key reseal". If it is lost: "master-key accept".':
+    'MASTER_KEY（密钥 {1}）不是这个数据库的主密钥（密钥 {2}）：没有做任何事。请设置这个环境的 MASTER_KEY。如果更换过密钥，把旧的放进 MASTER_KEY_OLD 并执行 "master-key reseal"。如果密钥丢失："master-key accept"。',
+  'The master key of this database is {}, which is in MASTER_KEY_OLD, and MASTER_KEY is {}. If the functions have this MASTER_KEY, run "master-key reseal" first.':
+    '这个数据库的主密钥是 {1}，在 MASTER_KEY_OLD 里，而 MASTER_KEY 是 {2}。如果函数用的就是这个 MASTER_KEY，请先执行 "master-key reseal"。',
+  'Nothing runs on {}: start "npm run dev", or name its folder with --data.':
+    '{1} 上没有正在运行的服务：启动 "npm run dev"，或用 --data 指明它的目录。',
+};
+
+/** What stands inside a sentence in the place of a value. */
+export const chineseParts: Sentences = {
+  '; did you mean --{}?': '；是不是 --{1}？',
+  '; did you mean "{}"?': '；是不是“{1}”？',
+  '; did you mean {}?': '；是不是 {1}？',
+  'did you mean "{} {}"?': '是不是“{1} {2}”？',
+  'there is: {}': '可以用：{1}',
+  '; there is: {}': '；可以用：{1}',
+  'STAGE is {}': 'STAGE 是 {1}',
+  'STAGE is not set': '没有设置 STAGE',
+  'for {} s': '{1} 秒',
+  '{} fen': '{1} 分',
+  '{} yuan': '{1} 元',
+  'until the window ends': '到时间窗口结束',
+  everybody: '所有人',
+  itself: '它自己',
+  none: '无',
+  'is on sale': '已上架',
+  'is off sale': '已下架',
+  'on sale': '在售',
+  'off sale': '已下架',
+  'its notification was accepted': '它的通知已被接受',
+  'no notification was sent: use "recharge sync"': '没有发通知：请用 "recharge sync"',
+  'no account name': '没有账号名',
+  'the input': '输入',
+  'the database': '数据库',
+  'bill: {} payments of {}, {} refunds; ledger: {}.': '账单：{1} 笔支付共 {2}，{3} 笔退款；账本：{4}。',
+  'It applies from the next call.': '从下一次调用起生效。',
+  'sealed under master key {}; it is neither MASTER_KEY nor in MASTER_KEY_OLD':
+    '由主密钥 {1} 加密；它既不是 MASTER_KEY，也不在 MASTER_KEY_OLD 里',
+  added: '添加',
+  changed: '修改',
+  'stage {}, database {} (environment)': '环境 {1}，数据库 {2}（来自环境变量）',
+  'npm run dev, database {}': 'npm run dev，数据库 {1}',
+};
