@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { runPortal } from '../../portal/run.ts';
+import { refuseSealing } from '../../shared/master-key.ts';
 
 interface PortalRun {
   code: number;
@@ -17,7 +18,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url));
 export function portal(argv: readonly string[], environment: NodeJS.ProcessEnv = process.env): Promise<PortalRun> {
   return new Promise((resolve) => {
     const options = { cwd: checkout, env: environment };
-    execFile(process.execPath, ['--import', 'tsx', 'portal/main.ts', ...argv], options, (error, stdout, stderr) => {
+    execFile(process.execPath, ['build/tool.mjs', 'portal/main.ts', ...argv], options, (error, stdout, stderr) => {
       const last = stdout.trimEnd().split('\n').at(-1) ?? '';
       const json: unknown = last.startsWith('{') ? JSON.parse(last) : undefined;
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr, json });
@@ -29,10 +30,12 @@ export function portal(argv: readonly string[], environment: NodeJS.ProcessEnv =
 export async function portalHere(
   argv: readonly string[],
   environment: NodeJS.ProcessEnv = process.env,
+  /** Answers a question. Default: standard input and output are no terminal, so nothing is asked. */
+  ask?: (question: string) => Promise<string>,
 ): Promise<PortalRun> {
   const [out, err]: [string[], string[]] = [[], []];
   const code = await withEnvironment(environment, () =>
-    runPortal(argv, { out: (line) => out.push(line), err: (line) => err.push(line) }),
+    runPortal(argv, { out: (line) => out.push(line), err: (line) => err.push(line), ask }),
   );
   const last = out.at(-1) ?? '';
   return {
@@ -51,6 +54,7 @@ async function withEnvironment<T>(environment: NodeJS.ProcessEnv, work: () => Pr
     return await work();
   } finally {
     process.env = before;
+    refuseSealing(undefined);
   }
 }
 

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nouns } from '../../portal/nouns.ts';
+import { portalHere, portalJson } from '../support/portal-command.ts';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+/** Verbs whose name says that something ends. A new one must declare what. */
+const ENDING = /^(remove|delete|disable|revoke|clear|block|refund|reseal|accept|rotate|move|reset|unlink|merge|erase)/;
+
+let stack: TestStack;
+let app: TestApp;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let userId: string;
+let orderNo: string;
+beforeAll(async () => {
+  folder = await temporaryFolder('second-look');
+  stack = await startTestStack({ seeded: true });
+  app = await stack.createApp();
+  const body = { account: 'demo', password: 'demo-password-1' };
+  const { token, user } = (await stack.call(app, 'POST', '/login', { body })).body;
+  userId = user.userId;
+  const headers = { 'idempotency-key': randomBytes(16).toString('hex') };
+  const product = { productId: 'coins-100', provider: 'sandbox' };
+  orderNo = (await stack.call(app, 'POST', '/recharge', { session: token, headers, body: product })).body.orderNo;
+  await portalJson(['recharge', 'pay', '--order', orderNo]);
+  await portalJson(['plugin', 'add', '--id', 'weather', '--server', 'http://127.0.0.1:9/push']);
+  await portalJson(['channel', 'add', '--id', 'acme', ...CHANNEL]);
+  await portalJson(['lock', 'set', '--target', 'POST /login', '--by', 'ip', '--limit', '9', '--window', '60']);
+  await portalJson(['app', 'fields', '--app', app.appId, '--json-schema', schemaFile()]);
+});
+afterAll(() => folder.remove());
+
+const CHANNEL = ['--verify', 'https://a.example/', '--login-server', 'a.example:7000'];
+function schemaFile(): string {
+  const file = join(folder.path, 'schema.json');
+  writeFileSync(file, '{"type":"object","properties":{"level":{"type":"integer"}}}');
+  return file;
+}
+const keyOf = async (): Promise<string> => (await portalJson(['app', 'show', '--app', app.appId])).keys[0].keyId;
+const asked: string[] = [];
+const answer = (text: string) => async (question: string) => {
+  asked.push(question);
+  return text;
+};
+/** The rows that operators' commands change, as text. */
+async function state(): Promise<string> {
+  const tables = ['apps', 'app_keys', 'plugins', 'channels', 'lock_rules', 'lock_blocks', 'notices', 'products'];
+  const rows = [...tables, 'users', 'refunds', 'deployment', 'audit_log'].map(async (table) => {
+    const [found] = await stack.mysql.query(`SELECT * FROM ${table}`);
+    return found;
+  });
+  return JSON.stringify(await Promise.all(rows));
+}
+
+/** Each line ends, removes or replaces something that exists; the text is in its summary. */
+const commands = async (): Promise<Array<[argv: string[], summary: string]>> => [
+  [['recharge', 'refund', '--order', orderNo, '--amount-fen', '1'], '1 fen of'],
+  [['lock', 'block', '--target', 'data:notice', '--seconds', '60'], 'blocked for everybody'],
+  [
+    ['lock', 'set', '--target', 'POST /login', '--by', 'ip', '--limit', '5', '--window', '60'],
+    'it was 9 calls in 60 s',
+  ],
+  [['lock', 'set', '--target', 'GET /me', '--by', 'ip', '--limit', '0', '--window', '60'], 'refuses every call'],
+  [['lock', 'clear', '--target', 'POST /login'], '1 rules and 0 blocks'],
+  [['app', 'fields', '--app', app.appId, '--remove'], '"level"'],
+  [['app', 'rotate-key', '--app', app.appId], 'will end in 24 h'],
+  [['app', 'revoke-key', '--app', app.appId, '--key', await keyOf()], 'will be refused, for calls that change something at once'],
+  [['app', 'disable', '--app', app.appId], `App ${app.appId} (test) will be refused`],
+  [['user', 'disable', '--user', userId], '(demo) will be logged out'],
+  [['data', 'put', 'notice', '1', '--json-body', NOTICE], 'exists and will be replaced'],
+  [['data', 'delete', 'notice', '1'], 'will be deleted'],
+  [['product', 'put', '--id', 'coins-100', '--title', 'x', '--amount-fen', '9', '--units', '9'], 'units for'],
+  [['channel', 'add', '--id', 'acme', ...CHANNEL], 'a.example:7000 will be replaced'],
+  [['channel', 'remove', '--id', 'acme'], 'can no longer log in'],
+  [
+    ['plugin', 'move', '--id', 'weather', '--server', 'http://127.0.0.1:10/'],
+    'no longer go to http://127.0.0.1:9/push',
+  ],
+  [['plugin', 'rotate-secret', '--id', 'weather'], 'will end in 24 h'],
+  [['plugin', 'remove', '--id', 'weather'], 'no tokens are issued'],
+  [['master-key', 'reseal'], 'will seal every secret'],
+  [['master-key', 'accept'], 'only for a key that is lost'],
+];
+const NOTICE = '{"title":"Open","body":"Nine to five","publishedAt":"2026-01-01T09:00:00Z"}';
+
+describe('a command that ends, removes or replaces something', () => {
+  test('on a terminal shows what it will do, asks, and changes nothing without a yes', async () => {
+    for (const [argv, summary] of await commands()) {
+      for (const text of ['', 'yes please']) {
+        asked.length = 0;
+        const before = await state();
+        const run = await portalHere(argv, process.env, answer(text));
+        expect([argv, run.code, asked]).toEqual([argv, 1, ['Continue? (y/N) ']]);
+        expect(run.stdout, argv.join(' ')).toContain(summary);
+        expect(run.stderr).toContain('Nothing was changed.');
+        expect(await state(), argv.join(' ')).toBe(before);
+      }
+    }
+  });
+
+  test('declares it once, in its verb: each verb with such a name does', async () => {
+    const declared = [];
+    for (const [name, load] of Object.entries(nouns)) {
+      for (const [verbName, { destructive }] of Object.entries((await load()).verbs)) {
+        if (destructive) declared.push(`${name} ${verbName}`);
+        else expect(`${name} ${verbName}`).not.toMatch(new RegExp(ENDING.source.replace('^', ' ')));
+      }
+    }
+    const tested = new Set((await commands()).map(([[noun, verb]]) => `${noun} ${verb}`));
+    expect(declared.filter((command) => !tested.has(command) && command !== 'merchant set')).toEqual([
+      'merchant remove',
+    ]);
+  });
+
+  test('without a terminal acts and prints the same summary; the answer on standard output is unchanged', async () => {
+    for (const [argv, summary] of await commands()) {
+      const run = await portalHere([...argv, '--json']);
+      expect([argv, run.code]).toEqual([argv, 0]);
+      expect(run.stderr, argv.join(' ')).toContain(summary);
+      expect(run.stdout.split('\n')).toHaveLength(1);
+      expect(run.json).toBeDefined();
+    }
+  });
+
+  test('does not ask when nothing would be lost, or with --yes', async () => {
+    const nobody = () => Promise.reject(new Error('asked'));
+    const run = (...argv: string[]) => portalHere(argv, process.env, nobody);
+    expect(await run('app', 'disable', '--app', app.appId)).toMatchObject({ code: 0 });
+    expect(await run('channel', 'add', '--id', 'new', ...CHANNEL)).toMatchObject({ code: 0 });
+    expect(await run('data', 'put', 'notice', '999999', '--json-body', NOTICE)).toMatchObject({ code: 0 });
+    expect(await run('lock', 'block', '--target', 'data:notice', '--seconds', '60', '--ip', '192.0.2.1')).toMatchObject(
+      {
+        code: 0,
+      },
+    );
+    expect(await run('lock', 'clear', '--target', 'data:notice', '--yes')).toMatchObject({ code: 0 });
+  });
+
+  test('with a yes does it, and in Chinese takes the Chinese word too', async () => {
+    asked.length = 0;
+    await portalJson(['app', 'enable', '--app', app.appId]);
+    const run = await portalHere(['app', 'disable', '--app', app.appId, '--lang', 'zh'], process.env, answer('是'));
+    expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining('将被拒绝') });
+    expect(asked).toEqual(['继续吗？(y/N) ']);
+    expect(await portalJson(['app', 'show', '--app', app.appId])).toMatchObject({ disabled: true });
+  });
+});
