@@ -67,7 +67,10 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
   [['lock', 'clear', '--target', 'POST /login'], '1 rules and 0 blocks'],
   [['app', 'fields', '--app', app.appId, '--remove'], '"level"'],
   [['app', 'rotate-key', '--app', app.appId], 'will end in 24 h'],
-  [['app', 'revoke-key', '--app', app.appId, '--key', await keyOf()], 'will be refused, for calls that change something at once'],
+  [
+    ['app', 'revoke-key', '--app', app.appId, '--key', await keyOf()],
+    'will be refused, for calls that change something at once',
+  ],
   [['app', 'disable', '--app', app.appId], `App ${app.appId} (test) will be refused`],
   [['user', 'disable', '--user', userId], '(demo) will be logged out'],
   [['data', 'put', 'notice', '1', '--json-body', NOTICE], 'exists and will be replaced'],
