@@ -20,7 +20,10 @@ export default class Deployment {
     const useEnvironment = () => takeSecrets(service.functions, process.env);
     this.hooks = {
       'before:package:initialize': () => leaveOutDomain(service.resources),
-      'before:package:finalize': () => separateRoles(service.provider.compiledCloudFormationTemplate.Resources),
+      'before:package:finalize': () => {
+        const { compiledCloudFormationTemplate: template, tags } = service.provider;
+        separateRoles(template.Resources, tags);
+      },
       'before:offline:start': useEnvironment,
       'before:offline:start:init': useEnvironment,
     };
@@ -44,8 +47,8 @@ function leaveOutDomain({ Resources, Outputs }) {
   delete Outputs.DomainTarget;
 }
 
-/** @param {Resources} resources */
-function separateRoles(resources) {
+/** @param {Resources} resources @param {Record<string, string>} tags */
+function separateRoles(resources, tags) {
   delete resources[SHARED_ROLE];
   for (const [id, resource] of Object.entries(resources)) {
     if (resource.DependsOn !== undefined) {
@@ -54,13 +57,13 @@ function separateRoles(resources) {
       else delete resource.DependsOn;
     }
     if (resource.Type === 'AWS::Lambda::Function') {
-      resources[`${id}Role`] = roleFor('lambda', statementsOfFunction(resources, id, resource.Properties), resource);
+      resources[`${id}Role`] = roleFor('lambda', statementsOfFunction(resources, id, resource.Properties), tags);
       resource.Properties.Role = { 'Fn::GetAtt': [`${id}Role`, 'Arn'] };
     }
     if (resource.Type === 'AWS::Scheduler::Schedule') {
       const { Target } = resource.Properties;
       const start = { Effect: 'Allow', Action: ['lambda:InvokeFunction'], Resource: [Target.Arn] };
-      resources[`${id}Role`] = roleFor('scheduler', [start, SEND_DEAD_LETTERS], resource);
+      resources[`${id}Role`] = roleFor('scheduler', [start, SEND_DEAD_LETTERS], tags);
       Target.RoleArn = { 'Fn::GetAtt': [`${id}Role`, 'Arn'] };
       Target.RetryPolicy = RETRIES;
       Target.DeadLetterConfig = { Arn: { 'Fn::GetAtt': [DEAD_LETTERS, 'Arn'] } };
@@ -92,15 +95,15 @@ function statementsOfFunction(resources, id, { FunctionName, KmsKeyArn }) {
   ];
 }
 
-/** @param {string} service @param {object[]} statements @param {Resource} user @returns {Resource} */
-function roleFor(service, statements, user) {
+/** @param {string} service @param {object[]} statements @param {Record<string, string>} tags @returns {Resource} */
+function roleFor(service, statements, tags) {
   const trust = { Effect: 'Allow', Principal: { Service: [`${service}.amazonaws.com`] }, Action: ['sts:AssumeRole'] };
   return {
     Type: 'AWS::IAM::Role',
     Properties: {
       AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [trust] },
       Policies: [{ PolicyName: 'own', PolicyDocument: { Version: '2012-10-17', Statement: statements } }],
-      ...(user.Properties.Tags && { Tags: user.Properties.Tags }),
+      Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
     },
   };
 }

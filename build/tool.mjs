@@ -42,7 +42,14 @@ async function bundleOf() {
   return buildTool({ checkout, entry, cache });
 }
 
-const main = await bundleOf();
+let main;
+try {
+  main = await bundleOf();
+} catch (error) {
+  if (!(error instanceof Error && 'errors' in error)) throw error;
+  // esbuild has printed which file is wrong. A former build is never run in its place.
+  process.exit(1);
+}
 process.argv.splice(1, 2, join(checkout, entry));
 if (main === undefined) {
   const { register } = await import('tsx/esm/api');

@@ -104,7 +104,7 @@ describe('the packaged template', () => {
     const groups = packaged.ofType('AWS::Logs::LogGroup').map(({ Properties }) => Properties);
     const ofFunctions = functionNames.map((name) => `/aws/lambda/miniapp-cloud-prod-${name}`);
     expect(groups.map(({ LogGroupName }) => LogGroupName).sort()).toEqual(
-      [...ofFunctions, '/aws/http-api/prod-miniapp-cloud'].sort(),
+      [...ofFunctions, '/aws/http-api/miniapp-cloud-prod'].sort(),
     );
     for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(30);
   });

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 
 /** Texts that a person types or pastes, and that a column of identifiers cannot hold. */
-const TEXTS = ['张三', 'zoë', '😀', '\u202e1', 'Ａ１', "o'; --", '%', '\\', ' ', 'x'.repeat(300), 'é'.repeat(300)];
+const TEXTS = ['张三', 'zoë', '😀', '\u202e1', 'Ａ１', "o'; --", '%', '\\', ' ', 'x'.repeat(65), 'é'.repeat(65)];
 
 describe('a text that no identifier can be', () => {
   test.each(TEXTS)('%j names nobody: the answer of "user find" is "no user"', async (text) => {
