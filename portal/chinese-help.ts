@@ -1,4 +1,4 @@
-import type { Sentences } from './language.ts';
+import type { Sentences } from './catalogue.ts';
 
 /** What `--help` prints. */
 export const chineseHelp: Sentences = {

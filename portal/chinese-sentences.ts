@@ -1,4 +1,4 @@
-import type { Sentences } from './language.ts';
+import type { Sentences } from './catalogue.ts';
 
 /** Headings, states and sentences. */
 export const chineseSentences: Sentences = {

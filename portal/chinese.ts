@@ -1,6 +1,6 @@
+import type { Catalogue } from './catalogue.ts';
 import { chineseHelp } from './chinese-help.ts';
 import { chineseParts, chineseSentences } from './chinese-sentences.ts';
-import type { Catalogue } from './language.ts';
 
 export const chinese: Catalogue = {
   sentences: { ...chineseHelp, ...chineseSentences, ...chineseParts },

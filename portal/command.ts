@@ -1,5 +1,11 @@
-import type { Display } from './display.ts';
 import type { Engines } from './environment.ts';
+
+/** How times and amounts are printed for a person. JSON always has RFC 3339 in UTC, and fen. */
+export interface Display {
+  /** `at`: RFC 3339; null becomes ''. */
+  time(at: string | null | undefined): string;
+  money(fen: number): string;
+}
 
 /** The declaration of a command. One declaration serves to check, to explain and to read its options. */
 export interface Option {

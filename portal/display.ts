@@ -1,11 +1,4 @@
-import { UsageError } from './command.ts';
-
-/** How times and amounts are printed for a person. JSON always has RFC 3339 in UTC, and fen. */
-export interface Display {
-  /** `at`: RFC 3339; null becomes ''. */
-  time(at: string | null | undefined): string;
-  money(fen: number): string;
-}
+import { type Display, UsageError } from './command.ts';
 
 export const MONEY = ['fen', 'yuan'];
 

@@ -13,6 +13,6 @@ export const nouns: Record<string, () => Promise<Noun>> = {
   user: async () => (await import('./nouns/user.ts')).user,
   hot: async () => (await import('./nouns/hot.ts')).hot,
   'master-key': async () => (await import('./nouns/master-key.ts')).masterKey,
-  completion: async () => (await import('./nouns/completion.ts')).completion,
+  completion: async () => (await import('./nouns/completion.ts')).completionOf(nouns),
   'operator-log': async () => (await import('./nouns/operator-log.ts')).operatorLog,
 };

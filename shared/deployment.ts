@@ -13,7 +13,7 @@ export class DeploymentError extends Error {
 }
 
 /** Runs one statement; `query` of db.ts, or the connection of `npm run db`. */
-export type RunStatement = (sql: string, values?: Array<string | null>) => Promise<Record<string, unknown>[]>;
+type RunStatement = (sql: string, values?: Array<string | null>) => Promise<Record<string, unknown>[]>;
 
 const PROBE = 'mpc:master-key-probe';
 const CONTEXT = 'deployment';

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { COMMON_OPTIONS } from '../arguments.ts';
 import { type Given, type Noun, type Option, type Printed, UsageError } from '../command.ts';
-import { nouns } from '../nouns.ts';
 
 const SHELLS = ['bash', 'zsh'] as const;
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
@@ -10,7 +9,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url));
 /** What may follow the words so far, with the words as key: `''`, `app`, `app disable`. Values of options: `--lang`. */
 type Completions = Map<string, string[]>;
 
-async function completions(): Promise<Completions> {
+async function completions(nouns: Nouns): Promise<Completions> {
   const found: Completions = new Map([['', Object.keys(nouns)]]);
   const addValues = (options: Record<string, Option>): void => {
     for (const [name, { values }] of Object.entries(options)) if (values) found.set(`--${name}`, [...values]);
@@ -30,10 +29,10 @@ async function completions(): Promise<Completions> {
   return found;
 }
 
-async function print({ operands: [shell = ''] }: Given): Promise<Printed> {
+async function print(nouns: Nouns, { operands: [shell = ''] }: Given): Promise<Printed> {
   const isKnown = (SHELLS as readonly string[]).includes(shell);
   if (!isKnown) throw new UsageError(`completion takes ${SHELLS.join(' or ')}, not "${shell}"`);
-  const script = scriptFor(shell as (typeof SHELLS)[number], await completions());
+  const script = scriptFor(shell as (typeof SHELLS)[number], await completions(nouns));
   return { json: { shell, script: script.join('\n') }, text: script };
 }
 
@@ -54,7 +53,10 @@ function scriptFor(shell: (typeof SHELLS)[number], found: Completions): string[]
   return [...BEGIN[shell], ...filled.trimEnd().split('\n')];
 }
 
-export const completion: Noun = {
+type Nouns = Record<string, () => Promise<Noun>>;
+
+/** `nouns`: all of them, with this one. */
+export const completionOf = (nouns: Nouns): Noun => ({
   about: 'completion of commands and options in a shell',
   verbs: {
     '': {
@@ -64,7 +66,7 @@ export const completion: Noun = {
       options: {},
       destructive: false,
       standalone: true,
-      run: print,
+      run: (given) => print(nouns, given),
     },
   },
-};
+});

@@ -9,7 +9,7 @@ const imported = new Set([...sources.values()].flatMap((source) => source.files)
 
 /** Files whose exports are imported by a tool, by Lambda or by a reader outside of this project. */
 const OUTWARD =
-  /^(functions\/[^/]+\.ts|functions\/[^/]+\/index\.ts|client\/(miniapp-client|plugin-server)\.ts|vitest\.config\.ts|test\/support\/fixtures\/.*)$/;
+  /^(functions\/[^/]+\.ts|functions\/[^/]+\/index\.ts|client\/(miniapp-client|plugin-server)\.ts|vitest\.config\.ts|build\/serverless-plugin\.mjs|test\/support\/fixtures\/.*)$/;
 const isSetup = (file: string) => textOf('vitest.config.ts').includes(`'${file}'`);
 const isRead = (file: string) => OUTWARD.test(file) || /\.test\.ts$|^docs\/signing\//.test(file);
 
