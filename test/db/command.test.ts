@@ -57,7 +57,7 @@ async function db(argv: string[], environment: Record<string, string> = {}): Pro
 function dbInTerminal(argv: string[], environment: Record<string, string>): Promise<Run> {
   const options = { cwd: checkout, env: { PATH: process.env.PATH, ...environment } };
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'db/main.ts', ...argv], options, (error, stdout, stderr) => {
+    execFile(process.execPath, ['build/tool.mjs', 'db/main.ts', ...argv], options, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });

@@ -8,6 +8,6 @@ export async function builtFolder(): Promise<{ path: string; remove(): Promise<v
   const folder = await temporaryFolder('built-checkout');
   await copyFile('serverless.yml', join(folder.path, 'serverless.yml'));
   await symlink(bundleFolder(), join(folder.path, 'dist'));
-  await symlink(resolve('node_modules'), join(folder.path, 'node_modules'));
+  for (const name of ['node_modules', 'build']) await symlink(resolve(name), join(folder.path, name));
   return folder;
 }
