@@ -3,6 +3,7 @@ import { ipIdentity } from '../../shared/lock/ip-identity.ts';
 import { peekTarget, type RuleState } from '../../shared/lock/peek.ts';
 import type { Identities } from '../../shared/lock/rule.ts';
 import { listPolicies } from '../../shared/lock/stored-policy.ts';
+import { appNames } from '../app-names.ts';
 import { type Given, type Noun, optional, type Printed, required } from '../command.ts';
 import { idForm, ipForm } from '../forms.ts';
 import { translated } from '../language.ts';
@@ -87,6 +88,7 @@ async function clear(given: Given): Promise<Printed> {
 
 async function list({ display }: Given): Promise<Printed> {
   const policies = await listPolicies();
+  const nameOf = await appNames();
   const rules = policies.flatMap(({ target, rules: of }) =>
     of.map((rule) => [
       target,
@@ -97,7 +99,13 @@ async function list({ display }: Given): Promise<Printed> {
     ]),
   );
   const blocks = policies.flatMap(({ target, blocks: of }) =>
-    of.map(({ app, user, ip, endsAt }) => [target, app, user, ip, display.time(new Date(endsAt).toISOString())]),
+    of.map(({ app, user, ip, endsAt }) => [
+      target,
+      nameOf(app),
+      user,
+      ip,
+      display.time(new Date(endsAt).toISOString()),
+    ]),
   );
   const text = [
     translated('rules'),

@@ -10,6 +10,7 @@ import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
 import { rechargeTimeline } from '../../shared/recharge/timeline.ts';
 import { parseTradeBill } from '../../shared/recharge/wechatpay/bill.ts';
+import { appNames } from '../app-names.ts';
 import { type Display, flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
 import type { Engines } from '../environment.ts';
 import { textOfFile } from '../forms.ts';
@@ -50,9 +51,10 @@ async function show(given: Given): Promise<Printed> {
   const { orderNo } = await known(given.text('order'));
   const timeline = await rechargeTimeline(orderNo);
   const { order, events, agrees } = timeline;
+  const shown = { ...order, appId: (await appNames())(order.appId) };
   const text = [
     ...fields(
-      Object.fromEntries(Object.entries(order).map(([name, value]) => [name, valueText(name, value, given.display)])),
+      Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, valueText(name, value, given.display)])),
     ),
     '',
     ...table(
@@ -84,6 +86,7 @@ async function list(given: Given): Promise<Printed> {
   const limit = given.optional('limit') === undefined ? 20 : given.integer('limit', { min: 1, max: 500 });
   const found = await ordersOfUser(given.text('user'), limit);
   const orders = found.map((order) => ({ ...publicOrder(order), provider: order.provider, appId: order.appId }));
+  const nameOf = await appNames();
   const rows = orders.map(({ orderNo, createdAt, status, productId, amountFen, provider, appId }) => [
     orderNo,
     given.display.time(createdAt),
@@ -91,9 +94,9 @@ async function list(given: Given): Promise<Printed> {
     productId,
     given.display.money(amountFen),
     provider,
-    appId,
+    nameOf(appId),
   ]);
-  const head = ['order', 'at', 'status', 'product', 'amount', 'provider', 'AppID'];
+  const head = ['order', 'at', 'status', 'product', 'amount', 'provider', 'app'];
   const none = 'This user has no orders: is it the userId? "user find --account NAME" prints the userId.';
   return { json: { orders }, text: rows.length === 0 ? [none] : table(head, rows) };
 }

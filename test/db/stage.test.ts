@@ -30,7 +30,7 @@ const tables = async () => (await executeOverHttp(gateway.url)('SHOW TABLES')).l
 
 test('migrate records the stage, and migrates no database of another stage', async () => {
   expect(await db('prod', ['migrate'])).toMatchObject({ code: 0, text: expect.stringContaining('stage: prod') });
-  await executeOverHttp(gateway.url)("DELETE FROM schema_migrations WHERE name LIKE '0006%'");
+  await executeOverHttp(gateway.url)("DELETE FROM schema_migrations WHERE name LIKE '%sandbox%'");
   await executeOverHttp(gateway.url)('DROP TABLE sandbox_payments');
   const before = await tables();
   expect(await db('staging', ['migrate'])).toMatchObject({
