@@ -1,4 +1,5 @@
 import { type Display, UsageError } from './command.ts';
+import { translated } from './language.ts';
 
 export const MONEY = ['fen', 'yuan'];
 
@@ -7,7 +8,7 @@ export function displayFor(zone: string, money: string): Display {
   if (!MONEY.includes(money)) throw new UsageError(`--money takes one of ${MONEY.join(', ')}, not "${money}"`);
   return {
     time: zone === 'utc' ? (at) => at ?? '' : timeIn(zone),
-    money: (fen) => (money === 'fen' ? `${fen} fen` : `${yuan(fen)} yuan`),
+    money: (fen) => translated(money === 'fen' ? `${fen} fen` : `${yuan(fen)} yuan`),
   };
 }
 

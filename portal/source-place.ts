@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
-import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The place in the source where an error was made, also when the command runs as a bundle. undefined: unknown. */
@@ -17,7 +16,8 @@ function sourceOf(file: string, line: number, column: number): string | undefine
   try {
     const entry = new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8'))).findEntry(line - 1, column - 1);
     if (!('originalSource' in entry)) return undefined;
-    return `${relative('.', join(file, '..', entry.originalSource))}:${entry.originalLine + 1}`;
+    // From the bundle's folder up to the checkout, and down to the source.
+    return `${entry.originalSource.replace(/^(\.\.\/)+/, '')}:${entry.originalLine + 1}`;
   } catch {
     return undefined;
   }

@@ -61,7 +61,8 @@ test('a wrong command line is answered in Chinese, with the names of commands an
   expect(await run('app', 'list', '--lang', 'fr')).toMatchObject({ code: 2, text: expect.stringContaining('en, zh') });
 });
 
-test('times are printed in the zone that is asked for, and amounts in yuan without a rounding error', () => {
+test('times are printed in the zone that is asked for, and amounts in yuan without a rounding error', async () => {
+  await useLanguage('en');
   const { time, money } = displayFor('Asia/Shanghai', 'yuan');
   expect(time('2026-11-27T16:05:09.123Z')).toBe('2026-11-28 00:05:09 +08:00');
   expect(displayFor('America/New_York', 'fen').time('2026-07-01T00:00:00Z')).toBe('2026-06-30 20:00:00 -04:00');

@@ -58,6 +58,20 @@ test('an edited, added or broken file is in the next command: no command runs a 
   expect(broken.text).not.toContain('at ');
 });
 
+test('a bug of a bundled command is reported with the line of its source', async () => {
+  const checkout = copy();
+  const file = 'portal/nouns/completion.ts';
+  checkout.edit(file, 'const script = scriptFor(', 'null.x;\n  const script = scriptFor(');
+  checkout.edit(file, 'null.x', '(JSON.parse("null") as { x: number }).x');
+  const line =
+    checkout
+      .read(file)
+      .split('\n')
+      .findIndex((text) => text.includes('JSON.parse')) + 1;
+  const bug = await run(checkout.path, ['build/tool.mjs', 'portal/main.ts', 'completion', 'bash']);
+  expect(bug).toMatchObject({ code: 1, text: expect.stringContaining(`This is a bug: TypeError at ${file}:${line}.`) });
+});
+
 test('commands that start together before the first build all run', async () => {
   const checkout = copy();
   const runs = await Promise.all(Array.from({ length: 4 }, () => help(checkout.path)));
