@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -58,10 +58,11 @@ export async function buildTool({ checkout, entry, cache }) {
   };
   const inputs = [...Object.keys(metafile.inputs), 'build/tool-bundle.mjs', 'functions'];
   const main = join(outdir, 'main.mjs');
-  const manifest = { main, inputs: inputs.map((input) => stateOf(join(checkout, input))) };
+  const manifest = { checkout, main, inputs: inputs.map((input) => stateOf(join(checkout, input))) };
   writeFileSync(join(outdir, 'manifest.json'), JSON.stringify(manifest));
   renameSync(join(outdir, 'manifest.json'), join(cache, 'manifest.json'));
   removeFormer(cache, name);
+  removeAbandoned(dirname(cache));
   return main;
 }
 
@@ -70,5 +71,17 @@ function removeFormer(cache, current) {
   for (const name of readdirSync(cache)) {
     const time = Number(/^built-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
     if (name !== current && Date.now() - time > KEEP_MS) rmSync(join(cache, name), { recursive: true, force: true });
+  }
+}
+
+/** Removes the bundles of checkouts that no longer exist: copies may share one node_modules. @param {string} caches */
+function removeAbandoned(caches) {
+  for (const name of readdirSync(caches)) {
+    try {
+      const { checkout } = JSON.parse(readFileSync(join(caches, name, 'manifest.json'), 'utf8'));
+      if (!existsSync(checkout)) rmSync(join(caches, name), { recursive: true, force: true });
+    } catch {
+      // Another process is building it.
+    }
   }
 }
