@@ -16,7 +16,8 @@ export interface RefundPlan {
 /**
  * `amountFen` undefined: all that is left. Without a `key`, a refund of the same amount of the same order within a day
  * is taken for a repetition, unless `again`. The key is derived from the refunds that exist, so two operators who type
- * the same command at the same time make one refund. Throws NOT_FOUND, INVALID_INPUT.
+ * the same command at the same time make one refund; with `again` each of them may make one. Throws NOT_FOUND,
+ * INVALID_INPUT.
  */
 export async function planRefund(wanted: {
   orderNo: string;
