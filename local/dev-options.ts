@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readH5Origins } from '../serve/h5-origins.ts';
 import { defaultDataFolder } from './data-folder.ts';
 
 export interface DevOptions {
@@ -8,6 +9,8 @@ export interface DevOptions {
   dataDirectory: string;
   fresh: boolean;
   ha: boolean;
+  /** undefined: those of serverless.yml. */
+  h5Origins: string[] | undefined;
 }
 
 /** The message is shown at the terminal. */
@@ -21,6 +24,8 @@ const helpFor = (command: string, what: string): string => `npm run ${command} -
   --data DIR   the folder that keeps the data between runs (default .data/dev)
   --fresh      empty that folder first
   --ha         Redis with replicas and sentinels, MySQL with a replica; prints each change of the topology
+  --h5-origins LIST  web pages that may call from a browser, such as http://localhost:3001, comma separated (default:
+               the environment's H5_ORIGINS, or those of the stage dev in serverless.yml)
   --help
 
 It needs no account, no root rights and no container: engines that are not installed are downloaded once. It prints
@@ -46,6 +51,7 @@ function readOptions(argv: string[]): DevOptions | 'help' {
     data: { type: 'string', default: defaultDataFolder },
     fresh: { type: 'boolean', default: false },
     ha: { type: 'boolean', default: false },
+    'h5-origins': { type: 'string', default: process.env.H5_ORIGINS ?? '' },
     help: { type: 'boolean', short: 'h', default: false },
   } as const;
   let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values'];
@@ -57,7 +63,16 @@ function readOptions(argv: string[]): DevOptions | 'help' {
   if (values.help) return 'help';
   const port = Number(values.port);
   if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new UsageError('--port must be a number, 0 to 65535.');
-  return { port, dataDirectory: resolve(values.data), fresh: values.fresh, ha: values.ha };
+  const h5Origins = originsIn(values['h5-origins']);
+  return { port, dataDirectory: resolve(values.data), fresh: values.fresh, ha: values.ha, h5Origins };
+}
+
+function originsIn(list: string): string[] | undefined {
+  try {
+    return list === '' ? undefined : readH5Origins(list);
+  } catch (error) {
+    throw new UsageError(`H5 origins: ${(error as Error).message} is no origin such as http://localhost:3001.`);
+  }
 }
 
 /** Checked before engines start, so that the error comes at once. Throws UsageError. */

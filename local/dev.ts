@@ -10,7 +10,13 @@ import { type Stack, startStack } from './stack.ts';
 const log = (line: string) => console.log(line);
 
 /** Runs the whole service. It keeps its data, rebuilds functions on change, and simulates other servers. */
-function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
+function startDev({
+  port,
+  dataDirectory,
+  fresh,
+  ha,
+  h5Origins,
+}: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
   return startTogether(async (onStop) => {
     await assertPortIsFree(port);
     // A folder of its own, so that a test run or a second dev in this checkout does not replace the bundles.
@@ -25,6 +31,7 @@ function startDev({ port, dataDirectory, fresh, ha }: DevOptions): Promise<{ url
       log,
       distDirectory,
       schedules: true,
+      ...(h5Origins && { h5Origins }),
       beforeServing: buildBundles,
     });
     onStop(() => stack.stop());

@@ -77,8 +77,10 @@ function startOfflineStack({
   dataDirectory,
   fresh,
   ha,
+  h5Origins,
 }: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
   const log = (line: string) => console.log(line);
+  if (h5Origins) log('H5 origins are not used: serverless-offline allows every origin.');
   return startTogether(async (onStop) => {
     await assertPortIsFree(port);
     const stack = await startStack({

@@ -18,6 +18,8 @@ interface StackOptions extends Pick<BackendOptions, 'sandbox' | 'seeded' | 'inte
   /** Folder of the built bundles (default `dist`). */
   distDirectory?: string;
   schedules?: boolean;
+  /** Web pages that may call from a browser (default: those of serverless.yml). */
+  h5Origins?: string[];
   /** Runs when this process has locked the data folder. */
   beforeServing?: () => Promise<void>;
   /** false: no HTTP API. The caller serves the functions in another way. */
@@ -76,6 +78,13 @@ export function startStack(options: StackOptions): Promise<Stack> {
   });
 }
 
-function serve({ port = 0, schedules = false, distDirectory, log }: StackOptions): Promise<HttpApi> {
-  return startHttpApi({ port, schedules, workers: OWN_THREAD, log, ...(distDirectory && { distDirectory }) });
+function serve({ port = 0, schedules = false, distDirectory, h5Origins, log }: StackOptions): Promise<HttpApi> {
+  return startHttpApi({
+    port,
+    schedules,
+    workers: OWN_THREAD,
+    log,
+    ...(distDirectory && { distDirectory }),
+    ...(h5Origins && { h5Origins }),
+  });
 }

@@ -3,10 +3,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startHttpApi } from './http-api/http-api.ts';
+import { type HttpApi, type HttpApiOptions, startHttpApi } from './http-api/http-api.ts';
 import { startTogether } from './lifecycle/started.ts';
 import { frontMetrics } from './metrics.ts';
 import { type ServeSettings, SettingsError } from './settings.ts';
+import { sourceIpBehind, trustedProxies } from './source-ip.ts';
 
 interface Front {
   url: string;
@@ -24,11 +25,12 @@ export function startFront(settings: ServeSettings, log: (line: string) => void)
     throw new SettingsError(`${join('dist', 'authorizer.mjs')} does not exist: run "npm run build" first.`);
   }
   return startTogether(async (onStop) => {
-    const { host, port, schedules, sourceIp, limits, tls, drainSeconds } = settings;
     const metrics = frontMetrics();
     onStop(async () => metrics.stop());
     let ready = false;
-    const admin = createServer((request, response) => answerAdmin(request, response, ready, () => metrics.text()));
+    let api: HttpApi | undefined;
+    const text = () => metrics.text(api?.counts());
+    const admin = createServer((request, response) => answerAdmin(request, response, ready, text));
     const adminPort = await listenOnLoopback(admin, settings.adminPort);
     onStop(
       () =>
@@ -37,26 +39,41 @@ export function startFront(settings: ServeSettings, log: (line: string) => void)
           admin.closeAllConnections();
         }),
     );
-    const api = await startHttpApi({
-      host,
-      port,
-      schedules,
-      sourceIp,
-      limits,
-      workers: OWN_THREAD,
-      log,
-      onAnswer: metrics.count,
-      ...(tls && { tls }),
-    });
-    onStop(() => api.stop());
+    const started = await startHttpApi({ ...apiOptions(settings, log), onAnswer: metrics.count });
+    api = started;
+    onStop(() => started.stop());
     onStop(async () => {
       ready = false;
-      await sleep(drainSeconds * 1000);
+      started.announceEnd();
+      await sleep(settings.drainSeconds * 1000);
     });
-    if (schedules) await warm(api, log);
+    if (settings.schedules) await warm(started, log);
     ready = true;
-    return { url: api.url, adminUrl: `http://127.0.0.1:${adminPort}` };
+    return { url: started.url, adminUrl: `http://127.0.0.1:${adminPort}` };
   });
+}
+
+function apiOptions(settings: ServeSettings, log: (line: string) => void): HttpApiOptions {
+  const { host, port, schedules, stage, h5Origins, trustedProxies: proxies, forwardedHeader: header } = settings;
+  const { tls, limits } = settings;
+  const onUntold = (address: string) =>
+    log(
+      `${address} sends X-Forwarded-For or Forwarded, but is not in TRUSTED_PROXIES: the header is ignored. If it is ` +
+        'your proxy, add it; without that all of its callers count as one address.',
+    );
+  return {
+    host,
+    port,
+    schedules,
+    limits,
+    log,
+    workers: OWN_THREAD,
+    sourceIp: sourceIpBehind(proxies, { onUntold, ...(header && { header }) }),
+    isProxy: trustedProxies(proxies),
+    ...(stage && { stage }),
+    ...(h5Origins && { h5Origins }),
+    ...(tls && { tls }),
+  };
 }
 
 /** A failed run is only logged: with an empty cache answers are correct, but slow. */

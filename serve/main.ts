@@ -1,7 +1,8 @@
 import { refuseForeignDatabase } from './deployment.ts';
 import { startFront } from './front.ts';
+import { help } from './help.ts';
 import { serveUntilSignal } from './lifecycle/until-signal.ts';
-import { help, readServeSettings } from './settings.ts';
+import { readServeSettings } from './settings.ts';
 
 const log = (line: string) => console.error(line);
 

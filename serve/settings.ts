@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type SourceIp, sourceIpBehind } from './source-ip.ts';
+import type { ForwardedHeader } from './forwarded.ts';
+import { readH5Origins } from './h5-origins.ts';
+import type { HttpLimits } from './http-api/http-api.ts';
+import { trustedProxies } from './source-ip.ts';
 
 /** The settings of `npm run serve`. Secrets come only from the environment: command lines are visible to others. */
 export interface ServeSettings {
@@ -9,9 +12,14 @@ export interface ServeSettings {
   /** The port of /ready and /metrics, on loopback. */
   adminPort: number;
   schedules: boolean;
-  sourceIp: SourceIp;
+  stage: string | undefined;
+  /** undefined: those of the stage in serverless.yml. */
+  h5Origins: string[] | undefined;
+  trustedProxies: string[];
+  /** undefined: X-Forwarded-For, or Forwarded when that is missing. */
+  forwardedHeader: ForwardedHeader | undefined;
   tls?: { cert: string; key: string };
-  limits: { concurrent: number; connections: number; bodyBytes: number; headSeconds: number; requestSeconds: number };
+  limits: HttpLimits;
   /** How long /ready answers 503 before connections are closed. A load balancer reads it in this time. */
   drainSeconds: number;
 }
@@ -19,29 +27,6 @@ export interface ServeSettings {
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
-
-export const help = `npm run serve -- [options]   serves the built functions (npm run build) over HTTP, without AWS
-
-  --host HOST        the address to listen on (default 127.0.0.1)
-  --port N           its port (default 8000; 0 takes a free port)
-  --admin-port N     GET /ready and GET /metrics on 127.0.0.1 (default 8001; 0 takes a free port)
-  --no-schedules     do not run cache-warm and recharge-sweep; one other process must run them
-  --help
-
-Environment: the variables of the functions, see .env.example, and
-
-  TRUSTED_PROXIES          proxies whose X-Forwarded-For is used: addresses and CIDR ranges, comma separated
-  TLS_CERT_FILE            PEM files: serves HTTPS without a proxy in front
-  TLS_KEY_FILE
-  MAX_CONCURRENT=256       requests served at once; more requests get 503
-  MAX_CONNECTIONS=4096
-  MAX_BODY_BYTES=131072    a larger body gets 413
-  HEAD_SECONDS=10          time for a client to send the request line and headers,
-  REQUEST_SECONDS=30       and to send the whole request
-  DRAIN_SECONDS=0          how long /ready answers 503 before the process stops taking requests
-
-It prints "ready <url>" when it serves. After SIGTERM it answers the accepted requests and ends.
-More: docs/self-hosting.md.`;
 
 const NEEDED = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN', 'DATABASE_URL', 'MASTER_KEY', 'SERVER_KEY'];
 
@@ -63,19 +48,32 @@ export function readServeSettings(argv: string[], environment: NodeJS.ProcessEnv
     port: flags.port,
     adminPort: flags.adminPort,
     schedules: flags.schedules,
-    sourceIp: proxies(environment.TRUSTED_PROXIES, problems),
+    stage: environment.STAGE || undefined,
+    h5Origins: h5Origins(flags.h5Origins ?? environment.H5_ORIGINS, problems),
+    trustedProxies: proxies(environment.TRUSTED_PROXIES, problems),
+    forwardedHeader: forwardedHeader(environment.FORWARDED_HEADER, problems),
     ...tls(environment, problems),
-    limits: {
-      concurrent: whole('MAX_CONCURRENT', 256),
-      connections: whole('MAX_CONNECTIONS', 4_096),
-      bodyBytes: whole('MAX_BODY_BYTES', 131_072),
-      headSeconds: whole('HEAD_SECONDS', 10),
-      requestSeconds: whole('REQUEST_SECONDS', 30),
-    },
+    limits: limits(whole),
     drainSeconds: whole('DRAIN_SECONDS', 0, 0),
   };
+  if (settings.limits.headSeconds > settings.limits.requestSeconds) {
+    problems.push('HEAD_SECONDS must not be more than REQUEST_SECONDS.');
+  }
   if (problems.length > 0) throw new SettingsError(problems.join('\n'));
   return settings;
+}
+
+function limits(whole: (name: string, fallback: number, least?: number) => number): Required<HttpLimits> {
+  return {
+    concurrent: whole('MAX_CONCURRENT', 256),
+    concurrentPerAddress: whole('MAX_CONCURRENT_PER_ADDRESS', 64),
+    connections: whole('MAX_CONNECTIONS', 4_096),
+    connectionsPerAddress: whole('MAX_CONNECTIONS_PER_ADDRESS', 128),
+    bodyBytes: whole('MAX_BODY_BYTES', 131_072),
+    headSeconds: whole('HEAD_SECONDS', 10),
+    requestSeconds: whole('REQUEST_SECONDS', 30),
+    drainIdleSeconds: whole('DRAIN_IDLE_SECONDS', 3, 0),
+  };
 }
 
 function readFlags(argv: string[], problems: string[]) {
@@ -92,6 +90,7 @@ function readFlags(argv: string[], problems: string[]) {
         host: { type: 'string', default: '127.0.0.1' },
         port: { type: 'string', default: '8000' },
         'admin-port': { type: 'string', default: '8001' },
+        'h5-origins': { type: 'string' },
         'no-schedules': { type: 'boolean', default: false },
       },
     });
@@ -100,22 +99,42 @@ function readFlags(argv: string[], problems: string[]) {
       host: values.host,
       port: port('port', values.port),
       adminPort: port('admin-port', values['admin-port']),
+      h5Origins: values['h5-origins'],
       schedules: !values['no-schedules'],
     };
   } catch (error) {
     problems.push(`${(error as Error).message.split('. ')[0]}. See --help.`);
-    return { help: false, host: '', port: 0, adminPort: 0, schedules: false };
+    return { help: false, host: '', port: 0, adminPort: 0, h5Origins: undefined, schedules: false };
   }
 }
 
-function proxies(list: string | undefined, problems: string[]): SourceIp {
+function proxies(list: string | undefined, problems: string[]): string[] {
   const entries = (list ?? '').split(',').map((entry) => entry.trim());
+  const named = entries.filter((entry) => entry !== '');
   try {
-    return sourceIpBehind(entries.filter((entry) => entry !== ''));
+    trustedProxies(named);
   } catch (error) {
     problems.push(`TRUSTED_PROXIES: ${(error as Error).message} is neither an address nor a CIDR range.`);
-    return sourceIpBehind([]);
   }
+  return named;
+}
+
+function h5Origins(list: string | undefined, problems: string[]): string[] | undefined {
+  if (!list) return undefined;
+  try {
+    return readH5Origins(list);
+  } catch (error) {
+    problems.push(`H5 origins: ${(error as Error).message} is no origin such as https://h5.example.com.`);
+    return undefined;
+  }
+}
+
+function forwardedHeader(name: string | undefined, problems: string[]): ForwardedHeader | undefined {
+  const wanted = name?.toLowerCase();
+  if (!wanted) return undefined;
+  if (wanted === 'forwarded' || wanted === 'x-forwarded-for') return wanted;
+  problems.push('FORWARDED_HEADER must be x-forwarded-for or forwarded.');
+  return undefined;
 }
 
 function tls(

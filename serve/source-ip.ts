@@ -1,36 +1,58 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import { addressesOf, type ForwardedHeader } from './forwarded.ts';
+import { plainAddress } from './http-api/addresses.ts';
 
-/** Returns the client's address. Behind trusted proxies it comes from X-Forwarded-For. */
+/** Returns the client's address. Behind trusted proxies it comes from X-Forwarded-For or Forwarded. */
 export type SourceIp = (request: IncomingMessage) => string;
 
+interface Options {
+  /** The only header to read. Default: X-Forwarded-For, or Forwarded when that is missing. */
+  header?: ForwardedHeader;
+  /** Called once, with the address of the first caller that is no trusted proxy but sends one of the headers. */
+  onUntold?: (address: string) => void;
+}
+
 /**
- * `proxies`: addresses and CIDR ranges of trusted proxies. Each of them adds an address to the end of X-Forwarded-For.
- * The header is read from its end; the first address that is no trusted proxy is the client's. Entries that a client
- * wrote itself stand before it and are not used. Throws RangeError for an entry that is neither an address nor a range.
+ * `proxies`: addresses and CIDR ranges of trusted proxies. Each of them adds an address to the end of the header. It is
+ * read from its end; the first address that is no trusted proxy is the client's. Entries that a client wrote itself
+ * stand before it and are not used. Throws RangeError for an entry that is neither an address nor a range.
  */
-export function sourceIpBehind(proxies: readonly string[]): SourceIp {
-  const trusted = new BlockList();
-  for (const proxy of proxies) {
-    const [address = '', bits] = proxy.split('/');
-    const family = isIP(address);
-    const most = family === 4 ? 32 : 128;
-    const length = bits === undefined ? most : Number(bits);
-    if (family === 0 || !/^\d{1,3}$/.test(bits ?? '0') || length > most) throw new RangeError(proxy);
-    trusted.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6');
-  }
-  const isTrusted = (address: string) => trusted.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
+export function sourceIpBehind(proxies: readonly string[], { header, onUntold }: Options = {}): SourceIp {
+  const isTrusted = trustedProxies(proxies);
+  let reported = false;
   return (request) => {
-    let address = plain(request.socket.remoteAddress ?? '');
-    const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',');
+    let address = plainAddress(request.socket.remoteAddress ?? '');
+    const { forwarded, 'x-forwarded-for': xForwardedFor } = request.headers;
+    if (xForwardedFor === undefined && forwarded === undefined) return address;
+    if (!isTrusted(address)) {
+      if (!reported) onUntold?.(address);
+      reported = true;
+      return address;
+    }
+    const chain = addressesOf({ 'x-forwarded-for': xForwardedFor, forwarded }, header);
     while (isTrusted(address)) {
-      const before = plain((forwarded.pop() ?? '').trim());
-      if (isIP(before) === 0) break;
+      const before = chain.pop();
+      if (before === undefined) break;
       address = before;
     }
     return address;
   };
 }
 
-/** An IPv6 socket shows an IPv4 address as `::ffff:1.2.3.4`. Returns the IPv4 address. */
-const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
+/** Throws RangeError. */
+export function trustedProxies(proxies: readonly string[]): (address: string) => boolean {
+  const trusted = new BlockList();
+  for (const proxy of proxies) {
+    const [written = '', bits] = proxy.split('/');
+    const address = plainAddress(written);
+    const family = isIP(address);
+    const most = family === 4 ? 32 : 128;
+    // ::ffff:10.0.0.0/104 is 10.0.0.0/8.
+    const mapped = family === 4 && isIP(written) === 6 ? 96 : 0;
+    const length = bits === undefined ? most : Number(bits) - mapped;
+    if (family === 0 || !/^\d{1,3}$/.test(bits ?? '0') || length < 0 || length > most) throw new RangeError(proxy);
+    trusted.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6');
+  }
+  return (address) => isIP(address) !== 0 && trusted.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
+}

@@ -14,6 +14,7 @@ const messages = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  408: 'Request Timeout',
   413: 'Request Entity Too Large',
   429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
@@ -21,7 +22,9 @@ const messages = {
   503: 'Service Unavailable',
 } as const;
 
-export function gatewayAnswer(status: keyof typeof messages): FrontAnswer {
+export type GatewayStatus = keyof typeof messages;
+
+export function gatewayAnswer(status: GatewayStatus): FrontAnswer {
   const body = JSON.stringify({ message: messages[status] });
   return { status, headers: { 'content-type': 'application/json' }, cookies: [], body };
 }

@@ -23,12 +23,31 @@ export function withCors(rules: CorsRules, request: IncomingMessage, answer: Fro
   return { ...answer, headers };
 }
 
+/** A caller may invent origins: no more lines than these. */
+const MOST_REPORTED = 20;
+
+/** Returns a function that logs each origin that is refused, once. A browser shows its page no reason. */
+export function reportOrigins(rules: CorsRules, log: (line: string) => void): (request: IncomingMessage) => void {
+  const reported = new Set<string>();
+  return ({ headers: { origin, host } }) => {
+    if (origin === undefined || isAllowed(rules, origin) || reported.has(origin)) return;
+    // A page of this server calls its own origin, which needs no CORS headers.
+    if (origin === `http://${host}` || origin === `https://${host}`) return;
+    if (reported.size >= MOST_REPORTED) return;
+    reported.add(origin);
+    const named = JSON.stringify(origin.slice(0, 100));
+    const allowed = rules.allowedOrigins.join(',') || 'none';
+    log(`calls from the web page ${named} are refused by its browser: H5 origins are ${allowed}. See --h5-origins.`);
+  };
+}
+
+const isAllowed = ({ allowedOrigins }: CorsRules, origin: string): boolean =>
+  allowedOrigins.includes('*') || allowedOrigins.includes(origin);
+
 function originHeaders(rules: CorsRules, { headers: { origin } }: IncomingMessage): Record<string, string> {
-  if (origin === undefined) return {};
-  const anyone = rules.allowedOrigins.includes('*');
-  if (!anyone && !rules.allowedOrigins.includes(origin)) return {};
+  if (origin === undefined || !isAllowed(rules, origin)) return {};
   return {
-    'access-control-allow-origin': anyone ? '*' : origin,
+    'access-control-allow-origin': rules.allowedOrigins.includes('*') ? '*' : origin,
     ...(rules.allowCredentials && { 'access-control-allow-credentials': 'true' }),
   };
 }

@@ -143,12 +143,19 @@ function commonEvent(
   };
 }
 
-/** undefined: an identity source is missing or empty, so the authorizer is not called. */
-export function authorizerEvent(request: GatewayRequest, match: RouteMatch, authorizer: Authorizer): unknown {
-  const identitySource = authorizer.identitySources.map(({ from, name }) =>
+/** false: an identity source is missing or empty, so the authorizer is not called. */
+export function hasIdentity(request: GatewayRequest, authorizer: Authorizer): boolean {
+  return identitySourceOf(request, authorizer).every((value) => value);
+}
+
+function identitySourceOf(request: GatewayRequest, { identitySources }: Authorizer): (string | undefined)[] {
+  return identitySources.map(({ from, name }) =>
     from === 'header' ? request.headers[name] : request.queryStringParameters?.[name],
   );
-  if (!identitySource.every((value) => value)) return undefined;
+}
+
+export function authorizerEvent(request: GatewayRequest, match: RouteMatch, authorizer: Authorizer): unknown {
+  const identitySource = identitySourceOf(request, authorizer);
   const routeArn = `arn:aws:execute-api:local:000000000000:local/$default/${request.method}${request.rawPath}`;
   return { type: 'REQUEST', routeArn, identitySource, ...commonEvent(request, match) };
 }

@@ -1,6 +1,6 @@
 import { authorizerDecision, type FrontAnswer, functionAnswer, gatewayAnswer } from './answers.ts';
 import { withDeadline } from './deadline.ts';
-import { authorizerEvent, type GatewayRequest, handlerEvent } from './events.ts';
+import { authorizerEvent, type GatewayRequest, handlerEvent, hasIdentity } from './events.ts';
 import type { Lambda } from './lambda.ts';
 import { type RouteMatch, routeFinder } from './routes.ts';
 import type { ServerlessFile } from './serverless-file.ts';
@@ -10,13 +10,19 @@ class IntegrationTimeout extends Error {
   override readonly name = 'IntegrationTimeout';
 }
 
-/** Answers requests. The steps are in API Gateway's order: route, throttle, authorizer, function. Never rejects. */
+/** A request that needs nothing but its body: answers it. Never rejects. */
+type Accepted = (body: Buffer) => Promise<FrontAnswer>;
+
+/**
+ * Answers requests. The steps are in API Gateway's order: route, throttle, authorizer, function. What the head of a
+ * request shows, a route that does not exist or a missing token, is refused without its body.
+ */
 export function startGateway(
   file: ServerlessFile,
   lambda: Lambda,
   throttled: boolean,
   log: (line: string) => void,
-): (request: GatewayRequest, body: Buffer) => Promise<FrontAnswer> {
+): (request: GatewayRequest) => Accepted | FrontAnswer {
   const findRoute = routeFinder(file.routes);
   const limits = throttled ? file.throttle : undefined;
   const admits = limits ? throttle(limits.ratePerSecond, limits.burst, Date.now) : () => true;
@@ -25,9 +31,8 @@ export function startGateway(
   async function authorize(request: GatewayRequest, match: RouteMatch): Promise<Authorized | FrontAnswer> {
     const { authorizer } = match.route;
     if (!authorizer) return { context: undefined };
-    const event = authorizerEvent(request, match, authorizer);
-    if (event === undefined) return gatewayAnswer(401);
     try {
+      const event = authorizerEvent(request, match, authorizer);
       const decision = authorizerDecision(await lambda.invoke(authorizer.functionName, event));
       if (!decision) throw new Error('the result is not a simple response');
       return decision.allowed ? { context: { lambda: decision.context } } : gatewayAnswer(403);
@@ -37,10 +42,7 @@ export function startGateway(
     }
   }
 
-  return async (request, body) => {
-    const match = findRoute(request.method, request.rawPath);
-    if (!match) return gatewayAnswer(404);
-    if (!admits(match.route.key)) return gatewayAnswer(429);
+  async function run(request: GatewayRequest, match: RouteMatch, body: Buffer): Promise<FrontAnswer> {
     const authorized = await authorize(request, match);
     if ('status' in authorized) return authorized;
     const { functionName } = match.route;
@@ -55,6 +57,15 @@ export function startGateway(
       // As API Gateway: 500 after the function's own timeout, 503 after the gateway's limit.
       return gatewayAnswer(error instanceof IntegrationTimeout ? 503 : 500);
     }
+  }
+
+  return (request) => {
+    const match = findRoute(request.method, request.rawPath);
+    if (!match) return gatewayAnswer(404);
+    if (!admits(match.route.key)) return gatewayAnswer(429);
+    const { authorizer } = match.route;
+    if (authorizer && !hasIdentity(request, authorizer)) return gatewayAnswer(401);
+    return (body) => run(request, match, body);
   };
 }
 

@@ -56,11 +56,14 @@ export interface ServerlessFile {
   integrationTimeoutSeconds: number;
 }
 
-/** Throws when the file is missing or declares something that this server does not support. */
-export function readServerlessFile(path: string): ServerlessFile {
+/**
+ * `wantedStage`: as the framework's `--stage`. Throws when the file is missing or declares something that this server
+ * does not support.
+ */
+export function readServerlessFile(path: string, wantedStage?: string): ServerlessFile {
   // The cast is safe: the framework validates the file against its schema at every packaging.
   const file = parse(readFileSync(path, 'utf8'), { merge: true }) as Declared;
-  const value = resolver(file);
+  const value = resolver(file, wantedStage);
   const { provider } = file;
   const authorizers = new Map(
     Object.entries(provider.httpApi?.authorizers ?? {}).map(([name, declared]) => [name, authorizerOf(declared)]),
@@ -138,10 +141,11 @@ function corsOf(value: (declared: unknown) => unknown, declared: DeclaredCors | 
 }
 
 /** Resolves `${param:x}`, `${sls:stage}`, `${opt:x, 'default'}` and `${env:X, 'default'}`. No other form is needed. */
-function resolver(file: Declared): (declared: unknown) => unknown {
+function resolver(file: Declared, wantedStage: string | undefined): (declared: unknown) => unknown {
   const stage = (): string => String(resolve(file.provider.stage ?? 'dev'));
   function lookUp(source: string, name: string): unknown {
     if (source === 'sls' && name === 'stage') return stage();
+    if (source === 'opt' && name === 'stage') return wantedStage;
     if (source === 'param') return file.params?.[stage()]?.[name] ?? file.params?.default?.[name];
     return source === 'env' ? process.env[name] : undefined;
   }

@@ -1,0 +1,68 @@
+/** One request and its answer, on a connection that may have several of them in turn. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type FrontAnswer, type GatewayStatus, gatewayAnswer } from './answers.ts';
+import { endLingering } from './linger.ts';
+import { hasBody, type IncomingBody, receiveBody } from './request-body.ts';
+import type { Visit } from './tracked.ts';
+
+export interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** Begins to read the body. A client that waits for `100 Continue` gets it now, and not before. */
+  receiveBody(limitBytes: number): IncomingBody;
+  /** The request is whole: it is no longer given up for others. */
+  arrived(): void;
+  /** Only the first answer of a request is sent. Throws for a header that is invalid in HTTP; nothing is sent then. */
+  answer(answer: FrontAnswer): void;
+  /** Answers with `status` now, and stops waiting for the body. */
+  giveUp(status: GatewayStatus): void;
+}
+
+/** `closing`: whether the connection ends after its answers in any case. */
+export function startExchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  visit: Visit,
+  closing: () => boolean,
+): Exchange {
+  let body: IncomingBody | undefined;
+  let answered = false;
+  const exchange: Exchange = {
+    request,
+    response,
+    receiveBody(limitBytes) {
+      if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
+      body = receiveBody(request, limitBytes);
+      return body;
+    },
+    arrived: () => visit.arrived(),
+    answer(answer) {
+      if (answered || response.destroyed) return;
+      const partial = !request.complete && hasBody(request);
+      if (partial || closing()) response.setHeader('connection', 'close');
+      writeHead(response, answer);
+      answered = true;
+      visit.answered(partial);
+      if (partial) linger(request);
+      response.end(answer.body);
+    },
+    giveUp(status) {
+      exchange.answer(gatewayAnswer(status));
+      body?.abandon();
+    },
+  };
+  return exchange;
+}
+
+function writeHead(response: ServerResponse, { status, headers, cookies, body }: FrontAnswer): void {
+  if (cookies.length > 0) response.setHeader('set-cookie', cookies);
+  if (status !== 204 && status !== 304) response.setHeader('content-length', Buffer.byteLength(body));
+  response.writeHead(status, headers);
+}
+
+/** Node would close the connection as soon as the answer is written. */
+function linger(request: IncomingMessage): void {
+  const { socket } = request;
+  request.resume();
+  socket.destroySoon = () => endLingering(socket);
+}

@@ -1,0 +1,159 @@
+/** The HTTP server under the gateway: connections, time limits, answers in order, and an end that loses no call. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type FrontAnswer, gatewayAnswer } from './answers.ts';
+import { type Dropped, trackConnections } from './connections.ts';
+import { withDeadline } from './deadline.ts';
+import { type Exchange, startExchange } from './exchange.ts';
+import { RequestEnded } from './request-body.ts';
+import { refuseUnreadable } from './unreadable.ts';
+
+/** Limits for a server on the internet. Without them only API Gateway's own limits hold, for development and tests. */
+export interface ServerLimits {
+  connections?: number;
+  /** Connections of one address (IPv6: of one /64). Those of trusted proxies are not counted. */
+  connectionsPerAddress?: number;
+  /** Time for a client to make the TLS handshake, to send the head of a request, and to send the whole request. */
+  headSeconds?: number;
+  requestSeconds?: number;
+  /** When the server stops, a connection that was not used for this long is closed. Default: at once. */
+  drainIdleSeconds?: number;
+}
+
+/** 'aborted': the client was gone before its answer was sent. */
+export type Outcome = number | 'aborted';
+
+interface ServerOptions {
+  tls?: { cert: string; key: string };
+  limits: ServerLimits;
+  isProxy: (address: string) => boolean;
+  answerTo: (exchange: Exchange) => Promise<FrontAnswer>;
+  /** The last change of an answer before it is sent. */
+  finish: (request: IncomingMessage, answer: FrontAnswer) => FrontAnswer;
+  onAnswer: (outcome: Outcome, milliseconds: number) => void;
+  log: (line: string) => void;
+}
+
+export interface HttpServer {
+  listen(host: string, port: number): Promise<number>;
+  /** From now on every answer says that its connection closes. */
+  announceEnd(): void;
+  /** Accepts no more connections, answers what was accepted, and ends after at most `withinMs`. */
+  stop(withinMs: number, others: Promise<void>): Promise<void>;
+  connections(): { open: number; dropped: Dropped };
+}
+
+const KEEP_ALIVE_MS = 65_000;
+const IDLE_WHEN_FEW_MS = 5_000;
+const POLL_MS = 20;
+
+export function httpServer(options: ServerOptions): HttpServer {
+  const { limits, onAnswer, log } = options;
+  const { headSeconds, requestSeconds = 300 } = limits;
+  let ending = false;
+  const settings = {
+    maxHeaderSize: 64 * 1024,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Without it Node answers 400 by itself, without a body. `isStrict` checks the header.
+    requireHostHeader: false,
+    ...options.tls,
+    // Node's default is to look for late clients every 30 s.
+    ...(headSeconds && { headersTimeout: headSeconds * 1000, connectionsCheckingInterval: 500 }),
+    ...(headSeconds && { handshakeTimeout: headSeconds * 1000 }),
+    requestTimeout: requestSeconds * 1000,
+  };
+  const server: Server = options.tls ? createTlsServer(settings) : createServer(settings);
+  const unreadable = refuseUnreadable((status) => onAnswer(status, 0));
+  const connections = trackConnections(
+    server,
+    {
+      total: limits.connections ?? Number.POSITIVE_INFINITY,
+      perAddress: limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY,
+      idleWhenFewMs: IDLE_WHEN_FEW_MS,
+      idleMs: KEEP_ALIVE_MS + requestSeconds * 1000,
+      unreadMs: requestSeconds * 1000,
+    },
+    options.isProxy,
+  );
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now();
+    const visit = connections.begin(request.socket);
+    const exchange = startExchange(request, response, visit, () => ending);
+    unreadable.begin(exchange);
+    response.once('close', () => {
+      visit.end();
+      unreadable.end(exchange);
+      onAnswer(response.writableFinished ? response.statusCode : 'aborted', performance.now() - startedAt);
+    });
+    const answer = await options.answerTo(exchange).catch((error: unknown) => {
+      if (!(error instanceof RequestEnded)) log(`request failed: ${String(error)}`);
+      return gatewayAnswer(500);
+    });
+    try {
+      exchange.answer(options.finish(request, answer));
+    } catch (error) {
+      // A function returned a header that is invalid in HTTP.
+      log(`answer refused: ${String(error)}`);
+      for (const name of response.getHeaderNames()) response.removeHeader(name);
+      exchange.answer(gatewayAnswer(500));
+    }
+  }
+
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+    server.on(event, (request: IncomingMessage, response: ServerResponse) => void serve(request, response));
+  }
+  server.on('clientError', (error, socket) => unreadable.refuse(error, socket as Socket));
+  // CONNECT asks for a proxy.
+  server.on('connect', (_, socket: Socket) => {
+    socket.on('error', () => socket.destroy());
+    unreadable.refuse(new Error('not a proxy'), socket.resume());
+  });
+
+  async function end(): Promise<void> {
+    const startedAt = performance.now();
+    const idleMs = (limits.drainIdleSeconds ?? 0) * 1000;
+    // After the poll phase of the event loop no connection waits to be accepted. The system would reset those.
+    await new Promise(setImmediate);
+    let closed = false;
+    // http.Server.close() would reset connections on which a request is on its way.
+    NetServer.prototype.close.call(server, () => {
+      closed = true;
+    });
+    while (!closed) {
+      const now = performance.now();
+      if (now - startedAt >= idleMs) connections.closeIdle(now - idleMs);
+      await sleep(POLL_MS);
+    }
+  }
+
+  return {
+    listen: (host, port) => listen(server, host, port),
+    announceEnd() {
+      ending = true;
+    },
+    async stop(withinMs, others) {
+      ending = true;
+      const late = () => new Error('some requests or schedules did not end in time');
+      await withDeadline(Promise.all([end(), others]), withinMs, late).catch((error: unknown) =>
+        log(`stop: ${String(error)}`),
+      );
+      server.closeAllConnections();
+      server.close();
+      connections.stop();
+    },
+    connections: () => ({ open: connections.open(), dropped: connections.dropped() }),
+  };
+}
+
+/** Resolves with the port. */
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((listening, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'EADDRINUSE' ? new Error(`port ${port} is in use: pass --port with a free one`) : error),
+    );
+    server.listen(port, host, () => listening((server.address() as AddressInfo).port));
+  });
+}
