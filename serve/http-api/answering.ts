@@ -5,7 +5,6 @@ import { type GatewayRequest, gatewayRequest } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import type { startGateway } from './gateway.ts';
 import type { CorsRules } from './serverless-file.ts';
-import { isStrict } from './strict.ts';
 import type { Turns } from './turns.ts';
 
 /** Limit for the request line and all header values together. */
@@ -48,7 +47,6 @@ export function answering(options: {
 
   return async (exchange) => {
     const { request } = exchange;
-    if (!isStrict(request)) return gatewayAnswer(400);
     if (cors && request.method === 'OPTIONS') return preflightAnswer(cors, request);
     if (headerBytes(request) > maxHeaderBytes) return gatewayAnswer(431);
     const received = gatewayRequest(request, sourceIp(request));

@@ -7,8 +7,9 @@ import { type FrontAnswer, gatewayAnswer } from './answers.ts';
 import { type Dropped, trackConnections } from './connections.ts';
 import { withDeadline } from './deadline.ts';
 import { type Exchange, startExchange } from './exchange.ts';
+import { trackPipelines } from './pipelines.ts';
 import { RequestEnded } from './request-body.ts';
-import { refuseUnreadable } from './unreadable.ts';
+import { isStrict } from './strict.ts';
 
 /** Limits for a server on the internet. Without them only API Gateway's own limits hold, for development and tests. */
 export interface ServerLimits {
@@ -65,7 +66,7 @@ export function httpServer(options: ServerOptions): HttpServer {
     requestTimeout: requestSeconds * 1000,
   };
   const server: Server = options.tls ? createTlsServer(settings) : createServer(settings);
-  const unreadable = refuseUnreadable((status) => onAnswer(status, 0));
+  const pipelines = trackPipelines((status) => onAnswer(status, 0));
   const connections = trackConnections(
     server,
     {
@@ -78,20 +79,36 @@ export function httpServer(options: ServerOptions): HttpServer {
     options.isProxy,
   );
 
+  /** Connections with a request that two servers may read differently. What follows it there is not trusted. */
+  const distrusted = new WeakSet<Socket>();
+
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
     const startedAt = performance.now();
-    const visit = connections.begin(request.socket);
-    const exchange = startExchange(request, response, visit, () => ending);
-    unreadable.begin(exchange);
+    const visit = connections.begin(socket);
+    const strict = isStrict(request);
+    const isClosing = () => !strict || (ending && pipelines.isLast(exchange));
+    const exchange = startExchange(request, response, visit, isClosing);
+    pipelines.begin(exchange);
     response.once('close', () => {
       visit.end();
-      unreadable.end(exchange);
+      pipelines.end(exchange);
       onAnswer(response.writableFinished ? response.statusCode : 'aborted', performance.now() - startedAt);
     });
-    const answer = await options.answerTo(exchange).catch((error: unknown) => {
+    if (distrusted.has(socket)) return;
+    if (!strict) distrusted.add(socket);
+    deliver(exchange, strict ? await answerTo(exchange) : gatewayAnswer(400));
+  }
+
+  function answerTo(exchange: Exchange): Promise<FrontAnswer> {
+    return options.answerTo(exchange).catch((error: unknown) => {
       if (!(error instanceof RequestEnded)) log(`request failed: ${String(error)}`);
       return gatewayAnswer(500);
     });
+  }
+
+  function deliver(exchange: Exchange, answer: FrontAnswer): void {
+    const { request, response } = exchange;
     try {
       exchange.answer(options.finish(request, answer));
     } catch (error) {
@@ -105,11 +122,11 @@ export function httpServer(options: ServerOptions): HttpServer {
   for (const event of ['request', 'checkContinue', 'checkExpectation']) {
     server.on(event, (request: IncomingMessage, response: ServerResponse) => void serve(request, response));
   }
-  server.on('clientError', (error, socket) => unreadable.refuse(error, socket as Socket));
+  server.on('clientError', (error, socket) => pipelines.refuse(error, socket as Socket));
   // CONNECT asks for a proxy.
   server.on('connect', (_, socket: Socket) => {
     socket.on('error', () => socket.destroy());
-    unreadable.refuse(new Error('not a proxy'), socket.resume());
+    pipelines.refuse(new Error('not a proxy'), socket.resume());
   });
 
   async function end(): Promise<void> {

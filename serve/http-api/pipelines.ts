@@ -4,15 +4,18 @@ import { type GatewayStatus, gatewayAnswer } from './answers.ts';
 import type { Exchange } from './exchange.ts';
 import { endLingering } from './linger.ts';
 
-/** Answers what Node's parser could not read, and clients that were too slow. Both close the connection. */
-export interface Unreadable {
+/** The requests of each connection that are not answered yet, in their order. */
+export interface Pipelines {
   begin(exchange: Exchange): void;
   end(exchange: Exchange): void;
+  /** No other request came behind it. If the connection closed after its answer, no call would be lost. */
+  isLast(exchange: Exchange): boolean;
+  /** Answers what Node's parser could not read, or a client that was too slow, and closes the connection. */
   refuse(error: NodeJS.ErrnoException, socket: Socket): void;
 }
 
 /** `onRefused` is called for refusals of input that is no request. A request that has begun is counted as others are. */
-export function refuseUnreadable(onRefused: (status: number) => void): Unreadable {
+export function trackPipelines(onRefused: (status: number) => void): Pipelines {
   const open = new WeakMap<Socket, Set<Exchange>>();
   const refused = new WeakMap<Socket, () => void>();
 
@@ -28,6 +31,7 @@ export function refuseUnreadable(onRefused: (status: number) => void): Unreadabl
       others?.delete(exchange);
       if (others?.size === 0) refused.get(socket)?.();
     },
+    isLast: (exchange) => [...(open.get(exchange.request.socket) ?? [])].at(-1) === exchange,
     refuse(error, socket) {
       if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
       const exchanges = [...(open.get(socket) ?? [])];
