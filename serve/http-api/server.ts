@@ -8,7 +8,7 @@ import { type Dropped, trackConnections } from './connections.ts';
 import { withDeadline } from './deadline.ts';
 import { type Exchange, startExchange } from './exchange.ts';
 import { trackPipelines } from './pipelines.ts';
-import { RequestEnded } from './request-body.ts';
+import { hasBody, RequestEnded } from './request-body.ts';
 import { isStrict } from './strict.ts';
 
 /** Limits for a server on the internet. Without them only API Gateway's own limits hold, for development and tests. */
@@ -97,7 +97,10 @@ export function httpServer(options: ServerOptions): HttpServer {
     });
     if (distrusted.has(socket)) return;
     if (!strict) distrusted.add(socket);
-    deliver(exchange, strict ? await answerTo(exchange) : gatewayAnswer(400));
+    const answer = strict ? await answerTo(exchange) : gatewayAnswer(400);
+    // The body of a refused request may be in the packet of its head. Then the connection can stay open.
+    if (!request.complete && hasBody(request)) await new Promise(setImmediate);
+    deliver(exchange, answer);
   }
 
   function answerTo(exchange: Exchange): Promise<FrontAnswer> {
