@@ -40,6 +40,8 @@ export function startSelfHosted(options: {
   kept: boolean;
   /** false: no schedules, so that only requests of the calls are counted. */
   schedules: boolean;
+  /** Settings of serve, in place of those below. */
+  serve?: Record<string, string>;
   log: (line: string) => void;
 }): Promise<SelfHosted> {
   const { log } = options;
@@ -88,7 +90,7 @@ export function startSelfHosted(options: {
     const frontPorts = ['--port', `${ports.front}`, '--admin-port', `${ports.admin}`];
     const front = await manage('serve', [...frontPorts, ...schedules], {
       ready: '\nready ',
-      env: { ...env, TRUSTED_PROXIES: '127.0.0.1', MAX_CONCURRENT: '512' },
+      env: { ...env, TRUSTED_PROXIES: '127.0.0.1', MAX_CONCURRENT: '512', ...options.serve },
     });
     onStop(() => front.stop());
     return {

@@ -4,6 +4,7 @@ import { preflightAnswer } from './cors.ts';
 import { type GatewayRequest, gatewayRequest } from './events.ts';
 import type { Exchange } from './exchange.ts';
 import type { startGateway } from './gateway.ts';
+import { hasBody } from './request-body.ts';
 import type { CorsRules } from './serverless-file.ts';
 import type { Turns } from './turns.ts';
 
@@ -22,6 +23,7 @@ export function answering(options: {
 
   async function body(exchange: Exchange, address: string): Promise<Buffer | 'too large'> {
     const incoming = exchange.receiveBody(bodyBytes);
+    if (!hasBody(exchange.request)) return incoming.received;
     const end = turns.receive(address, () => exchange.giveUp(429));
     try {
       return await incoming.received;

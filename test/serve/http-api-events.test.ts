@@ -66,6 +66,15 @@ test('the query is given raw, and decoded with duplicates joined', async () => {
   ]);
 });
 
+test('an encoded slash or question mark is decoded before the route is found', async () => {
+  const { port } = await fixtureApi();
+  for (const target of ['/items/books%2F7', '/items%2fbooks/7', '/items/books/7%3Fadmin=1', '/%69tems/books/7']) {
+    const event = await eventOf(port, [`GET ${target} HTTP/1.1`, 'host: a']);
+    expect([target, event.rawPath, event.routeKey]).toEqual([target, '/items/books/7', 'GET /items/books/{id}']);
+  }
+  expect((await sendRaw(port, ['GET /items/books%2F7%2F8 HTTP/1.1', 'host: a'])).status).toBe(404);
+});
+
 test('path and path parameters are decoded, and cut at a decoded question mark', async () => {
   const { port } = await fixtureApi();
   const event = await eventOf(port, ['GET /items/%E4%BD%A0%20%2B/7%3Fadmin=1?q=1 HTTP/1.1', 'host: a']);

@@ -1,12 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { expect, test } from 'vitest';
-import { sourceIpBehind } from '../../serve/source-ip.ts';
+import { sourceIpBehind, trustedProxies } from '../../serve/source-ip.ts';
 
+const withHeaders = (remoteAddress: string, headers: Record<string, string>) =>
+  ({ socket: { remoteAddress }, headers }) as unknown as IncomingMessage;
 const request = (remoteAddress: string, forwarded?: string) =>
-  ({
-    socket: { remoteAddress },
-    headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
-  }) as unknown as IncomingMessage;
+  withHeaders(remoteAddress, forwarded === undefined ? {} : { 'x-forwarded-for': forwarded });
 
 test.each([
   {
@@ -89,3 +88,79 @@ test.each(['10.0.0.0/33', '10.0.0', 'proxy.example', '::1/129', '10.0.0.1/x'])(
     expect(() => sourceIpBehind([entry])).toThrow(RangeError);
   },
 );
+
+const proxies = ['10.0.0.0/8'];
+
+test.each([
+  ['1.2.3.4:5678', '1.2.3.4'],
+  ['6.6.6.6, 1.2.3.4:5678', '1.2.3.4'],
+  ['1.2.3.4:5678, 10.0.0.2:80', '1.2.3.4'],
+  ['"1.2.3.4"', '1.2.3.4'],
+  ['  1.2.3.4  ', '1.2.3.4'],
+  ['6.6.6.6,1.2.3.4', '1.2.3.4'],
+  ['1.2.3.4,', '1.2.3.4'],
+  ['1.2.3.4, , ', '1.2.3.4'],
+  ['[2001:db8::7]', '2001:db8::7'],
+  ['[2001:db8::7]:443', '2001:db8::7'],
+  ['"[2001:db8::7]:443"', '2001:db8::7'],
+  ['2001:db8::7', '2001:db8::7'],
+  ['2001:DB8:0:0::7', '2001:db8::7'],
+  ['2001:db8:0:0:0:0:0:7:443', '2001:db8::7'],
+  ['fe80::7%eth0', 'fe80::7'],
+  ['::ffff:1.2.3.4', '1.2.3.4'],
+  ['::FFFF:102:304', '1.2.3.4'],
+  ['[::ffff:1.2.3.4]:5678', '1.2.3.4'],
+  ['1.2.3.4, [::ffff:10.0.0.2]:80', '1.2.3.4'],
+  ['unknown', '10.0.0.1'],
+  ['unknown, 1.2.3.4', '1.2.3.4'],
+  ['1.2.3.4, unknown, 10.0.0.2', '10.0.0.2'],
+  ['1.2.3.4, _hidden', '10.0.0.1'],
+  ['1.2.3.4.5', '10.0.0.1'],
+  ['1.2.3.4:', '1.2.3.4'],
+  ['', '10.0.0.1'],
+])('X-Forwarded-For: %s is %s', (header, address) => {
+  expect(sourceIpBehind(proxies)(request('10.0.0.1', header))).toBe(address);
+});
+
+test.each([
+  ['for=1.2.3.4', '1.2.3.4'],
+  ['For="1.2.3.4:5678"', '1.2.3.4'],
+  ['for=1.2.3.4:5678', '1.2.3.4'],
+  ['for="[2001:db8::7]:443"', '2001:db8::7'],
+  ['for="[2001:db8::7]"; proto=https; by=10.0.0.2', '2001:db8::7'],
+  ['proto=https;for=1.2.3.4', '1.2.3.4'],
+  ['for=6.6.6.6, for=1.2.3.4;host="a, b; for=6.6.6.6"', '1.2.3.4'],
+  ['for=1.2.3.4, for=10.0.0.2', '1.2.3.4'],
+  ['for = "1.2.3.4"', '1.2.3.4'],
+  ['for="\\1.2.3.4"', '1.2.3.4'],
+  ['for=1.2.3.4, for=unknown', '10.0.0.1'],
+  ['for=1.2.3.4, for="_a.b"', '10.0.0.1'],
+  ['for=1.2.3.4, proto=https', '10.0.0.1'],
+  ['for="1.2.3.4', '10.0.0.1'],
+])('Forwarded: %s is %s', (header, address) => {
+  expect(sourceIpBehind(proxies)(withHeaders('10.0.0.1', { forwarded: header }))).toBe(address);
+});
+
+test('of both headers X-Forwarded-For is read, or the one that is set', () => {
+  const both = withHeaders('10.0.0.1', { 'x-forwarded-for': '1.1.1.1', forwarded: 'for=2.2.2.2' });
+  expect(sourceIpBehind(proxies)(both)).toBe('1.1.1.1');
+  expect(sourceIpBehind(proxies, { header: 'forwarded' })(both)).toBe('2.2.2.2');
+  const one = withHeaders('10.0.0.1', { forwarded: 'for=2.2.2.2' });
+  expect(sourceIpBehind(proxies, { header: 'x-forwarded-for' })(one)).toBe('10.0.0.1');
+});
+
+test('the first header of a proxy that is not trusted is reported, once', () => {
+  const untold: string[] = [];
+  const sourceIp = sourceIpBehind(proxies, { onUntold: (address) => untold.push(address) });
+  expect(sourceIp(request('10.0.0.1', '1.2.3.4'))).toBe('1.2.3.4');
+  expect(sourceIp(request('192.168.0.9'))).toBe('192.168.0.9');
+  expect(untold).toEqual([]);
+  expect(sourceIp(withHeaders('::ffff:192.168.0.9', { forwarded: 'for=1.2.3.4' }))).toBe('192.168.0.9');
+  expect(sourceIp(request('192.168.0.8', '1.2.3.4'))).toBe('192.168.0.8');
+  expect(untold).toEqual(['192.168.0.9']);
+});
+
+test('proxies may be written as IPv4 inside IPv6', () => {
+  const isProxy = trustedProxies(['::ffff:10.0.0.0/104', '::ffff:192.168.0.1']);
+  expect(['10.9.9.9', '11.0.0.1', '192.168.0.1', '192.168.0.2'].map(isProxy)).toEqual([true, false, true, false]);
+});

@@ -45,7 +45,13 @@ export async function rawSocket(port: number, from = '127.0.0.1'): Promise<RawSo
   };
 }
 
-/** Waits until a state is reached. Without it the test runs into its time limit. */
+const AT_MOST_MS = 60_000;
+
+/** Waits until a state is reached. */
 export async function until(reached: () => boolean): Promise<void> {
-  while (!reached()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const startedAt = performance.now();
+  while (!reached()) {
+    if (performance.now() - startedAt > AT_MOST_MS) throw new Error(`never reached: ${String(reached)}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
