@@ -37,7 +37,8 @@ const PER_SECOND = 60;
 const GIVE_UP_MS = 5_000;
 const LIMITS = { MAX_CONCURRENT: '256', MAX_CONNECTIONS: '200' };
 
-const half = (path: string, header = '') => `POST ${path} HTTP/1.1\r\nhost: a\r\n${header}content-length: 1000\r\n\r\n{`;
+const half = (path: string, header = '') =>
+  `POST ${path} HTTP/1.1\r\nhost: a\r\n${header}content-length: 1000\r\n\r\n{`;
 const attacks: Record<string, Attack> = {
   none: () => ({ stop() {} }),
   '256 requests for an unknown route, half sent': (port) => hold(port, 256, half('/nowhere'), ' '),

@@ -14,12 +14,16 @@ test('an origin is read as browsers write it', () => {
   expect(readH5Origins('*')).toEqual(['*']);
 });
 
-test.each(['a.example.com', 'https://a.example.com/app', 'https://*.example.com/x', 'ftp://a', 'null', 'https://u@a.cn'])(
-  '%s is refused, because it is no origin',
-  (entry) => {
-    expect(() => readH5Origins(`https://good.example.com,${entry}`)).toThrow(RangeError);
-  },
-);
+test.each([
+  'a.example.com',
+  'https://a.example.com/app',
+  'https://*.example.com/x',
+  'ftp://a',
+  'null',
+  'https://u@a.cn',
+])('%s is refused, because it is no origin', (entry) => {
+  expect(() => readH5Origins(`https://good.example.com,${entry}`)).toThrow(RangeError);
+});
 
 test('given origins replace those of serverless.yml', async () => {
   const { url } = await fixtureApi({ h5Origins: ['http://localhost:3001'] });

@@ -8,7 +8,14 @@ async function counted() {
   onTestFinished(() => metrics.stop());
   const api = await fixtureApi({ onAnswer: metrics.count, limits: { bodyBytes: 1000 } });
   const value = (line: string) =>
-    Number(metrics.text(api.counts()).split('\n').find((each) => each.startsWith(`${line} `))?.split(' ').at(-1) ?? 0);
+    Number(
+      metrics
+        .text(api.counts())
+        .split('\n')
+        .find((each) => each.startsWith(`${line} `))
+        ?.split(' ')
+        .at(-1) ?? 0,
+    );
   const answers = (name: string) => value(`miniapp_http_answers_total{status="${name}"}`);
   return { api, value, answers };
 }
