@@ -36,6 +36,8 @@ export interface Connections {
   /** Closes connections without a request that made no progress since `since` (`performance.now()`). */
   closeIdle(since: number): void;
   open(): number;
+  /** When the newest connection was accepted (`performance.now()`). */
+  newestAt(): number;
   dropped(): Dropped;
   stop(): void;
 }
@@ -49,6 +51,7 @@ export function trackConnections(
 ): Connections {
   const all = new Map<string, Tracked>();
   const groups = new Map<string, Group>();
+  let newestAt = Number.NEGATIVE_INFINITY;
   const dropped: Dropped = { address: 0, full: 0, idle: 0, unread: 0, handshake: 0 };
 
   function drop(tracked: Tracked, reason: keyof Dropped): void {
@@ -73,6 +76,7 @@ export function trackConnections(
   }
 
   function add(socket: Socket): void {
+    newestAt = performance.now();
     // The client hung up before it was accepted.
     if (socket.remoteAddress === undefined) return void socket.destroy();
     const address = plainAddress(socket.remoteAddress);
@@ -120,6 +124,7 @@ export function trackConnections(
       for (const tracked of all.values()) if (isIdle(tracked) && tracked.progressAt <= since) tracked.socket.destroy();
     },
     open: () => all.size,
+    newestAt: () => newestAt,
     dropped: () => ({ ...dropped }),
     stop: () => clearInterval(sweeping),
   };

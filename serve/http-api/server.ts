@@ -1,11 +1,11 @@
 /** The HTTP server under the gateway: connections, time limits, answers in order, and an end that loses no call. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { AddressInfo, Socket } from 'node:net';
 import { type FrontAnswer, gatewayAnswer } from './answers.ts';
 import { type Dropped, trackConnections } from './connections.ts';
 import { withDeadline } from './deadline.ts';
+import { answerGate, drain } from './drain.ts';
 import { type Exchange, startExchange } from './exchange.ts';
 import { trackPipelines } from './pipelines.ts';
 import { hasBody, RequestEnded } from './request-body.ts';
@@ -48,7 +48,6 @@ export interface HttpServer {
 
 const KEEP_ALIVE_MS = 65_000;
 const IDLE_WHEN_FEW_MS = 5_000;
-const POLL_MS = 20;
 
 export function httpServer(options: ServerOptions): HttpServer {
   const { limits, onAnswer, log } = options;
@@ -66,6 +65,7 @@ export function httpServer(options: ServerOptions): HttpServer {
     requestTimeout: requestSeconds * 1000,
   };
   const server: Server = options.tls ? createTlsServer(settings) : createServer(settings);
+  const gate = answerGate();
   const pipelines = trackPipelines((status) => onAnswer(status, 0));
   const connections = trackConnections(
     server,
@@ -100,6 +100,7 @@ export function httpServer(options: ServerOptions): HttpServer {
     const answer = strict ? await answerTo(exchange) : gatewayAnswer(400);
     // The body of a refused request may be in the packet of its head. Then the connection can stay open.
     if (!request.complete && hasBody(request)) await new Promise(setImmediate);
+    await gate.passed();
     deliver(exchange, answer);
   }
 
@@ -132,23 +133,6 @@ export function httpServer(options: ServerOptions): HttpServer {
     pipelines.refuse(new Error('not a proxy'), socket.resume());
   });
 
-  async function end(): Promise<void> {
-    const startedAt = performance.now();
-    const idleMs = (limits.drainIdleSeconds ?? 0) * 1000;
-    // After the poll phase of the event loop no connection waits to be accepted. The system would reset those.
-    await new Promise(setImmediate);
-    let closed = false;
-    // http.Server.close() would reset connections on which a request is on its way.
-    NetServer.prototype.close.call(server, () => {
-      closed = true;
-    });
-    while (!closed) {
-      const now = performance.now();
-      if (now - startedAt >= idleMs) connections.closeIdle(now - idleMs);
-      await sleep(POLL_MS);
-    }
-  }
-
   return {
     listen: (host, port) => listen(server, host, port),
     announceEnd() {
@@ -156,8 +140,9 @@ export function httpServer(options: ServerOptions): HttpServer {
     },
     async stop(withinMs, others) {
       ending = true;
+      const drained = drain(server, connections, gate, (limits.drainIdleSeconds ?? 0) * 1000);
       const late = () => new Error('some requests or schedules did not end in time');
-      await withDeadline(Promise.all([end(), others]), withinMs, late).catch((error: unknown) =>
+      await withDeadline(Promise.all([drained, others]), withinMs, late).catch((error: unknown) =>
         log(`stop: ${String(error)}`),
       );
       server.closeAllConnections();
