@@ -1,6 +1,6 @@
 import { suite as auth } from './auth.ts';
 import { suite as cache } from './cache.ts';
-import { suite as edge } from './edge.ts';
+import { suite as edge } from './edge/edge.ts';
 import { suite as load } from './load.ts';
 import { suite as lock } from './lock.ts';
 import { suite as recharge } from './recharge.ts';
@@ -10,6 +10,8 @@ import { suite as transport } from './transport.ts';
 interface Suite {
   name: string;
   about: string;
+  /** Its own options. */
+  help?: string;
   run(): Promise<object>;
 }
 
@@ -30,6 +32,10 @@ if (!suite || wanted === '--help') {
   console.log('npm run bench -- <suite> [--json]\n');
   for (const { name, about } of suites) console.log(`  ${name.padEnd(10)} ${about}`);
   process.exit(wanted === '--help' || wanted === undefined ? 0 : 2);
+}
+if (process.argv.includes('--help')) {
+  console.log(suite.help ?? suite.about);
+  process.exit(0);
 }
 const result = await suite.run();
 if (process.argv.includes('--json')) console.log(JSON.stringify({ suite: suite.name, ...result }));

@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
-import { executeOverHttp } from '../db/execute.ts';
-import { migrate } from '../db/migrate.ts';
-import { seed } from '../db/seed.ts';
-import { type BoundChild, freePort, spawnBound } from '../local/engines/process.ts';
+import { type BoundChild, freePort, run, spawnBound } from '../local/engines/process.ts';
 import { type StackEngines, startStackEngines } from '../local/engines/stack-engines.ts';
 import { functionEnvironment, takeEnvironment } from '../local/function-environment.ts';
 import { type Keys, newKeys } from '../local/keys-file.ts';
@@ -42,9 +39,11 @@ export function startSelfHosted(options: {
   schedules: boolean;
   /** Settings of serve, in place of those below. */
   serve?: Record<string, string>;
+  /** The folder whose programs run. Default: this checkout. */
+  checkout?: string;
   log: (line: string) => void;
 }): Promise<SelfHosted> {
-  const { log } = options;
+  const { log, checkout = process.cwd() } = options;
   return startTogether(async (onStop) => {
     const directory = await mkdtemp(join(tmpdir(), 'miniapp-load-'));
     onStop(() => rm(directory, { recursive: true, force: true }));
@@ -61,10 +60,15 @@ export function startSelfHosted(options: {
       front: await freePort(),
       admin: await freePort(),
     };
-    const gateway = await manage('gateway', ['--redis-port', `${ports.redis}`, '--mysql-port', `${ports.mysql}`], {
-      ready: '\nready mysql ',
-      env: gatewayEnvironment(engines, keys),
-    });
+    const gateway = await manage(
+      checkout,
+      'gateway',
+      ['--redis-port', `${ports.redis}`, '--mysql-port', `${ports.mysql}`],
+      {
+        ready: '\nready mysql ',
+        env: gatewayEnvironment(engines, keys),
+      },
+    );
     onStop(() => gateway.stop());
     const url = (user: string) => `http://${user}:${keys.databasePassword}@127.0.0.1:${ports.mysql}`;
     const databaseUrl = url('app');
@@ -82,13 +86,11 @@ export function startSelfHosted(options: {
       LOG: 'off',
     };
     takeEnvironment(env);
-    const execute = executeOverHttp(databaseUrl);
-    await migrate(execute, () => {});
-    await seed(execute, { sandbox: true });
+    for (const command of ['migrate', 'seed']) await runProgram(checkout, 'db/main.ts', [command], env);
     // The calls of all clients come from this machine. It is a trusted proxy, so that clients have own addresses.
     const schedules = options.schedules ? [] : ['--no-schedules'];
     const frontPorts = ['--port', `${ports.front}`, '--admin-port', `${ports.admin}`];
-    const front = await manage('serve', [...frontPorts, ...schedules], {
+    const front = await manage(checkout, 'serve', [...frontPorts, ...schedules], {
       ready: '\nready ',
       env: { ...env, TRUSTED_PROXIES: '127.0.0.1', MAX_CONCURRENT: '512', ...options.serve },
     });
@@ -131,13 +133,32 @@ function gatewayEnvironment({ redis, mysql, mysqlReplicas }: StackEngines, keys:
   };
 }
 
+/** Runs one of the command line programs, and returns its last line. */
+export async function runProgram(
+  checkout: string,
+  program: string,
+  argv: string[],
+  env: Record<string, string>,
+): Promise<string> {
+  const { code, stdout, stderr } = await run(process.execPath, ['--import', 'tsx', program, ...argv], {
+    cwd: checkout,
+    env,
+  });
+  if (code !== 0) throw new Error(`${program} ${argv.join(' ')}: ${stderr || stdout}`);
+  return stdout.trim().split('\n').at(-1) ?? '';
+}
+
 async function manage(
+  checkout: string,
   name: 'gateway' | 'serve',
   argv: string[],
   { ready, env }: { ready: string; env: Record<string, string> },
 ): Promise<ManagedChild & { stop(): Promise<void> }> {
   const start = async (): Promise<BoundChild> => {
-    const child = spawnBound(process.execPath, ['--import', 'tsx', `${name}/main.ts`, ...argv], { env });
+    const child = spawnBound(process.execPath, ['--import', 'tsx', `${name}/main.ts`, ...argv], {
+      cwd: checkout,
+      env,
+    });
     const deadline = performance.now() + READY_WITHIN_MS;
     while (!`\n${child.output()}`.includes(ready)) {
       if (!child.isRunning() || performance.now() > deadline) {

@@ -173,7 +173,7 @@ export async function settleSchedules(): Promise<void> {
 }
 
 /** Signs as docs/signing.md says, for paths and bodies that need no encoding. */
-function accessToken(
+export function accessToken(
   { appId, privateKey }: { appId: string; privateKey: string },
   method: string,
   path: string,

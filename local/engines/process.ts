@@ -30,11 +30,12 @@ const OUTPUT_CHARACTERS = 8_000;
 export function spawnBound(
   command: string,
   args: readonly string[],
-  options: { env?: NodeJS.ProcessEnv; runDirectory?: string } = {},
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; runDirectory?: string } = {},
 ): BoundChild {
   // Detached: Ctrl-C reaches only this process, which then stops its engines in the right order.
   const child: ChildProcess = spawn('/bin/sh', ['-c', BOUND, options.runDirectory ?? '', command, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    cwd: options.cwd,
     env: { ...process.env, ...options.env },
     detached: true,
   });
