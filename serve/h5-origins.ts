@@ -7,7 +7,8 @@ export function readH5Origins(list: string): string[] {
 /** As browsers write it: lower case, without the default port and without a slash at its end. */
 function originOf(entry: string): string {
   const url = URL.canParse(entry) ? new URL(entry) : undefined;
-  const isOrigin = url && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href;
+  // `https://*.example.com` is a valid URL, but no browser sends it. It would allow nobody.
+  const isOrigin = url && !entry.includes('*') && /^https?:$/.test(url.protocol) && `${url.origin}/` === url.href;
   if (!isOrigin) throw new RangeError(entry);
   return url.origin;
 }

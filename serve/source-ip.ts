@@ -9,9 +9,12 @@ export type SourceIp = (request: IncomingMessage) => string;
 interface Options {
   /** The only header to read. Default: X-Forwarded-For, or Forwarded when that is missing. */
   header?: ForwardedHeader;
-  /** Called once, with the address of the first caller that is no trusted proxy but sends one of the headers. */
+  /** Called with the address of a caller that is no trusted proxy but sends one of the headers, once for each. */
   onUntold?: (address: string) => void;
 }
+
+/** Anybody may send the header: no more lines than these. */
+const MOST_REPORTED = 5;
 
 /**
  * `proxies`: addresses and CIDR ranges of trusted proxies. Each of them adds an address to the end of the header. It is
@@ -20,14 +23,14 @@ interface Options {
  */
 export function sourceIpBehind(proxies: readonly string[], { header, onUntold }: Options = {}): SourceIp {
   const isTrusted = trustedProxies(proxies);
-  let reported = false;
+  const reported = new Set<string>();
   return (request) => {
     let address = plainAddress(request.socket.remoteAddress ?? '');
     const { forwarded, 'x-forwarded-for': xForwardedFor } = request.headers;
     if (xForwardedFor === undefined && forwarded === undefined) return address;
     if (!isTrusted(address)) {
-      if (!reported) onUntold?.(address);
-      reported = true;
+      if (reported.size < MOST_REPORTED && !reported.has(address)) onUntold?.(address);
+      if (reported.size < MOST_REPORTED) reported.add(address);
       return address;
     }
     const chain = addressesOf({ 'x-forwarded-for': xForwardedFor, forwarded }, header);

@@ -10,6 +10,7 @@ import type { Turns } from './turns.ts';
 
 /** Limit for the request line and all header values together. */
 const maxHeaderBytes = 10_240;
+const maxHeaders = 200;
 
 /** Finds the answer to a request. Rejects with RequestEnded when the client hangs up or is given up before its end. */
 export function answering(options: {
@@ -49,8 +50,8 @@ export function answering(options: {
 
   return async (exchange) => {
     const { request } = exchange;
+    if (headerBytes(request) > maxHeaderBytes || request.rawHeaders.length > 2 * maxHeaders) return gatewayAnswer(431);
     if (cors && request.method === 'OPTIONS') return preflightAnswer(cors, request);
-    if (headerBytes(request) > maxHeaderBytes) return gatewayAnswer(431);
     const received = gatewayRequest(request, sourceIp(request));
     if (!received) return gatewayAnswer(400);
     const answer = await gatewayAnswerTo(exchange, received);

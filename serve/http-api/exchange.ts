@@ -31,7 +31,7 @@ export function startExchange(
     request,
     response,
     receiveBody(limitBytes) {
-      if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
+      if (waitsForContinue(request)) response.writeContinue();
       body = receiveBody(request, limitBytes);
       return body;
     },
@@ -53,6 +53,10 @@ export function startExchange(
   };
   return exchange;
 }
+
+/** A client of HTTP/1.0 would take `100 Continue` for its answer, and one without a body waits for nothing. */
+const waitsForContinue = (request: IncomingMessage): boolean =>
+  request.httpVersion === '1.1' && hasBody(request) && /^100-continue$/i.test(request.headers.expect ?? '');
 
 function writeHead(response: ServerResponse, { status, headers, cookies, body }: FrontAnswer): void {
   if (cookies.length > 0) response.setHeader('set-cookie', cookies);

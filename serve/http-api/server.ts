@@ -65,6 +65,8 @@ export function httpServer(options: ServerOptions): HttpServer {
     requestTimeout: requestSeconds * 1000,
   };
   const server: Server = options.tls ? createTlsServer(settings) : createServer(settings);
+  // Node drops the headers after the first 2000 without an error: a second Host, or those that a proxy added last.
+  server.maxHeadersCount = 0;
   const gate = answerGate();
   const pipelines = trackPipelines((status) => onAnswer(status, 0));
   const connections = trackConnections(

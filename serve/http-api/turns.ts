@@ -15,6 +15,8 @@ export interface Turns {
   /** A function that gives the turn back, or the status of the refusal. */
   take(address: string): (() => void) | 429 | 503;
   running(): number;
+  /** How many addresses and networks are remembered. */
+  remembered(): number;
   refused(): { address: number; full: number };
 }
 
@@ -34,8 +36,10 @@ export function countTurns({ total, perAddress }: TurnLimits): Turns {
       places.set(group, place);
       return { group, most: perAddress * factor, place };
     });
-  const tidy = (group: string, place: Place) => {
-    if (place.running === 0 && place.receiving.size === 0) places.delete(group);
+  const tidy = (taken: ReturnType<typeof placesOf>) => {
+    for (const { group, place } of taken) {
+      if (place.running === 0 && place.receiving.size === 0) places.delete(group);
+    }
   };
 
   return {
@@ -50,34 +54,32 @@ export function countTurns({ total, perAddress }: TurnLimits): Turns {
         first();
       }
       return () => {
-        for (const { group, place } of taken) {
-          place.receiving.delete(giveUp);
-          tidy(group, place);
-        }
+        for (const { place } of taken) place.receiving.delete(giveUp);
+        tidy(taken);
       };
     },
     take(address) {
       const taken = placesOf(address);
       if (taken.some(({ place, most }) => place.running >= most)) {
         refused.address += 1;
+        tidy(taken);
         return 429;
       }
       if (running >= total) {
         refused.full += 1;
-        for (const { group, place } of taken) tidy(group, place);
+        tidy(taken);
         return 503;
       }
       running += 1;
       for (const { place } of taken) place.running += 1;
       return () => {
         running -= 1;
-        for (const { group, place } of taken) {
-          place.running -= 1;
-          tidy(group, place);
-        }
+        for (const { place } of taken) place.running -= 1;
+        tidy(taken);
       };
     },
     running: () => running,
+    remembered: () => places.size,
     refused: () => ({ ...refused }),
   };
 }

@@ -15,7 +15,7 @@ export async function sendRaw(port: number, lines: string[], body = ''): Promise
 }
 
 /** Everything that the server sends until it closes. */
-export function sendBytes(port: number, bytes: string): Promise<string> {
+export function sendBytes(port: number, bytes: string | Buffer): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     const chunks: Buffer[] = [];
