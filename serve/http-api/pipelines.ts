@@ -8,6 +8,8 @@ import { endLingering } from './linger.ts';
 export interface Pipelines {
   begin(exchange: Exchange): void;
   end(exchange: Exchange): void;
+  /** How many requests of the connection are not answered yet. */
+  waiting(socket: Socket): number;
   /** No other request came behind it. If the connection closed after its answer, no call would be lost. */
   isLast(exchange: Exchange): boolean;
   /** Answers what Node's parser could not read, or a client that was too slow, and closes the connection. */
@@ -31,6 +33,7 @@ export function trackPipelines(onRefused: (status: number) => void): Pipelines {
       others?.delete(exchange);
       if (others?.size === 0) refused.get(socket)?.();
     },
+    waiting: (socket) => open.get(socket)?.size ?? 0,
     isLast: (exchange) => [...(open.get(exchange.request.socket) ?? [])].at(-1) === exchange,
     refuse(error, socket) {
       if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();

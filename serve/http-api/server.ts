@@ -48,6 +48,8 @@ export interface HttpServer {
 
 const KEEP_ALIVE_MS = 65_000;
 const IDLE_WHEN_FEW_MS = 5_000;
+/** Requests of one connection that wait for their answers. One packet can hold 1400, which would stop all others. */
+const MOST_PIPELINED = 100;
 
 export function httpServer(options: ServerOptions): HttpServer {
   const { limits, onAnswer, log } = options;
@@ -81,15 +83,17 @@ export function httpServer(options: ServerOptions): HttpServer {
     options.isProxy,
   );
 
-  /** Connections with a request that two servers may read differently. What follows it there is not trusted. */
-  const distrusted = new WeakSet<Socket>();
+  /** Connections whose last answer is decided. What follows on them is not read as requests. */
+  const finished = new WeakSet<Socket>();
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
+    if (finished.has(socket)) return;
     const startedAt = performance.now();
     const visit = connections.begin(socket);
-    const strict = isStrict(request);
-    const isClosing = () => !strict || (ending && pipelines.isLast(exchange));
+    const refusal = refusalOf(request);
+    if (refusal) finished.add(socket);
+    const isClosing = () => refusal !== undefined || (ending && pipelines.isLast(exchange));
     const exchange = startExchange(request, response, visit, isClosing);
     pipelines.begin(exchange);
     response.once('close', () => {
@@ -97,13 +101,17 @@ export function httpServer(options: ServerOptions): HttpServer {
       pipelines.end(exchange);
       onAnswer(response.writableFinished ? response.statusCode : 'aborted', performance.now() - startedAt);
     });
-    if (distrusted.has(socket)) return;
-    if (!strict) distrusted.add(socket);
-    const answer = strict ? await answerTo(exchange) : gatewayAnswer(400);
+    const answer = refusal ? gatewayAnswer(refusal) : await answerTo(exchange);
     // The body of a refused request may be in the packet of its head. Then the connection can stay open.
     if (!request.complete && hasBody(request)) await new Promise(setImmediate);
     await gate.passed();
     deliver(exchange, answer);
+  }
+
+  /** After a request that two servers may read differently, what follows on its connection is not trusted. */
+  function refusalOf(request: IncomingMessage): 400 | 429 | undefined {
+    if (!isStrict(request)) return 400;
+    return pipelines.waiting(request.socket) < MOST_PIPELINED ? undefined : 429;
   }
 
   function answerTo(exchange: Exchange): Promise<FrontAnswer> {

@@ -1,18 +1,31 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { Agent, request } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import { expect, onTestFinished, test } from 'vitest';
+import { selfSignedCertificate } from '../../local/simulators/wechatpay/certificate.ts';
 import { fixtureApi } from '../support/http-api-fixture.ts';
 import { rawSocket, until } from '../support/raw-socket.ts';
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`;
 
+interface CallerOptions {
+  port: number;
+  pauseMs?: number;
+  kept?: boolean;
+  tls?: boolean;
+  served: () => void;
+}
+
 /** Calls until its connection is refused. Returns the errors of other kinds. */
-async function caller(port: number, pauseMs: number, served: () => void): Promise<string[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+async function caller({ port, pauseMs = 0, kept = true, tls = false, served }: CallerOptions): Promise<string[]> {
+  const options = { keepAlive: kept, maxSockets: 1, rejectUnauthorized: false };
+  const agent = tls ? new TlsAgent(options) : new Agent(options);
   onTestFinished(() => agent.destroy());
   const errors: string[] = [];
   for (;;) {
     const code = await new Promise<string>((resolve) => {
-      const outgoing = request({ port, host: '127.0.0.1', path: '/patient/5', agent }, (answer) => {
+      const to = { port, host: '127.0.0.1', path: '/patient/5', agent };
+      const outgoing = (tls ? tlsRequest : request)(to, (answer) => {
         answer.resume();
         answer.on('end', () => resolve(answer.statusCode === 200 ? '' : String(answer.statusCode)));
         answer.on('error', () => resolve('answer broke off'));
@@ -27,14 +40,39 @@ async function caller(port: number, pauseMs: number, served: () => void): Promis
   }
 }
 
-test.each([0, 30, 300])('20 callers with kept connections and pauses of %i ms lose no call', async (pauseMs) => {
-  const { port, stop } = await fixtureApi({ limits: { drainIdleSeconds: 2 } });
+test.each([
+  ['kept connections', {}],
+  ['kept connections and pauses of 30 ms', { pauseMs: 30 }],
+  ['kept connections and pauses of 300 ms', { pauseMs: 300 }],
+  ['a connection for each call', { kept: false }],
+  ['kept TLS connections', { tls: true }],
+  ['kept TLS connections and pauses of 30 ms', { tls: true, pauseMs: 30 }],
+])('20 callers with %s lose no call', async (_, kind) => {
+  const api = await fixtureApi({ limits: { drainIdleSeconds: 2 }, ...('tls' in kind && { tls: certificate() }) });
   let served = 0;
-  const callers = Array.from({ length: 20 }, () => caller(port, pauseMs, () => served++));
+  const callers = Array.from({ length: 20 }, () => caller({ port: api.port, served: () => served++, ...kind }));
   await until(() => served > 100);
-  const stopped = stop();
+  const stopped = api.stop();
   expect((await Promise.all(callers)).flat()).toEqual([]);
   await stopped;
+});
+
+function certificate(): { cert: string; key: string } {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const [from, to] = [-1, 1].map((days) => new Date(Date.now() + days * 86_400_000)) as [Date, Date];
+  return { key, cert: selfSignedCertificate('localhost', '1234567890abcdef', key, from, to) };
+}
+
+test('clients that leave while answers are held back do not delay the end', async () => {
+  const api = await fixtureApi({ limits: { drainIdleSeconds: 20 } });
+  const sockets = await Promise.all(Array.from({ length: 20 }, () => rawSocket(api.port)));
+  for (const socket of sockets) socket.send(get('/patient/20'));
+  await until(() => api.counts().calls.running === 20);
+  const stopped = api.stop();
+  for (const socket of sockets) socket.destroy();
+  await stopped;
+  expect(api.counts().connections.open).toBe(0);
 });
 
 test('every kind of answer closes its connection as soon as the end is announced', async () => {
