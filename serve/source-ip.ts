@@ -4,7 +4,7 @@ import { addressesOf, type ForwardedHeader } from './forwarded.ts';
 import { plainAddress } from './http-api/addresses.ts';
 
 /** Returns the client's address. Behind trusted proxies it comes from X-Forwarded-For or Forwarded. */
-export type SourceIp = (request: IncomingMessage) => string;
+type SourceIp = (request: IncomingMessage) => string;
 
 interface Options {
   /** The only header to read. Default: X-Forwarded-For, or Forwarded when that is missing. */

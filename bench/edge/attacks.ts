@@ -9,7 +9,7 @@ export interface RunningAttack {
   stop(): Promise<void>;
 }
 
-export interface Target {
+interface Target {
   url: string;
   attacker: Caller;
   /** Reads a second that this machine serves when nothing else runs. */

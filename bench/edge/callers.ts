@@ -4,7 +4,7 @@ import { runProgram, type SelfHosted } from '../self-hosted.ts';
 import { accessToken } from '../traffic.ts';
 
 /** Who calls. Only routes, headers and commands that the documents promise are used, so that any version can serve. */
-export interface Keys {
+interface Keys {
   appId: string;
   privateKey: string;
 }
@@ -18,7 +18,7 @@ export interface Caller {
   account?: string;
 }
 
-export interface Call {
+interface Call {
   method: string;
   path: string;
   body?: object;
@@ -34,8 +34,8 @@ export interface Answer {
 }
 
 const GIVE_UP_MS = 5_000;
-export const PROXY = '127.0.0.1';
-export const PASSWORD = 'correct-horse-9-battery';
+const PROXY = '127.0.0.1';
+const PASSWORD = 'correct-horse-9-battery';
 const proxied = new Agent({ keepAlive: true, maxSockets: 512, localAddress: PROXY });
 
 export async function createKeys(served: SelfHosted, checkout: string, name: string): Promise<Keys> {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connections } from './connections.ts';
 
 /** Answers that are ready wait here while the server stops listening. */
-export interface AnswerGate {
+interface AnswerGate {
   passed(): Promise<void> | undefined;
   close(): void;
   open(): void;

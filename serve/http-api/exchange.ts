@@ -18,12 +18,17 @@ export interface Exchange {
   giveUp(status: GatewayStatus): void;
 }
 
-/** `closing`: whether the connection ends after its answers in any case. */
+/**
+ * What happens to the connection after its answers. 'linger': it closes, and until the client closes it too, what still
+ * arrives is dropped.
+ */
+export type Ending = 'open' | 'close' | 'linger';
+
 export function startExchange(
   request: IncomingMessage,
   response: ServerResponse,
   visit: Visit,
-  closing: () => boolean,
+  ending: () => Ending,
 ): Exchange {
   let body: IncomingBody | undefined;
   let answered = false;
@@ -38,12 +43,12 @@ export function startExchange(
     arrived: () => visit.arrived(),
     answer(answer) {
       if (answered || response.destroyed) return;
-      const partial = !request.complete && hasBody(request);
-      if (partial || closing()) response.setHeader('connection', 'close');
+      const how = !request.complete && hasBody(request) ? 'linger' : ending();
+      if (how !== 'open') response.setHeader('connection', 'close');
       writeHead(response, answer);
       answered = true;
-      visit.answered(partial);
-      if (partial) linger(request);
+      visit.answered(how === 'linger');
+      if (how === 'linger') linger(request);
       response.end(answer.body);
     },
     giveUp(status) {

@@ -5,7 +5,7 @@ import type { Exchange } from './exchange.ts';
 import { endLingering } from './linger.ts';
 
 /** The requests of each connection that are not answered yet, in their order. */
-export interface Pipelines {
+interface Pipelines {
   begin(exchange: Exchange): void;
   end(exchange: Exchange): void;
   /** How many requests of the connection are not answered yet. */

@@ -6,7 +6,7 @@ import { type FrontAnswer, gatewayAnswer } from './answers.ts';
 import { type Dropped, trackConnections } from './connections.ts';
 import { withDeadline } from './deadline.ts';
 import { answerGate, drain } from './drain.ts';
-import { type Exchange, startExchange } from './exchange.ts';
+import { type Ending, type Exchange, startExchange } from './exchange.ts';
 import { trackPipelines } from './pipelines.ts';
 import { hasBody, RequestEnded } from './request-body.ts';
 import { isStrict } from './strict.ts';
@@ -37,7 +37,7 @@ interface ServerOptions {
   log: (line: string) => void;
 }
 
-export interface HttpServer {
+interface HttpServer {
   listen(host: string, port: number): Promise<number>;
   /** From now on every answer says that its connection closes. */
   announceEnd(): void;
@@ -93,8 +93,11 @@ export function httpServer(options: ServerOptions): HttpServer {
     const visit = connections.begin(socket);
     const refusal = refusalOf(request);
     if (refusal) finished.add(socket);
-    const isClosing = () => refusal !== undefined || (ending && pipelines.isLast(exchange));
-    const exchange = startExchange(request, response, visit, isClosing);
+    const endingOf = (): Ending => {
+      if (refusal) return 'linger';
+      return ending && pipelines.isLast(exchange) ? 'close' : 'open';
+    };
+    const exchange = startExchange(request, response, visit, endingOf);
     pipelines.begin(exchange);
     response.once('close', () => {
       visit.end();

@@ -1,7 +1,7 @@
 /** Which calls may run. Nothing is taken before a call has arrived whole: a request that is half sent costs no turn. */
 import { groupsOf } from './addresses.ts';
 
-export interface TurnLimits {
+interface TurnLimits {
   total: number;
   perAddress: number;
 }

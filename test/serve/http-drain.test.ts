@@ -67,7 +67,7 @@ function certificate(): { cert: string; key: string } {
 test('clients that leave while answers are held back do not delay the end', async () => {
   const api = await fixtureApi({ limits: { drainIdleSeconds: 20 } });
   const sockets = await Promise.all(Array.from({ length: 20 }, () => rawSocket(api.port)));
-  for (const socket of sockets) socket.send(get('/patient/20'));
+  for (const socket of sockets) socket.send(get('/patient/500'));
   await until(() => api.counts().calls.running === 20);
   const stopped = api.stop();
   for (const socket of sockets) socket.destroy();

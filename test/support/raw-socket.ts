@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { answersOf } from './raw-http.ts';
 
-export interface RawSocket {
+interface RawSocket {
   send(bytes: string): void;
   /** What has arrived, as answers. */
   answers(): ReturnType<typeof answersOf>;
