@@ -65,9 +65,14 @@ async function runningOn(folder: string) {
 
 test('it serves, keeps its data across a restart, and leaves no process behind', { timeout: 240_000 }, async () => {
   const folder = await ownFolder();
-  const first = dev('--port', '0', '--data', folder);
+  const first = dev('--port', '0', '--data', folder, '--h5-origins', 'http://localhost:3001');
   const url = await first.ready();
   expect((await fetch(`${url}/data/notice/1`)).status).toBe(401);
+  const allowed = async (origin: string) =>
+    (await fetch(`${url}/health`, { headers: { origin } })).headers.get('access-control-allow-origin');
+  expect(await allowed('http://localhost:3001')).toBe('http://localhost:3001');
+  expect(await allowed('http://localhost:5173')).toBeNull();
+  expect(first.output.text).toContain('"http://localhost:5173" are refused by its browser');
   const before = await runningOn(folder);
   expect(before.url).toBe(url);
   expect(await before.sql('SELECT COUNT(*) AS users FROM users WHERE account = ?', ['demo'])).toEqual([{ users: '1' }]);
