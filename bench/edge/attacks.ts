@@ -17,6 +17,8 @@ interface Target {
 }
 
 const DIRECT = '127.0.0.2';
+/** At once would be a flood of connections, which is another attack. */
+const REOPEN_MS = 1_000;
 const LOGINS_AT_ONCE = 16;
 const TICK_MS = 20;
 const MOST_AT_ONCE = 1_000;
@@ -50,7 +52,7 @@ function hold(url: string, count: number, begin: string, drip: string): RunningA
     socket.resume();
     socket.on('close', () => {
       held.delete(socket);
-      setTimeout(open, 100);
+      setTimeout(open, REOPEN_MS);
     });
   };
   for (let index = 0; index < count; index += 1) open();
