@@ -9,11 +9,17 @@ export interface Invocation {
   requestId: string;
   /** Unix milliseconds at which AWS stops the function. */
   deadlineAt: number;
+  /** Time before `deadlineAt` in which no call to an engine may still run. */
+  reserveMs: number;
   redisRequests: number;
   mysqlRequests: number;
   /** How often each reason code, such as `access-token.window`, was counted. */
   counts: Record<string, number>;
 }
+
+/** Time to write the answer, and before it the time for one request that gives back what a failed call was charged. */
+const ANSWER_MS = 100;
+const GIVE_BACK_MS = 300;
 
 const invocations = new AsyncLocalStorage<Invocation>();
 const logTarget = textOr('LOG', 'on');
@@ -22,6 +28,7 @@ export function runInvocation<T>(requestId: string, remainingMs: number, work: (
   const invocation = {
     requestId,
     deadlineAt: Date.now() + remainingMs,
+    reserveMs: ANSWER_MS + GIVE_BACK_MS,
     redisRequests: 0,
     mysqlRequests: 0,
     counts: {},
@@ -34,7 +41,14 @@ export const currentInvocation = (): Invocation | undefined => invocations.getSt
 /** Milliseconds that one call to an engine may take now: `limitMs`, or less near the end of the invocation. */
 export function remainingMs(limitMs: number): number {
   const invocation = invocations.getStore();
-  return invocation ? Math.max(1, Math.min(limitMs, invocation.deadlineAt - Date.now() - 100)) : limitMs;
+  if (!invocation) return limitMs;
+  return Math.max(1, Math.min(limitMs, invocation.deadlineAt - Date.now() - invocation.reserveMs));
+}
+
+/** The work of the invocation has ended in a failure: the next request may use the time that was kept for it. */
+export function useReservedTime(): void {
+  const invocation = invocations.getStore();
+  if (invocation) invocation.reserveMs = ANSWER_MS;
 }
 
 /** Counts a reason code. It becomes a CloudWatch metric through the log line of the invocation. */

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { findAccount, logIn } from '../../shared/account/account.ts';
-import { redeemSecondString } from '../../shared/channel/login.ts';
+import { withSecondString } from '../../shared/channel/second-string.ts';
 import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { channelRules, knownCallerMark } from '../../shared/lock/guessing.ts';
@@ -18,12 +18,14 @@ export const channelEnter = endpoint(
     rules: channelRules,
     identities: ({ body }) => ({ account: body.accountAddress }),
   },
-  async ({ app, body, device, ip, succeeded }) => {
-    await redeemSecondString(app.appId, body.accountAddress, body.secondString, body.entry);
-    const account = await findAccount({ by: 'address', address: body.accountAddress }, app.appId);
-    if (!account) throw new AppError('LOGIN_INFO_MISMATCH');
-    const login = await logIn(account, app.appId, device);
-    await succeeded(knownCallerMark(body.accountAddress, ip));
+  async ({ app, body: { accountAddress: address, secondString, entry }, device, ip, succeeded }) => {
+    const presented = { appId: app.appId, address, secondString, entry };
+    const login = await withSecondString(presented, async () => {
+      const account = await findAccount({ by: 'address', address }, app.appId);
+      if (!account) throw new AppError('LOGIN_INFO_MISMATCH');
+      return logIn(account, app.appId, device);
+    });
+    await succeeded(knownCallerMark(address, ip));
     return login;
   },
 );

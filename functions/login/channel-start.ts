@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { confirmTicket, findChannel } from '../../shared/channel/channel.ts';
-import { issueFirstString } from '../../shared/channel/login.ts';
+import { issueFirstString } from '../../shared/channel/first-string.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 import { text } from './channel-inputs.ts';

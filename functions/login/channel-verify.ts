@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { findOrCreateAccount } from '../../shared/account/account.ts';
 import { findChannel } from '../../shared/channel/channel.ts';
-import { issueSecondString, redeemFirstString } from '../../shared/channel/login.ts';
+import { findFirstString } from '../../shared/channel/first-string.ts';
+import { exchangeFirstString } from '../../shared/channel/second-string.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { channelRules, knownCallerMark } from '../../shared/lock/guessing.ts';
 import { accountAddress, text } from './channel-inputs.ts';
@@ -29,11 +30,11 @@ export const channelVerify = endpoint(
     identities: ({ body }) => ({ account: body.accountAddress }),
   },
   async ({ app, body, ip, succeeded }) => {
-    const channelUser = await redeemFirstString(app.appId, body);
+    const { channelUser, random } = await findFirstString(app.appId, body);
     const { loginList } = await findChannel(channelUser.channel);
     const identity = { by: 'channel', ...channelUser, address: body.accountAddress } as const;
     const { created } = await findOrCreateAccount(identity, app.appId);
-    const second = await issueSecondString(app.appId, body.accountAddress, loginList);
+    const second = await exchangeFirstString(app.appId, body.accountAddress, random, loginList);
     await succeeded(knownCallerMark(body.accountAddress, ip));
     return { account: body.accountAddress, created, loginList, ...second };
   },

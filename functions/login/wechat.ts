@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { findOrCreateAccount, logIn } from '../../shared/account/account.ts';
-import { exchangeWechatCode } from '../../shared/account/wechat.ts';
+import { exchangeRead, withWechatPerson } from '../../shared/account/wechat-exchange.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 
@@ -31,11 +31,13 @@ export const wechatLogin = endpoint(
     body: v.strictObject({ code: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/, 'expected a code of wx.login')) }),
     rules: [sameCode, failures],
     identities: ({ body }) => ({ resource: body.code }),
+    reads: ({ body }, { app }) => [exchangeRead(app.appId, body.code)],
   },
-  async ({ app, body, device, succeeded }) => {
-    const openid = await exchangeWechatCode(body.code);
-    const { account } = await findOrCreateAccount({ by: 'wechat', openid }, app.appId);
-    const login = await logIn(account, app.appId, device);
+  async ({ app, body: { code }, device, reads, succeeded }) => {
+    const login = await withWechatPerson({ appId: app.appId, code }, reads[0], async (openid) => {
+      const { account } = await findOrCreateAccount({ by: 'wechat', openid }, app.appId);
+      return logIn(account, app.appId, device);
+    });
     await succeeded();
     return login;
   },

@@ -26,8 +26,10 @@ export interface Admitted {
   sessionExtended: boolean;
   /** One entry for each declared read, in order. */
   reads: ReadAnswer[];
-  /** Call it after a success: gives back what `failure` rules charged, and sets the mark of a known caller. */
+  /** Call it after a success: gives back what `failure` rules charged, and sets the marks of a known caller. */
   giveBack: ApiLock['giveBack'];
+  /** Call it after a failure of ours: gives back everything that the call was charged, once. Throws EngineError. */
+  giveBackAll(): Promise<void>;
 }
 
 /**
@@ -55,8 +57,14 @@ export function admitWithoutRedis(request: AdmissionRequest, now = Date.now()): 
   const lock = askLockFor(request, now);
   lock.applyWithoutRedis();
   const reads: ReadAnswer[] = request.reads.map(() => ({ state: 'redis-down', stored: '' }));
-  return { verdict: 'admitted', session: '', sessionExtended: false, reads, giveBack: lock.giveBack };
+  return { verdict: 'admitted', session: '', sessionExtended: false, reads, ...returnsOf(lock, reads) };
 }
+
+/** A read that had to be loaded was charged as a miss. */
+const returnsOf = (lock: ApiLock, reads: readonly ReadAnswer[]): Pick<Admitted, 'giveBack' | 'giveBackAll'> => ({
+  giveBack: lock.giveBack,
+  giveBackAll: () => lock.giveBackAll(reads.filter(({ state }) => state === 'lease').length),
+});
 
 const askLockFor = (request: AdmissionRequest, now: number): ApiLock =>
   askLock(request, signatureKey(request.token.signature), now);
@@ -65,15 +73,12 @@ const askLockFor = (request: AdmissionRequest, now: number): ApiLock =>
 function judge(answer: string[], request: AdmissionRequest, lock: ApiLock, apart: Array<string | null>): Admission {
   const [verdict, first = '', second = '', third = ''] = answer;
   switch (verdict) {
-    case 'admitted':
+    case 'admitted': {
       lock.countShadows(third);
-      return {
-        verdict: 'admitted',
-        session: first,
-        sessionExtended: second === '1',
-        reads: readAnswers(answer, request.reads, apart),
-        giveBack: lock.giveBack,
-      };
+      const reads = readAnswers(answer, request.reads, apart);
+      const sessionExtended = second === '1';
+      return { verdict: 'admitted', session: first, sessionExtended, reads, ...returnsOf(lock, reads) };
+    }
     case 'absent':
       return { verdict: 'session-absent', state: first as ReadState };
     case 'locked':

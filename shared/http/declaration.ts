@@ -61,8 +61,8 @@ interface Admitted<A> {
   ip: string;
   /** The visible ASCII characters of the user-agent, at most 120. */
   device: string;
-  /** Gives back what `failure` rules charged, and records the mark, if one is given. */
-  succeeded(mark?: CallerMark): Promise<void>;
+  /** Gives back what `failure` rules charged, and records the marks. */
+  succeeded(...marks: CallerMark[]): Promise<void>;
 }
 
 /** What a handler receives. */

@@ -6,12 +6,14 @@ import { ipIdentity } from '../lock/ip-identity.ts';
 import { checkRules } from '../lock/rule.ts';
 import { sessionCheck } from '../session/session.ts';
 import { parseSessionToken, type SessionToken } from '../session/token.ts';
+import { useReservedTime } from '../telemetry.ts';
 import { authorizerContext, type CallingApp, callingApp, type ProvenContext } from './caller.ts';
 import type { Auth, Call, Declaration, Permission } from './declaration.ts';
 import { bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
 import { type Input, type ObjectSchema, parseInput } from './input.ts';
 import type { Route } from './lambda.ts';
-import { passAdmission } from './pass-admission.ts';
+import { type Charged, passAdmission } from './pass-admission.ts';
+import { isOurFailure } from './problem.ts';
 
 /**
  * The only way to declare a handler behind the authorizer, so that none exists without admission. The current user is a
@@ -30,14 +32,34 @@ export function endpoint<
     success: declaration.success ?? 'ok',
     demands: declaration,
     ...(declaration.rules && { rules: checkRules(declaration.route, declaration.rules) }),
-    answer: async (event, _context, requestId) => handle(await admitted(declaration, event, requestId)),
+    answer: async (event, _context, requestId) => {
+      const charged: Charged = {};
+      try {
+        return await handle(await admitted(declaration, event, requestId, charged));
+      } catch (error) {
+        if (isOurFailure(error)) await giveBackAll(charged);
+        throw error;
+      }
+    },
   };
+}
+
+/**
+ * A call that ends in a failure of ours is charged nothing, whatever the rule and the reason: an engine or another
+ * server that failed, a full queue, no time left, a fault in the code. One request to Redis, and only then. Redis is
+ * down: the charge ends with its window.
+ */
+async function giveBackAll({ admitted }: Charged): Promise<void> {
+  if (!admitted) return;
+  useReservedTime();
+  await admitted.giveBackAll().catch(ignoreEngine);
 }
 
 async function admitted<P, Q, H, B, F, A extends Auth>(
   declaration: Declaration<P, Q, H, B, F, A>,
   event: APIGatewayProxyEventV2,
   requestId: string,
+  charged: Charged,
 ): Promise<Call<P, Q, H, B, F, A>> {
   const context = authorizerContext(event);
   const app = callingApp(context);
@@ -64,7 +86,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
     reads: declaration.reads?.(input, { app, userId: session?.userId }) ?? [],
     ...(session && { session: sessionCheck(session, app.appId) }),
   };
-  const { admission, user } = await passAdmission(request, session);
+  const { admission, user } = await passAdmission(request, session, charged);
   return {
     ...input,
     app,
@@ -74,7 +96,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
     ip,
     device: deviceOf(event),
     // The call has already taken effect. A charge that cannot be given back ends with its window.
-    succeeded: (mark) => admission.giveBack(mark).catch(ignoreEngine),
+    succeeded: (...marks) => admission.giveBack(...marks).catch(ignoreEngine),
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Admission, admit, admitWithoutRedis } from '../admission/admission.ts';
+import { type Admission, type Admitted, admit, admitWithoutRedis } from '../admission/admission.ts';
 import type { AdmissionRequest } from '../admission/request.ts';
 import { withLoadCap } from '../cache/cache.ts';
 import { AppError, EngineError } from '../errors.ts';
@@ -13,11 +13,19 @@ import {
 } from '../session/session.ts';
 import type { SessionToken } from '../session/token.ts';
 
-/** Runs admission. It also handles a session that is not in Redis, and Redis that is down. */
-export async function passAdmission(request: AdmissionRequest, session: SessionToken | undefined) {
+/** What admission charged a call. `admitted` is missing: the call was charged nothing yet. */
+export interface Charged {
+  admitted?: Admitted;
+}
+
+/**
+ * Runs admission. It also handles a session that is not in Redis, and Redis that is down. It may be charged and fail
+ * later: `charged` is set as soon as the call is admitted.
+ */
+export async function passAdmission(request: AdmissionRequest, session: SessionToken | undefined, charged: Charged) {
   const { appId } = request.token;
   try {
-    const [first, user] = await admitWithUser(request);
+    const [first, user] = await admitWithUser(request, charged);
     if (first.verdict === 'admitted') {
       if (user && first.sessionExtended) await prolongSession(user, appId);
       return { admission: first, user };
@@ -41,10 +49,11 @@ export async function passAdmission(request: AdmissionRequest, session: SessionT
     };
     const second = await admit(proven);
     if (second.verdict !== 'admitted') throw new Error('admission did not accept a proven session');
+    charged.admitted ??= second;
     return { admission: second, user: truth.user };
   } catch (error) {
     if (!(error instanceof EngineError) || error.engine !== 'redis' || request.unsafe) throw error;
-    return passWithoutRedis(request, session);
+    return passWithoutRedis(request, session, charged);
   }
 }
 
@@ -52,9 +61,13 @@ export async function passAdmission(request: AdmissionRequest, session: SessionT
  * The answer of admission, and the user from the session's copy. undefined: the call has no session, or the session is
  * not in Redis. An unreadable copy is deleted and the request is sent again; the second one is not charged.
  */
-async function admitWithUser(request: AdmissionRequest): Promise<[Admission, CurrentUser | undefined]> {
+async function admitWithUser(
+  request: AdmissionRequest,
+  charged: Charged,
+): Promise<[Admission, CurrentUser | undefined]> {
   for (let attempt = 1; attempt <= 2; attempt++) {
     const answer = await admit(request);
+    if (answer.verdict === 'admitted') charged.admitted ??= answer;
     if (!request.session || answer.verdict !== 'admitted') return [answer, undefined];
     const user = userFromCopy(answer.session);
     if (user) return [answer, user];
@@ -68,8 +81,9 @@ async function admitWithUser(request: AdmissionRequest): Promise<[Admission, Cur
  * loads. Replay cannot be checked, so only GET passes. Each lock rule follows its own `onError`. Redis is down, write
  * route: 503.
  */
-async function passWithoutRedis(request: AdmissionRequest, session: SessionToken | undefined) {
+async function passWithoutRedis(request: AdmissionRequest, session: SessionToken | undefined, charged: Charged) {
   const admission = admitWithoutRedis(request);
+  charged.admitted = admission;
   let user: CurrentUser | undefined;
   if (session) {
     const truth = await withLoadCap(() => findSession(session, request.token.appId));

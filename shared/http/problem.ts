@@ -45,6 +45,10 @@ function refusalOf(error: unknown): AppError | null {
   return error instanceof EngineError ? new AppError('UNAVAILABLE') : null;
 }
 
+/** The call failed because of us: its answer is a 5xx. */
+export const isOurFailure = (error: unknown): boolean =>
+  !(error instanceof TokenRefused) && ERROR_TABLE[refusalOf(error)?.code ?? 'INTERNAL'].status >= 500;
+
 const RETRY_AFTER_SECONDS = 2;
 
 function problemAnswer({ code, detail, refusal }: AppError, requestId: string, language: Language): HttpAnswer {

@@ -1,14 +1,14 @@
 import type { AppError } from '../errors.ts';
 import type { Key } from '../keys.ts';
 import { count } from '../telemetry.ts';
-import { bindRules, blockedSeconds } from './bind.ts';
+import { type BoundRule, bindRules, blockedSeconds } from './bind.ts';
 import { findDenial, rememberDenial } from './denial.ts';
-import { type CallerMark, giveBack } from './give-back.ts';
+import { type CallerMark, type Charge, giveBack } from './give-back.ts';
 import { learnPolicies } from './policy.ts';
 import { blockedError, lockedError, OPERATOR_BLOCK } from './refusal.ts';
 import type { Identities, LockTarget } from './rule.ts';
 import { packPolicies, packRules, type Section } from './script.ts';
-import { applyRulesWithoutRedis } from './without-redis.ts';
+import { applyRulesWithoutRedis, giveBackHere } from './without-redis.ts';
 
 /** A call that the lock has to check. */
 export interface LockCall {
@@ -33,8 +33,13 @@ export interface ApiLock {
   refusal(place: number, waitMs: number): AppError;
   /** Admitted: counts the shadow rules that would have refused. `places`: their places in the list of rules. */
   countShadows(places: string): void;
-  /** After a success: gives back what `failure` rules charged, and sets the mark. Throws EngineError. */
-  giveBack(mark?: CallerMark): Promise<void>;
+  /** After a success: gives back what `failure` rules charged, and sets the marks. Throws EngineError. */
+  giveBack(...marks: CallerMark[]): Promise<void>;
+  /**
+   * After a failure of ours: gives back what all rules charged. `misses`: how many reads of the call counted as misses.
+   * Throws EngineError.
+   */
+  giveBackAll(misses: number): Promise<void>;
   /** Redis is down: each lock rule follows its own `onError`. Throws LOCKED or UNAVAILABLE. */
   applyWithoutRedis(): void;
 }
@@ -48,6 +53,18 @@ export function askLock({ requestId, targets, identities }: LockCall, record: Ke
   const denial = findDenial(rules, now);
   if (denial) throw denial;
   const blocked = blockedSeconds(targets, identities, now);
+  let shadows: readonly number[] = [];
+  /** The rules that this process counted, because Redis was down, and whose charge was not given back yet. */
+  let chargedHere: readonly BoundRule[] | undefined;
+  const giveBackFrom = (due: (bound: BoundRule) => boolean): void => {
+    giveBackHere((chargedHere ?? []).filter(due));
+    chargedHere = chargedHere?.filter((bound) => !due(bound));
+  };
+  const chargesOf = (misses: number): Charge[] =>
+    rules.map((bound, i) => ({
+      bound,
+      cost: shadows.includes(i + 1) ? 0 : bound.rule.count === 'miss' ? misses : 1,
+    }));
   return {
     policies: packPolicies(targets),
     rules: packRules(rules, blocked),
@@ -61,10 +78,18 @@ export function askLock({ requestId, targets, identities }: LockCall, record: Ke
       return lockedError(bound.rule, seconds);
     },
     countShadows(places) {
-      for (const place of places.split(',').filter(Boolean))
-        count(`lock.shadow.${rules[Number(place) - 1]?.rule.name}`);
+      shadows = places.split(',').filter(Boolean).map(Number);
+      for (const place of shadows) count(`lock.shadow.${rules[place - 1]?.rule.name}`);
     },
-    giveBack: (mark) => giveBack(rules, requestId, record, mark),
-    applyWithoutRedis: () => applyRulesWithoutRedis(rules, blocked, now),
+    giveBack: async (...marks) =>
+      chargedHere
+        ? giveBackFrom(({ rule }) => rule.count === 'failure')
+        : giveBack('failures', chargesOf(0), requestId, record, marks),
+    giveBackAll: async (misses) =>
+      chargedHere ? giveBackFrom(() => true) : giveBack('all', chargesOf(misses), requestId, record),
+    applyWithoutRedis() {
+      applyRulesWithoutRedis(rules, blocked, now);
+      chargedHere = rules;
+    },
   };
 }

@@ -10,55 +10,86 @@ export interface CallerMark {
   seconds: number;
 }
 
+/** A rule that charged a call, and how much. */
+export interface Charge {
+  bound: BoundRule;
+  cost: number;
+}
+
 /**
- * Gives back one charge of each rule with count: 'failure', after a success. It never deletes a counter, so that
- * parallel guesses are all counted, and gives nothing back to callers that a rule exempts. The state in the replay
- * record shows what is due: 1 charged, 2 given back. KEYS: replay record, each counter (followed by the key that
- * exempts, flag k), then the key of the mark, if there is one. ARGV: request id, life ms of the mark ('' without a
- * mark), then generation, limit and flag of each counter.
+ * Gives back what a call was charged. `failures`, after a success: what rules with count: 'failure' charged. `all`,
+ * after a failure of ours: what all rules charged. It gives nothing back to callers that a rule exempts. The state in
+ * the replay record shows what is due: 1 charged, 2 the failures were given back, 3 everything was given back.
+ *
+ * A counter that reaches zero is deleted: no other call is charged at that moment. With `all` a lock ends, and its
+ * strike is taken back: it began because of calls that we failed, and the limit is not reached without them.
+ *
+ * KEYS: replay record, each counter (followed by the key that exempts, flag k, and by the strikes, flag x), then the
+ * keys of the marks. ARGV: request id, 'failures' or 'all', the number of counters, then generation, limit, cost and
+ * flags of each counter (flag f: a failure rule), then the life in ms of each mark.
  */
 const giveBackScript = new Script(lua`
-if redis.call('GET', KEYS[1]) == ARGV[1] .. ';1' then
-  redis.call('SET', KEYS[1], ARGV[1] .. ';2', 'KEEPTTL')
-  local at = 1
-  for i = 3, #ARGV, 3 do
+local id, all, counters = ARGV[1], ARGV[2] == 'all', tonumber(ARGV[3])
+local record = redis.call('GET', KEYS[1]) or ''
+local state = string.sub(record, 1, #id + 1) == id .. ';' and string.sub(record, #id + 2) or ''
+local due = state == '1' or (all and state == '2')
+if due then redis.call('SET', KEYS[1], id .. (all and ';3' or ';2'), 'KEEPTTL') end
+local function int(value) return string.format('%d', value) end
+local function lower(key, generation, cost, limit)
+  local counted, used = string.match(redis.call('GET', key) or '', '^(%d+);(%d+)$')
+  used = tonumber(used or '0')
+  local locked = limit and used > limit
+  if counted ~= generation or used == 0 or (locked and not all) then return false end
+  local left = (locked and limit or used) - cost
+  if left > 0 then redis.call('SET', key, generation .. ';' .. int(left), 'KEEPTTL') else redis.call('DEL', key) end
+  return locked
+end
+local at = 1
+for i = 4, 3 + 4 * counters, 4 do
+  local generation, limit, cost, flags = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]
+  at = at + 1
+  local counter, spared, strikes = KEYS[at], false, nil
+  if string.find(flags, 'k') then
     at = at + 1
-    local counter, spared = KEYS[at], false
-    if ARGV[i + 2] == 'k' then
-      at = at + 1
-      spared = redis.call('EXISTS', KEYS[at]) == 1
-    end
-    local generation, used = string.match(redis.call('GET', counter) or '', '^(%d+);(%d+)$')
-    used = tonumber(used or '0')
-    if not spared and generation == ARGV[i] and used > 0 and used <= tonumber(ARGV[i + 1]) then
-      redis.call('SET', counter, generation .. ';' .. string.format('%d', used - 1), 'KEEPTTL')
-    end
+    spared = due and redis.call('EXISTS', KEYS[at]) == 1
+  end
+  if string.find(flags, 'x') then
+    at = at + 1
+    strikes = KEYS[at]
+  end
+  if due and not spared and (state == '1' or not string.find(flags, 'f')) then
+    if lower(counter, generation, cost, limit) and strikes then lower(strikes, generation, 1) end
   end
 end
-if ARGV[2] ~= '' then redis.call('SET', KEYS[#KEYS], '1', 'PX', ARGV[2]) end
+for i = at + 1, #KEYS do redis.call('SET', KEYS[i], '1', 'PX', ARGV[3 + 4 * counters + i - at]) end
 return 1
 `);
 
 /**
- * Gives back what `failure` rules charged, after a success, and sets the mark. At most one request; if it is sent
- * twice, it gives back once. `record`: key of the call's replay record, which holds its request id. Throws EngineError.
+ * Gives charges back, and sets marks. At most one request; if it is sent twice, it gives back once. `record`: key of
+ * the call's replay record, which holds its request id. Throws EngineError.
  */
 export async function giveBack(
-  rules: readonly BoundRule[],
+  what: 'failures' | 'all',
+  charges: readonly Charge[],
   requestId: string,
   record: Key,
-  mark?: CallerMark,
+  marks: readonly CallerMark[] = [],
 ): Promise<void> {
-  const charged = rules.filter(({ rule }) => rule.count === 'failure');
-  if (charged.length === 0 && !mark) return;
+  const due = charges.filter(({ bound, cost }) => cost > 0 && (what === 'all' || bound.rule.count === 'failure'));
+  if (due.length === 0 && marks.length === 0) return;
   const keys = [record];
-  const args: Array<string | number> = [];
-  for (const bound of charged) {
-    const { counter, generation, rule, spare } = bound;
-    keys.push(counter, ...(spare ? [spare] : []));
-    args.push(generation, rule.limit, spare ? 'k' : '');
+  const args: Array<string | number> = [requestId, what, due.length];
+  for (const { bound, cost } of due) {
+    const { counter, generation, rule, spare, strikes } = bound;
+    keys.push(counter, ...(spare ? [spare] : []), ...(strikes ? [strikes] : []));
+    const flags = `${spare ? 'k' : ''}${strikes ? 'x' : ''}${rule.count === 'failure' ? 'f' : ''}`;
+    args.push(generation, rule.limit, cost, flags);
     forgetDenial(bound);
   }
-  if (mark) keys.push(mark.key);
-  await evaluate(giveBackScript, keys, [requestId, mark ? mark.seconds * 1000 : '', ...args]);
+  for (const { key, seconds } of marks) {
+    keys.push(key);
+    args.push(seconds * 1000);
+  }
+  await evaluate(giveBackScript, keys, args);
 }

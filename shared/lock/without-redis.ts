@@ -16,10 +16,24 @@ export function applyRulesWithoutRedis(rules: readonly BoundRule[], blockedSecon
   if (rules.some(({ rule }) => rule.onError === 'closed')) {
     throw new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
   }
-  countHere(
-    rules.filter(({ rule }) => rule.onError === 'local' && !rule.shadow && rule.count !== 'miss'),
-    now,
-  );
+  countHere(rules.filter(isCountedHere), now);
+}
+
+const isCountedHere = ({ rule }: BoundRule): boolean =>
+  rule.onError === 'local' && !rule.shadow && rule.count !== 'miss';
+
+/** Takes back what this process charged one call, once. `rules`: those whose charge is due. */
+export function giveBackHere(rules: readonly BoundRule[]): void {
+  for (const bound of rules.filter(isCountedHere)) {
+    const name = countName(bound);
+    const entry = counts.get(name);
+    if (!entry) continue;
+    // Above the limit: the rule locks because of calls that we failed. Then the lock ends, as it does in Redis.
+    const used = Math.min(entry.used, bound.rule.limit) - 1;
+    const now = Date.now();
+    if (used > 0) counts.set(name, { ...entry, used }, now, entry.endsAt - now);
+    else counts.delete(name);
+  }
 }
 
 /** As in Redis, all rules are checked before one is charged. Throws LOCKED. */

@@ -73,6 +73,18 @@ describe('without Redis', () => {
     expect(without(locked, 300 * SECOND + 1)).toBe('passes');
   });
 
+  test('a call that we failed is not counted, and a lock that it caused ends', async () => {
+    const { ask } = caller([rule({ limit: 1, windowSeconds: 10, lockSeconds: 300, onError: 'local' })]);
+    const now = Date.now() - NOW;
+    const failed = ask(now);
+    failed.applyWithoutRedis();
+    expect(without({ ask }, now)).toBe('LOCKED 300');
+    await failed.giveBackAll(0);
+    await failed.giveBackAll(0);
+    expect(without({ ask }, now)).toBe('passes');
+    expect(without({ ask }, now)).toBe('LOCKED 300');
+  });
+
   test('an open rule lets calls pass, and a closed rule refuses before a local one is charged', () => {
     expect(without(caller([rule({ limit: 1, onError: 'open' })]), 0)).toBe('passes');
     const closed = caller([rule({ name: 'counts', limit: 1, onError: 'local' }), rule({ onError: 'closed' })]);

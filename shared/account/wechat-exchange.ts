@@ -1,0 +1,66 @@
+import type { CacheRead } from '../admission/request.ts';
+import type { ReadAnswer } from '../cache/cache.ts';
+import { ignoreEngine } from '../cache/write.ts';
+import { type Key, keyFamily } from '../keys.ts';
+import { SealError, seal, unseal } from '../master-key.ts';
+import { batch } from '../redis.ts';
+import { useReservedTime } from '../telemetry.ts';
+import { exchangeWechatCode } from './wechat.ts';
+
+/**
+ * WeChat accepts a code once, so it cannot be returned. When a login fails after WeChat has answered, its answer is kept
+ * for five minutes, sealed: the same code then works once more, and WeChat is not asked again.
+ */
+const exchangeKey = keyFamily<[string, string]>({
+  area: 'session',
+  name: 'wechat-exchange',
+  version: 1,
+  parts: ['id', 'text'],
+  ttlSeconds: 300,
+});
+
+/** For admission: the answer that is kept for this code, if there is one. */
+export const exchangeRead = (appId: string, code: string): CacheRead => ({
+  key: exchangeKey(appId, code),
+  kind: 'plain',
+});
+
+/**
+ * Runs `work` with the openid of this code. Throws what `work` throws; BAD_CREDENTIALS, UNAVAILABLE if WeChat gives no
+ * openid.
+ */
+export async function withWechatPerson<T>(
+  { appId, code }: { appId: string; code: string },
+  kept: ReadAnswer | undefined,
+  work: (openid: string) => Promise<T>,
+): Promise<T> {
+  const key = exchangeKey(appId, code);
+  const context = `wechat-exchange:${key}`;
+  const known = openidOf(kept, context);
+  const openid = known ?? (await exchangeWechatCode(code));
+  try {
+    const result = await work(openid);
+    if (known !== undefined) await forget(key);
+    return result;
+  } catch (error) {
+    useReservedTime();
+    if (known === undefined) await keep(key, seal(openid, context));
+    throw error;
+  }
+}
+
+const keep = (key: Key, sealed: string): Promise<unknown> =>
+  batch([['psetex', key, exchangeKey.family.ttlSeconds * 1000, sealed]]).catch(ignoreEngine);
+const forget = (key: Key): Promise<unknown> => batch([['del', key]]).catch(ignoreEngine);
+
+/** undefined: nothing is kept, or it cannot be opened. The stored text is `<remaining life in ms>;<value>`. */
+function openidOf(kept: ReadAnswer | undefined, context: string): string | undefined {
+  const sealed = kept?.stored.split(';')[1];
+  if (!sealed) return undefined;
+  try {
+    return unseal(sealed, context);
+  } catch (error) {
+    if (error instanceof SealError) return undefined;
+    throw error;
+  }
+}

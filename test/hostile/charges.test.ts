@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { GatewayFault } from '../../gateway/faults.ts';
+import { type PluginServerSimulator, startPluginServer } from '../../local/simulators/plugin-server.ts';
+import { setRule } from '../../shared/lock/admin.ts';
+import { type RouteRow, signedRoutes } from '../support/every-route.ts';
+import type { HttpCall } from '../support/http-call.ts';
+import { QUICK_HASH } from '../support/known-accounts.ts';
+import { lockCounters } from '../support/lock-counters.ts';
+import { type RefusalWorld, startRefusalWorld } from '../support/refusal-world.ts';
+
+/** Charges follow fault: a call that ends in a 5xx is charged nothing. */
+const READ_ONLY: GatewayFault = {
+  kind: 'status',
+  status: 200,
+  body: JSON.stringify({
+    error: { code: 'UNKNOWN', message: 'target: db.-.primary: x (errno 1290) (sqlstate HY000)' },
+  }),
+};
+/** MySQL refuses the statement itself, which only a fault in our code can cause. */
+const UNKNOWN_ERROR: GatewayFault = {
+  kind: 'status',
+  status: 200,
+  body: JSON.stringify({
+    error: { code: 'UNKNOWN', message: 'target: db.-.primary: x (errno 1146) (sqlstate 42S02)' },
+  }),
+};
+const REDIS_FULL: GatewayFault = {
+  kind: 'status',
+  status: 400,
+  body: JSON.stringify({ error: 'OOM command not allowed' }),
+};
+
+describe('a call that we fail', () => {
+  let world: RefusalWorld;
+  let server: PluginServerSimulator;
+  beforeAll(async () => {
+    world = await startRefusalWorld();
+    server = await startPluginServer({ pluginId: 'shop', pushSecrets: [world.pushSecret] });
+    await world.stack.mysql.execute('UPDATE plugins SET server_url = ?', [server.pushUrl]);
+    // With these rules every route has a rule that counts each call. They are learned with the first call.
+    for (const { route } of signedRoutes) {
+      const rule = {
+        target: route,
+        by: ['app', 'ip'] as const,
+        limit: 100_000,
+        windowSeconds: 3_600,
+        lockSeconds: null,
+      };
+      await setRule(rule, 'test');
+    }
+  });
+  afterAll(() => server?.stop());
+  afterEach(() => {
+    world.stack.faults.mysql = undefined;
+    world.stack.faults.redis = undefined;
+  });
+
+  /** A good call of a new user, so Redis has no copy of the session. Nothing that may be used once is used twice. */
+  async function callOf(row: RouteRow): Promise<HttpCall> {
+    const { mysql, wechat } = world.stack;
+    const { userId, session } = await world.newUser();
+    const account = randomUUID();
+    await mysql.execute('UPDATE users SET account = ?, password_hash = ? WHERE user_id = ?', [
+      ...[account, QUICK_HASH, userId],
+    ]);
+    const name = row.route === 'POST /accounts' ? randomUUID() : account;
+    const own = { account: name, code: wechat.issueCode(), channelUserId: randomUUID() };
+    const changed = Object.fromEntries(Object.entries(own).filter(([member]) => row.body && member in row.body));
+    const token = row.route === 'POST /plugins/{pluginId}/validate' ? { pluginToken: await issuedToken() } : {};
+    const body = row.body && { ...row.body, ...changed, ...token };
+    return world.callWith({ ...row, ...(body && { body }) }, [], session);
+  }
+
+  /** A token of a session that is no longer in Redis: its validation has to ask MySQL. */
+  async function issuedToken(): Promise<string> {
+    const { redis } = world.stack;
+    const issuing = signedRoutes.find(({ route }) => route === 'POST /plugins/{pluginId}/token') as RouteRow;
+    const { body } = await world.send(world.callWith(issuing, [], (await world.newUser()).session));
+    const copies = await redis.keys('*:session:*');
+    if (copies.length > 0) await redis.del(copies);
+    return body.pluginToken;
+  }
+
+  /** Request number `nth` to the engine fails; with MySQL, also all requests after it. */
+  async function failing(row: RouteRow, engine: 'redis' | 'mysql', nth: number, fault: GatewayFault) {
+    const call = await callOf(row);
+    const before = await lockCounters(world.stack.redis);
+    let seen = 0;
+    world.stack.faults[engine] = () => {
+      seen++;
+      return seen === nth || (engine === 'mysql' && seen > nth) ? fault : undefined;
+    };
+    const answer = await world.send(call);
+    world.stack.faults[engine] = undefined;
+    return { answer, seen, before, after: await lockCounters(world.stack.redis) };
+  }
+
+  test.each(signedRoutes)('$route: leaves all counters as before, whatever failed', async (row) => {
+    await world.send(await callOf(row));
+    const met: number[] = [];
+    for (const [engine, first, fault] of [
+      ['mysql', 1, READ_ONLY],
+      ['mysql', 1, UNKNOWN_ERROR],
+      ['redis', 2, REDIS_FULL],
+    ] as const) {
+      for (let nth: number = first; nth <= 5; nth++) {
+        const { answer, seen, before, after } = await failing(row, engine, nth, fault);
+        if (seen < nth) break;
+        if (answer.status < 500) continue;
+        met.push(answer.status);
+        expect(after, `request ${nth} to ${engine}: ${answer.text}`).toEqual(before);
+      }
+    }
+    expect(met).toContain(503);
+  });
+
+  test('costs one more request to Redis, and a call that succeeds costs none', async () => {
+    const row = signedRoutes.find(({ route }) => route === 'GET /sessions') as RouteRow;
+    const { session } = await world.newUser();
+    const call = () => world.send(world.callWith(row, [], session));
+    await call();
+    await world.stack.resetCounters();
+    expect((await call()).status).toBe(200);
+    expect(await world.stack.counters()).toMatchObject({ redisRequests: 1 });
+    world.stack.faults.mysql = () => READ_ONLY;
+    await world.stack.resetCounters();
+    expect((await call()).status).toBe(503);
+    expect(await world.stack.counters()).toMatchObject({ redisRequests: 2 });
+  });
+});
