@@ -32,7 +32,7 @@ export const register = endpoint(
     ),
     rules: [registrations],
   },
-  async ({ body: { account, password, profile } }) => ({
-    userId: await createAccount(account, await hashPassword(password), profile),
+  async ({ body: { account, password, profile }, ip }) => ({
+    userId: await createAccount(account, await hashPassword(password, { address: ip, account }), profile),
   }),
 );

@@ -20,11 +20,12 @@ export const passwordLogin = endpoint(
   async ({ app, body, device, ip, succeeded }) => {
     const account = await findAccount({ by: 'account', account: body.account }, app.appId);
     // An unknown account costs a hash, too: neither the answer nor the time differs from a wrong password.
-    const verdict = await verifyPassword(body.password, account?.passwordHash ?? null);
+    const caller = { address: ip, account: body.account };
+    const verdict = await verifyPassword(body.password, account?.passwordHash ?? null, caller);
     // A wrong password is counted: the call was charged on arrival, and only succeeded() gives that back.
     if (!account || verdict === 'wrong') throw new AppError('BAD_CREDENTIALS');
     if (verdict === 'outdated') {
-      await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password));
+      await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password, caller));
     }
     const login = await logIn(account, app.appId, device);
     await succeeded(knownCallerMark(body.account, ip));
@@ -52,8 +53,8 @@ export const passwordChange = endpoint(
     body: v.strictObject({ oldPassword: password, newPassword }),
     rules: [changes],
   },
-  async ({ app, body, succeeded, user }) => {
-    await changePassword(app.appId, user, body.oldPassword, body.newPassword);
+  async ({ app, body, ip, succeeded, user }) => {
+    await changePassword(app.appId, user, { former: body.oldPassword, next: body.newPassword, address: ip });
     await succeeded();
   },
 );

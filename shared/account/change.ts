@@ -55,14 +55,20 @@ const keyOfRow = (row: Row) => sessionKey(String(row.app_id), String(row.user_id
 
 /**
  * Changes the password. The calling session continues; all other sessions of the user end, at every app: one statement
- * raises the user's version and also that of this session. `former`, `next`: in their normal form. Throws
+ * raises the user's version and also that of this session. `former`, `next`: in their normal form. `address`: of the caller.
+ * Throws
  * BAD_CREDENTIALS for a wrong former password, UNAVAILABLE when too many hashes wait; EngineError.
  */
-export async function changePassword(appId: string, user: CurrentUser, former: string, next: string): Promise<void> {
+export async function changePassword(
+  appId: string,
+  user: CurrentUser,
+  { former, next, address }: { former: string; next: string; address: string },
+): Promise<void> {
+  const caller = { address, account: user.userId };
   const [row] = await query('SELECT password_hash, version FROM users WHERE user_id = ?', [user.userId]);
   const hash = (row?.password_hash ?? null) as string | null;
-  if ((await verifyPassword(former, hash)) === 'wrong') throw new AppError('BAD_CREDENTIALS');
-  const renewed = await hashPassword(next);
+  if ((await verifyPassword(former, hash, caller)) === 'wrong') throw new AppError('BAD_CREDENTIALS');
+  const renewed = await hashPassword(next, caller);
   const version = Number(row?.version);
   const keys = [userVersionKey(user.userId), sessionKey(appId, user.userId, user.sessionId)];
   const written = await writeStrict(keys, () =>

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import argon2 from 'hash-wasm/dist/argon2.umd.min.js';
-import { AppError } from '../errors.ts';
-import { alarm, remainingMs } from '../telemetry.ts';
+import { alarm } from '../telemetry.ts';
 import { isCommonPassword } from './common-passwords.ts';
+import { type HashCaller, inTurn } from './hash-queue.ts';
 
 /**
  * Passwords (row B1): argon2id with the parameters that OWASP recommends. Hashes are stored as PHC strings, which
@@ -30,15 +30,21 @@ export const hasPasswordLength = (password: string, least = MIN_PASSWORD): boole
 export const isGuessable = (password: string): boolean => isCommonPassword(password.toLowerCase());
 
 /** Returns a PHC string. Throws UNAVAILABLE when too many hashes wait. */
-export const hashPassword = (password: string): Promise<string> =>
-  inTurn(() => argon2.argon2id({ ...PARAMETERS, password, salt: randomBytes(16), outputType: 'encoded' }));
+export const hashPassword = (password: string, caller: HashCaller): Promise<string> =>
+  inTurn(caller, () => argon2.argon2id({ ...PARAMETERS, password, salt: randomBytes(16), outputType: 'encoded' }));
 
 /**
  * `outdated`: the password is right, and its hash should be renewed. `hash` null: there is no such account, or it has
  * no password. Throws UNAVAILABLE when too many hashes wait.
  */
-export async function verifyPassword(password: string, hash: string | null): Promise<'right' | 'wrong' | 'outdated'> {
-  const right = await inTurn(() => argon2.argon2Verify({ password, hash: hash ?? DUMMY_HASH }).catch(unreadable));
+export async function verifyPassword(
+  password: string,
+  hash: string | null,
+  caller: HashCaller,
+): Promise<'right' | 'wrong' | 'outdated'> {
+  const right = await inTurn(caller, () =>
+    argon2.argon2Verify({ password, hash: hash ?? DUMMY_HASH }).catch(unreadable),
+  );
   if (!right || hash === null) return 'wrong';
   return hash.startsWith(CURRENT) ? 'right' : 'outdated';
 }
@@ -47,29 +53,3 @@ function unreadable(): false {
   alarm('password.hash-unreadable');
   return false;
 }
-
-/** Hashes that a process computes at once, since each needs 19 MB; and how many more may wait. */
-const AT_ONCE = 2;
-const MAX_WAITING = 64;
-/** Time that a login needs after its hash. */
-const RESERVE_MS = 500;
-let running = 0;
-const waiting: Array<() => void> = [];
-
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (running < AT_ONCE) running++;
-  else if (waiting.length >= MAX_WAITING) throw busy();
-  else await new Promise<void>((resolve) => waiting.push(resolve));
-  try {
-    // A hash blocks the event loop. What arrived during the previous hash is handled first.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (remainingMs(2 * RESERVE_MS) < RESERVE_MS) throw busy();
-    return await work();
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
-  }
-}
-
-const busy = (): AppError => new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });

@@ -108,14 +108,15 @@ describe('passwords', { timeout: 120_000 }, () => {
   });
 
   test('wait in a queue to be hashed, and are refused with UNAVAILABLE when 64 are waiting', async () => {
-    const hash = await hashPassword('one-of-many-hashes');
-    const checks = Array.from({ length: 70 }, () => verifyPassword('not-this-password', QUICK_HASH));
+    const caller = { address: '192.0.2.1', account: 'somebody' };
+    const hash = await hashPassword('one-of-many-hashes', caller);
+    const checks = Array.from({ length: 70 }, () => verifyPassword('not-this-password', QUICK_HASH, caller));
     const settled = await Promise.allSettled(checks);
     const refused = settled.filter((one) => one.status === 'rejected');
     expect(refused).toHaveLength(4);
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'UNAVAILABLE' });
-    expect(await verifyPassword('one-of-many-hashes', hash)).toBe('right');
-    expect(await verifyPassword('one-of-many-hashes', null)).toBe('wrong');
-    expect(await verifyPassword('one-of-many-hashes', 'not a hash')).toBe('wrong');
+    expect(await verifyPassword('one-of-many-hashes', hash, caller)).toBe('right');
+    expect(await verifyPassword('one-of-many-hashes', null, caller)).toBe('wrong');
+    expect(await verifyPassword('one-of-many-hashes', 'not a hash', caller)).toBe('wrong');
   });
 });

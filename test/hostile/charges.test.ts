@@ -58,7 +58,8 @@ describe('a call that we fail', () => {
 
   /** A good call of a new user, so Redis has no copy of the session. Nothing that may be used once is used twice. */
   async function callOf(row: RouteRow): Promise<HttpCall> {
-    const { mysql, wechat } = world.stack;
+    const { mysql, redis, wechat } = world.stack;
+    await redis.del('none', ...(await redis.keys('*:cache:*')));
     const { userId, session } = await world.newUser();
     const account = randomUUID();
     await mysql.execute('UPDATE users SET account = ?, password_hash = ? WHERE user_id = ?', [

@@ -1,0 +1,102 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { inTurn } from '../../shared/account/hash-queue.ts';
+import type { AppError } from '../../shared/errors.ts';
+import { runInvocation } from '../../shared/telemetry.ts';
+
+/** Work that takes a turn and ends when the test says so. */
+describe('the queue of password hashes', () => {
+  let order: string[];
+  let refused: string[];
+  let open: Array<() => void>;
+  let all: Array<Promise<unknown>>;
+  beforeEach(() => {
+    order = [];
+    refused = [];
+    open = [];
+    all = [];
+  });
+
+  const caller = (address: string, account: string, name = `${address}/${account}`): void => {
+    const work = () => {
+      order.push(name);
+      return new Promise<void>((resolve) => open.push(resolve));
+    };
+    all.push(inTurn({ address, account }, work).catch((error: AppError) => refused.push(`${name} ${error.code}`)));
+  };
+  const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
+  /** Ends what runs, until nothing waits. */
+  async function drain(): Promise<void> {
+    for (let left = true; left; ) {
+      await tick();
+      const ending = open.splice(0);
+      for (const end of ending) end();
+      await tick();
+      left = open.length > 0;
+    }
+    await Promise.all(all);
+  }
+
+  test('lets another caller go before the 16 logins of one account and address', async () => {
+    for (let i = 0; i < 16; i++) caller('a', 'x', `x${i}`);
+    await tick();
+    caller('b', 'y', 'y');
+    await drain();
+    expect(order.slice(0, 3)).toEqual(['x0', 'x1', 'y']);
+    expect(order).toHaveLength(17);
+  });
+
+  test('lets another caller go before many accounts of one address', async () => {
+    for (let i = 0; i < 16; i++) caller('a', `x${i}`);
+    await tick();
+    caller('b', 'y', 'y');
+    await drain();
+    expect(order.indexOf('y')).toBe(2);
+  });
+
+  test('lets another caller go before one account from many addresses', async () => {
+    for (let i = 0; i < 16; i++) caller(`a${i}`, 'x');
+    await tick();
+    caller('b', 'y', 'y');
+    await drain();
+    expect(order.indexOf('y')).toBe(2);
+  });
+
+  test('lets callers with equally many turns go in the order in which they came', async () => {
+    for (const name of ['p', 'q', 'r', 's', 't']) caller(name, name, name);
+    await drain();
+    expect(order).toEqual(['p', 'q', 'r', 's', 't']);
+  });
+
+  test('forgets earlier turns when it was empty', async () => {
+    for (let i = 0; i < 8; i++) caller('a', 'x');
+    await drain();
+    order = [];
+    for (const name of ['m', 'n']) caller(name, name, name);
+    await tick();
+    caller('a', 'x', 'x again');
+    caller('b', 'y', 'y');
+    await drain();
+    expect(order).toEqual(['m', 'n', 'x again', 'y']);
+  });
+
+  test('when 64 wait, refuses the last one of the caller with the most places, and no other caller', async () => {
+    for (let i = 0; i < 66; i++) caller('a', 'x', `x${i}`);
+    await tick();
+    caller('a', 'x', 'x66');
+    caller('b', 'y', 'y');
+    await tick();
+    expect(refused).toEqual(['x66 UNAVAILABLE', 'x65 UNAVAILABLE']);
+    await drain();
+    expect(order[2]).toBe('y');
+    expect(order).toHaveLength(66);
+  });
+
+  test('refuses a call whose time ends before its turn', async () => {
+    for (const name of ['m', 'n']) caller(name, name, name);
+    await runInvocation('late', 950, async () => caller('b', 'y', 'y'));
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(refused).toEqual(['y UNAVAILABLE']);
+    await drain();
+    expect(order).toEqual(['m', 'n']);
+  });
+});
