@@ -8,6 +8,8 @@ const validate = endpoint(
     route: 'POST /plugins/{pluginId}/validate',
     auth: 'app',
     scope: 'plugin:validate',
+    // One server asks for all users of its plugin.
+    callLimits: { address: 30_000 },
     // The server of a plugin may only ask about tokens of this plugin.
     permits: ({ pluginId }, app) => pluginId !== undefined && app.validates === pluginId,
     path: v.object({ pluginId: v.string() }),

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type RouteEntry, readServerlessFile } from '../serve/http-api/serverless-file.ts';
-import { allResources, getResource } from '../shared/data/resources.ts';
+import { allResources, getResource, lockTargetOf } from '../shared/data/resources.ts';
 import type { Route } from '../shared/http/lambda.ts';
-import type { LockRule } from '../shared/lock/rule.ts';
+import { EVERY_CALL, EVERY_ROUTE } from '../shared/lock/default-rules.ts';
+import type { LockTarget } from '../shared/lock/rule.ts';
 import { UsageError } from './command.ts';
 import { nearest } from './nearest.ts';
 
@@ -18,20 +19,22 @@ function guardedRoutes(): RouteEntry[] {
 
 /** Returns the target. Throws UsageError if there is no such target. */
 export function targetForm(text: string): string {
-  const targets = [...allResources().map(({ name }) => DATA + name), ...guardedRoutes().map(({ key }) => key)];
+  const resources = allResources().map(({ name }) => DATA + name);
+  const targets = [EVERY_ROUTE, ...resources, ...guardedRoutes().map(({ key }) => key)];
   if (targets.includes(text)) return text;
   const meant = nearest(text, targets);
   throw new UsageError(
-    `--target takes data:<resource> or a route such as "POST /login"; "${text}" is neither${meant ? `; did you mean "${meant}"?` : ''}`,
+    `--target takes data:<resource>, a route such as "POST /login", or "*" for every route; "${text}" is not one of these${meant ? `; did you mean "${meant}"?` : ''}`,
   );
 }
 
-/** The rules that the code declares for this target. */
-export async function declaredRules(target: string): Promise<readonly LockRule[]> {
-  if (target.startsWith(DATA)) return getResource(target.slice(DATA.length)).rules;
-  const route = guardedRoutes().find(({ key }) => key === target);
+/** The target with the rules that the code declares for it. */
+export async function declaredTarget(name: string): Promise<LockTarget> {
+  if (name === EVERY_ROUTE) return EVERY_CALL;
+  if (name.startsWith(DATA)) return lockTargetOf(getResource(name.slice(DATA.length)));
+  const route = guardedRoutes().find(({ key }) => key === name);
   const handlers = await handlersOf(route?.functionName ?? '');
-  return handlers.find((handler) => handler.route === target)?.rules ?? [];
+  return { name, rules: handlers.find((handler) => handler.route === name)?.rules ?? [] };
 }
 
 /** A function is a file of functions/, or the index.ts of a folder there. */

@@ -1,5 +1,5 @@
 import { blockTarget, clearTarget, RULE_IDENTITIES, setRule } from '../../shared/lock/admin.ts';
-import { ipIdentity } from '../../shared/lock/ip-identity.ts';
+import { addressIdentities } from '../../shared/lock/ip-identity.ts';
 import { peekTarget, type RuleState } from '../../shared/lock/peek.ts';
 import type { Identities } from '../../shared/lock/rule.ts';
 import { listPolicies } from '../../shared/lock/stored-policy.ts';
@@ -7,10 +7,10 @@ import { appNames } from '../app-names.ts';
 import { type Given, type Noun, optional, type Printed, required } from '../command.ts';
 import { idForm, ipForm } from '../forms.ts';
 import { translated } from '../language.ts';
-import { declaredRules, targetForm } from '../lock-targets.ts';
+import { declaredTarget, targetForm } from '../lock-targets.ts';
 import { table } from '../table.ts';
 
-const TARGET = required('T', 'data:<resource>, or a route such as "POST /login"');
+const TARGET = required('T', 'data:<resource>, a route such as "POST /login", or "*" for every route');
 const MAX_SECONDS = 30 * 86_400;
 const LIMIT = { min: 0, max: 1_000_000_000 };
 const IN_FORCE = 'It applies from the next call.';
@@ -126,7 +126,7 @@ const lockText = (seconds: number | null | undefined): string => (seconds ? `${s
 
 async function peek(given: Given): Promise<Printed> {
   const target = targetForm(given.text('target'));
-  const peeked = await peekTarget(target, await declaredRules(target), identitiesOf(given));
+  const peeked = await peekTarget(await declaredTarget(target), identitiesOf(given));
   const { blockedForSeconds, rules } = peeked;
   const text = [
     ...(blockedForSeconds > 0 ? [`blocked by the operator for another ${blockedForSeconds} s`, ''] : []),
@@ -149,11 +149,14 @@ function rowOf(state: RuleState): string[] {
 }
 
 function stateText({ missing, spared, locked, endsInSeconds }: RuleState): string {
-  if (missing.length > 0) return `unknown without ${missing.map((name) => `--${name}`).join(' ')}`;
+  if (missing.length > 0) return `unknown without ${missing.map(optionOf).join(' ')}`;
   if (spared) return 'not counted';
   if (locked) return `locked for another ${endsInSeconds} s`;
   return endsInSeconds > 0 ? `open, window ends in ${endsInSeconds} s` : 'open';
 }
+
+/** The networks of an address come with it; an IPv4 address has none. */
+const optionOf = (name: string): string => (name === 'net56' || name === 'net48' ? 'an IPv6 --ip' : `--${name}`);
 
 function identitiesOf(given: Given): Identities {
   const [app, user, ip] = [given.optional('app'), given.optional('user'), given.optional('ip')];
@@ -161,7 +164,7 @@ function identitiesOf(given: Given): Identities {
   return {
     ...(app !== undefined && { app: idForm('app', app) }),
     ...(user !== undefined && { user: idForm('user', user) }),
-    ...(ip !== undefined && { ip: ipIdentity(ipForm('ip', ip)) }),
+    ...(ip !== undefined && addressIdentities(ipForm('ip', ip))),
     ...(account !== undefined && { account }),
     ...(resource !== undefined && { resource }),
   };

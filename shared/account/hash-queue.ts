@@ -79,8 +79,8 @@ const turnsBefore = ({ names }: Waiting): number => Math.max(...names.map(turnsO
 function beginNext(): void {
   let next: Waiting | undefined;
   for (const entry of waiting) if (!next || turnsBefore(entry) < turnsBefore(next)) next = entry;
-  if (next) return next.begin();
-  running--;
+  if (next) next.begin();
+  else running--;
   if (running === 0) {
     turns.clear();
     counted = 0;

@@ -1,6 +1,7 @@
 import type { CacheRead } from '../admission/request.ts';
 import type { Scope } from '../app/app.ts';
 import type { ReadAnswer } from '../cache/cache.ts';
+import type { CallLimits } from '../lock/default-rules.ts';
 import type { CallerMark } from '../lock/give-back.ts';
 import type { Identities, LockRule, LockTarget } from '../lock/rule.ts';
 import type { CurrentUser } from '../session/session.ts';
@@ -40,6 +41,8 @@ export interface Declaration<P, Q, H, B, F, A extends Auth> extends Permission {
   needsUser?: (input: Input<P, Q, H, B> & F) => boolean;
   /** Lock rules of the route. */
   rules?: readonly LockRule[];
+  /** Replaces the default limits of calls. Then the calls of this route are counted apart. */
+  callLimits?: CallLimits;
   /** More targets of lock rules, such as `data:notice`. */
   targets?: (input: Input<P, Q, H, B> & F) => readonly LockTarget[];
   /** Identities besides app, user and ip that rules count by. */

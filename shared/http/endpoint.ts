@@ -2,8 +2,9 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { AdmissionRequest } from '../admission/request.ts';
 import { ignoreEngine } from '../cache/write.ts';
 import { AppError } from '../errors.ts';
-import { ipIdentity } from '../lock/ip-identity.ts';
-import { checkRules } from '../lock/rule.ts';
+import { callRules, targetsOfRoute } from '../lock/default-rules.ts';
+import { addressIdentities } from '../lock/ip-identity.ts';
+import { checkRules, type LockTarget } from '../lock/rule.ts';
 import { sessionCheck } from '../session/session.ts';
 import { parseSessionToken, type SessionToken } from '../session/token.ts';
 import { useReservedTime } from '../telemetry.ts';
@@ -27,15 +28,18 @@ export function endpoint<
   B extends ObjectSchema | undefined = undefined,
   F = unknown,
 >(declaration: Declaration<P, Q, H, B, F, A>, handle: (call: Call<P, Q, H, B, F, A>) => Promise<unknown>): Route {
+  const { route, callLimits, rules = [] } = declaration;
+  const declared = checkRules(route, [...rules, ...(callLimits ? callRules(callLimits) : [])]);
+  const targets = targetsOfRoute(route, declared, callLimits);
   return {
-    route: declaration.route,
+    route,
     success: declaration.success ?? 'ok',
     demands: declaration,
-    ...(declaration.rules && { rules: checkRules(declaration.route, declaration.rules) }),
+    rules: declared,
     answer: async (event, _context, requestId) => {
       const charged: Charged = {};
       try {
-        return await handle(await admitted(declaration, event, requestId, charged));
+        return await handle(await admitted(declaration, targets, event, requestId, charged));
       } catch (error) {
         if (isOurFailure(error)) await giveBackAll(charged);
         throw error;
@@ -57,6 +61,7 @@ async function giveBackAll({ admitted }: Charged): Promise<void> {
 
 async function admitted<P, Q, H, B, F, A extends Auth>(
   declaration: Declaration<P, Q, H, B, F, A>,
+  targets: readonly LockTarget[],
   event: APIGatewayProxyEventV2,
   requestId: string,
   charged: Charged,
@@ -71,15 +76,15 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   const found = await declaration.lookup?.(parsed, app);
   const input = { ...parsed, ...found } as Input<P, Q, H, B> & F;
   const session = needsUser(declaration, input) ? sessionOf(event, app.appId) : undefined;
-  const ip = ipIdentity(event.requestContext.http.sourceIp);
+  const address = addressIdentities(event.requestContext.http.sourceIp);
   const request: AdmissionRequest = {
     requestId,
     token: tokenOf(context),
     unsafe: event.requestContext.http.method !== 'GET',
-    targets: [{ name: declaration.route, rules: declaration.rules ?? [] }, ...(declaration.targets?.(input) ?? [])],
+    targets: [...targets, ...(declaration.targets?.(input) ?? [])],
     identities: {
       app: app.appId,
-      ip,
+      ...address,
       ...(session && { user: session.userId, session: session.tokenHash }),
       ...declaration.identities?.(input),
     },
@@ -93,7 +98,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
     user: user as Call<P, Q, H, B, F, A>['user'],
     reads: admission.reads,
     requestId,
-    ip,
+    ip: address.ip,
     device: deviceOf(event),
     // The call has already taken effect. A charge that cannot be given back ends with its window.
     succeeded: (...marks) => admission.giveBack(...marks).catch(ignoreEngine),

@@ -1,4 +1,9 @@
 import type * as v from 'valibot';
+import { AppError } from '../errors.ts';
+import { bindRules } from '../lock/bind.ts';
+import { addressIdentities } from '../lock/ip-identity.ts';
+import { checkRules, type LockRule } from '../lock/rule.ts';
+import { chargeHere, refuseHere } from '../lock/without-redis.ts';
 import { bodyBytes, headersByName, limitBody, queryMembers } from './event.ts';
 import { type ObjectSchema, parseWith } from './input.ts';
 import type { Route } from './lambda.ts';
@@ -17,24 +22,49 @@ interface OpenCall<P extends ObjectSchema> {
   requestId: string;
 }
 
+/**
+ * Signatures that are not valid, by address. Counted in this process: no engine is asked for a forged call, and valid
+ * calls are never counted, however many come at once.
+ */
+const forgeries: LockRule = {
+  name: 'bad-signatures',
+  by: ['ip'],
+  limit: 600,
+  windowSeconds: 60,
+  count: 'failure',
+  onError: 'local',
+};
+
 /** Bodies above the size limit are refused before the handler runs. A handler that returns undefined answers 204. */
 export function openEndpoint<P extends ObjectSchema>(
   declaration: { route: string; path: P; success?: Success },
   handle: (call: OpenCall<P>) => Promise<unknown>,
 ): Route {
+  const rules = checkRules(declaration.route, [forgeries]);
   return {
     route: declaration.route,
     success: declaration.success ?? 'ok',
+    rules,
     answer: async (event, _context, requestId) => {
+      const bound = bindRules(
+        [{ name: declaration.route, rules }],
+        addressIdentities(event.requestContext.http.sourceIp),
+      );
+      refuseHere(bound, Date.now());
       const rawBody = bodyBytes(event);
       limitBody(rawBody);
-      return handle({
-        path: parseWith(declaration.path, event.pathParameters ?? {}, 'path'),
-        query: queryMembers(event),
-        headers: headersByName(event),
-        rawBody,
-        requestId,
-      });
+      try {
+        return await handle({
+          path: parseWith(declaration.path, event.pathParameters ?? {}, 'path'),
+          query: queryMembers(event),
+          headers: headersByName(event),
+          rawBody,
+          requestId,
+        });
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'BAD_NOTIFY_SIGNATURE') chargeHere(bound, Date.now());
+        throw error;
+      }
     },
   };
 }

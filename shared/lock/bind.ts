@@ -31,21 +31,26 @@ export interface BoundRule {
   holder: string;
 }
 
-/** The declared rules of the targets and those that operators set, bound to this caller. */
-export function bindRules(targets: readonly LockTarget[], identities: Identities): BoundRule[] {
-  return targets.flatMap(({ name, rules }) => {
-    const policy = knownPolicy(name);
-    return [...rules, ...policy.rules.map(operatorRule)].map((rule) =>
-      bindRule(rule, name, policy.generation, identities),
-    );
-  });
+/** The rules that count this caller: the declared ones of the targets, and those that operators set. */
+export const bindRules = (targets: readonly LockTarget[], identities: Identities): BoundRule[] =>
+  targets.flatMap((target) =>
+    rulesOf(target)
+      .filter(({ appliesTo }) => appliesTo?.(identities) ?? true)
+      .map((rule) => bindRule(rule, target.name, identities)),
+  );
+
+/** All rules of a target. Those that operators set have their own names. */
+export function rulesOf({ name, rules, replaceable = false }: LockTarget): LockRule[] {
+  const set = knownPolicy(name).rules.map((rule) => operatorRule(rule, replaceable));
+  const replaced = (rule: LockRule): boolean => replaceable && set.some(({ by }) => by.join() === rule.by.join());
+  return [...rules.filter((rule) => !replaced(rule)), ...set];
 }
 
-function bindRule(rule: LockRule, target: string, generation: number, identities: Identities): BoundRule {
+export function bindRule(rule: LockRule, target: string, identities: Identities): BoundRule {
   const identity = identityText(rule.by, identities);
   return {
     rule,
-    generation,
+    generation: knownPolicy(target).generation,
     holder: identities.session ?? '',
     counter: counterKey(target, rule.name, identity),
     strikes: rule.escalate && strikesKey(target, rule.name, identity),
@@ -56,11 +61,12 @@ function bindRule(rule: LockRule, target: string, generation: number, identities
 const identityText = (by: readonly IdentityName[], identities: Identities): string =>
   by.map((name) => `${name}=${name in identities && identities[name] !== '' ? `+${identities[name]}` : '-'}`).join('|');
 
-const operatorRule = (rule: LockPolicy['rules'][number]): LockRule => ({
+const operatorRule = (rule: LockPolicy['rules'][number], needsAll: boolean): LockRule => ({
   ...rule,
   name: OPERATOR + rule.by.join('-'),
   count: 'call',
   onError: 'open',
+  ...(needsAll && { appliesTo: (identities) => rule.by.every((name) => identities[name]) }),
 });
 
 /** Seconds until the operator's block of this caller ends; 0: there is none. `now`: Unix milliseconds. */

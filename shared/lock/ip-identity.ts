@@ -1,18 +1,27 @@
 import { isIPv6 } from 'node:net';
+import type { Identities } from './rule.ts';
 
 /**
  * An IPv6 address is reduced to its /64 (one subscriber); an IPv4-mapped address equals its IPv4. '' without address.
  */
-export function ipIdentity(ip: string | undefined): string {
-  if (!ip) return '';
-  if (!isIPv6(ip)) return ip;
+export const ipIdentity = (ip: string | undefined): string => addressIdentities(ip).ip;
+
+/**
+ * The address of a caller as rules count it. `ip`: an IPv4 address, or a /64 of IPv6. A provider gives one customer a
+ * /56 or a /48, too, so an IPv6 address also has these networks. An IPv4 address has none.
+ */
+export function addressIdentities(ip: string | undefined): { ip: string } & Pick<Identities, 'net56' | 'net48'> {
+  if (!ip || !isIPv6(ip)) return { ip: ip ?? '' };
   const groups = expandIPv6(ip);
   const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (mapped) return [6, 7].flatMap((i) => [(groups[i] as number) >> 8, (groups[i] as number) & 255]).join('.');
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.toString(16))
-    .join(':')}::/64`;
+  if (mapped) return { ip: [6, 7].flatMap((i) => [(groups[i] as number) >> 8, (groups[i] as number) & 255]).join('.') };
+  const [a = 0, b = 0, c = 0, d = 0] = groups;
+  const network = (...kept: number[]): string => kept.map((group) => group.toString(16)).join(':');
+  return {
+    ip: `${network(a, b, c, d)}::/64`,
+    net56: `${network(a, b, c, d & 0xff00)}::/56`,
+    net48: `${network(a, b, c)}::/48`,
+  };
 }
 
 /** Eight numbers. The last two groups may be written as an IPv4 address. */

@@ -1,9 +1,9 @@
 import type { Key } from '../keys.ts';
 import { evaluate } from '../redis.ts';
 import { lua, Script } from '../script.ts';
-import { type BoundRule, bindRules, blockedSeconds } from './bind.ts';
+import { type BoundRule, bindRule, blockedSeconds, rulesOf } from './bind.ts';
 import { encodePolicy, learnPolicy } from './policy.ts';
-import type { Identities, IdentityName, LockRule } from './rule.ts';
+import { type Identities, type IdentityName, type LockTarget, OPERATOR } from './rule.ts';
 import { listPolicies } from './stored-policy.ts';
 
 /** The state of a rule for one identity. Reading it charges nothing. */
@@ -31,25 +31,24 @@ interface Peek {
   rules: RuleState[];
 }
 
-/** `declared`: the rules that the code declares for this target. `now`: Unix milliseconds. */
-export async function peekTarget(
-  target: string,
-  declared: readonly LockRule[],
-  identities: Identities,
-  now = Date.now(),
-): Promise<Peek> {
-  const [policy] = await listPolicies(target);
-  if (policy) learnPolicy(target, encodePolicy(policy));
-  const targets = [{ name: target, rules: declared }];
-  const bound = bindRules(targets, identities);
+/** `target`: with the rules that the code declares for it. `now`: Unix milliseconds. */
+export async function peekTarget(target: LockTarget, identities: Identities, now = Date.now()): Promise<Peek> {
+  const [policy] = await listPolicies(target.name);
+  if (policy) learnPolicy(target.name, encodePolicy(policy));
+  const bound = rulesOf(target)
+    .filter(({ by }) => !identities.ip || by.every((name) => !isNetwork(name) || identities[name]))
+    .map((rule) => bindRule(rule, target.name, identities));
   const counters = await readCounters(bound);
   const rules = bound.map((one, index) => ({
     ...stateOf(one, counters[index] as Counter),
-    setBy: index < declared.length ? ('code' as const) : ('operator' as const),
+    setBy: one.rule.name.startsWith(OPERATOR) ? ('operator' as const) : ('code' as const),
     missing: one.rule.by.filter((name) => !identities[name]),
   }));
-  return { blockedForSeconds: blockedSeconds(targets, identities, now), rules };
+  return { blockedForSeconds: blockedSeconds([target], identities, now), rules };
 }
+
+/** An IPv4 address has none, so rules that count by one do not apply to it. */
+const isNetwork = (name: IdentityName): boolean => name === 'net56' || name === 'net48';
 
 type Counter = [stored: string, leftMs: number, spared: number];
 

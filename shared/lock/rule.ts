@@ -1,7 +1,7 @@
 import type { Key } from '../keys.ts';
 
-/** The identities that a rule may count by. */
-export type IdentityName = 'app' | 'user' | 'ip' | 'resource' | 'account' | 'session';
+/** The identities that a rule may count by. `net56`, `net48`: wider networks of an IPv6 address. */
+export type IdentityName = 'app' | 'user' | 'ip' | 'net56' | 'net48' | 'resource' | 'account' | 'session';
 
 /** The verified identities of a caller. Calls without an identity are counted together. */
 export type Identities = Partial<Record<IdentityName, string>>;
@@ -30,8 +30,10 @@ export interface LockRule {
   onError: 'open' | 'closed' | 'local';
   /** The rule counts and reports, but does not refuse. */
   shadow?: boolean;
-  /** The rule does not apply to callers for whom this key exists. */
-  sparedBy?: (identities: Identities) => Key;
+  /** The rule does not apply to callers for whom this key exists. undefined: it applies to this caller. */
+  sparedBy?: (identities: Identities) => Key | undefined;
+  /** The calls that the rule counts. Default: all. */
+  appliesTo?: (identities: Identities) => boolean;
 }
 
 /** A target of the lock with the rules that the code declares for it. */
@@ -39,6 +41,11 @@ export interface LockTarget {
   /** `data:<resource>` or a route key such as `POST /login`. */
   name: string;
   rules: readonly LockRule[];
+  /**
+   * An operator's rule that counts by the same identities replaces the declared one, and a rule counts only calls that
+   * have all its identities. Default: operators' rules are added, and calls without an identity are counted together.
+   */
+  replaceable?: boolean;
 }
 
 /** The names of operators' rules begin with it. */

@@ -36,6 +36,23 @@ export function giveBackHere(rules: readonly BoundRule[]): void {
   }
 }
 
+/** For calls that pass no admission: this process refuses a caller whose failures are at the limit. Throws LOCKED. */
+export function refuseHere(rules: readonly BoundRule[], now: number): void {
+  for (const bound of rules) {
+    const entry = counts.get(countName(bound), now);
+    if (entry && entry.used >= bound.rule.limit) throw lockedError(bound.rule, Math.ceil((entry.endsAt - now) / 1000));
+  }
+}
+
+/** Counts one failure of such a call. */
+export function chargeHere(rules: readonly BoundRule[], now: number): void {
+  for (const bound of rules) {
+    const name = countName(bound);
+    const { used, endsAt } = counts.get(name, now) ?? { used: 0, endsAt: now + bound.rule.windowSeconds * 1000 };
+    counts.set(name, { used: used + 1, endsAt }, now, endsAt - now);
+  }
+}
+
 /** As in Redis, all rules are checked before one is charged. Throws LOCKED. */
 function countHere(rules: readonly BoundRule[], now: number): void {
   const entries = rules.map((bound) => {

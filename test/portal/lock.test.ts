@@ -114,7 +114,7 @@ describe('portal lock', () => {
     for (const [typed, meant] of [
       ['data:notise', 'data:notice'],
       ['POST /logim', 'POST /login'],
-      ['GET /health', 'is neither'],
+      ['GET /health', 'is not one of these'],
     ] as const) {
       const run = await portal(['lock', 'set', '--target', typed, ...options]);
       expect(run).toMatchObject({ code: 2, stderr: expect.stringContaining(meant) });
