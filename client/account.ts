@@ -4,7 +4,7 @@ import { ApiError } from './api-error.ts';
 import { type ChannelDigestMethod, channelDigest } from './channel-digest.ts';
 import { segment } from './path-segment.ts';
 import type { Empty, Json } from './signed-call.ts';
-import type { SessionStore } from './storage.ts';
+import type { DeviceMarkStore, SessionStore } from './storage.ts';
 
 interface ChannelInput {
   channel: string;
@@ -13,10 +13,18 @@ interface ChannelInput {
   ticket?: string;
 }
 
-export function accountCalls<Profile>(json: Json, empty: Empty, sessions: SessionStore, stamp: () => string) {
+export function accountCalls<Profile>(
+  json: Json,
+  empty: Empty,
+  { sessions, deviceMarks }: { sessions: SessionStore; deviceMarks: DeviceMarkStore },
+  stamp: () => string,
+) {
+  const LOGIN = { session: false, deviceMark: true };
   async function keeping(login: Promise<Login<Profile>>): Promise<Login<Profile>> {
     const answer = await login;
     sessions.keep(answer.token);
+    // A server of an earlier version gives none.
+    if (typeof answer.deviceMark === 'string') deviceMarks.keep(answer.deviceMark);
     return answer;
   }
   function forgetCurrent(): void {
@@ -32,12 +40,12 @@ export function accountCalls<Profile>(json: Json, empty: Empty, sessions: Sessio
     const timeStamp = stamp();
     const digest = channelDigest(digestMethod, accountAddress, firstString, timeStamp);
     const body = { accountAddress, digest, timeStamp, digestMethod };
-    return json<ChannelVerified>('POST', '/login/channel/verify', { body, session: false });
+    return json<ChannelVerified>('POST', '/login/channel/verify', { body, ...LOGIN });
   };
 
   const enterChannel = (accountAddress: string, secondString: string, entry: LoginEntry) => {
     const body = { accountAddress, secondString, entry: { address: entry.address, port: entry.port } };
-    return keeping(json<Login<Profile>>('POST', '/login/channel/enter', { body, session: false }));
+    return keeping(json<Login<Profile>>('POST', '/login/channel/enter', { body, ...LOGIN }));
   };
 
   return {
@@ -45,11 +53,10 @@ export function accountCalls<Profile>(json: Json, empty: Empty, sessions: Sessio
       json<{ userId: string }>('POST', '/accounts', { body, session: false }),
 
     login: (body: { account: string; password: string }) =>
-      keeping(json<Login<Profile>>('POST', '/login', { body, session: false, repeatable: true })),
+      keeping(json<Login<Profile>>('POST', '/login', { body, ...LOGIN, repeatable: true })),
 
     /** `code` from wx.login is valid once: ask for a new one for every try. */
-    loginWechat: (body: { code: string }) =>
-      keeping(json<Login<Profile>>('POST', '/login/wechat', { body, session: false })),
+    loginWechat: (body: { code: string }) => keeping(json<Login<Profile>>('POST', '/login/wechat', { body, ...LOGIN })),
 
     startChannelLogin,
     verifyChannelLogin,

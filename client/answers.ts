@@ -10,6 +10,8 @@ export interface Login<Profile> {
   token: string;
   expiresAt: string;
   user: User<Profile>;
+  /** The device sends it with its next logins: then failures of others do not lock it out. The client does this. */
+  deviceMark: string;
 }
 
 export interface LoginEntry {

@@ -6,7 +6,7 @@ import { segment } from './path-segment.ts';
 import { freshNonce, type RandomSource } from './random.ts';
 import { rechargeCalls } from './recharge.ts';
 import { type ClientState, type Empty, type Json, type RequestOptions, sendSigned } from './signed-call.ts';
-import { keyHolder, memoryStorage, sessionStore } from './storage.ts';
+import { deviceMarkStore, keyHolder, memoryStorage, sessionStore } from './storage.ts';
 import type { ApiAnswer, KeyValueStorage, Transport } from './transport.ts';
 
 export { ApiError } from './api-error.ts';
@@ -42,6 +42,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
   if (random === null) throw new Error('this platform has no random source: pass `random`');
   const storage = options.storage ?? options.transport.storage ?? memoryStorage();
   const sessions = sessionStore(storage, options.appId);
+  const deviceMarks = deviceMarkStore(storage, options.appId);
   const caller: ClientState = {
     baseUrl: options.baseUrl.replace(/\/+$/, ''),
     appId: options.appId,
@@ -49,6 +50,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
     language: options.language ?? null,
     transport: options.transport,
     sessions,
+    deviceMarks,
     random,
     now: options.now ?? Date.now,
     wait: options.wait ?? ((milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))),
@@ -71,7 +73,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
       return (answer.status === 204 ? undefined : parsed(answer)) as T;
     },
 
-    ...accountCalls<Profile>(json, empty, sessions, stamp),
+    ...accountCalls<Profile>(json, empty, { sessions, deviceMarks }, stamp),
     ...rechargeCalls(json, holdKey, caller.wait),
 
     pluginToken: (pluginId: string) => json<PluginToken>('POST', `/plugins/${segment(pluginId)}/token`),

@@ -2,7 +2,7 @@
 import { ApiError, apiErrorOf } from './api-error.ts';
 import { freshNonce, type RandomSource } from './random.ts';
 import { bodySha256, canonicalPath, canonicalQuery, signV1, signV2 } from './sign.ts';
-import type { SessionStore } from './storage.ts';
+import type { DeviceMarkStore, SessionStore } from './storage.ts';
 import type { ApiAnswer, Transport } from './transport.ts';
 
 interface Query {
@@ -18,6 +18,8 @@ export interface RequestOptions {
   idempotencyKey?: string;
   /** false: the session token is not sent. By default it is sent if there is one. */
   session?: boolean;
+  /** True for logins: sends the mark of this device, if there is one. */
+  deviceMark?: boolean;
   /** True if a second execution does no harm. After REPLAYED the call may then be repeated like a GET. */
   repeatable?: boolean;
 }
@@ -34,6 +36,7 @@ export interface ClientState {
   language: 'zh' | 'en' | null;
   transport: Transport;
   sessions: SessionStore;
+  deviceMarks: DeviceMarkStore;
   random: RandomSource;
   /** Milliseconds since 1970, by the clock of the device. */
   now(): number;
@@ -110,6 +113,8 @@ async function sendOnce(
   if (body !== null) headers['content-type'] = 'application/json';
   if (body !== null && version === 'v2') headers['x-content-sha256'] = bodySha256(body);
   if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey;
+  const mark = options.deviceMark === true ? caller.deviceMarks.current() : null;
+  if (mark !== null) headers['device-mark'] = mark;
   if (caller.language !== null) headers['accept-language'] = caller.language;
 
   const url = caller.baseUrl + canonicalPath(path) + (query === '' ? '' : `?${query}`);

@@ -35,6 +35,18 @@ export function sessionStore(storage: KeyValueStorage, appId: string): SessionSt
   };
 }
 
+export interface DeviceMarkStore {
+  /** null: no login on this device gave one yet. */
+  current(): string | null;
+  keep(mark: string): void;
+}
+
+/** The mark stays after a logout: it says that the device is known, and gives no access. */
+export function deviceMarkStore(storage: KeyValueStorage, appId: string): DeviceMarkStore {
+  const key = `miniapp:${appId}:device`;
+  return { current: () => storage.get(key), keep: (mark) => storage.set(key, mark) };
+}
+
 export interface HeldKey {
   key: string;
   /** True: an earlier try left the key, and its outcome is unknown. */

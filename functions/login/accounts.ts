@@ -3,18 +3,14 @@ import { createAccount, normalAccount } from '../../shared/account/account.ts';
 import { hashPassword } from '../../shared/account/password.ts';
 import { profileSchema } from '../../shared/account/profile.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import type { LockRule } from '../../shared/lock/rule.ts';
+import { withNetworks } from '../../shared/lock/network-rules.ts';
 import { accountName, newPassword } from './credentials.ts';
 
 /** Enough for a whole campus behind one address, and too few for a script. */
-const registrations: LockRule = {
-  name: 'registrations',
-  by: ['ip'],
-  limit: 200,
-  windowSeconds: 600,
-  count: 'call',
-  onError: 'closed',
-};
+const registrations = withNetworks(
+  { name: 'registrations', by: ['ip'], limit: 200, windowSeconds: 600, count: 'call', onError: 'closed' },
+  { net56: 400, net48: 800 },
+);
 
 export const register = endpoint(
   {
@@ -30,7 +26,7 @@ export const register = endpoint(
         ['password'],
       ),
     ),
-    rules: [registrations],
+    rules: registrations,
   },
   async ({ body: { account, password, profile }, ip }) => ({
     userId: await createAccount(account, await hashPassword(password, { address: ip, account }), profile),

@@ -3,8 +3,9 @@ import { findAccount, logIn } from '../../shared/account/account.ts';
 import { withSecondString } from '../../shared/channel/second-string.ts';
 import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { channelRules, knownCallerMark } from '../../shared/lock/guessing.ts';
+import { channelRules } from '../../shared/lock/guessing.ts';
 import { accountAddress, text } from './channel-inputs.ts';
+import { remembered } from './remembered.ts';
 
 const entry = v.strictObject({ address: text(255), port: v.pipe(v.number(), v.integer()) });
 
@@ -18,14 +19,13 @@ export const channelEnter = endpoint(
     rules: channelRules,
     identities: ({ body }) => ({ account: body.accountAddress }),
   },
-  async ({ app, body: { accountAddress: address, secondString, entry }, device, ip, succeeded }) => {
+  async ({ app, body: { accountAddress: address, secondString, entry }, ...call }) => {
     const presented = { appId: app.appId, address, secondString, entry };
     const login = await withSecondString(presented, async () => {
       const account = await findAccount({ by: 'address', address }, app.appId);
       if (!account) throw new AppError('LOGIN_INFO_MISMATCH');
-      return logIn(account, app.appId, device);
+      return logIn(account, app.appId, call.device);
     });
-    await succeeded(knownCallerMark(address, ip));
-    return login;
+    return remembered(login, address, call);
   },
 );

@@ -2,12 +2,16 @@ import * as v from 'valibot';
 import { confirmTicket, findChannel } from '../../shared/channel/channel.ts';
 import { issueFirstString } from '../../shared/channel/first-string.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { withNetworks } from '../../shared/lock/network-rules.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 import { text } from './channel-inputs.ts';
 
 /** Counted by address, too: naming another user does not lock that user out. */
 const starts: LockRule[] = [
-  { name: 'starts-by-ip', by: ['ip'], limit: 600, windowSeconds: 60, count: 'call', onError: 'closed' },
+  ...withNetworks(
+    { name: 'starts-by-ip', by: ['ip'], limit: 600, windowSeconds: 60, count: 'call', onError: 'closed' },
+    { net56: 1_200, net48: 2_400 },
+  ),
   { name: 'starts-by-user', by: ['resource', 'ip'], limit: 120, windowSeconds: 60, count: 'call', onError: 'closed' },
 ];
 

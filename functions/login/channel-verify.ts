@@ -4,7 +4,7 @@ import { findChannel } from '../../shared/channel/channel.ts';
 import { findFirstString } from '../../shared/channel/first-string.ts';
 import { exchangeFirstString } from '../../shared/channel/second-string.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { channelRules, knownCallerMark } from '../../shared/lock/guessing.ts';
+import { channelRules } from '../../shared/lock/guessing.ts';
 import { accountAddress, text } from './channel-inputs.ts';
 
 /** Unix seconds as in the access_token: exactly 10 digits, a string or an integer. */
@@ -29,13 +29,13 @@ export const channelVerify = endpoint(
     rules: channelRules,
     identities: ({ body }) => ({ account: body.accountAddress }),
   },
-  async ({ app, body, ip, succeeded }) => {
+  async ({ app, body, succeeded }) => {
     const { channelUser, random } = await findFirstString(app.appId, body);
     const { loginList } = await findChannel(channelUser.channel);
     const identity = { by: 'channel', ...channelUser, address: body.accountAddress } as const;
     const { created } = await findOrCreateAccount(identity, app.appId);
     const second = await exchangeFirstString(app.appId, body.accountAddress, random, loginList);
-    await succeeded(knownCallerMark(body.accountAddress, ip));
+    await succeeded();
     return { account: body.accountAddress, created, loginList, ...second };
   },
 );

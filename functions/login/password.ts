@@ -4,9 +4,9 @@ import { changePassword } from '../../shared/account/change.ts';
 import { hashPassword, verifyPassword } from '../../shared/account/password.ts';
 import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { knownCallerMark, passwordRules } from '../../shared/lock/guessing.ts';
-import type { LockRule } from '../../shared/lock/rule.ts';
+import { ownPasswordFailures, passwordRules } from '../../shared/lock/guessing.ts';
 import { accountName, newPassword, password } from './credentials.ts';
+import { remembered } from './remembered.ts';
 
 export const passwordLogin = endpoint(
   {
@@ -17,7 +17,7 @@ export const passwordLogin = endpoint(
     rules: passwordRules,
     identities: ({ body }) => ({ account: body.account }),
   },
-  async ({ app, body, device, ip, succeeded }) => {
+  async ({ app, body, ip, ...call }) => {
     const account = await findAccount({ by: 'account', account: body.account }, app.appId);
     // An unknown account costs a hash, too: neither the answer nor the time differs from a wrong password.
     const caller = { address: ip, account: body.account };
@@ -27,21 +27,10 @@ export const passwordLogin = endpoint(
     if (verdict === 'outdated') {
       await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password, caller));
     }
-    const login = await logIn(account, app.appId, device);
-    await succeeded(knownCallerMark(body.account, ip));
-    return login;
+    const login = await logIn(account, app.appId, call.device);
+    return remembered(login, body.account, { ip, ...call });
   },
 );
-
-const changes: LockRule = {
-  name: 'failures-by-user',
-  by: ['user'],
-  limit: 10,
-  windowSeconds: 900,
-  lockSeconds: 900,
-  count: 'failure',
-  onError: 'closed',
-};
 
 export const passwordChange = endpoint(
   {
@@ -51,7 +40,7 @@ export const passwordChange = endpoint(
     v2Only: true,
     success: 'no-content',
     body: v.strictObject({ oldPassword: password, newPassword }),
-    rules: [changes],
+    rules: [ownPasswordFailures],
   },
   async ({ app, body, ip, succeeded, user }) => {
     await changePassword(app.appId, user, { former: body.oldPassword, next: body.newPassword, address: ip });

@@ -2,26 +2,8 @@ import * as v from 'valibot';
 import { findOrCreateAccount, logIn } from '../../shared/account/account.ts';
 import { exchangeRead, withWechatPerson } from '../../shared/account/wechat-exchange.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import type { LockRule } from '../../shared/lock/rule.ts';
-
-/** WeChat accepts a code once. This rule limits repeated calls with the same code. */
-const sameCode: LockRule = {
-  name: 'same-code',
-  by: ['resource'],
-  limit: 5,
-  windowSeconds: 300,
-  count: 'call',
-  onError: 'closed',
-};
-const failures: LockRule = {
-  name: 'failures-by-ip',
-  by: ['ip'],
-  limit: 200,
-  windowSeconds: 900,
-  lockSeconds: 900,
-  count: 'failure',
-  onError: 'closed',
-};
+import { WECHAT_CALLERS, wechatRules } from '../../shared/lock/guessing.ts';
+import { remembered } from './remembered.ts';
 
 export const wechatLogin = endpoint(
   {
@@ -29,16 +11,15 @@ export const wechatLogin = endpoint(
     auth: 'app',
     scope: 'login',
     body: v.strictObject({ code: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/, 'expected a code of wx.login')) }),
-    rules: [sameCode, failures],
-    identities: ({ body }) => ({ resource: body.code }),
+    rules: wechatRules,
+    identities: ({ body }) => ({ account: WECHAT_CALLERS, resource: body.code }),
     reads: ({ body }, { app }) => [exchangeRead(app.appId, body.code)],
   },
-  async ({ app, body: { code }, device, reads, succeeded }) => {
+  async ({ app, body: { code }, reads, ...call }) => {
     const login = await withWechatPerson({ appId: app.appId, code }, reads[0], async (openid) => {
       const { account } = await findOrCreateAccount({ by: 'wechat', openid }, app.appId);
-      return logIn(account, app.appId, device);
+      return logIn(account, app.appId, call.device);
     });
-    await succeeded();
-    return login;
+    return remembered(login, WECHAT_CALLERS, { ...call, ip: undefined });
   },
 );

@@ -161,12 +161,14 @@ const optionOf = (name: string): string => (name === 'net56' || name === 'net48'
 function identitiesOf(given: Given): Identities {
   const [app, user, ip] = [given.optional('app'), given.optional('user'), given.optional('ip')];
   const [account, resource] = [given.optional('account'), given.optional('resource')];
+  const device = given.optional('device');
   return {
     ...(app !== undefined && { app: idForm('app', app) }),
     ...(user !== undefined && { user: idForm('user', user) }),
     ...(ip !== undefined && addressIdentities(ipForm('ip', ip))),
     ...(account !== undefined && { account }),
     ...(resource !== undefined && { resource }),
+    ...(device !== undefined && { device }),
   };
 }
 
@@ -211,6 +213,7 @@ export const lock: Noun = {
         ...IDENTITIES,
         account: optional('NAME', 'for rules that count by account (lower case) or account address'),
         resource: optional('NAME:ID', 'for rules that count by record'),
+        device: optional('MARK', 'the device mark of the caller, for rules that spare known devices'),
       },
       destructive: false,
       run: peek,

@@ -17,6 +17,8 @@ const AT_ONCE = 2;
 const MAX_WAITING = 64;
 /** Time that a login needs after its hash. */
 const RESERVE_MS = 500;
+/** A login that waits longer would hardly be awaited by its user. It also ends well before the function's time limit. */
+const PATIENCE_MS = 6_000;
 /** After so many turns all counts are halved, so that a queue that is never empty forgets. */
 const HALVED_AFTER = 1_000;
 
@@ -68,7 +70,7 @@ function turnOf(names: readonly string[]): Promise<void> {
         reject(busy());
       },
     };
-    const timer = setTimeout(entry.refuse, Math.max(0, remainingMs(60_000) - RESERVE_MS));
+    const timer = setTimeout(entry.refuse, Math.max(0, Math.min(PATIENCE_MS, remainingMs(60_000) - RESERVE_MS)));
     waiting.push(entry);
   });
 }

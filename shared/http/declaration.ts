@@ -64,6 +64,8 @@ interface Admitted<A> {
   ip: string;
   /** The visible ASCII characters of the user-agent, at most 120. */
   device: string;
+  /** The device mark that the call sent, if it was issued here. */
+  deviceMark: string | undefined;
   /** Gives back what `failure` rules charged, and records the marks. */
   succeeded(...marks: CallerMark[]): Promise<void>;
 }

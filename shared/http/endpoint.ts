@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import { callRules, targetsOfRoute } from '../lock/default-rules.ts';
 import { addressIdentities } from '../lock/ip-identity.ts';
 import { checkRules, type LockTarget } from '../lock/rule.ts';
+import { parseDeviceMark } from '../session/device-mark.ts';
 import { sessionCheck } from '../session/session.ts';
 import { parseSessionToken, type SessionToken } from '../session/token.ts';
 import { useReservedTime } from '../telemetry.ts';
@@ -76,6 +77,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   const found = await declaration.lookup?.(parsed, app);
   const input = { ...parsed, ...found } as Input<P, Q, H, B> & F;
   const session = needsUser(declaration, input) ? sessionOf(event, app.appId) : undefined;
+  const deviceMark = parseDeviceMark(headerOf(event, 'device-mark'));
   const address = addressIdentities(event.requestContext.http.sourceIp);
   const request: AdmissionRequest = {
     requestId,
@@ -85,6 +87,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
     identities: {
       app: app.appId,
       ...address,
+      ...(deviceMark && { device: deviceMark }),
       ...(session && { user: session.userId, session: session.tokenHash }),
       ...declaration.identities?.(input),
     },
@@ -100,6 +103,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
     requestId,
     ip: address.ip,
     device: deviceOf(event),
+    deviceMark,
     // The call has already taken effect. A charge that cannot be given back ends with its window.
     succeeded: (...marks) => admission.giveBack(...marks).catch(ignoreEngine),
   };

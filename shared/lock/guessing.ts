@@ -1,63 +1,102 @@
-import { type Key, keyFamily } from '../keys.ts';
-import type { CallerMark } from './give-back.ts';
+import { ifKnownCaller, ifKnownDevice } from './known-caller.ts';
+import { withNetworks } from './network-rules.ts';
 import type { Identities, LockRule } from './rule.ts';
 
 /**
- * Lock rules against guessing (row E5 (guessing)): failures are counted for the account, for account and
- * address together, and for the address. A successful call gets its charge back.
+ * Lock rules against guessing (row E5 (guessing)): failures are counted for the account, for account and address
+ * together, and for the address. A successful call gets its charge back. Calls are counted too, because each of them
+ * costs a hash or a statement.
  */
-const knownCaller = keyFamily<[string, string]>({
-  area: 'lock',
-  name: 'known',
-  version: 1,
-  parts: ['text', 'text'],
-  ttlSeconds: 31 * 86_400,
-});
-const KNOWN_SECONDS = 30 * 86_400;
 
-const callerKey = (account: string, ip: string): Key => knownCaller(account, ip);
-
-/**
- * Set after a success. Failures of others do not lock out callers who logged in from this address in the last 30 days.
- */
-export const knownCallerMark = (account: string, ip: string): CallerMark => ({
-  key: callerKey(account, ip),
-  seconds: KNOWN_SECONDS,
+/** The first lock is short, because it may meet others; each further one within a day is twice as long. */
+const steps = (maxSeconds: number): Pick<LockRule, 'lockSeconds' | 'escalate'> => ({
+  lockSeconds: 60,
+  escalate: { factor: 2, maxSeconds, memorySeconds: 86_400 },
 });
 
-const sparedBy = ({ account = '', ip = '' }: Identities): Key => callerKey(account, ip);
+const failure = { count: 'failure', onError: 'closed', windowSeconds: 900 } as const;
+const call = { count: 'call', onError: 'closed', windowSeconds: 60 } as const;
+/** A mark that was not issued here never gets so far, so these rules cost nothing for invented marks. */
+const appliesTo = ({ device }: Identities): boolean => device !== undefined;
+
+/** Failures of one account: from an address, from a known device, and from everywhere. */
+function accountFailures(perAddress: number, limit: number): readonly LockRule[] {
+  const byAddress: LockRule = {
+    ...failure,
+    ...steps(3_600),
+    name: 'failures-by-account-ip',
+    by: ['account', 'ip'],
+    limit: perAddress,
+    sparedBy: ifKnownDevice,
+  };
+  return [
+    ...withNetworks(byAddress, { net56: 1.5 * perAddress, net48: 2 * perAddress }),
+    { ...byAddress, name: 'failures-by-device', by: ['account', 'device'], sparedBy: undefined, appliesTo },
+    { ...failure, ...steps(900), name: 'failures-by-account', by: ['account'], limit, sparedBy: ifKnownCaller },
+  ];
+}
+
+/** Failures of one address, whatever the account. */
+const addressFailures = (
+  limits: { ip: number; net56: number; net48: number },
+  sparedBy: LockRule['sparedBy'],
+): readonly LockRule[] =>
+  withNetworks({ ...failure, ...steps(900), name: 'failures-by-ip', by: ['ip'], limit: limits.ip, sparedBy }, limits);
+
+const loginsByAddress = (sparedBy: LockRule['sparedBy']): readonly LockRule[] =>
+  withNetworks({ ...call, name: 'logins-by-address', by: ['ip'], limit: 300, sparedBy }, { net56: 600, net48: 1_200 });
+
+/** Logins, also successful ones. */
+const logins: readonly LockRule[] = [
+  ...loginsByAddress(ifKnownCaller),
+  { ...call, name: 'logins-by-account', by: ['account', 'ip'], limit: 60, sparedBy: ifKnownDevice },
+  { ...call, name: 'logins-by-device', by: ['account', 'device'], limit: 60, appliesTo },
+];
 
 /**
  * A call is charged when it arrives, and gets the charge back when it succeeds. So a limit has to be higher than the
  * number of calls that one household may send at the same time.
  */
-function failureRules(limits: { accountIp: number; account: number; ip: number }): readonly LockRule[] {
-  const common = { count: 'failure', onError: 'closed' } as const;
-  return [
-    {
-      ...common,
-      name: 'failures-by-account-ip',
-      by: ['account', 'ip'],
-      limit: limits.accountIp,
-      windowSeconds: 900,
-      lockSeconds: 60,
-      escalate: { factor: 2, maxSeconds: 3_600, memorySeconds: 86_400 },
-    },
-    {
-      ...common,
-      name: 'failures-by-account',
-      by: ['account'],
-      limit: limits.account,
-      windowSeconds: 3_600,
-      lockSeconds: 900,
-      sparedBy,
-    },
-    { ...common, name: 'failures-by-ip', by: ['ip'], limit: limits.ip, windowSeconds: 900, lockSeconds: 900 },
-  ];
-}
-
-/** At most 100 failures an hour for one account (NIST SP 800-63B). */
-export const passwordRules = failureRules({ accountIp: 20, account: 100, ip: 300 });
+export const passwordRules: readonly LockRule[] = [
+  ...logins,
+  ...accountFailures(20, 50),
+  ...addressFailures({ ip: 150, net56: 300, net48: 600 }, ifKnownCaller),
+];
 
 /** Verification strings are random and cannot be guessed, and many devices of a household may log in at once. */
-export const channelRules = failureRules({ accountIp: 60, account: 300, ip: 600 });
+export const channelRules: readonly LockRule[] = [
+  ...logins,
+  ...accountFailures(60, 150),
+  ...addressFailures({ ip: 300, net56: 600, net48: 1_200 }, ifKnownCaller),
+];
+
+/**
+ * Codes of wx.login. Who a code belongs to is not known before WeChat answers, so only a device can be known, and it is
+ * known for all WeChat logins together. Each code that fails has used the quota of the mini-program: the app has a
+ * budget of failures, too, so that many addresses cannot use it up.
+ */
+export const WECHAT_CALLERS = '*wechat*';
+export const wechatRules: readonly LockRule[] = [
+  // WeChat accepts a code once.
+  { ...call, name: 'same-code', by: ['resource'], limit: 5, windowSeconds: 300 },
+  ...loginsByAddress(ifKnownDevice),
+  ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownDevice),
+  { ...failure, ...steps(900), name: 'failures-by-device', by: ['device'], limit: 20, appliesTo },
+  {
+    ...failure,
+    name: 'failures-by-app',
+    by: ['app'],
+    limit: 300,
+    windowSeconds: 60,
+    sparedBy: ifKnownDevice,
+  },
+];
+
+/** Passwords that a logged-in user types. A stolen session must not serve to find the password. */
+export const ownPasswordFailures: LockRule = {
+  ...failure,
+  ...steps(900),
+  name: 'failures-by-user',
+  by: ['user'],
+  limit: 10,
+};

@@ -36,7 +36,7 @@ export async function peekTarget(target: LockTarget, identities: Identities, now
   const [policy] = await listPolicies(target.name);
   if (policy) learnPolicy(target.name, encodePolicy(policy));
   const bound = rulesOf(target)
-    .filter(({ by }) => !identities.ip || by.every((name) => !isNetwork(name) || identities[name]))
+    .filter(({ by }) => by.every((name) => identities[name] || !isLeftOut(name, identities)))
     .map((rule) => bindRule(rule, target.name, identities));
   const counters = await readCounters(bound);
   const rules = bound.map((one, index) => ({
@@ -47,8 +47,9 @@ export async function peekTarget(target: LockTarget, identities: Identities, now
   return { blockedForSeconds: blockedSeconds([target], identities, now), rules };
 }
 
-/** An IPv4 address has none, so rules that count by one do not apply to it. */
-const isNetwork = (name: IdentityName): boolean => name === 'net56' || name === 'net48';
+/** An IPv4 address has no networks, and not every device has a mark: rules that count by them do not apply to it. */
+const isLeftOut = (name: IdentityName, { ip }: Identities): boolean =>
+  name === 'device' || (Boolean(ip) && (name === 'net56' || name === 'net48'));
 
 type Counter = [stored: string, leftMs: number, spared: number];
 

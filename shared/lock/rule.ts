@@ -1,7 +1,7 @@
 import type { Key } from '../keys.ts';
 
-/** The identities that a rule may count by. `net56`, `net48`: wider networks of an IPv6 address. */
-export type IdentityName = 'app' | 'user' | 'ip' | 'net56' | 'net48' | 'resource' | 'account' | 'session';
+/** The identities that a rule may count by. `net56`, `net48`: wider networks of an IPv6 address. `device`: a device mark. */
+export type IdentityName = 'app' | 'user' | 'ip' | 'net56' | 'net48' | 'device' | 'resource' | 'account' | 'session';
 
 /** The verified identities of a caller. Calls without an identity are counted together. */
 export type Identities = Partial<Record<IdentityName, string>>;
@@ -31,7 +31,7 @@ export interface LockRule {
   /** The rule counts and reports, but does not refuse. */
   shadow?: boolean;
   /** The rule does not apply to callers for whom this key exists. undefined: it applies to this caller. */
-  sparedBy?: (identities: Identities) => Key | undefined;
+  sparedBy?: ((identities: Identities) => Key | undefined) | undefined;
   /** The calls that the rule counts. Default: all. */
   appliesTo?: (identities: Identities) => boolean;
 }
@@ -61,7 +61,7 @@ export function checkRules(target: string, rules: readonly LockRule[]): readonly
   };
   const names = new Set(rules.map(({ name }) => name));
   if (names.size < rules.length) wrong('two rules have the same name');
-  for (const { name, by, limit, windowSeconds, lockSeconds, extend, escalate } of rules) {
+  for (const { name, by, count, limit, windowSeconds, lockSeconds, extend, escalate } of rules) {
     if (!/^[a-z][a-z0-9-]*$/.test(name) || name.startsWith(OPERATOR)) wrong(`${name} is not a valid rule name`);
     if (by.length === 0 || new Set(by).size < by.length)
       wrong(`${name} has no identity in "by", or the same one twice`);
@@ -71,7 +71,11 @@ export function checkRules(target: string, rules: readonly LockRule[]): readonly
     if ((extend || escalate) && lockSeconds === undefined)
       wrong(`${name} has "extend" or "escalate" without lockSeconds`);
     const shorter = rules.find(
-      (other) => other.by.join() === by.join() && other.windowSeconds < windowSeconds && other.limit > limit,
+      (other) =>
+        other.count === count &&
+        other.by.join() === by.join() &&
+        other.windowSeconds < windowSeconds &&
+        other.limit > limit,
     );
     if (shorter) wrong(`${shorter.name} has a shorter window and a higher limit than ${name}, so it never refuses`);
   }

@@ -104,6 +104,32 @@ describe('each call of the SDK reaches its route with a v2 signature', () => {
   });
 });
 
+describe('the device mark', () => {
+  const marksSent = () => server.calls.map(({ headers }) => headers['device-mark']);
+
+  it('of a login is sent with the next logins, also after a logout, and with no other call', async () => {
+    answer = ({ url }) =>
+      url === '/logout'
+        ? { status: 204 }
+        : { status: 200, body: { token: 's1.u.next', deviceMark: 'mark-of-22-characters.' } };
+    await client.login(credentials);
+    await client.me();
+    await client.logout();
+    await client.login(credentials);
+    await client.loginWechat({ code: 'c' });
+    await client.enterChannel('a1', 's', entry);
+    const mark = 'mark-of-22-characters.';
+    expect(marksSent()).toEqual([undefined, undefined, undefined, mark, mark, mark]);
+  });
+
+  it('is left out after a login at a server that gives none', async () => {
+    answer = () => ({ status: 200, body: { token: 's1.u.next' } });
+    await client.login(credentials);
+    await client.login(credentials);
+    expect(marksSent()).toEqual([undefined, undefined]);
+  });
+});
+
 describe('the login through a channel', () => {
   const answers: Record<string, unknown> = {
     '/login/channel': start,
