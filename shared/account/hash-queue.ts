@@ -15,6 +15,8 @@ export interface HashCaller {
 /** Hashes that a process computes at once, since each needs 19 MB; and how many more may wait. */
 const AT_ONCE = 2;
 const MAX_WAITING = 64;
+/** An answer of an engine takes a few turns of the event loop until the next request to an engine is sent. */
+const LOOP_TURNS = 4;
 /** Time that a login needs after its hash. */
 const RESERVE_MS = 500;
 /** A login that waits longer would hardly be awaited by its user. It also ends well before the function's time limit. */
@@ -42,8 +44,8 @@ export async function inTurn<T>({ address, account }: HashCaller, work: () => Pr
   for (const name of names) turns.set(name, turnsOf(name) + 1);
   if (++counted >= HALVED_AFTER) halveTurns();
   try {
-    // A hash blocks the event loop. What arrived during the previous hash is handled first.
-    await new Promise((resolve) => setImmediate(resolve));
+    // A hash blocks the event loop. What arrived during the previous hash is handled first, and what follows from it.
+    for (let turn = 0; turn < LOOP_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
     if (remainingMs(2 * RESERVE_MS) < RESERVE_MS) throw busy();
     return await work();
   } finally {
