@@ -1,5 +1,5 @@
 // Accounts, logins and sessions. A login stores its token; later calls send it.
-import type { ChannelStart, ChannelVerified, Login, LoginEntry, Session, User } from './answers.ts';
+import type { AccountProof, ChannelStart, ChannelVerified, Login, LoginEntry, Session, User } from './answers.ts';
 import { ApiError } from './api-error.ts';
 import { type ChannelDigestMethod, channelDigest } from './channel-digest.ts';
 import { segment } from './path-segment.ts';
@@ -33,7 +33,7 @@ export function accountCalls<Profile>(
   }
 
   const startChannelLogin = (body: ChannelInput) =>
-    json<ChannelStart>('POST', '/login/channel', { body, session: false, repeatable: true });
+    json<ChannelStart>('POST', '/login/channel', { body, ...LOGIN, repeatable: true });
 
   const verifyChannelLogin = (start: ChannelStart, digestMethod: ChannelDigestMethod = 'HMAC-SHA256') => {
     const { accountAddress, firstString } = start;
@@ -78,9 +78,12 @@ export function accountCalls<Profile>(
     /** This session continues; all other sessions of the user end. */
     changePassword: (body: { oldPassword: string; newPassword: string }) => empty('PUT', '/me/password', { body }),
 
-    /** Erases the personal data of the account. */
-    async deleteAccount(): Promise<void> {
-      await empty('DELETE', '/me', {});
+    /**
+     * Erases the personal data of the account. It needs a fresh proof of who the user is: the password, a code of a new
+     * wx.login, or the second string of a channel login. It is never sent a second time.
+     */
+    async deleteAccount(proof: AccountProof): Promise<void> {
+      await empty('DELETE', '/me', { body: proof });
       forgetCurrent();
     },
 

@@ -33,11 +33,17 @@ export interface ChannelVerified {
   expiresAt: string;
 }
 
+/** Of the user whose account is erased. */
+export type AccountProof = { password: string } | { code: string } | { secondString: string };
+
 export interface Session {
   id: string;
   device: string | null;
   createdAt: string;
+  /** Right to five minutes. */
   lastSeenAt: string;
+  /** Of the last use: `203.0.0.0/16` or `2001:db8::/32`; null: not known. */
+  network: string | null;
   current: boolean;
 }
 

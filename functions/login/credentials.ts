@@ -31,6 +31,10 @@ export const password = v.pipe(
   v.check((text) => hasPasswordLength(text, 1), `expected 1 to ${MAX_PASSWORD} characters`),
 );
 
+/** Guessers try the name of the account first. `account`: in its normal form; null: the user has none. */
+export const isOwnName = (password: string, account: string | null): boolean => normalAccount(password) === account;
+export const NOT_THE_NAME = 'must not be the account';
+
 export const newPassword = v.pipe(
   normal,
   v.check((text) => hasPasswordLength(text), `expected ${MIN_PASSWORD} to ${MAX_PASSWORD} characters`),

@@ -1,12 +1,12 @@
 import * as v from 'valibot';
 import { findAccount, logIn, renewPasswordHash } from '../../shared/account/account.ts';
-import { changePassword } from '../../shared/account/change.ts';
+import { changePassword } from '../../shared/account/change-password.ts';
 import { hashPassword, verifyPassword } from '../../shared/account/password.ts';
-import { AppError } from '../../shared/errors.ts';
+import { AppError, invalidInput } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { ownPasswordFailures, passwordRules } from '../../shared/lock/guessing.ts';
-import { accountName, newPassword, password } from './credentials.ts';
-import { remembered } from './remembered.ts';
+import { remembered } from '../../shared/http/remembered.ts';
+import { ownPassword, passwordRules } from '../../shared/lock/guessing.ts';
+import { accountName, isOwnName, NOT_THE_NAME, newPassword, password } from './credentials.ts';
 
 export const passwordLogin = endpoint(
   {
@@ -27,7 +27,7 @@ export const passwordLogin = endpoint(
     if (verdict === 'outdated') {
       await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password, caller));
     }
-    const login = await logIn(account, app.appId, call.device);
+    const login = await logIn(account, app.appId, { device: call.device, ip });
     return remembered(login, body.account, { ip, ...call });
   },
 );
@@ -40,9 +40,13 @@ export const passwordChange = endpoint(
     v2Only: true,
     success: 'no-content',
     body: v.strictObject({ oldPassword: password, newPassword }),
-    rules: [ownPasswordFailures],
+    rules: ownPassword.rules,
   },
   async ({ app, body, ip, succeeded, user }) => {
+    if (isOwnName(body.newPassword, user.account)) {
+      await succeeded();
+      throw invalidInput({ path: 'newPassword', message: NOT_THE_NAME });
+    }
     await changePassword(app.appId, user, { former: body.oldPassword, next: body.newPassword, address: ip });
     await succeeded();
   },

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { invalidInput } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import type { LockRule } from '../../shared/lock/rule.ts';
 import { placeOrder, placingReads } from '../../shared/recharge/place-order.ts';
 import { idempotencyHeader, perUser } from './rules.ts';
 
@@ -17,6 +18,17 @@ function checkCode(order: v.InferOutput<typeof newOrder>) {
   throw invalidInput({ path: 'code', message });
 }
 
+/** Each wrong code is a question to WeChat, which uses the quota of the mini-program. */
+const wrongCodes: LockRule = {
+  name: 'wrong-codes',
+  by: ['app', 'user', 'peer'],
+  limit: 30,
+  windowSeconds: 900,
+  count: 'failure',
+  onError: 'closed',
+  appliesTo: ({ peer }) => peer !== undefined,
+};
+
 export const place = endpoint(
   {
     route: 'POST /recharge',
@@ -26,9 +38,13 @@ export const place = endpoint(
     success: 'created',
     headers: idempotencyHeader,
     body: v.pipe(newOrder, v.transform(checkCode)),
-    rules: [perUser('recharge-create', 600)],
+    rules: [perUser('recharge-create', 600), wrongCodes],
+    identities: ({ body }) => (body.code === undefined ? {} : { peer: 'wechat' }),
     reads: ({ body }) => placingReads(body.provider),
   },
-  async ({ app, user, headers, body, reads, requestId }) =>
-    placeOrder(app.appId, user, headers.idempotencyKey, body, { reads, requestId }),
+  async ({ app, user, headers, body, reads, requestId, succeeded }) => {
+    const order = await placeOrder(app.appId, user, headers.idempotencyKey, body, { reads, requestId });
+    if (body.code !== undefined) await succeeded();
+    return order;
+  },
 );

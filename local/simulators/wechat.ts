@@ -40,6 +40,7 @@ const ERRMSG: Record<number, string> = {
   41002: 'appid missing',
   41004: 'appsecret missing',
   41008: 'missing code',
+  50002: 'user limited',
   45011: 'api minute-quota reach limit, must slower, retry next minute',
 };
 

@@ -3,9 +3,10 @@ import { ignoreEngine } from '../cache/write.ts';
 import { query, type Row, type SqlValue, writeRepeatably } from '../db.ts';
 import { AppError, EngineError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
 import { revokePluginTokens } from '../plugin/plugin.ts';
-import { type LiveSession, openSession } from '../session/devices.ts';
+import { type Device, type LiveSession, openSession } from '../session/devices.ts';
 import { asObject } from '../session/session.ts';
 import { newUserId } from '../session/token.ts';
+import { notReserved } from './reserved-names.ts';
 
 /**
  * Accounts belong to the deployment; sessions and extra fields belong to an app and a user. One row is one account,
@@ -96,11 +97,8 @@ export function publicUser(
   return { userId: user.userId, account: user.account, profile: user.profile, ...(fields && { fields }) };
 }
 
-/**
- * Opens a session after the credentials were checked. `device`: at most 120 characters. Throws BAD_CREDENTIALS for a
- * disabled account; EngineError.
- */
-export async function logIn(account: LoginAccount, appId: string, device: string) {
+/** Opens a session after the credentials were checked. Throws BAD_CREDENTIALS for a disabled account; EngineError. */
+export async function logIn(account: LoginAccount, appId: string, device: Device) {
   if (account.disabled) throw new AppError('BAD_CREDENTIALS');
   const { token, expiresAt, pushedOut } = await openSession(appId, account, device, account.live);
   if (pushedOut.length > 0) await revokePluginTokens(appId, account.userId, pushedOut);
@@ -114,8 +112,9 @@ export async function createAccount(
   profile: Record<string, unknown>,
 ): Promise<string> {
   const userId = newUserId();
-  const created = await insertUser(userId, ['account', 'password_hash'], [account, passwordHash], profile);
-  // A statement that was repeated after a lost answer finds its own row: then the id is ours.
+  const columns = ['account', 'password_hash'];
+  const created = await insertUser(userId, columns, [account, passwordHash], profile, notReserved(account));
+  // The name is reserved, or taken. A statement that was repeated after a lost answer finds its own row: then the id is ours.
   if (!created) {
     const [row] = await query('SELECT user_id FROM users WHERE account = ?', [account]);
     if (row?.user_id !== userId) throw new AppError('ACCOUNT_EXISTS');
@@ -156,14 +155,21 @@ async function renewAddress(user: Extract<Identity, { by: 'channel' }>): Promise
   ]);
 }
 
-/** false: another row has one of the unique values. */
-async function insertUser(userId: string, columns: string[], values: SqlValue[], profile: Record<string, unknown>) {
+/** false: another row has one of the unique values, or the condition does not hold. */
+async function insertUser(
+  userId: string,
+  columns: string[],
+  values: SqlValue[],
+  profile: Record<string, unknown>,
+  [condition, conditionValues]: [string, SqlValue[]] = ['TRUE', []],
+) {
   try {
-    await writeRepeatably(
-      `INSERT INTO users (user_id, profile, ${columns.join(', ')}) VALUES (?, ?${', ?'.repeat(columns.length)})`,
-      [userId, JSON.stringify(profile), ...values],
+    const { rowsAffected } = await writeRepeatably(
+      `INSERT INTO users (user_id, profile, ${columns.join(', ')})
+       SELECT ?, ?${', ?'.repeat(columns.length)} FROM DUAL WHERE ${condition}`,
+      [userId, JSON.stringify(profile), ...values, ...conditionValues],
     );
-    return true;
+    return rowsAffected > 0;
   } catch (error) {
     if (error instanceof SqlError && error.errno === ER_DUP_ENTRY) return false;
     throw error;

@@ -4,7 +4,6 @@ import { AppError } from '../errors.ts';
 import { revokePluginTokens } from '../plugin/plugin.ts';
 import type { CurrentUser } from '../session/session.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
-import { hashPassword, verifyPassword } from './password.ts';
 
 /**
  * Changes of an account. Each session carries the version of its user. A statement that raises the user's version ends
@@ -54,41 +53,6 @@ async function invalidateUserCopies(userIds: readonly string[]): Promise<void> {
 const keyOfRow = (row: Row) => sessionKey(String(row.app_id), String(row.user_id), String(row.session_id));
 
 /**
- * Changes the password. The calling session continues; all other sessions of the user end, at every app: one statement
- * raises the user's version and also that of this session. `former`, `next`: in their normal form. `address`: of the caller.
- * Throws
- * BAD_CREDENTIALS for a wrong former password, UNAVAILABLE when too many hashes wait; EngineError.
- */
-export async function changePassword(
-  appId: string,
-  user: CurrentUser,
-  { former, next, address }: { former: string; next: string; address: string },
-): Promise<void> {
-  const caller = { address, account: user.userId };
-  const [row] = await query('SELECT password_hash, version FROM users WHERE user_id = ?', [user.userId]);
-  const hash = (row?.password_hash ?? null) as string | null;
-  if ((await verifyPassword(former, hash, caller)) === 'wrong') throw new AppError('BAD_CREDENTIALS');
-  const renewed = await hashPassword(next, caller);
-  const version = Number(row?.version);
-  const keys = [userVersionKey(user.userId), sessionKey(appId, user.userId, user.sessionId)];
-  const written = await writeStrict(keys, () =>
-    writeRepeatably(
-      `UPDATE users u JOIN sessions s ON s.user_id = u.user_id AND s.app_id = ? AND s.session_id = ?
-          SET u.password_hash = ?, u.version = ?, s.user_version = ?
-        WHERE u.user_id = ? AND u.version = ? AND u.password_hash = ? AND s.ended_at IS NULL`,
-      [appId, user.sessionId, renewed, version + 1, version + 1, user.userId, version, hash],
-    ),
-  );
-  if (written.rowsAffected === 0) {
-    // After a lost answer the repeated statement finds its own change. Otherwise another call changed the password
-    // first.
-    const [now] = await query('SELECT password_hash FROM users WHERE user_id = ?', [user.userId]);
-    if (now?.password_hash !== renewed) throw new AppError('BAD_CREDENTIALS');
-  }
-  await revokeAllPluginTokens(user.userId);
-}
-
-/**
  * The rows are needed only to notify plugin servers. Validation does not depend on them, so the change still succeeds.
  */
 function noRows(error: unknown): [] {
@@ -99,32 +63,11 @@ function noRows(error: unknown): [] {
 /**
  * Notifies plugin servers at every app: tokens that were made under a former version of the user are no longer valid.
  */
-async function revokeAllPluginTokens(userId: string): Promise<void> {
+export async function revokeAllPluginTokens(userId: string): Promise<void> {
   const rows = await query('SELECT DISTINCT app_id FROM sessions WHERE user_id = ? AND ends_at > NOW(3)', [
     userId,
   ]).catch(noRows);
   await Promise.all(rows.map((row) => revokePluginTokens(String(row.app_id), userId, 'all')));
-}
-
-/**
- * Erases all personal data of the user and ends all sessions. Orders and ledger entries stay, with a user id that no
- * longer identifies a person. The login name, openid or channel id is free again: a later login with it creates a new
- * account. Throws EngineError.
- */
-export async function eraseAccount(appId: string, user: CurrentUser): Promise<void> {
-  await writeStrict([userVersionKey(user.userId), sessionKey(appId, user.userId, user.sessionId)], async () => {
-    // The extra fields are erased in the same statement: a parallel write of fields then finds an erased user.
-    await writeRepeatably(
-      `UPDATE users u LEFT JOIN sessions s ON s.user_id = u.user_id LEFT JOIN user_fields f ON f.user_id = u.user_id
-          SET f.fields = '{}', u.account = NULL, u.password_hash = NULL, u.wechat_openid = NULL, u.channel = NULL,
-              u.channel_user_id = NULL, u.account_address = NULL, u.profile = '{}', u.erased_at = NOW(3),
-              u.version = u.version + 1, s.device = '', s.ended_at = COALESCE(s.ended_at, NOW(3)),
-              s.ended_by = COALESCE(s.ended_by, 'erased')
-        WHERE u.user_id = ? AND u.erased_at IS NULL`,
-      [user.userId],
-    );
-  });
-  await revokeAllPluginTokens(user.userId);
 }
 
 /**

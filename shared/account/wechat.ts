@@ -13,13 +13,13 @@ const OPENID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
  * Returns the openid. The session_key of the answer is dropped: a login does not need it, and a value that is not kept
- * cannot leak. Throws BAD_CREDENTIALS, UNAVAILABLE.
+ * cannot leak. Throws BAD_CREDENTIALS, WECHAT_USER_BLOCKED, WECHAT_USER_LIMITED, WECHAT_BUSY, UNAVAILABLE.
  */
 export const exchangeWechatCode = async (code: string): Promise<string> => (await fetchWechatSession(code)).openid;
 
 /**
  * Returns the openid and the session_key, which signs virtual payments. Use the session_key at once and never store it.
- * Throws BAD_CREDENTIALS, UNAVAILABLE.
+ * Throws what exchangeWechatCode() throws.
  */
 export async function fetchWechatSession(code: string): Promise<{ openid: string; sessionKey: string }> {
   const answer = await askWechat(code);
@@ -66,12 +66,18 @@ function refusal(errcode: number): AppError {
   switch (errcode) {
     case 40029: // no such code, or too old
     case 40163: // used before
-    case 40226: // WeChat blocked this user as a risk
       return new AppError('BAD_CREDENTIALS');
+    // The state of a user is no fault of ours or of the operator: counted, but no alarm.
+    case 40226: // WeChat blocked this user as a risk
+      count('wechat.user-blocked');
+      return new AppError('WECHAT_USER_BLOCKED');
+    case 50002: // WeChat limited this user
+      count('wechat.user-limited');
+      return new AppError('WECHAT_USER_LIMITED');
     case -1: // busy
     case 45011: // too many calls a minute
       count(`wechat.errcode${errcode}`);
-      return unavailable();
+      return new AppError('WECHAT_BUSY', undefined, { retryAfterSeconds: 2 });
     default:
       // Wrong appid, wrong secret, or a new error code: the operator has to look at it.
       alarm('wechat.refused', { errcode });

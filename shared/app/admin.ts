@@ -8,7 +8,7 @@ import { type OperatorChange, operatorLogStatement } from '../operator-log.ts';
 import { batch, deleteKeys } from '../redis.ts';
 import { appKey, userFieldsKey } from '../swept-keys.ts';
 import type { SignatureMethod } from './access-token.ts';
-import { SCOPES, type Scope, sealContext } from './app.ts';
+import { type Scope, sealContext } from './app.ts';
 import { checkUserFieldsSchema } from './user-fields.ts';
 
 /** Operators' commands for apps (row A2 (AppID)). Functions do not import this file; they read apps through app.ts. */
@@ -29,10 +29,11 @@ export interface IssuedApp {
 }
 
 /**
- * The defaults of a new app, without MD5, which is too weak, and without plugin:validate, which is for plugin servers.
+ * The defaults of a new app, without MD5, which is too weak. The scopes are what a mini-program needs: every other scope,
+ * and every new one, is given by name only.
  */
 export const NEW_METHODS: readonly SignatureMethod[] = ['SHA1', 'HMAC-SHA256'];
-export const NEW_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== 'plugin:validate');
+export const NEW_SCOPES: readonly Scope[] = ['login', 'register', 'plugin:issue', 'data:read', 'recharge'];
 
 /** 256 random bits as text. It does not begin with a dash, because a command line would read it as an option. */
 export const newPrivateKey = (): string => randomBytes(32).toString('base64url').replace(/^[-_]/, 'k');

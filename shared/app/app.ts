@@ -7,7 +7,7 @@ import type { SignatureMethod } from './access-token.ts';
 import { type SigningKey, signingKey } from './signature.ts';
 
 /** The scopes of apps (row A1 (identity and permission)). */
-export const SCOPES = ['login', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;
+export const SCOPES = ['login', 'register', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface AppKey extends SigningKey {

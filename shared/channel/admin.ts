@@ -1,7 +1,8 @@
 import { writeThrough } from '../cache/write.ts';
 import { query, type Transaction, withTransaction } from '../db.ts';
-import { AppError } from '../errors.ts';
+import { AppError, invalidInput } from '../errors.ts';
 import { operatorLogStatement } from '../operator-log.ts';
+import { outgoingUrl } from '../outgoing-address.ts';
 import { channelKey } from '../swept-keys.ts';
 
 /** Channels as operators register them (row C1 (channel login)). */
@@ -14,9 +15,13 @@ export interface RegisteredChannel {
   loginPort: number;
 }
 
-/** Adds the channel or changes it. `added`: the channel is new. */
+/** Adds the channel or changes it. `added`: the channel is new. Throws INVALID_INPUT for an address that is refused. */
 export async function putChannel(channel: RegisteredChannel, actor: string): Promise<{ added: boolean }> {
   const { channel: id, verifyUrl, loginHost, loginPort } = channel;
+  if (!outgoingUrl(verifyUrl)) {
+    const message = 'expected an https URL of a public host, without user, password or fragment';
+    throw invalidInput({ path: 'verify', message });
+  }
   return changeChannel(id, async (transaction) => {
     const [known] = await transaction.query('SELECT removed_at FROM channels WHERE channel = ? FOR UPDATE', [id]);
     await transaction.write(

@@ -29,7 +29,7 @@ interface ChannelUser {
 }
 
 /** It is the same before and after the account exists. Nobody else can compute it for a user of the channel. */
-const accountAddress = ({ channel, channelUserId }: ChannelUser): string =>
+export const accountAddress = ({ channel, channelUserId }: ChannelUser): string =>
   `a1${serverMac('account-address', channel, channelUserId).subarray(0, 20).toString('hex')}`;
 
 const firstString = (address: string, random: string): string =>

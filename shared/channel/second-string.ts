@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ignoreEngine } from '../cache/write.ts';
-import { keyFamily } from '../keys.ts';
-import { evaluate } from '../redis.ts';
+import { type Key, keyFamily } from '../keys.ts';
+import { batch, evaluate } from '../redis.ts';
 import { lua, Script } from '../script.ts';
 import { useReservedTime } from '../telemetry.ts';
 import type { LoginEntry } from './channel.ts';
@@ -10,6 +10,15 @@ import { firstKey, MAX_LIVE, mismatch } from './first-string.ts';
 /** The second verification string of a channel login (rows C4 to C6). Redis holds a hash of it. */
 const SECOND_STRING_SECONDS = 300;
 const MAX_TRIES = 5;
+
+/** A second string that was issued in the last ten minutes, also one that was used: it proves who the user is. */
+const proofKey = keyFamily<[string, string, string]>({
+  area: 'session',
+  name: 'channel-proof',
+  version: 1,
+  parts: ['id', 'id', 'id'],
+  ttlSeconds: 600,
+});
 
 const secondKey = keyFamily<[string, string]>({
   area: 'session',
@@ -22,12 +31,12 @@ const secondKey = keyFamily<[string, string]>({
 /**
  * Takes the first string and stores the second one, or does neither. Of several equal calls, one gets 1. A call that is
  * sent twice finds its own second string. A second string is stored as `<tries left>;<hash>.<ends ms>,...`; a new entry
- * resets the tries, because it needs a correct digest. KEYS: first strings, second strings. ARGV: random bytes of the
- * first string, now, life, most entries, tries, then the hashes.
+ * resets the tries, because it needs a correct digest. KEYS: first strings, second strings, proof. ARGV: random bytes of
+ * the first string, now, life, most entries, tries, life of the proof, then the hashes.
  */
 const exchangeScript = new Script(lua`
 local second = redis.call('GET', KEYS[2]) or ''
-if string.find(second, ARGV[6] .. '.', 1, true) then return 1 end
+if string.find(second, ARGV[7] .. '.', 1, true) then return 1 end
 local user, entries = string.match(redis.call('GET', KEYS[1]) or '', '^([^;]*);(.*)$')
 local left, taken = {}, false
 for entry in string.gmatch(entries or '', '[^,]+') do
@@ -41,9 +50,10 @@ local kept = {}
 for entry in string.gmatch(string.match(second, ';(.*)$') or '', '[^,]+') do
   if tonumber(string.match(entry, '%.(%d+)$')) > now then kept[#kept + 1] = entry end
 end
-for i = 6, #ARGV do kept[#kept + 1] = ARGV[i] .. '.' .. string.format('%d', now + life) end
+for i = 7, #ARGV do kept[#kept + 1] = ARGV[i] .. '.' .. string.format('%d', now + life) end
 while #kept > most do table.remove(kept, 1) end
 redis.call('SET', KEYS[2], ARGV[5] .. ';' .. table.concat(kept, ','), 'PX', life)
+redis.call('SET', KEYS[3], '1', 'PX', ARGV[6])
 return 1
 `);
 
@@ -79,6 +89,17 @@ return 1
 const boundHash = (secondString: string, { address, port }: LoginEntry): string =>
   createHash('sha256').update(`${secondString}\n${address}\n${port}`).digest('hex');
 
+/** The string is in Redis as a hash only. */
+const proofKeyOf = (appId: string, address: string, secondString: string): Key =>
+  proofKey(appId, address, createHash('sha256').update(secondString).digest('hex').slice(0, 32));
+
+/** Whether this app verified a login of this account within ten minutes, with this second string. Throws EngineError. */
+export async function isRecentSecondString(appId: string, address: string, secondString: string): Promise<boolean> {
+  const [stored] = await batch([['get', proofKeyOf(appId, address, secondString)]]);
+  if (stored instanceof Error) throw stored;
+  return stored !== null;
+}
+
 /**
  * Takes the first string and issues the second one, as the last step of the call: when anything before it fails, the
  * first string stays valid. The second string is bound to account, app and entry: Redis keeps one hash for each entry
@@ -94,8 +115,8 @@ export async function exchangeFirstString(
   const secondString = randomBytes(32).toString('base64url');
   const lifeMs = SECOND_STRING_SECONDS * 1000;
   const hashes = loginList.map((entry) => boundHash(secondString, entry));
-  const keys = [firstKey(appId, address), secondKey(appId, address)];
-  const args = [random, now, lifeMs, MAX_LIVE, MAX_TRIES, ...hashes];
+  const keys = [firstKey(appId, address), secondKey(appId, address), proofKeyOf(appId, address, secondString)];
+  const args = [random, now, lifeMs, MAX_LIVE, MAX_TRIES, proofKey.family.ttlSeconds * 1000, ...hashes];
   if ((await evaluate<number>(exchangeScript, keys, args)) !== 1) throw mismatch();
   return { secondString, expiresAt: new Date(now + lifeMs).toISOString() };
 }

@@ -57,6 +57,18 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
     en: ['Wrong credentials', 'The login information is not correct.'],
     zh: ['凭证错误', '登录信息不正确。'],
   },
+  PROOF_REQUIRED: {
+    status: 401,
+    retryable: false,
+    en: ['Proof required', 'This call needs a fresh proof of who you are: a password, a code or a second string.'],
+    zh: ['需要重新验证身份', '此调用需要新的身份证明：密码、code 或第二串。'],
+  },
+  WECHAT_USER_LIMITED: {
+    status: 401,
+    retryable: false,
+    en: ['Limited by WeChat', 'WeChat limits this user at the moment; try again later.'],
+    zh: ['被微信限制', '微信目前限制该用户，请稍后再试。'],
+  },
   REPLAYED: {
     status: 401,
     retryable: true,
@@ -92,6 +104,12 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
     retryable: false,
     en: ['Signature too weak', 'This call must be signed with HMAC-SHA256.'],
     zh: ['签名强度不足', '此调用必须使用 HMAC-SHA256 签名。'],
+  },
+  WECHAT_USER_BLOCKED: {
+    status: 403,
+    retryable: false,
+    en: ['Blocked by WeChat', 'WeChat blocks this user as a risk.'],
+    zh: ['被微信拦截', '微信判定该用户有风险，已拦截。'],
   },
   NOT_FOUND: {
     status: 404,
@@ -158,6 +176,12 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
     retryable: true,
     en: ['Plugin server unavailable', 'The plugin server did not accept the token; try again.'],
     zh: ['插件服务器不可用', '插件服务器未能接收令牌，请重试。'],
+  },
+  WECHAT_BUSY: {
+    status: 503,
+    retryable: true,
+    en: ['WeChat is busy', 'WeChat does not answer at the moment; try again after Retry-After.'],
+    zh: ['微信繁忙', '微信暂时没有处理，请在 Retry-After 之后重试。'],
   },
   INTERNAL: {
     status: 500,

@@ -27,7 +27,7 @@ export async function passAdmission(request: AdmissionRequest, session: SessionT
   try {
     const [first, user] = await admitWithUser(request, charged);
     if (first.verdict === 'admitted') {
-      if (user && first.sessionExtended) await prolongSession(user, appId);
+      if (user && first.sessionExtended) await prolongSession(user, appId, request.identities.ip ?? '');
       return { admission: first, user };
     }
     // On a user's first call and after a flush of Redis: ask MySQL, then admit again and store the session's copy.

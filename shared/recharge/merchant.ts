@@ -5,6 +5,7 @@ import { query, write } from '../db.ts';
 import { invalidInput } from '../errors.ts';
 import { LocalCache } from '../local-cache.ts';
 import { seal, unseal } from '../master-key.ts';
+import { outgoingUrl } from '../outgoing-address.ts';
 import { merchantsKey } from '../swept-keys.ts';
 import { alarm } from '../telemetry.ts';
 import type { Provider } from './provider.ts';
@@ -92,6 +93,7 @@ export function openProvider({ provider: name, sealed }: Merchant): Provider | u
  */
 export async function setMerchant(provider: string, config: unknown): Promise<{ appId: string; merchantId: string }> {
   const { providerAppId, merchantId } = checked(provider, config);
+  checkUrls(config);
   const sealed = seal(JSON.stringify(config), sealContext(provider));
   await writeThrough(
     () =>
@@ -105,6 +107,15 @@ export async function setMerchant(provider: string, config: unknown): Promise<{ 
   );
   warm.clear();
   return { appId: providerAppId, merchantId };
+}
+
+/** Calls with the merchant's signature go to baseUrl, and the provider is told notifyUrl. Throws INVALID_INPUT. */
+function checkUrls(config: unknown): void {
+  for (const member of ['baseUrl', 'notifyUrl']) {
+    const url = (config as Record<string, unknown>)[member];
+    if (typeof url !== 'string' || outgoingUrl(url)) continue;
+    throw invalidInput({ path: member, message: 'expected an https URL of a public host' });
+  }
 }
 
 function checked(provider: string, config: unknown): Provider {

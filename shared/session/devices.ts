@@ -3,6 +3,7 @@ import { query, type SqlValue, sqlTime, type Written, writeRepeatably } from '..
 import { AppError } from '../errors.ts';
 import type { Key } from '../keys.ts';
 import { sessionKey } from '../swept-keys.ts';
+import { networkOf } from './network.ts';
 import { idleSeconds, MAX_DEVICES, maxSeconds } from './session.ts';
 import { mintSession } from './token.ts';
 
@@ -10,6 +11,12 @@ import { mintSession } from './token.ts';
 export interface LiveSession {
   sessionId: string;
   lastSeenAt: string;
+}
+
+/** The device of a login: the text of its user-agent, at most 120 characters; its address, or the /64 of it. */
+export interface Device {
+  device: string;
+  ip: string;
 }
 
 /** Sorts by last use, then by id, as findSession() does. */
@@ -22,8 +29,7 @@ const rankOf = ({ lastSeenAt, sessionId }: LiveSession): string => `${lastSeenAt
 export async function openSession(
   appId: string,
   user: { userId: string; version: number },
-  /** At most 120 characters. */
-  device: string,
+  { device, ip }: Device,
   live: readonly LiveSession[],
   now = Date.now(),
 ): Promise<{ token: string; expiresAt: string; sessionId: string; pushedOut: string[] }> {
@@ -31,13 +37,17 @@ export async function openSession(
   const byUse = [...live].sort((a, b) => (rankOf(a) < rankOf(b) ? 1 : -1));
   const pushedOut = byUse.slice(MAX_DEVICES - 1).map((session) => session.sessionId);
   const idle = Math.min(idleSeconds(), maxSeconds());
-  const values: SqlValue[] = [appId, user.userId, sessionId, user.version, device, idle, maxSeconds(), null, null];
-  for (const old of pushedOut) values.push(appId, user.userId, old, user.version, '', 0, 0, sqlTime(now), 'pushed-out');
-  const tuple = '(?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
+  const values: SqlValue[] = [appId, user.userId, sessionId, user.version, device, networkOf(ip)];
+  values.push(idle, maxSeconds(), null, null);
+  for (const old of pushedOut) {
+    values.push(appId, user.userId, old, user.version, '', '', 0, 0, sqlTime(now), 'pushed-out');
+  }
+  const tuple = '(?, ?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
   // The session's id is a unique key: a repeat after a lost answer opens no second session.
   const open = (): Promise<Written> =>
     writeRepeatably(
-      `INSERT INTO sessions (app_id, user_id, session_id, user_version, device, idle_until, ends_at, ended_at, ended_by)
+      `INSERT INTO sessions
+         (app_id, user_id, session_id, user_version, device, network, idle_until, ends_at, ended_at, ended_by)
        VALUES ${[sessionId, ...pushedOut].map(() => tuple).join(', ')}
        ON DUPLICATE KEY UPDATE ended_at = COALESCE(ended_at, VALUES(ended_at)), ended_by = COALESCE(ended_by, VALUES(ended_by))`,
       values,
@@ -87,12 +97,15 @@ interface ListedSession {
   id: string;
   device: string;
   createdAt: string;
+  /** Right to five minutes. */
   lastSeenAt: string;
+  /** Of the last use: `203.0.0.0/16` or `2001:db8::/32`; null: not known. */
+  network: string | null;
 }
 
 export async function listSessions(appId: string, userId: string): Promise<ListedSession[]> {
   const rows = await query(
-    `SELECT s.session_id, s.device, s.created_at, s.last_seen_at
+    `SELECT s.session_id, s.device, s.network, s.created_at, s.last_seen_at
        FROM sessions s JOIN users u ON u.user_id = s.user_id AND u.version = s.user_version
       WHERE s.app_id = ? AND s.user_id = ? AND s.ended_at IS NULL AND s.idle_until > NOW(3) AND s.ends_at > NOW(3)
       ORDER BY s.last_seen_at DESC, s.session_id DESC`,
@@ -103,6 +116,7 @@ export async function listSessions(appId: string, userId: string): Promise<Liste
     device: String(row.device),
     createdAt: String(row.created_at),
     lastSeenAt: String(row.last_seen_at),
+    network: String(row.network) || null,
   }));
 }
 

@@ -8,6 +8,7 @@ import { query, write } from '../db.ts';
 import type { Key } from '../keys.ts';
 import { evaluate } from '../redis.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey, userVersionKey } from '../swept-keys.ts';
+import { networkOf } from './network.ts';
 import type { SessionName, SessionToken } from './token.ts';
 
 /**
@@ -66,7 +67,7 @@ type SessionTruth =
 const MARKER_POLICY: CachePolicy = { freshSeconds: 1, graceSeconds: 0, nullSeconds: MARKER_SECONDS };
 
 /** Asks MySQL in one statement. Throws EngineError. */
-export async function findSession(session: SessionName, appId: string, now = Date.now()): Promise<SessionTruth> {
+export async function findSession(session: SessionName, appId: string): Promise<SessionTruth> {
   const [row] = await query(
     `SELECT s.user_version, s.ended_at, s.ends_at,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
@@ -83,14 +84,14 @@ export async function findSession(session: SessionName, appId: string, now = Dat
       WHERE s.app_id = ? AND s.user_id = ? AND s.session_id = ?`,
     [appId, session.userId, session.sessionId],
   );
-  if (!row) return ended('LOGIN_EXPIRED', now);
+  if (!row) return ended('LOGIN_EXPIRED');
   const revoked =
     row.ended_at !== null || row.disabled_at !== null || row.erased_at !== null || row.user_version !== row.version;
-  if (revoked) return ended(Number(row.ended_seconds) < MARKER_SECONDS ? 'SESSION_REVOKED' : 'LOGIN_EXPIRED', now);
-  if (Number(row.newer) >= MAX_DEVICES) return pushOut(session, appId, now);
+  if (revoked) return ended(Number(row.ended_seconds) < MARKER_SECONDS ? 'SESSION_REVOKED' : 'LOGIN_EXPIRED');
+  if (Number(row.newer) >= MAX_DEVICES) return pushOut(session, appId);
   const idleMs = Number(row.idle_ms);
   const endMs = Number(row.end_ms);
-  if (idleMs <= 0 || endMs <= 0) return ended('LOGIN_EXPIRED', now);
+  if (idleMs <= 0 || endMs <= 0) return ended('LOGIN_EXPIRED');
   const user = userFromRow(row, session);
   const version = Number(row.version);
   const liveMs = Math.min(idleMs, endMs) + GRACE_SECONDS * 1000;
@@ -98,9 +99,9 @@ export async function findSession(session: SessionName, appId: string, now = Dat
     alive: true,
     user,
     fill: {
-      copy: encodeValue(user, { softAt: now + endMs, loadMs: 1, version }),
+      copy: encodeValue(user, { freshMs: endMs, loadMs: 1, version }),
       copyMs: liveMs,
-      version: encodeValue(1, { softAt: now + userVersionKey.family.ttlSeconds * 1000, loadMs: 1, version }),
+      version: encodeValue(1, { freshMs: userVersionKey.family.ttlSeconds * 1000, loadMs: 1, version }),
       versionMs: (idleSeconds() + GRACE_SECONDS) * 1000,
     },
   };
@@ -110,13 +111,13 @@ export async function findSession(session: SessionName, appId: string, now = Dat
  * Logins in the same instant did not see each other, so a user may have one session too many. It ends when it is first
  * used. MySQL is down for writes: its next use ends it.
  */
-async function pushOut({ userId, sessionId }: SessionName, appId: string, now: number): Promise<SessionTruth> {
+async function pushOut({ userId, sessionId }: SessionName, appId: string): Promise<SessionTruth> {
   await write(
     `UPDATE sessions SET ended_at = NOW(3), ended_by = 'pushed-out'
       WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
     [appId, userId, sessionId],
   ).catch(ignoreEngine);
-  return ended('SESSION_REVOKED', now);
+  return ended('SESSION_REVOKED');
 }
 
 function userFromRow(row: Record<string, unknown>, session: SessionName): CurrentUser {
@@ -138,9 +139,9 @@ export function asObject(column: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-function ended(code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED', now: number): SessionTruth {
+function ended(code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED'): SessionTruth {
   const row: Loaded<never> = { value: null, version: 0, reason: code === 'LOGIN_EXPIRED' ? 'E' : 'R' };
-  const [marker, markerMs] = fillArguments(row, MARKER_POLICY, 1, now, { primary: true });
+  const [marker, markerMs] = fillArguments(row, MARKER_POLICY, 1, { primary: true });
   return { alive: false, code, marker: String(marker), markerMs: Number(markerMs) };
 }
 
@@ -150,13 +151,14 @@ export async function markEnded(requestId: string, key: Key, truth: Extract<Sess
 }
 
 /**
- * Moves the idle end in MySQL after admission has extended the copy. One statement. MySQL is down: the call continues,
- * because its session is proven, and the next extension moves the row.
+ * Moves the idle end and the last use in MySQL after admission has extended the copy, every five minutes. `ip`: the
+ * address of the call. One statement. MySQL is down: the call continues, because its session is proven, and the next
+ * extension moves the row.
  */
-export async function prolongSession(user: CurrentUser, appId: string): Promise<void> {
+export async function prolongSession(user: CurrentUser, appId: string, ip: string): Promise<void> {
   await write(
-    `UPDATE sessions SET last_seen_at = NOW(3), idle_until = LEAST(ends_at, NOW(3) + INTERVAL ? SECOND)
+    `UPDATE sessions SET last_seen_at = NOW(3), network = ?, idle_until = LEAST(ends_at, NOW(3) + INTERVAL ? SECOND)
       WHERE app_id = ? AND user_id = ? AND session_id = ? AND ended_at IS NULL`,
-    [idleSeconds(), appId, user.userId, user.sessionId],
+    [networkOf(ip), idleSeconds(), appId, user.userId, user.sessionId],
   ).catch(ignoreEngine);
 }

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 describe('logging in by WeChat', () => {
   let stack: TestStack;
   let app: TestApp;
+  /** Log lines of the functions. */
+  const lines: string[] = [];
   beforeAll(async () => {
-    stack = await startTestStack();
+    stack = await startTestStack({ env: { LOG: 'on' } });
     app = await stack.createApp();
+    vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(String(line)));
   });
   afterEach(() => {
     stack.wechat.misbehave(null);
@@ -43,18 +46,27 @@ describe('logging in by WeChat', () => {
     expect(stack.wechat.calls() - before).toBe(5);
   });
 
-  test('when WeChat is busy or limits calls the login answers UNAVAILABLE, and the same code works afterwards', async () => {
+  test('when WeChat is busy or limits calls the login answers WECHAT_BUSY, and the same code works afterwards', async () => {
     const code = stack.wechat.issueCode();
     stack.wechat.failNext(-1, 45011);
-    expect(await logIn(code)).toMatchObject(WECHAT_UNAVAILABLE);
-    expect(await logIn(code)).toMatchObject(WECHAT_UNAVAILABLE);
+    for (let i = 0; i < 2; i++) {
+      const busy = await logIn(code);
+      expect(busy).toMatchObject({ status: 503, body: { code: 'WECHAT_BUSY', retryable: true } });
+      expect(busy.headers.get('retry-after')).toBe('2');
+    }
     expect(await logIn(code)).toMatchObject({ status: 200 });
   });
 
-  test('a user whom WeChat blocks is refused, and a wrong appid or secret of ours answers UNAVAILABLE', async () => {
-    stack.wechat.failNext(40226, 40013, 40125, 99999);
-    expect(await logIn(stack.wechat.issueCode())).toMatchObject(BAD_CODE);
+  test('the state of a user has a code of its own and causes no alarm; a wrong appid or secret of ours does', async () => {
+    lines.length = 0;
+    stack.wechat.failNext(40226, 50002);
+    expect(await logIn(stack.wechat.issueCode())).toMatchObject({ status: 403, body: { code: 'WECHAT_USER_BLOCKED' } });
+    expect(await logIn(stack.wechat.issueCode())).toMatchObject({ status: 401, body: { code: 'WECHAT_USER_LIMITED' } });
+    expect(lines.join('\n')).toContain('wechat.user-limited');
+    expect(lines.join('\n')).not.toContain('alarm');
+    stack.wechat.failNext(40013, 40125, 99999);
     for (let i = 0; i < 3; i++) expect(await logIn(stack.wechat.issueCode())).toMatchObject(WECHAT_UNAVAILABLE);
+    expect(lines.filter((line) => line.includes('"level":"alarm"'))).toHaveLength(3);
   });
 
   test('nobody is logged in when WeChat answers nonsense, breaks off or hangs', async () => {

@@ -52,7 +52,7 @@ const userWithoutContent: Row[] = [
   ['PUT /me/password', passwords, () => client.changePassword(passwords)],
   ['POST /logout', { all: true }, () => client.logout({ all: true })],
   ['POST /logout', {}, () => client.logout()],
-  ['DELETE /me', null, () => client.deleteAccount()],
+  ['DELETE /me', { password: 'p' }, () => client.deleteAccount({ password: 'p' })],
   ['DELETE /sessions/s%3D1', null, () => client.revokeSession('s=1')],
   ['DELETE /sessions', null, () => client.revokeOtherSessions()],
 ];

@@ -60,7 +60,12 @@ function checkHead(answer: TestAnswer, status: number): void {
 }
 
 const user = (name: unknown) => ({ userId: ID, account: name, profile: expect.any(Object) });
-const login = (name: unknown) => ({ token: expect.stringMatching(/^s1\./), expiresAt: TIME, user: user(name) });
+const login = (name: unknown) => ({
+  token: expect.stringMatching(/^s1\./),
+  expiresAt: TIME,
+  user: user(name),
+  deviceMark: expect.stringMatching(/^[\w-]{22}$/),
+});
 const order = {
   orderNo: ID,
   status: 'pending',
@@ -118,7 +123,8 @@ describe('a correct call gets the documented answer', () => {
     const { sessions } = (await good('GET /sessions', 200, { session })).body;
     expect(sessions).toHaveLength(2);
     for (const listed of sessions) {
-      expect(listed).toEqual({ id: ID, device: TEXT, createdAt: TIME, lastSeenAt: TIME, current: expect.any(Boolean) });
+      const current = expect.any(Boolean);
+      expect(listed).toEqual({ id: ID, device: TEXT, createdAt: TIME, lastSeenAt: TIME, network: TEXT, current });
     }
     const { id } = sessions.find(({ current }: { current: boolean }) => !current);
     await good('DELETE /sessions/{id}', 204, { session, path: `/sessions/${id}` });
@@ -215,7 +221,7 @@ describe('a correct call gets the documented answer', () => {
     await good('POST /logout', 204, { session });
     expect((await stack.call(app, 'GET', '/me', { session })).body.code).toBe('SESSION_REVOKED');
     const again = await stack.call(app, 'POST', '/login', { body: { account, password: `${password}2` } });
-    await good('DELETE /me', 204, { session: again.body.token });
+    await good('DELETE /me', 204, { session: again.body.token, body: { password: `${password}2` } });
     const gone = await stack.call(app, 'POST', '/login', { body: { account, password: `${password}2` } });
     expect([gone.status, gone.body.code]).toEqual([401, 'BAD_CREDENTIALS']);
   });

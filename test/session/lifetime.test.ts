@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { networkOf } from '../../shared/session/network.ts';
 import { sessionsOf } from '../support/session-engines.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
@@ -21,24 +22,59 @@ describe('the lifetime of a session', () => {
     return (rows as Array<{ idle_until: Date }>)[0]?.idle_until.getTime() ?? 0;
   };
 
-  test('a call after half of the idle time extends it in both engines, an earlier one in neither', async () => {
+  /** The part of the idle time that is left after this pause. */
+  const afterPause = (minutes: number): number => 1 - (minutes * 60_000) / (7 * DAY_MS);
+
+  test('a call five minutes after the last one extends it in both engines, an earlier one in neither', async () => {
     const session = await sessions.open();
     await me(session.token);
-    await sessions.rest(session, 0.6);
+    await sessions.rest(session, afterPause(4.5));
     await stack.resetCounters();
     await me(session.token);
-    expect(await sessions.idleLeftMs(session.key)).toBeLessThan(4.3 * DAY_MS);
+    expect(await sessions.idleLeftMs(session.key)).toBeLessThanOrEqual(7 * DAY_MS - 4.5 * 60_000);
     expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 0 });
 
-    await sessions.rest(session, 0.4);
+    await sessions.rest(session, afterPause(5.1));
     await stack.resetCounters();
     await me(session.token);
-    expect(await sessions.idleLeftMs(session.key)).toBeGreaterThan(6.9 * DAY_MS);
-    expect(await idleUntil(session.sessionId)).toBeGreaterThan(Date.now() + 6.9 * DAY_MS);
+    expect(await sessions.idleLeftMs(session.key)).toBeGreaterThan(7 * DAY_MS - 60_000);
+    expect(await idleUntil(session.sessionId)).toBeGreaterThan(Date.now() + 7 * DAY_MS - 60_000);
     const counters = await stack.counters();
     expect(counters).toMatchObject({ redisRequests: 1, mysqlRequests: 1 });
     // Only the expiry is set. A SET could bring back a session that was revoked in between.
     expect(counters.byCommand.pexpireat).toBe(1);
+  });
+
+  test('the list of sessions says when and in which network each was used, right to five minutes', async () => {
+    const session = await sessions.open();
+    await me(session.token);
+    const listed = async () =>
+      (await stack.call(app, 'GET', '/sessions', { session: session.token })).body.sessions[0] as {
+        lastSeenAt: string;
+        network: string | null;
+      };
+    expect((await listed()).network).toBeNull();
+    // Near its absolute end the idle time is longer than the session: the last use is still noted.
+    await stack.mysql.query(
+      `UPDATE sessions SET ends_at = NOW(3) + INTERVAL 1 HOUR, last_seen_at = NOW(3) - INTERVAL 2 DAY WHERE session_id = ?`,
+      [session.sessionId],
+    );
+    await sessions.flush();
+    for (let use = 0; use < 2; use++) {
+      await sessions.rest(session, afterPause(6));
+      await me(session.token);
+      const { lastSeenAt, network } = await listed();
+      expect(Date.now() - Date.parse(lastSeenAt)).toBeLessThan(5 * 60_000);
+      expect(network).toBe('127.0.0.0/16');
+    }
+  });
+
+  test.each([
+    ['203.0.113.7', '203.0.0.0/16'],
+    ['2001:db8:1:2::/64', '2001:db8::/32'],
+    ['', ''],
+  ])('the network of %s is %s', (address, network) => {
+    expect(networkOf(address)).toBe(network);
   });
 
   test('a session that was unused for its idle time has expired in both engines', async () => {
@@ -60,7 +96,6 @@ describe('the lifetime of a session', () => {
     await me(session.token);
     await stack.redis.pexpire(session.key, DAY_MS + 600_000);
     expect(await codeOf(session.token)).toBe('alive');
-    expect(await sessions.idleLeftMs(session.key)).toBeLessThanOrEqual(3_600_000);
     const copy = (await stack.redis.get(session.key)) ?? '';
     await stack.redis.set(session.key, copy.replace(/^J1;\d+/, `J1;${Date.now() - 1}`), 'KEEPTTL');
     expect(await codeOf(session.token)).toBe('LOGIN_EXPIRED');

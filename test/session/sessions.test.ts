@@ -60,7 +60,7 @@ describe('sessions of a user', () => {
     const { sessions } = (await call('GET', '/sessions', phone)).body;
     expect(sessions).toHaveLength(2);
     const other = sessions.find(({ current }: { current: boolean }) => !current);
-    expect(Object.keys(other).sort()).toEqual(['createdAt', 'current', 'device', 'id', 'lastSeenAt']);
+    expect(Object.keys(other).sort()).toEqual(['createdAt', 'current', 'device', 'id', 'lastSeenAt', 'network']);
     for (const token of [phone, tablet]) expect(JSON.stringify(sessions)).not.toContain(token.split('.')[2]);
     expect((await call('DELETE', `/sessions/${other.id}`, phone)).status).toBe(204);
     expect([await codeOf(tablet), await codeOf(phone)]).toEqual(['SESSION_REVOKED', 'alive']);

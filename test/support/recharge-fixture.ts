@@ -46,7 +46,7 @@ export async function newShopper(stack: TestStack, app: TestApp, openid?: string
     openid ?? null,
     '{}',
   ]);
-  const { token: session } = await openSession(app.appId, { userId, version: 1 }, 'test', []);
+  const { token: session } = await openSession(app.appId, { userId, version: 1 }, { device: 'test', ip: '' }, []);
   const call = (method: string, path: string, body?: unknown, key?: string) =>
     stack.call(app, method, path, {
       session,

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { type ReplayRecord, signatureRecord } from '../../shared/admission/replay-record.ts';
 import { SCOPES, type Scope } from '../../shared/app/app.ts';
 import { blockTarget } from '../../shared/lock/admin.ts';
 import { registerPlugin } from '../../shared/plugin/admin.ts';
@@ -131,9 +132,11 @@ export async function startRefusalWorld(): Promise<RefusalWorld> {
   return { stack, app, pushSecret, callOf, newUser, callWith, send: (call) => sendCall(stack.url, call) };
 }
 
-/** The signature of a call's access_token. It is part of the name of the replay record. */
-export const signatureOf = (call: HttpCall): string =>
-  JSON.parse(Buffer.from(call.headers['access-token'] ?? '', 'base64').toString('utf8')).signature;
+/** The replay record of a call by its signature. */
+export function recordOf(call: HttpCall): ReplayRecord {
+  const token = JSON.parse(Buffer.from(call.headers['access-token'] ?? '', 'base64').toString('utf8'));
+  return signatureRecord({ signature: token.signature, timeStamp: Number(token.timeStamp) });
+}
 
 const MEMBERS = ['code', 'detail', 'requestId', 'retryable', 'status', 'title', 'type'];
 

@@ -21,6 +21,7 @@ export const ROUTE_SAMPLES: Record<string, RouteSample> = {
   'POST /login/channel/enter': {
     body: { accountAddress: ADDRESS, secondString: 'x'.repeat(43), entry: { address: '127.0.0.1', port: 7000 } },
   },
+  'DELETE /me': { body: { secondString: 'x'.repeat(43) } },
   'PUT /me': { body: { profile: { nickname: 'n' } } },
   'PUT /me/password': { body: { oldPassword: 'not this one', newPassword: 'long enough 2' } },
   'POST /logout': { body: { all: false } },

@@ -6,6 +6,7 @@ import { type SignedRequest, startTestStack, type TestAnswer, type TestApp, type
 // Importing the functions registers their key families.
 import '../../functions/business.ts';
 import '../../functions/cache-warm.ts';
+import '../../functions/account/index.ts';
 import '../../functions/login/index.ts';
 import '../../functions/plugin-token.ts';
 import '../../functions/plugin-validation.ts';

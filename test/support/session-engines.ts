@@ -15,7 +15,7 @@ export function sessionsOf(stack: TestStack, app: TestApp) {
   }
 
   async function openAt(userId: string, appId = app.appId) {
-    const { token, sessionId } = await openSession(appId, { userId, version: 1 }, 'test', []);
+    const { token, sessionId } = await openSession(appId, { userId, version: 1 }, { device: 'test', ip: '' }, []);
     return { userId, token, sessionId, key: sessionKey(appId, userId, sessionId) };
   }
   const [graceMs, idleMs] = [GRACE_SECONDS * 1000, idleSeconds() * 1000];

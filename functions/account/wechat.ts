@@ -2,15 +2,16 @@ import * as v from 'valibot';
 import { findOrCreateAccount, logIn } from '../../shared/account/account.ts';
 import { exchangeRead, withWechatPerson } from '../../shared/account/wechat-exchange.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { wechatCode } from '../../shared/http/login-inputs.ts';
+import { remembered } from '../../shared/http/remembered.ts';
 import { WECHAT_CALLERS, wechatRules } from '../../shared/lock/guessing.ts';
-import { remembered } from './remembered.ts';
 
 export const wechatLogin = endpoint(
   {
     route: 'POST /login/wechat',
     auth: 'app',
     scope: 'login',
-    body: v.strictObject({ code: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/, 'expected a code of wx.login')) }),
+    body: v.strictObject({ code: wechatCode }),
     rules: wechatRules,
     identities: ({ body }) => ({ account: WECHAT_CALLERS, resource: body.code }),
     reads: ({ body }, { app }) => [exchangeRead(app.appId, body.code)],
@@ -18,7 +19,7 @@ export const wechatLogin = endpoint(
   async ({ app, body: { code }, reads, ...call }) => {
     const login = await withWechatPerson({ appId: app.appId, code }, reads[0], async (openid) => {
       const { account } = await findOrCreateAccount({ by: 'wechat', openid }, app.appId);
-      return logIn(account, app.appId, call.device);
+      return logIn(account, app.appId, call);
     });
     return remembered(login, WECHAT_CALLERS, { ...call, ip: undefined });
   },

@@ -1,10 +1,11 @@
 import * as v from 'valibot';
 import { confirmTicket, findChannel } from '../../shared/channel/channel.ts';
-import { issueFirstString } from '../../shared/channel/first-string.ts';
+import { accountAddress, issueFirstString } from '../../shared/channel/first-string.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { text } from '../../shared/http/login-inputs.ts';
+import { ticketRules } from '../../shared/lock/guessing.ts';
 import { withNetworks } from '../../shared/lock/network-rules.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
-import { text } from './channel-inputs.ts';
 
 /** Counted by address, too: naming another user does not lock that user out. */
 const starts: LockRule[] = [
@@ -26,11 +27,16 @@ export const channelStart = endpoint(
       channelUserId: v.pipe(v.string(), v.regex(/^[^\s\p{C}]{1,128}$/u, 'expected 1 to 128 visible characters')),
       ticket: v.optional(text(4_096)),
     }),
-    rules: starts,
-    identities: ({ body }) => ({ resource: `${body.channel}:${body.channelUserId}` }),
+    rules: [...starts, ...ticketRules],
+    identities: ({ body }) => ({
+      account: accountAddress(body),
+      resource: `${body.channel}:${body.channelUserId}`,
+      peer: body.channel,
+    }),
   },
-  async ({ app, body: { channel, channelUserId, ticket } }) => {
+  async ({ app, body: { channel, channelUserId, ticket }, succeeded }) => {
     await confirmTicket(await findChannel(channel), channelUserId, ticket);
+    await succeeded();
     return issueFirstString(app.appId, { channel, channelUserId });
   },
 );

@@ -1,6 +1,6 @@
-import type { CallerMark } from '../../shared/lock/give-back.ts';
-import { marksOfCaller } from '../../shared/lock/known-caller.ts';
-import { mintDeviceMark } from '../../shared/session/device-mark.ts';
+import type { CallerMark } from '../lock/give-back.ts';
+import { marksOfCaller } from '../lock/known-caller.ts';
+import { mintDeviceMark } from '../session/device-mark.ts';
 
 /** The caller of a login, as endpoint() gives it. */
 interface LoginCall {

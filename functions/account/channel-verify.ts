@@ -4,8 +4,8 @@ import { findChannel } from '../../shared/channel/channel.ts';
 import { findFirstString } from '../../shared/channel/first-string.ts';
 import { exchangeFirstString } from '../../shared/channel/second-string.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { accountAddress, text } from '../../shared/http/login-inputs.ts';
 import { channelRules } from '../../shared/lock/guessing.ts';
-import { accountAddress, text } from './channel-inputs.ts';
 
 /** Unix seconds as in the access_token: exactly 10 digits, a string or an integer. */
 const timeStamp = v.pipe(

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { publicUser } from '../../shared/account/account.ts';
-import { changeUser, eraseAccount } from '../../shared/account/change.ts';
+import { changeUser } from '../../shared/account/change.ts';
 import { fieldsSchema, profileSchema } from '../../shared/account/profile.ts';
 import { checkUserFields, schemaRead, settleSchema } from '../../shared/app/user-fields.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
@@ -27,9 +27,4 @@ export const changeMe = endpoint(
     await changeUser(app.appId, user, { ...(profile && { profile }), ...(fields && { fields }) });
     return publicUser({ ...user, profile: profile ?? user.profile, fields: fields ?? user.fields }, schema);
   },
-);
-
-export const eraseMe = endpoint(
-  { route: 'DELETE /me', auth: 'user', scope: 'login', v2Only: true, success: 'no-content' },
-  async ({ app, user }) => eraseAccount(app.appId, user),
 );

@@ -3,9 +3,9 @@ import { findAccount, logIn } from '../../shared/account/account.ts';
 import { withSecondString } from '../../shared/channel/second-string.ts';
 import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { accountAddress, text } from '../../shared/http/login-inputs.ts';
+import { remembered } from '../../shared/http/remembered.ts';
 import { channelRules } from '../../shared/lock/guessing.ts';
-import { accountAddress, text } from './channel-inputs.ts';
-import { remembered } from './remembered.ts';
 
 const entry = v.strictObject({ address: text(255), port: v.pipe(v.number(), v.integer()) });
 
@@ -24,7 +24,7 @@ export const channelEnter = endpoint(
     const login = await withSecondString(presented, async () => {
       const account = await findAccount({ by: 'address', address }, app.appId);
       if (!account) throw new AppError('LOGIN_INFO_MISMATCH');
-      return logIn(account, app.appId, call.device);
+      return logIn(account, app.appId, call);
     });
     return remembered(login, address, call);
   },

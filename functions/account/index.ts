@@ -1,0 +1,21 @@
+import { serve } from '../../shared/http/lambda.ts';
+import { channelEnter } from './channel-enter.ts';
+import { channelStart } from './channel-start.ts';
+import { channelVerify } from './channel-verify.ts';
+import { changeMe, readMe } from './me.ts';
+import { logout, revokeOne, revokeOthers, sessionList } from './sessions.ts';
+import { wechatLogin } from './wechat.ts';
+
+/** The user and the sessions, and the logins that compute no password hash. */
+export const handler = serve(
+  wechatLogin,
+  channelStart,
+  channelVerify,
+  channelEnter,
+  readMe,
+  changeMe,
+  sessionList,
+  revokeOne,
+  revokeOthers,
+  logout,
+);

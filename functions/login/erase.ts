@@ -1,0 +1,34 @@
+import * as v from 'valibot';
+import { eraseAccount } from '../../shared/account/erase.ts';
+import { exchangeRead } from '../../shared/account/wechat-exchange.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { text, wechatCode } from '../../shared/http/login-inputs.ts';
+import { ownPassword } from '../../shared/lock/guessing.ts';
+import { password } from './credentials.ts';
+
+const proof = v.pipe(
+  v.strictObject({
+    password: v.optional(password),
+    code: v.optional(wechatCode),
+    secondString: v.optional(text(128)),
+  }),
+  v.check((given) => Object.keys(given).length <= 1, 'expected one proof'),
+);
+
+export const eraseMe = endpoint(
+  {
+    route: 'DELETE /me',
+    auth: 'user',
+    scope: 'login',
+    v2Only: true,
+    success: 'no-content',
+    body: proof,
+    // A wrong proof is a guess at the password, and is counted together with those of PUT /me/password.
+    targets: ({ body }) => (Object.keys(body).length > 0 ? [ownPassword] : []),
+    reads: ({ body: { code } }, { app }) => (code === undefined ? [] : [exchangeRead(app.appId, code)]),
+  },
+  async ({ app, body, ip, reads, succeeded, user }) => {
+    await eraseAccount({ appId: app.appId, user, proof: body, ip, kept: reads[0] });
+    await succeeded();
+  },
+);

@@ -1,0 +1,6 @@
+import { write } from '../db.ts';
+
+/** Deletes names of erased accounts whose time is over. Returns how many. Throws EngineError. */
+export async function deleteEndedReservations(): Promise<number> {
+  return (await write('DELETE FROM reserved_accounts WHERE ends_at < NOW(3) LIMIT 1000')).rowsAffected;
+}

@@ -1,0 +1,33 @@
+import { type SqlValue, writeRepeatably } from '../db.ts';
+import { serverMac } from '../server-key.ts';
+
+/** Account names that nobody can register: names that users would trust, and for a time those of erased accounts. */
+
+/** Compared without `. _ @ -`, so that `ad.min` is reserved, too. */
+const TRUSTED = new Set(
+  `abuse admin administrator administrators billing moderator noreply nobody null official operator postmaster root
+  security service staff superuser support sysadmin system undefined webmaster`.split(/\s+/),
+);
+
+/** `account`: in its normal form. */
+export const isReservedAccount = (account: string): boolean => TRUSTED.has(account.replace(/[._@-]/g, ''));
+
+const RESERVED_DAYS = 30;
+
+/** The name of an erased account is personal data, so only a keyed hash of it is stored. */
+const hashOf = (account: string): string => serverMac('reserved-account', account).toString('hex');
+
+/** A condition of a statement that creates an account: the name does not belong to an account that was just erased. */
+export const notReserved = (account: string): [condition: string, values: SqlValue[]] => [
+  'NOT EXISTS (SELECT 1 FROM reserved_accounts WHERE name_hash = ? AND ends_at > NOW(3))',
+  [hashOf(account)],
+];
+
+/** Call it before the account is erased. Throws EngineError. */
+export async function reserveAccount(account: string): Promise<void> {
+  await writeRepeatably(
+    `INSERT INTO reserved_accounts (name_hash, ends_at) VALUES (?, NOW(3) + INTERVAL ${RESERVED_DAYS} DAY)
+     ON DUPLICATE KEY UPDATE ends_at = VALUES(ends_at)`,
+    [hashOf(account)],
+  );
+}
