@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 declare const isLua: unique symbol;
 /** Text of a script, or of a part of one. Only the tag `lua` makes this type. */
-type Lua = string & { readonly [isLua]: true };
+export type Lua = string & { readonly [isLua]: true };
 
 /**
  * Marks a text as Lua. The build removes comments and spare white space from texts with this tag, and from no others.

@@ -16,7 +16,7 @@ import {
   sendCommand,
   untilReady,
 } from './redis-connection.ts';
-import { guardReplays, type ReplayGuard } from './replay-guard.ts';
+import { guardReplays, type ReplayGuard, untilGuarded } from './replay-guard.ts';
 import { batchAnswer, type CommandResult, errorAnswer, type ReplyFormat, singleAnswer } from './reply.ts';
 import type { CommandCall } from './request.ts';
 import { isKill, isScript, ScriptKiller } from './script-kill.ts';
@@ -120,7 +120,10 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
   async function run(call: CommandCall, caller: Caller): Promise<EngineAnswer> {
     const commands = call.kind === 'single' ? [call.command] : call.commands;
     // While a script stops Redis, a new connection to it may not become ready.
-    if (!commands.every(isKill)) await untilReady(redis, RECONNECT_MS);
+    if (!commands.every(isKill)) {
+      await untilReady(redis, RECONNECT_MS);
+      if (guard) await untilGuarded(redis, RECONNECT_MS);
+    }
     if (!commands.some(isScript)) return answer(call, caller);
     const settle = killer.watch(caller.gone);
     try {

@@ -1,12 +1,14 @@
 import type { ReadAnswer, ReadState } from '../cache/cache.ts';
+import { checkClock, compareClocks } from '../clock.ts';
 import { AppError, TokenRefused } from '../errors.ts';
 import { type ApiLock, askLock } from '../lock/api-lock.ts';
 import { evaluateAndGet } from '../redis.ts';
 import { count } from '../telemetry.ts';
 import { pack, readApart } from './pack.ts';
-import { signatureKey } from './replay-record.ts';
+import { recordId, signatureRecord } from './replay-record.ts';
 import type { AdmissionRequest, CacheRead } from './request.ts';
 import { admissionScript } from './script.ts';
+import { ABSENT, ADMITTED, LOCKED, READ_ANSWER } from './wire.ts';
 
 /**
  * Admission: one HTTP request to Redis does all checks of a call that need stored state. The replay record holds the id
@@ -32,20 +34,29 @@ export interface Admitted {
   giveBackAll(): Promise<void>;
 }
 
+/** false: every record in the form before buckets has ended, so their keys need not be sent. */
+let formerRecordsMayLive = true;
+
 /**
- * Sends admission, and sends it again when the policy of an operator has changed. `now`: Unix milliseconds. Throws
- * REPLAYED, LOGIN_EXPIRED, SESSION_REVOKED, LOCKED, TokenRefused; EngineError when Redis does not answer.
+ * Sends admission, and sends it again when the policy of an operator has changed. `now`: Unix milliseconds of this
+ * process, for what it remembers itself: refusals and blocks. Throws REPLAYED, LOGIN_EXPIRED, SESSION_REVOKED, LOCKED,
+ * UNAVAILABLE, TokenRefused; EngineError when Redis does not answer.
  */
 export async function admit(request: AdmissionRequest, now = Date.now()): Promise<Admission> {
   for (let attempt = 1; ; attempt++) {
     const lock = askLockFor(request, now);
+    const sentAt = Date.now();
     const [answer, ...apart] = await evaluateAndGet<string[]>(
       admissionScript,
-      ...pack(request, lock, now),
+      ...pack(request, lock, formerRecordsMayLive),
       readApart(request.reads),
     );
-    if (answer[0] === 'policy' && attempt < 4) await lock.learn(answer.slice(1));
-    else return judge(answer, request, lock, apart);
+    if (answer[0] === 'policy' && attempt < 4) {
+      await lock.learn(answer.slice(1));
+      continue;
+    }
+    if (compareClocks(Number(answer[1]), sentAt)) await checkClock('admission');
+    return judge(answer, request, lock, apart);
   }
 }
 
@@ -60,33 +71,48 @@ export function admitWithoutRedis(request: AdmissionRequest, now = Date.now()): 
   return { verdict: 'admitted', session: '', sessionExtended: false, reads, ...returnsOf(lock, reads) };
 }
 
-/** A read that had to be loaded was charged as a miss. */
+/** A read that had to be loaded, or that the filter called absent, was charged as a miss. */
 const returnsOf = (lock: ApiLock, reads: readonly ReadAnswer[]): Pick<Admitted, 'giveBack' | 'giveBackAll'> => ({
   giveBack: lock.giveBack,
-  giveBackAll: () => lock.giveBackAll(reads.filter(({ state }) => state === 'lease').length),
+  giveBackAll: () => lock.giveBackAll(reads.filter(({ state }) => state === 'lease' || state === 'none').length),
 });
 
 const askLockFor = (request: AdmissionRequest, now: number): ApiLock =>
-  askLock(request, signatureKey(request.token.signature), now);
+  askLock(request, { ...signatureRecord(request.token), id: recordId(request.requestId) }, now);
 
 /** Turns the script's answer into the result or the error of the call. Throws what admit() throws. */
 function judge(answer: string[], request: AdmissionRequest, lock: ApiLock, apart: Array<string | null>): Admission {
-  const [verdict, first = '', second = '', third = ''] = answer;
+  const verdict = answer[0];
   switch (verdict) {
     case 'admitted': {
-      lock.countShadows(third);
-      const reads = readAnswers(answer, request.reads, apart);
-      const sessionExtended = second === '1';
-      return { verdict: 'admitted', session: first, sessionExtended, reads, ...returnsOf(lock, reads) };
+      const { young, shownSession, extended, shadows } = ADMITTED.read(answer, 2);
+      formerRecordsMayLive = young;
+      lock.countShadows(shadows);
+      const reads = readAnswers(answer.slice(2 + ADMITTED.length), request.reads, apart);
+      return {
+        verdict: 'admitted',
+        session: shownSession,
+        sessionExtended: extended,
+        reads,
+        ...returnsOf(lock, reads),
+      };
     }
     case 'absent':
-      return { verdict: 'session-absent', state: first as ReadState };
-    case 'locked':
-      throw lock.refusal(Number(first), Number(second));
+      return { verdict: 'session-absent', state: ABSENT.read(answer, 2).state as ReadState };
+    case 'locked': {
+      const { refused, refusedMs } = LOCKED.read(answer, 2);
+      throw lock.refusal(refused, refusedMs);
+    }
     case 'replayed':
     case 'since':
       count(`admission.${verdict}`);
       throw new AppError('REPLAYED');
+    case 'unsure':
+      count('admission.unsure');
+      throw new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
+    case 'window':
+      count('admission.window');
+      throw new TokenRefused();
     case 'expired':
       throw new AppError('LOGIN_EXPIRED');
     case 'revoked':
@@ -99,13 +125,15 @@ function judge(answer: string[], request: AdmissionRequest, lock: ApiLock, apart
   }
 }
 
+/** `answer`: state and value of each read, as the script gives them. */
 function readAnswers(answer: string[], reads: readonly CacheRead[], apart: Array<string | null>): ReadAnswer[] {
   let next = 0;
   return reads.map((read, i) => {
-    const state = answer[4 + 2 * i] as ReadState;
-    if (read.kind !== 'apart') return { state, stored: answer[5 + 2 * i] ?? '' };
+    const found = READ_ANSWER.read(answer, i * READ_ANSWER.length);
+    const state = found.state as ReadState;
+    if (read.kind !== 'apart') return { state, stored: found.stored };
     const stored = apart[next++] ?? '';
-    if (state !== 'hit' && state !== 'stale' && state !== 'refresh') return { state, stored: '' };
+    if (!['hit', 'stale', 'refresh', 'reload'].includes(state)) return { state, stored: '' };
     // A writer changed the key after the script: this request has no lease, so it must not fill the key.
     return /^[JZN]/.test(stored) ? { state, stored } : { state: 'bypass', stored: '' };
   });

@@ -2,7 +2,7 @@ import type { Key } from '../keys.ts';
 import type { LockCall } from '../lock/api-lock.ts';
 
 /** The facts of an access_token that admission needs. */
-interface TokenUse {
+export interface TokenUse {
   appId: string;
   /** Which of the app's keys signed it. */
   keyId: string;
@@ -45,6 +45,7 @@ export interface CacheRead {
 }
 
 export interface AdmissionRequest extends LockCall {
+  requestId: string;
   token: TokenUse;
   /**
    * All methods but GET. Such a call is refused at once if the app was disabled. After Redis was flushed it is refused

@@ -1,30 +1,63 @@
 import { ASK } from '../cache/existence-filter.ts';
 import { LOOK } from '../cache/scripts.ts';
+import { STORED_FORM } from '../cache/value.ts';
+import { CLOCK } from '../clock.ts';
 import { POLICIES, RULES } from '../lock/script.ts';
 import { lua, Script } from '../script.ts';
+import { FORMER_SECONDS } from './replay-record.ts';
+import { SINCE_MARK, SINCE_SECONDS } from './since-mark.ts';
+import {
+  ABSENT,
+  ADMITTED,
+  APART_READ,
+  APP,
+  CALL,
+  CHECK,
+  FILTER,
+  FORMER,
+  HOT,
+  HOT_READ,
+  LOCKED,
+  NONCE,
+  PROVEN,
+  READ,
+  READ_ANSWER,
+  READS,
+  SESSION,
+  SESSION_FILL,
+  SESSION_KEYS,
+  SIGNATURE,
+  STRING_READ,
+  TOKEN,
+} from './wire.ts';
+
+const LATE_MS = 3_000;
 
 /**
  * Admission in one script: replay record -> session and app-off mark -> API lock -> read or lease the declared cache
  * keys. The script reads all keys, decides, then writes. It stops at the first refusal: the steps behind it change and
  * count nothing.
  *
- * KEYS: the string keys, read by one MGET in the order of the sections below; then filter keys; then the keys of values
- * of kind `apart`; then the counter of hot keys. ARGV: number of string keys, request id, now ms, then the arguments of
- * each section. pack.ts and lock/script.ts pack them.
+ * wire.ts and lock/script.ts name the keys and arguments of each section, for this script and for pack.ts.
  *
- * A replay record holds `<id>;<state>`. State 0: refused, 1: admitted, 2: admitted, and the charge was given back.
- * After a lost answer the same request may come again. If it was admitted before, it passes and is not charged again.
+ * A replay record holds `<id><state>`, the state being one character. State 0: refused, 1: admitted, 2: admitted, and
+ * the charge was given back. After a lost answer the same request may come again. If it was admitted before, it passes and is not charged again.
  */
 export const admissionScript = new Script(lua`
 ${LOOK}
+${STORED_FORM}
 ${ASK}
-local strings, id, now = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local values = redis.call('MGET', unpack(KEYS, 1, strings))
-local at, arg = 0, 3
+${CLOCK}
+${SINCE_MARK}
+local at, beyond, arg, values = 0, 0, 0
 local function key() at = at + 1 return KEYS[at], values[at] end
+local function other() beyond = beyond + 1 return KEYS[beyond] end
 local function take() arg = arg + 1 return ARGV[arg] end
 local function number() return tonumber(take()) end
 local function int(value) return string.format('%d', value) end
+${CALL.take}
+beyond = strings
+values = redis.call('MGET', unpack(KEYS, 1, strings))
 ${POLICIES}
 ${RULES}
 
@@ -32,133 +65,171 @@ ${RULES}
 local changed = changed_policies()
 if #changed > 0 then return {'policy', unpack(changed)} end
 
--- 2. Replay. Of two calls with the same token only one passes. After a flush, unsafe calls that were signed before it
--- are refused.
-local stamp, unsafe, recordCount = number(), take() == '1', number()
-local sinceKey, since = key()
-local records, known, again = {}, false, false
-for i = 1, recordCount do
-  local recordKey, record = key()
-  records[i] = recordKey
-  if record then
-    if string.sub(record, 1, #id + 1) ~= id .. ';' then return {'replayed'} end
-    known = true
-    again = again or string.sub(record, -1) ~= '0'
+-- 2. Replay. Of two calls with the same token only one passes. All times are Redis'.
+${TOKEN.take}
+local now = clock(sinceKey)
+local second = math.floor(now / 1000)
+local function reply(verdict, ...) return {verdict, int(now), ...} end
+${SIGNATURE.take}
+${NONCE.declare}
+if nonceToo then
+  ${NONCE.assign}
+end
+for i = 1, formerRecords do
+  ${FORMER.take}
+  if former then return reply('replayed') end
+end
+local mark = read_mark(since, second)
+if not mark then
+  mark = new_mark(second)
+  redis.call('SET', sinceKey, mark_text(mark), 'PX', ${SINCE_SECONDS * 1000})
+end
+-- Why the token may not be used for the first time. The window has some time more, for the way from the authorizer.
+local function refusal_of_new()
+  local ahead = stamp * 1000 - now
+  if ahead > 300000 or ahead < -300000 - ${LATE_MS} then return 'window' end
+  if not unsafe or stamp >= mark.since then return nil end
+  return second < mark.begun + mark.pause and stamp > mark.since - mark.pause - 2 and 'unsure' or 'since'
+end
+local function nonce_is_used()
+  return redis.call('SISMEMBER', earlierKey, member) == 1 or redis.call('SISMEMBER', laterKey, member) == 1
+    or redis.call('SADD', epochKey, member) == 0
+end
+-- The record is written with state 1 and then changed if the call is refused: most calls pass.
+local refusal, state = refusal_of_new(), '1'
+if refusal or redis.call('HSETNX', bucketKey, field, idInRecord .. state) == 0 then
+  local record = redis.call('HGET', bucketKey, field)
+  if not record and refusal then return reply(refusal) end
+  if string.sub(record, 1, -2) ~= idInRecord then return reply('replayed') end
+  state = string.sub(record, -1)
+else
+  redis.call('EXPIREAT', bucketKey, int(endsAt))
+  if nonceToo then
+    if nonce_is_used() then
+      redis.call('HDEL', bucketKey, field)
+      return reply('replayed')
+    end
+    redis.call('EXPIREAT', epochKey, int(epochEndsAt))
   end
+  state = 'new'
 end
-since = tonumber(since or '')
-if since and unsafe and not known and stamp < since and now < (since + 300) * 1000 then return {'since'} end
--- The record of a token this old would end at once, so the token could be used again.
-if now >= (stamp + 310) * 1000 then return {'replayed'} end
-if not since then
-  redis.call('SET', sinceKey, int(now / 1000), 'PX', 86400000)
-  if unsafe and not known and stamp < math.floor(now / 1000) then return {'since'} end
-end
-local function finish(state, ...)
+local again = state ~= 'new' and state ~= '0'
+local function finish(passes, ...)
   if not again then
-    for _, recordKey in ipairs(records) do redis.call('SET', recordKey, id .. ';' .. state, 'PXAT', int((stamp + 310) * 1000)) end
+    if passes == (state == '0') then redis.call('HSET', bucketKey, field, idInRecord .. (passes and '1' or '0')) end
+    if unsafe and passes and (not mark.ahead or stamp - second > mark.ahead) then
+      mark.ahead = stamp - second
+      redis.call('SET', sinceKey, mark_text(mark), 'PX', ${SINCE_SECONDS * 1000})
+    end
   end
-  return {...}
+  return reply(...)
 end
 
 -- 3. Session. 'proven': MySQL has just confirmed it. The copy is written only if the lease of this request is still
 -- there.
-local mode, session, extendTo = take(), '', false
-local sessionKey, stored, userKey, user
+local shownSession, extendTo = '', false
+${SESSION.take}
+${SESSION_KEYS.declare}
 if mode ~= '' then
-  sessionKey, stored = key()
-  userKey, user = key()
+  ${SESSION_KEYS.assign}
 end
 if mode == 'proven' then
-  if take() == '1' then
-    local copy, copyMs, version, versionMs = take(), take(), take(), take()
-    if user == 'L' .. id then redis.call('SET', userKey, version, 'PX', versionMs) end
-    if stored == 'L' .. id then redis.call('SET', sessionKey, copy, 'PX', copyMs) end
+  ${PROVEN.take}
+  if fills then
+    ${SESSION_FILL.take}
+    if user == 'L' .. id then redis.call('SET', userKey, stored_form(version, now), 'PX', versionMs) end
+    if session == 'L' .. id then redis.call('SET', sessionKey, stored_form(copy, now), 'PX', copyMs) end
   end
 elseif mode == 'check' then
-  local idleMs, graceMs, leaseMs = number(), number(), number()
-  local state, userState = look(stored, id, 0, 0), look(user, id, 0, 0)
-  if state == 'hit' and string.sub(stored, 1, 1) == 'N' then
-    return finish('0', string.sub(stored, -2) == ';E' and 'expired' or 'revoked')
+  ${CHECK.take}
+  local state, userState = look(session, id, 0, 0), look(user, id, 0, 0)
+  if state == 'hit' and string.sub(session, 1, 1) == 'N' then
+    return finish(false, string.sub(session, -2) == ';E' and 'expired' or 'revoked')
   end
-  local absolute, version = string.match(stored or '', '^[JZ]1;(%d+);%d+;(%d+);')
+  local absolute, version = string.match(session or '', '^[JZ]1;(%d+);%d+;(%d+);')
   local current = string.match(user or '', '^J1;%d+;%d+;(%d+);')
   if state == 'hit' and (userState ~= 'hit' or version ~= current) then
     state = userState == 'bypass' and 'bypass' or 'lease'
   end
   if state ~= 'hit' then
-    local answer = finish('0', 'absent', state)
+    local answer = finish(false, 'absent', ${ABSENT.give})
     if state == 'lease' then
-      redis.call('SET', sessionKey, 'L' .. id, 'PX', leaseMs)
-      if userState == 'lease' then redis.call('SET', userKey, 'L' .. id, 'PX', leaseMs) end
+      redis.call('SET', sessionKey, 'L' .. id, 'PX', sessionLeaseMs)
+      if userState == 'lease' then redis.call('SET', userKey, 'L' .. id, 'PX', sessionLeaseMs) end
     end
     return answer
   end
   local left = redis.call('PTTL', sessionKey) - graceMs
   absolute = tonumber(absolute)
-  if left <= 0 or absolute <= now then return finish('0', 'expired') end
-  session = stored
-  local next = math.min(idleMs, absolute - now)
-  if left < idleMs / 2 and next > left + idleMs / 20 then extendTo = now + next + graceMs end
+  if left <= 0 or absolute <= now then return finish(false, 'expired') end
+  shownSession = session
+  -- Every five minutes, so that the time of the last use is right to that; the absolute end is checked above.
+  if idleMs - left >= math.min(300000, idleMs / 2) then extendTo = now + idleMs + graceMs end
 end
-if take() == 'off-mark' then
-  local _, off = key()
-  local keyId = take()
+if unsafe then
+  ${APP.take}
   if off and (off == 'off' or string.find(',' .. off .. ',', ',' .. keyId .. ',', 1, true)) then
-    return finish('0', 'app-off')
+    return finish(false, 'app-off')
   end
 end
 
 -- 4. Look at the declared reads. Nothing is leased yet, because the lock may count misses and refuse. Of a value of
 -- kind 'apart' only the head is read here.
-local early, readLeaseMs, misses, filterAt, apartAt, reads = number(), number(), 0, strings, strings + number(), {}
-for i = 1, number() do
-  local kind, hashes, readKey, value = take(), take()
+${READS.take}
+local misses, reads = 0, {}
+for i = 1, readCount do
+  ${READ.take}
+  ${STRING_READ.declare}
   if kind == 'apart' then
-    apartAt = apartAt + 1
-    readKey = KEYS[apartAt]
-    value = redis.pcall('GETRANGE', readKey, 0, 199)
-    if value == '' or type(value) == 'table' then value = nil end
+    ${APART_READ.assign}
+    read = redis.pcall('GETRANGE', readKey, 0, 199)
+    if read == '' or type(read) == 'table' then read = nil end
   else
-    readKey, value = key()
+    ${STRING_READ.assign}
   end
-  local state = kind == 'plain' and kind or look(value, id, now, early)
+  local state = kind == 'plain' and kind or look(read, id, now, early)
   if kind == 'plain' then
-    value = value and int(redis.call('PTTL', readKey)) .. ';' .. value
+    read = read and int(redis.call('PTTL', readKey)) .. ';' .. read
   elseif hashes ~= '' then
-    filterAt = filterAt + 1
-    if state == 'lease' and not ask_filter(KEYS[filterAt], hashes) then state = 'none' end
+    ${FILTER.take}
+    if state == 'lease' and not ask_filter(filterKey, hashes) then state = 'none' end
   end
-  if state == 'lease' then misses = misses + 1 end
-  reads[i] = {readKey, value, state, kind}
+  -- An id that the filter calls absent is a miss too, so that asking for absent ids has its price.
+  if state == 'lease' or state == 'none' then misses = misses + 1 end
+  reads[i] = {readKey, read, state, kind}
 end
 
 -- 5. API lock.
 local refused, refusedMs, counts, shadows = ask_lock(misses, again)
 if refused ~= 0 then
-  local answer = finish('0', 'locked', int(refused), int(refusedMs))
+  local answer = finish(false, 'locked', ${LOCKED.give})
   write_counts(counts)
   return answer
 end
 
 -- 6. Admitted: now charge the rules, extend the session, take the leases.
-local answer = finish('1', 'admitted', session, extendTo and '1' or '0', shadows)
+local extended, young = extendTo ~= false, second < mark.begun + ${FORMER_SECONDS}
+local answer = finish(true, 'admitted', ${ADMITTED.give})
 write_counts(counts)
-if extendTo then redis.call('PEXPIREAT', sessionKey, int(extendTo)) end
+if extended then redis.call('PEXPIREAT', sessionKey, int(extendTo)) end
+local SHOWN = {hit = true, stale = true, refresh = true, reload = true, plain = true}
 for _, read in ipairs(reads) do
   local readKey, value, state, kind = unpack(read, 1, 4)
-  if kind == 'apart' and state == 'refresh' then value = redis.call('GET', readKey) end
-  take_lease(state, readKey, value, id, now, readLeaseMs)
-  answer[#answer + 1] = state
-  local shown = kind ~= 'apart' and (state == 'hit' or state == 'stale' or state == 'refresh' or state == 'plain')
-  answer[#answer + 1] = shown and value or ''
+  if kind == 'apart' and (state == 'refresh' or state == 'reload') then value = redis.call('GET', readKey) end
+  take_lease(state, readKey, value, id, now, leaseMs)
+  local given = kind ~= 'apart' and SHOWN[state]
+  local stored = given and value or ''
+  answer[#answer + 1], answer[#answer + 2] = ${READ_ANSWER.give}
 end
 -- A read is counted only if it found a value: a record that does not exist is never hot.
-local hotIndex, hot = number(), take()
-local counted = reads[hotIndex]
-if counted and counted[2] and string.find(counted[2], '^[JZ]') then
-  redis.pcall('ZINCRBY', KEYS[#KEYS], 1, hot)
-  redis.pcall('PEXPIRE', KEYS[#KEYS], 86400000)
+${HOT.take}
+if hotPlace > 0 then
+  ${HOT_READ.take}
+  local value = reads[hotPlace][2]
+  if value and string.find(value, '^[JZ]') then
+    redis.pcall('ZINCRBY', hotKey, 1, hotName)
+    redis.pcall('PEXPIRE', hotKey, 86400000)
+  end
 end
 return answer
 `);

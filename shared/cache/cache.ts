@@ -21,7 +21,17 @@ export type { CachePolicy, Found, Load, Loaded };
  * existence filter says that the record does not exist. `redis-down`: Redis did not answer. `plain`: the value of a
  * read of kind `plain`, see CacheRead.
  */
-export type ReadState = 'hit' | 'stale' | 'refresh' | 'lease' | 'wait' | 'bypass' | 'none' | 'redis-down' | 'plain';
+export type ReadState =
+  | 'hit'
+  | 'stale'
+  | 'refresh'
+  | 'reload'
+  | 'lease'
+  | 'wait'
+  | 'bypass'
+  | 'none'
+  | 'redis-down'
+  | 'plain';
 export interface ReadAnswer {
   state: ReadState;
   /** The value as it is in Redis; '' where the state gives none. */
@@ -61,7 +71,7 @@ async function lookUp<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promi
   const requestId = randomUUID();
   let answers: ReadAnswer[];
   try {
-    const flat = await evaluate<string[]>(lookupScript, keys, [requestId, Date.now(), drawEarliness(), LEASE_MS]);
+    const flat = await evaluate<string[]>(lookupScript, keys, [requestId, drawEarliness(), LEASE_MS]);
     answers = keys.map((_, i) => ({ state: flat[2 * i] as ReadState, stored: flat[2 * i + 1] ?? '' }));
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
@@ -127,7 +137,7 @@ export async function settleReads<T>(
     const loaded = new Map(missing.map((index, position) => [index, rows[position] as Loaded<T>]));
     const loadMs = Date.now() - startedAt;
     if (leased.length > 0) {
-      await fill({ requestId, keys, leased, policy, startedAt, loadMs, primary, load }, loaded);
+      await fill({ requestId, keys, leased, policy, loadMs, primary, load }, loaded);
     }
     for (const [index, row] of loaded) found[index] = foundByLoad(row);
     return found as Array<Found<T>>;
@@ -140,7 +150,7 @@ export async function settleReads<T>(
   }
 }
 
-const holdsLease = (state: ReadState): boolean => state === 'lease' || state === 'refresh';
+const holdsLease = (state: ReadState): boolean => state === 'lease' || state === 'refresh' || state === 'reload';
 
 /**
  * A loader throws: nothing is cached, never a null marker. MySQL is down, cached read: served; within the grace time
@@ -171,7 +181,7 @@ function foundInCache<T>({ state, stored }: ReadAnswer): Found<T> | undefined {
   if (state === 'none') return { value: null, reason: '', cache: 'null' };
   if (stored === '') return undefined;
   const cached = decodeValue(stored);
-  return cached && foundFrom<T>(cached, state === 'stale' || (state === 'refresh' && cached.softAt < Date.now()));
+  return cached && foundFrom<T>(cached, state === 'stale' || state === 'reload');
 }
 
 const foundFrom = <T>(cached: CachedValue, stale: boolean): Found<T> =>

@@ -58,25 +58,26 @@ export function filterCheck(resource: string, id: string): { key: Key; hashes: r
 }
 
 /**
- * Lua. ask_filter(key, hashes) returns false if the filter is complete and says "absent". One command reads the bits
- * for all possible sizes, because the size is known only with the answer.
+ * Lua. ask_filter(key, hashes) returns false if the filter is complete and says "absent". It reads the bits for the size
+ * of the last shard that it asked, and the shard's own size in the same command. Shards of one filter nearly always have
+ * one size, so only the first question takes a second command.
  */
 export const ASK = lua`
-local sizes = {${FILTER_SIZES}}
+local filter_size = ${FILTER_SIZES[0]}
 local function ask_filter(key, hashes)
-  local ask, asked = {'BITFIELD_RO', key, 'GET', 'u8', 0}, 0
-  for _, size in ipairs(sizes) do
-    asked = 0
+  for _ = 1, 2 do
+    local ask = {'BITFIELD_RO', key, 'GET', 'u8', 0}
     for hash in string.gmatch(hashes, '%d+') do
-      ask[#ask + 1] = 'GET' ask[#ask + 1] = 'u1' ask[#ask + 1] = ${HEADER_BITS} + tonumber(hash) % 2 ^ size
-      asked = asked + 1
+      ask[#ask + 1] = 'GET' ask[#ask + 1] = 'u1' ask[#ask + 1] = ${HEADER_BITS} + hash % 2 ^ filter_size
     end
-  end
-  local bits = redis.pcall(unpack(ask))
-  for slot, size in ipairs(sizes) do
-    if bits[1] == size then
-      for b = 1, asked do if bits[1 + (slot - 1) * asked + b] == 0 then return false end end
+    local bits = redis.pcall(unpack(ask))
+    local size = bits[1]
+    if not size or size == 0 or size > ${Math.log2(MAX_BITS)} then return true end
+    if size == filter_size then
+      for b = 2, #bits do if bits[b] == 0 then return false end end
+      return true
     end
+    filter_size = size
   end
   return true
 end

@@ -54,8 +54,6 @@ interface LeasedLoad<T> {
   /** Indexes of the keys that this request leased. */
   leased: readonly number[];
   policy: CachePolicy;
-  /** Unix milliseconds. */
-  startedAt: number;
   loadMs: number;
   /** Whether the primary was asked, or a replica that may be behind. */
   primary: boolean;
@@ -81,14 +79,12 @@ export async function fill<T>(work: LeasedLoad<T>, loaded: Map<number, Loaded<T>
 
 /** Returns the answers of fillScript; empty if Redis did not answer. */
 async function storeFills<T>(
-  { requestId, keys, policy, loadMs, startedAt }: LeasedLoad<T>,
+  { requestId, keys, policy, loadMs }: LeasedLoad<T>,
   indexes: readonly number[],
   loaded: Map<number, Loaded<T>>,
   primary: boolean,
 ): Promise<number[]> {
-  const args = indexes.flatMap((index) =>
-    fillArguments(loaded.get(index) as Loaded<T>, policy, loadMs, startedAt, { primary }),
-  );
+  const args = indexes.flatMap((index) => fillArguments(loaded.get(index) as Loaded<T>, policy, loadMs, { primary }));
   const targets = indexes.map((index) => keys[index] as Key);
   return evaluate<number[]>(fillScript, targets, [requestId, ...args]).catch((error: unknown): number[] => {
     ignoreEngine(error);
@@ -104,21 +100,20 @@ export function fillArguments<T>(
   row: Loaded<T>,
   policy: CachePolicy,
   loadMs: number,
-  now: number,
   { primary, spread = 0.1 }: { primary: boolean; spread?: number },
 ): [value: string, ttlMs: number, version: string | number] {
   if (row.value === null) {
     const ttlMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.nullSeconds, spread);
-    const absent = encodeNullMarker({ softAt: now + ttlMs, loadMs, version: row.version }, row.reason);
+    const absent = encodeNullMarker({ freshMs: ttlMs, loadMs, version: row.version }, row.reason);
     return [absent, ttlMs, primary ? 'P' : ''];
   }
   const freshMs = row.liveSeconds ? row.liveSeconds * 1000 : jittered(policy.freshSeconds, spread);
-  const value = encodeValue(row.value, { softAt: now + freshMs, loadMs, version: row.version });
+  const value = encodeValue(row.value, { freshMs, loadMs, version: row.version });
   const lifeMs = row.liveSeconds ? freshMs : freshMs + policy.graceSeconds * 1000;
   return [value, lifeMs, primary ? 'P' : row.version];
 }
 
 /** After a failed load: removes the leases, and lets a stale value be served for 30 s more. Throws EngineError. */
 export async function giveUp(requestId: string, keys: Key[]): Promise<void> {
-  if (keys.length > 0) await evaluate(giveUpScript, keys, [requestId, Date.now(), FAILED_REFRESH_PAUSE_MS]);
+  if (keys.length > 0) await evaluate(giveUpScript, keys, [requestId, FAILED_REFRESH_PAUSE_MS]);
 }

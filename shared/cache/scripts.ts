@@ -1,11 +1,14 @@
+import { CLOCK } from '../clock.ts';
 import { lua, Script } from '../script.ts';
+import { STORED_FORM } from './value.ts';
 
 /** The Lua scripts of the cache. value.ts describes the forms of stored values. */
 
 /**
- * look() says what request `id` may do with a stored value. take_lease() writes the lease of a `lease` or `refresh`.
- * States: hit; stale (another request refreshes the value); refresh (this request refreshes it); lease (this request
- * loads it); wait (another request loads it); bypass (a writer is at work: read the primary, fill nothing).
+ * look() says what request `id` may do with a stored value. take_lease() writes the lease of a `lease`, `refresh` or
+ * `reload`. States: hit; stale (another request refreshes the value); refresh (this request refreshes it while it is
+ * fresh); reload (it is stale, and this request refreshes it); lease (this request loads it); wait (another request
+ * loads it); bypass (a writer is at work: read the primary, fill nothing). `now`: of clock(); not needed without a value.
  */
 export const LOOK = lua`
 local function look(value, id, now, early, ahead)
@@ -17,7 +20,7 @@ local function look(value, id, now, early, ahead)
     soft = tonumber(soft)
     if now + (ahead or 0) + tonumber(delta) * early < soft then return 'hit' end
     if owner ~= '' and owner ~= id and now < tonumber(till) then return now < soft and 'hit' or 'stale' end
-    return 'refresh'
+    return now < soft and 'refresh' or 'reload'
   end
   if kind == 'L' then
     local owner, till = string.match(value, '^L([^;@]+)@?(%d*)')
@@ -36,43 +39,49 @@ local function take_lease(state, key, value, id, now, leaseMs)
     else
       redis.call('SET', key, 'L' .. id, 'PX', leaseMs)
     end
-  elseif state == 'refresh' then
+  elseif state == 'refresh' or state == 'reload' then
     local before, after = string.match(value, '^(.1;%d+;%d+;%d+;)[^;]*(;.*)$')
     redis.call('SET', key, before .. id .. '@' .. string.format('%d', now + leaseMs) .. after, 'KEEPTTL')
   end
 end
 `;
 
-/** KEYS: cache keys. ARGV: id, now ms, early, lease ms. Answer: state and value of each. */
+/** KEYS: cache keys. ARGV: id, early, lease ms. Answer: state and value of each. */
 export const lookupScript = new Script(lua`
 ${LOOK}
-local id, now, early, leaseMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+${CLOCK}
+local id, early, leaseMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local values = redis.call('MGET', unpack(KEYS))
-local answer = {}
+local answer, now = {}
 for i, key in ipairs(KEYS) do
   local value = values[i]
+  now = now or value and clock(key)
   local state = look(value, id, now, early)
   take_lease(state, key, value, id, now, leaseMs)
   answer[2 * i - 1] = state
-  answer[2 * i] = (state == 'hit' or state == 'stale' or state == 'refresh') and value or ''
+  local shown = state == 'hit' or state == 'stale' or state == 'refresh' or state == 'reload'
+  answer[2 * i] = shown and value or ''
 end
 return answer
 `);
 
 /**
- * For warming: takes leases for keys that are missing or become stale within ARGV[4] ms. Null markers, tombstones and
- * keys that others load are not changed. KEYS: cache keys. ARGV: id, now ms, lease ms, ahead ms. Answer for each: 1
+ * For warming: takes leases for keys that are missing or become stale within ARGV[3] ms. Null markers, tombstones and
+ * keys that others load are not changed. KEYS: cache keys. ARGV: id, lease ms, ahead ms. Answer for each: 1
  * leased, 0 not.
  */
 export const claimScript = new Script(lua`
 ${LOOK}
-local id, now, leaseMs, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+${CLOCK}
+local id, leaseMs, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local values = redis.call('MGET', unpack(KEYS))
-local answer = {}
+local answer, now = {}
 for i, key in ipairs(KEYS) do
   local value = values[i]
+  now = now or value and clock(key)
   local state = look(value, id, now, 0, ahead)
-  local claimed = state == 'lease' or (state == 'refresh' and string.sub(value, 1, 1) ~= 'N')
+  local due = state == 'refresh' or state == 'reload'
+  local claimed = state == 'lease' or (due and string.sub(value, 1, 1) ~= 'N')
   if claimed then take_lease(state, key, value, id, now, leaseMs) end
   answer[i] = claimed and 1 or 0
 end
@@ -122,13 +131,15 @@ end
 `;
 
 /**
- * KEYS: cache keys. ARGV: id; then for each key value, TTL ms, and version as fits() takes it. Answer: that of fits()
- * for each key. A null marker lives at least as long as the floor that it replaces: a replica may still have the
+ * KEYS: cache keys. ARGV: id; then for each key value, TTL ms, and version as fits() takes it. The value has the form
+ * that encodeValue() makes. Answer: that of fits() for each key. A null marker lives at least as long as the floor that it replaces: a replica may still have the
  * deleted row.
  */
 export const fillScript = new Script(lua`
 ${FITS}
-local id, answer = ARGV[1], {}
+${CLOCK}
+${STORED_FORM}
+local id, answer, now = ARGV[1], {}
 for i, key in ipairs(KEYS) do
   local stored, value, ttl = redis.call('GET', key), ARGV[3 * i - 1], tonumber(ARGV[3 * i])
   local fit = fits(stored, id, ARGV[3 * i + 1])
@@ -136,7 +147,8 @@ for i, key in ipairs(KEYS) do
     if string.sub(value, 1, 1) == 'N' and string.match(stored, '^L[^;]+;F') then
       ttl = math.max(ttl, redis.call('PTTL', key))
     end
-    redis.call('SET', key, value, 'PX', string.format('%d', ttl))
+    now = now or clock(key)
+    redis.call('SET', key, stored_form(value, now), 'PX', string.format('%d', ttl))
   end
   answer[i] = fit
 end
@@ -144,10 +156,11 @@ return answer
 `);
 
 /**
- * The load failed: removes a lease, and keeps its floor. A stale value counts as fresh for ARGV[3] ms more, so that it
- * is served. KEYS: cache keys. ARGV: id, now ms, pause ms.
+ * The load failed: removes a lease, and keeps its floor. A stale value counts as fresh for ARGV[2] ms more, so that it
+ * is served. KEYS: cache keys. ARGV: id, pause ms.
  */
 export const giveUpScript = new Script(lua`
+${CLOCK}
 local id = ARGV[1]
 for _, key in ipairs(KEYS) do
   local stored = redis.call('GET', key)
@@ -158,7 +171,7 @@ for _, key in ipairs(KEYS) do
     elseif not owner then
       local kind, rest, refresher, payload = string.match(stored, '^(.1;)%d+(;%d+;%d+;)([^;@]*)@%d+;(.*)$')
       if refresher == id then
-        local soft = string.format('%d', tonumber(ARGV[2]) + tonumber(ARGV[3]))
+        local soft = string.format('%d', clock(key) + tonumber(ARGV[2]))
         redis.call('SET', key, kind .. soft .. rest .. ';' .. payload, 'KEEPTTL')
       end
     end

@@ -1,4 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { lua } from '../script.ts';
 
 /**
  * The forms of a value in a cache key. The first letter is the kind, so no stored value can look like a marker:
@@ -9,7 +10,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib';
  *     T<writer>,<writer>                                tombstone: these writers are at work
  *     F<version>                                        floor: a fill from a replica needs at least this row version
  *
- * soft: Unix milliseconds after which one reader refreshes the value. delta: milliseconds that the load took (XFetch).
+ * soft: Unix milliseconds of Redis' clock after which one reader refreshes the value. delta: milliseconds that the load took (XFetch).
  * version: of the row. refresh: `<request>@<until>` while one reader refreshes it. Lua reads the same forms
  * (scripts.ts).
  */
@@ -21,19 +22,19 @@ export interface CachedValue {
   value: unknown;
   /** Of a null marker: why the value does not exist, '' without a special reason. */
   reason: string;
-  /** Unix milliseconds after which the value is stale. */
-  softAt: number;
   version: number;
 }
 
 interface ValueHead {
-  softAt: number;
+  /** The value is fresh for this long from the moment in which it is stored. */
+  freshMs: number;
   loadMs: number;
   version: number;
 }
 
-const head = ({ softAt, loadMs, version }: ValueHead): string =>
-  `${CODEC};${Math.round(softAt)};${Math.max(1, Math.round(loadMs))};${version};;`;
+/** Instead of soft it has the time from now on, with a plus. The script that stores the value turns it into soft. */
+const head = ({ freshMs, loadMs, version }: ValueHead): string =>
+  `${CODEC};+${Math.max(0, Math.round(freshMs))};${Math.max(1, Math.round(loadMs))};${version};;`;
 
 export function encodeValue(value: unknown, meta: ValueHead): string {
   const json = JSON.stringify(value, tagSpecial);
@@ -43,13 +44,24 @@ export function encodeValue(value: unknown, meta: ValueHead): string {
 
 export const encodeNullMarker = (meta: ValueHead, reason = ''): string => `N${head(meta)}${reason}`;
 
+/**
+ * Lua. stored_form(value, now) returns a value that encodeValue() or encodeNullMarker() made, as it is stored: the time
+ * after which it is stale is in Redis' clock.
+ */
+export const STORED_FORM = lua`
+local function stored_form(value, now)
+  local kind, freshMs, rest = string.match(value, '^(.1;)%+(%d+)(;.*)$')
+  return kind and kind .. string.format('%d', now + freshMs) .. rest or value
+end
+`;
+
 /** undefined: not a value of this codec (another version, or damaged). The caller treats it as a miss. */
 export function decodeValue(stored: string): CachedValue | undefined {
   const match = /^([JZN])1;(\d+);(\d+);(\d+);[^;]*;/.exec(stored);
   if (!match) return undefined;
-  const [start, kind, soft, , version] = match as unknown as [string, string, string, string, string];
+  const [start, kind, , , version] = match as unknown as [string, string, string, string, string];
   const payload = stored.slice(start.length);
-  const common = { softAt: Number(soft), version: Number(version) };
+  const common = { version: Number(version) };
   if (kind === 'N') return { ...common, value: undefined, reason: payload };
   try {
     const json = kind === 'J' ? payload : inflateRawSync(Buffer.from(payload, 'base64')).toString('utf8');

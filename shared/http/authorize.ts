@@ -10,6 +10,7 @@ import {
   signaturesEqual,
   signingKey,
 } from '../app/signature.ts';
+import { checkClock } from '../clock.ts';
 import { EngineError } from '../errors.ts';
 import { count, logInvocation, runInvocation } from '../telemetry.ts';
 import type { AuthorizerContext } from './caller.ts';
@@ -55,6 +56,8 @@ async function decide(
   try {
     const known = await findApp(token.appId, now);
     const verdict = judge(token, request, known, now);
+    // The token is refused because of its time alone: the wrong clock may be this process's.
+    if (verdict === 'window' && known && findSigner(token, known.keys, request)) await checkClock('authorizer');
     if (typeof verdict !== 'string' || !known || !MAY_HAVE_CHANGED.has(verdict)) return allowed(verdict, token, event);
     const fresher = await findFresherApp(token.appId, now);
     return allowed(fresher === undefined ? verdict : judge(token, request, fresher, now), token, event);

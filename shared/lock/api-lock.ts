@@ -1,18 +1,17 @@
 import type { AppError } from '../errors.ts';
-import type { Key } from '../keys.ts';
+import type { Packed } from '../layout.ts';
 import { count } from '../telemetry.ts';
 import { type BoundRule, bindRules, blockedSeconds } from './bind.ts';
 import { findDenial, rememberDenial } from './denial.ts';
-import { type CallerMark, type Charge, giveBack } from './give-back.ts';
+import { type CallerMark, type CallRecord, type Charge, giveBack } from './give-back.ts';
 import { learnPolicies } from './policy.ts';
 import { blockedError, lockedError, OPERATOR_BLOCK } from './refusal.ts';
 import type { Identities, LockTarget } from './rule.ts';
-import { packPolicies, packRules, type Section } from './script.ts';
+import { packPolicies, packRules } from './script.ts';
 import { applyRulesWithoutRedis, giveBackHere } from './without-redis.ts';
 
 /** A call that the lock has to check. */
 export interface LockCall {
-  requestId: string;
   /** The call passes only if the rules of all targets let it pass. */
   targets: readonly LockTarget[];
   identities: Identities;
@@ -23,10 +22,10 @@ export interface LockCall {
  * and ask_lock() of script.ts are two steps, and what follows from their answers.
  */
 export interface ApiLock {
-  /** Keys and arguments of changed_policies(). */
-  policies: Section;
-  /** Keys and arguments of ask_lock(). */
-  rules: Section;
+  /** Adds what changed_policies() takes. */
+  packPolicies(packed: Packed): void;
+  /** Adds what ask_lock() takes. */
+  packRules(packed: Packed): void;
   /** Policies changed: stores them in this process. Then the lock has to be asked again. Throws EngineError. */
   learn(changed: readonly string[]): Promise<void>;
   /** Refused: counts and remembers the refusal, and returns the error to throw. */
@@ -45,10 +44,10 @@ export interface ApiLock {
 }
 
 /**
- * Throws LOCKED if this process remembers a refusal for this caller. `record`: key of the call's replay record. `now`:
+ * Throws LOCKED if this process remembers a refusal for this caller. `record`: the call's replay record. `now`:
  * Unix milliseconds.
  */
-export function askLock({ requestId, targets, identities }: LockCall, record: Key, now: number): ApiLock {
+export function askLock({ targets, identities }: LockCall, record: CallRecord, now: number): ApiLock {
   const rules = bindRules(targets, identities);
   const denial = findDenial(rules, now);
   if (denial) throw denial;
@@ -66,8 +65,8 @@ export function askLock({ requestId, targets, identities }: LockCall, record: Ke
       cost: shadows.includes(i + 1) ? 0 : bound.rule.count === 'miss' ? misses : 1,
     }));
   return {
-    policies: packPolicies(targets),
-    rules: packRules(rules, blocked),
+    packPolicies: (packed) => packPolicies(targets, packed),
+    packRules: (packed) => packRules(rules, blocked, packed),
     learn: (changed) => learnPolicies(targets, changed),
     refusal(place, waitMs) {
       const bound = rules[place - 1];
@@ -84,9 +83,9 @@ export function askLock({ requestId, targets, identities }: LockCall, record: Ke
     giveBack: async (...marks) =>
       chargedHere
         ? giveBackFrom(({ rule }) => rule.count === 'failure')
-        : giveBack('failures', chargesOf(0), requestId, record, marks),
+        : giveBack('failures', chargesOf(0), record, marks),
     giveBackAll: async (misses) =>
-      chargedHere ? giveBackFrom(() => true) : giveBack('all', chargesOf(misses), requestId, record),
+      chargedHere ? giveBackFrom(() => true) : giveBack('all', chargesOf(misses), record),
     applyWithoutRedis() {
       applyRulesWithoutRedis(rules, blocked, now);
       chargedHere = rules;

@@ -10,6 +10,14 @@ export interface CallerMark {
   seconds: number;
 }
 
+/** The replay record of a call, a field of a hash. Its value is the id and, as the last character, the state. */
+export interface CallRecord {
+  bucket: Key;
+  field: string;
+  /** Of the request, as the record holds it. */
+  id: string;
+}
+
 /** A rule that charged a call, and how much. */
 export interface Charge {
   bound: BoundRule;
@@ -24,16 +32,16 @@ export interface Charge {
  * A counter that reaches zero is deleted: no other call is charged at that moment. With `all` a lock ends, and its
  * strike is taken back: it began because of calls that we failed, and the limit is not reached without them.
  *
- * KEYS: replay record, each counter (followed by the key that exempts, flag k, and by the strikes, flag x), then the
- * keys of the marks. ARGV: request id, 'failures' or 'all', the number of counters, then generation, limit, cost and
- * flags of each counter (flag f: a failure rule), then the life in ms of each mark.
+ * KEYS: the hash of the replay record, each counter (followed by the key that exempts, flag k, and by the strikes, flag
+ * x), then the keys of the marks. ARGV: field and id of the record, 'failures' or 'all', the number of counters, then
+ * generation, limit, cost and flags of each counter (flag f: a failure rule), then the life in ms of each mark.
  */
 const giveBackScript = new Script(lua`
-local id, all, counters = ARGV[1], ARGV[2] == 'all', tonumber(ARGV[3])
-local record = redis.call('GET', KEYS[1]) or ''
-local state = string.sub(record, 1, #id + 1) == id .. ';' and string.sub(record, #id + 2) or ''
+local field, id, all, counters = ARGV[1], ARGV[2], ARGV[3] == 'all', tonumber(ARGV[4])
+local record = redis.call('HGET', KEYS[1], field) or ''
+local state = string.sub(record, 1, -2) == id and string.sub(record, -1) or ''
 local due = state == '1' or (all and state == '2')
-if due then redis.call('SET', KEYS[1], id .. (all and ';3' or ';2'), 'KEEPTTL') end
+if due then redis.call('HSET', KEYS[1], field, id .. (all and '3' or '2')) end
 local function int(value) return string.format('%d', value) end
 local function lower(key, generation, cost, limit)
   local counted, used = string.match(redis.call('GET', key) or '', '^(%d+);(%d+)$')
@@ -45,7 +53,7 @@ local function lower(key, generation, cost, limit)
   return locked
 end
 local at = 1
-for i = 4, 3 + 4 * counters, 4 do
+for i = 5, 4 + 4 * counters, 4 do
   local generation, limit, cost, flags = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]
   at = at + 1
   local counter, spared, strikes = KEYS[at], false, nil
@@ -61,25 +69,23 @@ for i = 4, 3 + 4 * counters, 4 do
     if lower(counter, generation, cost, limit) and strikes then lower(strikes, generation, 1) end
   end
 end
-for i = at + 1, #KEYS do redis.call('SET', KEYS[i], '1', 'PX', ARGV[3 + 4 * counters + i - at]) end
+for i = at + 1, #KEYS do redis.call('SET', KEYS[i], '1', 'PX', ARGV[4 + 4 * counters + i - at]) end
 return 1
 `);
 
 /**
- * Gives charges back, and sets marks. At most one request; if it is sent twice, it gives back once. `record`: key of
- * the call's replay record, which holds its request id. Throws EngineError.
+ * Gives charges back, and sets marks. At most one request; if it is sent twice, it gives back once. Throws EngineError.
  */
 export async function giveBack(
   what: 'failures' | 'all',
   charges: readonly Charge[],
-  requestId: string,
-  record: Key,
+  record: CallRecord,
   marks: readonly CallerMark[] = [],
 ): Promise<void> {
   const due = charges.filter(({ bound, cost }) => cost > 0 && (what === 'all' || bound.rule.count === 'failure'));
   if (due.length === 0 && marks.length === 0) return;
-  const keys = [record];
-  const args: Array<string | number> = [requestId, what, due.length];
+  const keys = [record.bucket];
+  const args: Array<string | number> = [record.field, record.id, what, due.length];
   for (const { bound, cost } of due) {
     const { counter, generation, rule, spare, strikes } = bound;
     keys.push(counter, ...(spare ? [spare] : []), ...(strikes ? [strikes] : []));

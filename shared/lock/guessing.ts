@@ -1,6 +1,6 @@
 import { ifKnownCaller, ifKnownDevice } from './known-caller.ts';
 import { withNetworks } from './network-rules.ts';
-import type { Identities, LockRule } from './rule.ts';
+import type { Identities, LockRule, LockTarget } from './rule.ts';
 
 /**
  * Lock rules against guessing (row E5 (guessing)): failures are counted for the account, for account and address
@@ -92,11 +92,24 @@ export const wechatRules: readonly LockRule[] = [
   },
 ];
 
-/** Passwords that a logged-in user types. A stolen session must not serve to find the password. */
-export const ownPasswordFailures: LockRule = {
-  ...failure,
-  ...steps(900),
-  name: 'failures-by-user',
-  by: ['user'],
-  limit: 10,
+/** Tickets of a channel. Each is shown to the server of another company, which has a budget of wrong ones. */
+export const ticketRules: readonly LockRule[] = [
+  ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownCaller),
+  {
+    ...failure,
+    name: 'failures-by-channel',
+    by: ['app', 'peer'],
+    limit: 300,
+    windowSeconds: 60,
+    sparedBy: ifKnownCaller,
+  },
+];
+
+/**
+ * Passwords that a logged-in user types, on all routes together: a stolen session must not serve to find the password.
+ * It is the target of the route where a password is changed.
+ */
+export const ownPassword: LockTarget = {
+  name: 'PUT /me/password',
+  rules: [{ ...failure, ...steps(900), name: 'failures-by-user', by: ['user'], limit: 10 }],
 };

@@ -1,7 +1,20 @@
 import type { Key } from '../keys.ts';
 
-/** The identities that a rule may count by. `net56`, `net48`: wider networks of an IPv6 address. `device`: a device mark. */
-export type IdentityName = 'app' | 'user' | 'ip' | 'net56' | 'net48' | 'device' | 'resource' | 'account' | 'session';
+/**
+ * The identities that a rule may count by. `net56`, `net48`: wider networks of an IPv6 address. `device`: a device mark.
+ * `peer`: the server of others that the call asks, such as a channel.
+ */
+export type IdentityName =
+  | 'app'
+  | 'user'
+  | 'ip'
+  | 'net56'
+  | 'net48'
+  | 'device'
+  | 'peer'
+  | 'resource'
+  | 'account'
+  | 'session';
 
 /** The verified identities of a caller. Calls without an identity are counted together. */
 export type Identities = Partial<Record<IdentityName, string>>;

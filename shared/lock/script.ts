@@ -1,31 +1,27 @@
-import type { Key } from '../keys.ts';
+import { layout, letters, type Packed } from '../layout.ts';
 import { lua } from '../script.ts';
 import type { BoundRule } from './bind.ts';
 import { knownPolicy, policyKey } from './policy.ts';
 import type { LockTarget } from './rule.ts';
 
-/**
- * The lock inside admission's script. TypeScript packs keys and arguments here, and Lua takes them in the same order.
- * The Lua texts use functions of the script: key() returns the next key and its value, take() the next argument,
- * number() the next argument as a number, and int(n) a number as text.
- */
-export interface Section {
-  keys: Key[];
-  args: Array<string | number>;
-}
+/** The lock inside admission's script: what TypeScript packs, by name, and the Lua that takes it by the same names. */
 
-/** For changed_policies(): the number of targets, then for each the version that this process knows. */
-export const packPolicies = (targets: readonly LockTarget[]): Section => ({
-  keys: targets.map(({ name }) => policyKey(name)),
-  args: [targets.length, ...targets.map(({ name }) => knownPolicy(name).version)],
-});
+/** For changed_policies(): one POLICY for each target, with the version that this process knows. */
+const TARGETS = layout({ targets: 'number' });
+const POLICY = layout({ policy: 'key', known: 'text' });
+
+export function packPolicies(targets: readonly LockTarget[], packed: Packed): void {
+  TARGETS.pack(packed, { targets: targets.length });
+  for (const { name } of targets) POLICY.pack(packed, { policy: policyKey(name), known: knownPolicy(name).version });
+}
 
 /** Lua. changed_policies() returns place and text of each policy whose version differs from the one known here. */
 export const POLICIES = lua`
 local function changed_policies()
   local changed = {}
-  for i = 1, number() do
-    local known, _, policy = take(), key()
+  ${TARGETS.take}
+  for i = 1, targets do
+    ${POLICY.take}
     if policy and string.match(policy, '^(%d+);') ~= known then
       changed[#changed + 1], changed[#changed + 2] = int(i), policy
     end
@@ -34,24 +30,41 @@ local function changed_policies()
 end
 `;
 
-/**
- * For ask_lock(): the remaining ms of an operator's block, the number of rules, then each rule. Flags: e the lock
- * extends, s shadow, m counts misses, x escalates (strikes), k a key can exempt the caller.
- */
-export function packRules(rules: readonly BoundRule[], blockedSeconds: number): Section {
-  const keys: Key[] = [];
-  const args: Section['args'] = [blockedSeconds * 1000, rules.length];
+/** For ask_lock(): the remaining time of an operator's block, then each rule. */
+const LOCK = layout({ blockedMs: 'number', ruleCount: 'number' });
+const RULE = layout({
+  counter: 'key',
+  generation: 'text',
+  limit: 'number',
+  windowMs: 'number',
+  lockMs: 'number',
+  flags: 'text',
+});
+const FLAGS = letters({ extends: 'e', shadow: 's', countsMisses: 'm', escalates: 'x', canSpare: 'k' });
+/** Follows a rule that escalates. */
+const ESCALATION = layout({ strikes: 'key', factor: 'number', maxMs: 'number', memoryMs: 'number' });
+/** Follows a rule from which a key can exempt the caller. */
+const SPARE = layout({ spare: 'key' });
+
+export function packRules(rules: readonly BoundRule[], blockedSeconds: number, packed: Packed): void {
+  LOCK.pack(packed, { blockedMs: blockedSeconds * 1000, ruleCount: rules.length });
   for (const { rule, generation, counter, strikes, spare } of rules) {
-    const flags = `${rule.extend ? 'e' : ''}${rule.shadow ? 's' : ''}${rule.count === 'miss' ? 'm' : ''}${strikes ? 'x' : ''}${spare ? 'k' : ''}`;
-    keys.push(counter);
-    args.push(generation, rule.limit, rule.windowSeconds * 1000, (rule.lockSeconds ?? 0) * 1000, flags);
-    if (strikes && rule.escalate) {
-      keys.push(strikes);
-      args.push(rule.escalate.factor, rule.escalate.maxSeconds * 1000, rule.escalate.memorySeconds * 1000);
+    const { escalate } = rule;
+    const flags = FLAGS.pack({
+      extends: rule.extend === true,
+      shadow: rule.shadow === true,
+      countsMisses: rule.count === 'miss',
+      escalates: strikes !== undefined,
+      canSpare: spare !== undefined,
+    });
+    const [windowMs, lockMs] = [rule.windowSeconds * 1000, (rule.lockSeconds ?? 0) * 1000];
+    RULE.pack(packed, { counter, generation, limit: rule.limit, windowMs, lockMs, flags });
+    if (strikes && escalate) {
+      const { factor, maxSeconds, memorySeconds } = escalate;
+      ESCALATION.pack(packed, { strikes, factor, maxMs: maxSeconds * 1000, memoryMs: memorySeconds * 1000 });
     }
-    if (spare) keys.push(spare);
+    if (spare) SPARE.pack(packed, { spare });
   }
-  return { keys, args };
 }
 
 /**
@@ -71,24 +84,25 @@ local function count_of(stored, generation)
   return counted == generation and tonumber(count) or 0
 end
 local function ask_lock(misses, again)
-  local refused, refusedMs, charges, trips, shadows = 0, number(), {}, {}, ''
-  if refusedMs > 0 then refused = -1 end
-  for i = 1, number() do
-    local counterKey, counter = key()
-    local generation, limit, windowMs, lockMs, flags = take(), number(), number(), number(), take()
-    local strikesKey, strikes, factor, maxMs, memoryMs, spared
-    if string.find(flags, 'x') then
-      strikesKey, strikes = key()
-      factor, maxMs, memoryMs = number(), number(), number()
+  ${LOCK.take}
+  local refused, refusedMs, charges, trips, shadows = blockedMs > 0 and -1 or 0, blockedMs, {}, {}, ''
+  for i = 1, ruleCount do
+    ${RULE.take}
+    ${ESCALATION.declare}
+    ${SPARE.declare}
+    if string.find(flags, ${FLAGS.lua.escalates}) then
+      ${ESCALATION.assign}
     end
-    if string.find(flags, 'k') then spared = select(2, key()) end
+    if string.find(flags, ${FLAGS.lua.canSpare}) then
+      ${SPARE.assign}
+    end
     local used = count_of(counter, generation)
-    local cost = string.find(flags, 'm') and misses or 1
-    if spared or cost == 0 or again then
+    local cost = string.find(flags, ${FLAGS.lua.countsMisses}) and misses or 1
+    if spare or cost == 0 or again then
       -- Nothing is counted.
     elseif used + cost <= limit then
       charges[#charges + 1] = {counterKey, generation .. ';' .. int(used + cost), used == 0 and windowMs}
-    elseif string.find(flags, 's') then
+    elseif string.find(flags, ${FLAGS.lua.shadow}) then
       shadows = shadows .. i .. ','
     else
       local ms = used > 0 and redis.call('PTTL', counterKey) or windowMs
@@ -98,7 +112,7 @@ local function ask_lock(misses, again)
         ms = lockMs > 0 and lockMs or windowMs
         trips[#trips + 1] = {counterKey, counter, ms}
       end
-      if lockMs > 0 and (not locked or string.find(flags, 'e')) then
+      if lockMs > 0 and (not locked or string.find(flags, ${FLAGS.lua.extends})) then
         local lasts = lockMs
         if strikesKey then
           local strike = count_of(strikes, generation)

@@ -1,9 +1,11 @@
+import { CLOCK } from '../clock.ts';
 import { AppError, EngineError } from '../errors.ts';
 import { keyFamily } from '../keys.ts';
 import { evaluate } from '../redis.ts';
 import { lua, Script } from '../script.ts';
 import { type CurrentUser, findSession } from '../session/session.ts';
 import { standingOf } from '../session/standing.ts';
+import { userVersionKey } from '../swept-keys.ts';
 import { alarm, count } from '../telemetry.ts';
 import { findPlugin, type Plugin } from './directory.ts';
 import { pushed } from './push.ts';
@@ -27,13 +29,15 @@ const liveTokensKey = keyFamily<[string, string]>({
 });
 
 /**
- * KEYS: record, session, user version, live tokens. ARGV: the record, its end and the time now in ms. It returns the
+ * KEYS: record, session, user version, live tokens. ARGV: the record, its life in ms. It returns the
  * state of the session at that moment, as two plain reads. If it is applied twice, it stores once.
  */
 const storeScript = new Script(lua`
-redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[3])
-redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
+${CLOCK}
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local now = clock(KEYS[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', string.format('%d', now))
+redis.call('ZADD', KEYS[4], string.format('%d', now + ARGV[2]), ARGV[1])
 local last = redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')
 redis.call('PEXPIREAT', KEYS[4], string.format('%d', tonumber(last[2])))
 local function plain(key)
@@ -43,7 +47,11 @@ end
 return {plain(KEYS[2]), plain(KEYS[3])}
 `);
 
-const liveScript = new Script(lua`return redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')`);
+/** KEYS: live tokens, a key of the user. */
+const liveScript = new Script(lua`
+${CLOCK}
+return redis.call('ZRANGEBYSCORE', KEYS[1], string.format('%d', clock(KEYS[2])), '+inf')
+`);
 
 /**
  * Order of work: push, store, answer. Only the receiver of the answer knows the token. So a token that was pushed is
@@ -74,7 +82,7 @@ export async function issuePluginToken(
  */
 async function storeAndLook(record: PluginToken, user: CurrentUser): Promise<AppError | undefined> {
   const keys = [...keysOf(record), liveTokensKey(record.appId, record.userId)];
-  const args = [JSON.stringify(record), Date.parse(record.expiresAt), Date.now()];
+  const args = [JSON.stringify(record), Math.max(1, Date.parse(record.expiresAt) - Date.now())];
   const [copy = '', version = ''] = await evaluate<string[]>(storeScript, keys, args);
   const standing = standingOf(copy, version);
   if (standing !== 'unknown' && standing.alive && standing.version === record.userVersion) return undefined;
@@ -113,7 +121,7 @@ async function pushRevocations(
   sessionIds: readonly string[] | 'all',
   deadlineAt: number,
 ): Promise<void> {
-  const listed = await evaluate<string[]>(liveScript, [liveTokensKey(appId, userId)], [Date.now()]);
+  const listed = await evaluate<string[]>(liveScript, [liveTokensKey(appId, userId), userVersionKey(userId)], []);
   const waiting = listed
     .map((text) => JSON.parse(text) as PluginToken)
     .filter(({ sessionId }) => sessionIds === 'all' || sessionIds.includes(sessionId));

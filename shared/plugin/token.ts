@@ -92,25 +92,22 @@ export const keysOf = (token: PresentedPluginToken): [Key, Key, Key] => [
 ];
 
 /**
- * null: not alive for this plugin. A token ends at once when its session ends. MySQL is asked only if Redis has lost
+ * null: not alive for this plugin. A token ends with its record in Redis, and at once when its session ends. MySQL is asked only if Redis has lost
  * the session's copy. Throws EngineError if no engine can answer.
  */
 export async function checkPluginToken(
   presented: PresentedPluginToken,
   pluginId: string,
   reads: readonly ReadAnswer[],
-  now = Date.now(),
 ): Promise<{ userId: string; expiresAt: string } | null> {
   const [record = '', copy = '', version = ''] = reads.map(({ stored }) => stored);
   const stored = decodePlain(record);
   if (!stored) return null;
   const token = recordFrom(stored.value);
-  if (!token || token.pluginId !== pluginId || token.hash !== presented.hash || Date.parse(token.expiresAt) <= now) {
-    return null;
-  }
-  let standing = standingOf(copy, version, now);
+  if (!token || token.pluginId !== pluginId || token.hash !== presented.hash) return null;
+  let standing = standingOf(copy, version);
   if (standing === 'unknown') {
-    const truth = await findSession(token, token.appId, now);
+    const truth = await findSession(token, token.appId);
     standing = truth.alive ? { alive: true, version: truth.user.version } : truth;
     // A token that ended stays ended. Without its record, the next check costs MySQL nothing.
     if (!isAliveFor(token, standing)) await deleteKeys([pluginTokenKey(token.hash)]).catch(ignoreEngine);

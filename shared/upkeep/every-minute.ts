@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { deleteEndedReservations } from '../account/ended-reservations.ts';
 import { keepReplayRecords } from '../admission/replay-record.ts';
 import { LEASE_MS } from '../cache/cache.ts';
 import { fillArguments } from '../cache/fill.ts';
 import { decayHotKeys } from '../cache/hot-keys.ts';
 import { claimScript, fillScript, giveUpScript } from '../cache/scripts.ts';
 import { invalidate } from '../cache/write.ts';
+import { checkClock } from '../clock.ts';
 import { type FilterStep, maintainFilter } from '../data/filter-builder.ts';
 import { loadResources, newestIds, resourceKey } from '../data/records.ts';
 import { allResources, type Resource } from '../data/resources.ts';
@@ -43,11 +45,13 @@ const SLICE = 50;
 const AHEAD = 0.3;
 
 export async function warmCache(limits: { stopAt: number; settleMs?: number }): Promise<WarmReport> {
+  await checkClock('cache-warm');
   const replayRecordsBegun = await attempt('replay-records', () => keepReplayRecords());
   await attempt('ended-sessions', () => sweepEndedSessions());
   const sweep = await attempt('sweep', () => sweepChangedRows(sweptTables(), limits.stopAt));
   const policies = await attempt('policies', rewritePolicies);
   const oldSessions = await attempt('old-sessions', deleteOldSessions);
+  await attempt('ended-reservations', deleteEndedReservations);
   let candidates = 0;
   const warmed = await attempt('warm', async () => {
     const wanted = await wantedIds();
@@ -98,17 +102,17 @@ async function warm(resource: Resource, ids: string[]): Promise<number> {
   if (ids.length === 0) return 0;
   const requestId = randomUUID();
   const keys = ids.map((id) => resourceKey(resource, id));
-  const now = Date.now();
+  const startedAt = Date.now();
   const aheadMs = resource.cache.freshSeconds * 1000 * AHEAD;
-  const claims = await evaluate<number[]>(claimScript, keys, [requestId, now, LEASE_MS, aheadMs]);
+  const claims = await evaluate<number[]>(claimScript, keys, [requestId, LEASE_MS, aheadMs]);
   const claimed = claims.flatMap((claim, index) => (claim === 1 ? [index] : []));
   if (claimed.length === 0) return 0;
   const rows = await loadResources(resource, ids)(claimed, true).catch(async (error) => {
     const leased = claimed.map((index) => keys[index] as (typeof keys)[number]);
-    await evaluate(giveUpScript, leased, [requestId, now, 0]).catch(() => {});
+    await evaluate(giveUpScript, leased, [requestId, 0]).catch(() => {});
     throw error;
   });
-  const loadMs = (Date.now() - now) / claimed.length;
+  const loadMs = (Date.now() - startedAt) / claimed.length;
   const alive = claimed.flatMap((index, position) => {
     const row = rows[position];
     return row && row.value !== null ? [{ key: keys[index] as (typeof keys)[number], row }] : [];
@@ -117,9 +121,7 @@ async function warm(resource: Resource, ids: string[]): Promise<number> {
   const gone = claimed.flatMap((index, position) => (rows[position]?.value == null ? [keys[index]] : []));
   await invalidate(gone as typeof keys);
   if (alive.length === 0) return 0;
-  const fills = alive.flatMap(({ row }) =>
-    fillArguments(row, resource.cache, loadMs, now, { primary: true, spread: 0.2 }),
-  );
+  const fills = alive.flatMap(({ row }) => fillArguments(row, resource.cache, loadMs, { primary: true, spread: 0.2 }));
   const fits = await evaluate<number[]>(
     fillScript,
     alive.map(({ key }) => key),

@@ -1,5 +1,4 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { signatureKey } from '../../shared/admission/replay-record.ts';
 import { mintSession, newUserId } from '../../shared/session/token.ts';
 import { declaredRoutes, everyRoute, type RouteRow, routesOf, signedRoutes } from '../support/every-route.ts';
 import { bytesOf, sendCall, signedHeaders } from '../support/http-call.ts';
@@ -10,7 +9,7 @@ import {
   expectProblem,
   FIRST_WITH_MEMORY,
   type RefusalWorld,
-  signatureOf,
+  recordOf,
   startRefusalWorld,
 } from '../support/refusal-world.ts';
 
@@ -56,7 +55,8 @@ describe.each(signedRoutes)('$route', (row) => {
       const dead = mintSession(world.app.appId, newUserId()).token;
       const call = world.callWith(row, [first, second], second === 'session' || first === 'session' ? dead : session);
       if (second === 'replay' || first === 'replay') {
-        await world.stack.redis.set(signatureKey(signatureOf(call)), 'another request;1', 'EX', 600);
+        const { bucket, field } = recordOf(call);
+        await world.stack.redis.hset(bucket, field, 'another request1');
       }
       const { status, body } = await world.send(await withSessionOfItsApp(call, [first, second]));
       answers.push([first, second, status, String(body?.code).replace(/^UNKNOWN_.*/, 'UNKNOWN_')]);
@@ -88,7 +88,8 @@ describe.each(signedRoutes)('$route', (row) => {
       const [, code, status] = DEFECTS[positionOf(defect)] as (typeof DEFECTS)[number];
       if (defect === 'resource') expectProblem(answer, 'UNKNOWN_RESOURCE', status);
       else expectProblem(answer, code, status);
-      expect(await world.stack.redis.exists(signatureKey(signatureOf(call)))).toBe(0);
+      const { bucket, field } = recordOf(call);
+      expect(await world.stack.redis.hexists(bucket, field)).toBe(0);
     }
     expect(await world.stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
   });

@@ -185,7 +185,7 @@ describe('the cost of the authorizer', () => {
     await measure();
     await measure();
     expect(costs).toEqual([
-      { redisRequests: 2, redisCommands: 4, mysqlRequests: 1 },
+      { redisRequests: 2, redisCommands: 5, mysqlRequests: 1 },
       { redisRequests: 0, redisCommands: 0, mysqlRequests: 0 },
     ]);
   });

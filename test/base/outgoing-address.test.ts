@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isPublicAddress, outgoingUrl } from '../../shared/outgoing-address.ts';
 
 describe('an address that a plugin or a channel gave', () => {
@@ -20,6 +20,7 @@ describe('an address that a plugin or a channel gave', () => {
     '100.64.0.1',
     '127.0.0.1',
     '127.255.255.254',
+    '168.63.129.16',
     '169.254.169.254',
     '172.16.0.1',
     '172.31.255.255',
@@ -59,6 +60,24 @@ describe('an address that a plugin or a channel gave', () => {
     ['https://plugin.example/push', true],
     ['https://plugin.example:8443/push?x=1', true],
     ['https://[2606:4700::1111]/', true],
+    ['https://169.254.169.254/', false],
+    ['https://2852039166/', false],
+    ['https://0xa9fea9fe/', false],
+    ['https://0251.0376.0251.0376/', false],
+    ['https://169.254.43518/', false],
+    ['https://169.254.169.254./', false],
+    ['https://[::ffff:169.254.169.254]/', false],
+    ['https://[64:ff9b::a9fe:a9fe]/', false],
+    ['https://[2002:a9fe:a9fe::1]/', false],
+    ['https://[fd00:ec2::254]/', false],
+    ['https://168.63.129.16/', false],
+    ['https://0xa83f8110/', false],
+    ['https://metadata/', false],
+    ['https://metadata.google.internal/', false],
+    ['https://localhost/', false],
+    ['https://app.localhost./', false],
+    ['https://printer.local/', false],
+    ['https://internal.example/', true],
     ['https://0x7f.1/', false],
     ['https://017700000001/', false],
     ['https://[::ffff:10.0.0.1]/', false],
@@ -67,6 +86,38 @@ describe('an address that a plugin or a channel gave', () => {
     ['https://name@plugin.example/', false],
     ['javascript:alert(1)', false],
     ['//plugin.example', false],
+  ])('requests to %s are sent: %s', (url, sent) => {
+    expect(outgoingUrl(url) !== undefined).toBe(sent);
+  });
+});
+
+describe('in development, where private addresses are allowed', () => {
+  beforeAll(() => {
+    process.env.PLUGIN_PRIVATE_ADDRESSES = 'allow';
+  });
+  afterAll(() => {
+    delete process.env.PLUGIN_PRIVATE_ADDRESSES;
+  });
+
+  test.each([
+    ['http://127.0.0.1:7000/push', true],
+    ['http://localhost:7000/push', true],
+    ['https://10.0.0.7/', true],
+    ['http://[::1]:7000/', true],
+    ['https://169.254.169.254/', false],
+    ['http://2852039166/latest', false],
+    ['https://0xa9.0xfe.0xa9.0xfe/', false],
+    ['http://[::ffff:a9fe:a9fe]/', false],
+    ['https://[64:ff9b::169.254.169.254]/', false],
+    ['https://[2002:a9fe:a9fe:1::]/', false],
+    ['https://[2002:a83f:8110::1]/', false],
+    ['https://168.63.129.16/', false],
+    ['https://[::ffff:168.63.129.16]/', false],
+    ['http://100.100.100.200/', false],
+    ['http://192.0.0.192/', false],
+    ['http://[fe80::1]/', false],
+    ['http://[fd00:ec2::254]/', false],
+    ['ftp://127.0.0.1/', false],
   ])('requests to %s are sent: %s', (url, sent) => {
     expect(outgoingUrl(url) !== undefined).toBe(sent);
   });

@@ -16,7 +16,7 @@ function caller(rules: readonly LockRule[], policy: Partial<LockPolicy> = {}) {
   const target = `data:${randomUUID()}`;
   learnPolicy(target, encodePolicy({ version: 1, generation: 0, rules: [], blocks: [], ...policy }));
   const call = requestOf(rules, { target });
-  return { ask: (ms: number): ApiLock => askLock(call, readKey('record'), NOW + ms) };
+  return { ask: (ms: number): ApiLock => askLock(call, { bucket: readKey('records'), field: 'f', id: 'i' }, NOW + ms) };
 }
 
 /** Code and Retry-After of a refusal, or `passes`. */

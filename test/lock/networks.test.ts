@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callRules } from '../../shared/lock/default-rules.ts';
-import { passwordRules, WECHAT_CALLERS, wechatRules } from '../../shared/lock/guessing.ts';
+import { passwordRules, ticketRules, WECHAT_CALLERS, wechatRules } from '../../shared/lock/guessing.ts';
 import { addressIdentities } from '../../shared/lock/ip-identity.ts';
 import { marksOfCaller } from '../../shared/lock/known-caller.ts';
 import type { LockTarget } from '../../shared/lock/rule.ts';
@@ -105,6 +105,16 @@ describe('the rules against guessing passwords', () => {
     expect(await call(targets, '10.9.9.9', { ...stranger, device: issued })).toMatchObject({ verdict: 'admitted' });
     expect(await call(targets, '10.9.9.9', { ...stranger, app: fresh() })).toMatchObject({ verdict: 'admitted' });
   });
+});
+
+test('wrong tickets from many addresses stop at the budget of the channel, and other channels are not affected', async () => {
+  const targets = targetWith(ticketRules);
+  const [app, peer] = [fresh(), fresh()];
+  const show = (i: number, to = peer) =>
+    call(targets, `10.${i >> 8}.${i & 255}.2`, { app, peer: to, account: fresh() });
+  for (let i = 0; i < 300; i++) expect((await show(i)).verdict).toBe('admitted');
+  expect(await show(301)).toMatchObject({ verdict: 'LOCKED', by: 'failures-by-channel' });
+  expect(await show(302, fresh())).toMatchObject({ verdict: 'admitted' });
 });
 
 describe('the networks of an address', () => {
