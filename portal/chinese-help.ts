@@ -23,7 +23,7 @@ export const chineseHelp: Sentences = {
   'Issues an AppID and its privateKey.': '签发 AppID 和 privateKey。',
   'a name for people': '给人看的名称',
   'allowed signature methods (default: {})': '允许的签名算法（默认：{1}）',
-  'permissions (default: all but plugin:validate)': '权限（默认：除 plugin:validate 外全部）',
+  'permissions (default: {})': '权限（默认：{1}）',
   'plugins for which it may issue tokens (default: all)': '可以为哪些插件签发令牌（默认：全部）',
   'Lists all apps.': '列出所有应用。',
   'Shows one app and its keys.': '查看一个应用及其密钥。',
@@ -61,7 +61,10 @@ export const chineseHelp: Sentences = {
   'how many (default 20)': '多少条（默认 20）',
   'how many (default 50)': '多少条（默认 50）',
 
-  'data:<resource>, or a route such as "POST /login"': 'data:<resource>，或 "POST /login" 这样的接口',
+  'data:<resource>, a route such as "POST /login", or "*" for every route':
+    'data:<resource>、"POST /login" 这样的接口，或 "*"（全部接口）',
+  'for rules that count by channel': '用于按登录渠道计数的规则',
+  'the device mark of the caller, for rules that spare known devices': '调用方的设备标记，用于放过已知设备的规则',
   'this AppID': '这个 AppID',
   'this user': '这个用户',
   'this address; an IPv6 address means its /64 network': '这个地址；IPv6 地址代表它的 /64 网段',
@@ -151,4 +154,8 @@ export const chineseHelp: Sentences = {
   'the openid of WeChat': '微信的 openid',
   'Ends all sessions of a user and refuses logins.': '终止用户的所有会话，并拒绝登录。',
   'Lets a disabled user log in again.': '让停用的用户重新可以登录。',
+
+  'engines and clocks': '存储引擎和时钟',
+  'Shows whether the engines answer, and how far the clocks of functions are from the clock of Redis.':
+    '查看存储引擎是否有响应，以及各函数的时钟与 Redis 的时钟相差多少。',
 };

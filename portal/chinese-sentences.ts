@@ -101,8 +101,16 @@ export const chineseSentences: Sentences = {
   '--{} names a file that cannot be read: {}': '--{1} 指定的文件无法读取：{2}',
   '--json-schema takes a file with a JSON object': '--json-schema 应为内容是 JSON 对象的文件',
   '--id: channel demo belongs to the sandbox': '--id：渠道 demo 属于沙箱',
-  '--target takes data:<resource> or a route such as "POST /login"; "{}" is neither{}':
-    '--target 应为 data:<resource> 或 "POST /login" 这样的接口；“{1}”都不是{2}',
+  '--target takes data:<resource>, a route such as "POST /login", or "*" for every route; "{}" is not one of these{}':
+    '--target 应为 data:<resource>、"POST /login" 这样的接口或 "*"（全部接口）；“{1}”都不是{2}',
+  'Clocks: Redis does not answer.': '时钟：Redis 没有响应。',
+  'this machine': '本机',
+  'ahead of Redis by': '比 Redis 快',
+  'A clock is more than {} off. Beyond 300 s its calls are refused.':
+    '有时钟相差超过 {1}。超过 300 秒时它的调用都会被拒绝。',
+  'an IPv6 --ip': 'IPv6 的 --ip',
+  'expected an https URL of a public host, without user, password or fragment':
+    '应为公网主机的 https 地址，不带用户名、密码和片段',
   '--day takes a day such as 2026-11-24': '--day 应为 2026-11-24 这样的日期',
   '--bill takes --day, the day that was billed': '用 --bill 时要给出 --day，即账单的日期',
   'name the user by one of --account, --openid, --user': '请用 --account、--openid、--user 中的一个指明用户',

@@ -11,6 +11,7 @@ export const nouns: Record<string, () => Promise<Noun>> = {
   lock: async () => (await import('./nouns/lock.ts')).lock,
   data: async () => (await import('./nouns/data.ts')).data,
   user: async () => (await import('./nouns/user.ts')).user,
+  health: async () => (await import('./nouns/health.ts')).health,
   hot: async () => (await import('./nouns/hot.ts')).hot,
   'master-key': async () => (await import('./nouns/master-key.ts')).masterKey,
   completion: async () => (await import('./nouns/completion.ts')).completionOf(nouns),

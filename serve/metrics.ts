@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { HttpApiCounts } from './http-api/http-api.ts';
 import type { Outcome } from './http-api/server.ts';
@@ -12,6 +13,9 @@ interface FrontMetrics {
 
 const BUCKETS_MS = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
 
+/** shared/clock.ts publishes there. */
+const CLOCK_SKEW = 'miniapp-cloud:clock-skew-ms';
+
 export function frontMetrics(): FrontMetrics {
   const byClass = new Map<string, number>();
   const buckets = BUCKETS_MS.map(() => 0);
@@ -19,6 +23,11 @@ export function frontMetrics(): FrontMetrics {
   let sumMs = 0;
   const loop = monitorEventLoopDelay({ resolution: 20 });
   loop.enable();
+  let skewMs = 0;
+  const onSkew = (message: unknown): void => {
+    skewMs = Number(message);
+  };
+  subscribe(CLOCK_SKEW, onSkew);
   return {
     count(outcome, milliseconds) {
       const name = outcome === 'aborted' ? outcome : `${Math.floor(outcome / 100)}xx`;
@@ -49,10 +58,16 @@ export function frontMetrics(): FrontMetrics {
         '# HELP miniapp_event_loop_p99_seconds The 99th percentile of the event loop delay.',
         '# TYPE miniapp_event_loop_p99_seconds gauge',
         `miniapp_event_loop_p99_seconds ${(loop.percentile(99) / 1e9).toFixed(4)}`,
+        '# HELP miniapp_clock_skew_seconds The clock of this machine minus that of Redis, as the functions last saw it.',
+        '# TYPE miniapp_clock_skew_seconds gauge',
+        `miniapp_clock_skew_seconds ${(skewMs / 1000).toFixed(3)}`,
       ];
       return `${lines.join('\n')}\n`;
     },
-    stop: () => loop.disable(),
+    stop() {
+      loop.disable();
+      unsubscribe(CLOCK_SKEW, onSkew);
+    },
   };
 }
 

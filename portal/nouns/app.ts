@@ -173,7 +173,7 @@ export const app: Noun = {
       options: {
         name: required('X', 'a name for people'),
         methods: optional('A,B', `allowed signature methods (default: ${NEW_METHODS.join(',')})`),
-        scopes: optional('A,B', 'permissions (default: all but plugin:validate)'),
+        scopes: optional('A,B', `permissions (default: ${NEW_SCOPES.join(',')})`),
         plugins: optional('A,B', 'plugins for which it may issue tokens (default: all)'),
       },
       destructive: false,

@@ -161,7 +161,7 @@ const optionOf = (name: string): string => (name === 'net56' || name === 'net48'
 function identitiesOf(given: Given): Identities {
   const [app, user, ip] = [given.optional('app'), given.optional('user'), given.optional('ip')];
   const [account, resource] = [given.optional('account'), given.optional('resource')];
-  const device = given.optional('device');
+  const [device, peer] = [given.optional('device'), given.optional('peer')];
   return {
     ...(app !== undefined && { app: idForm('app', app) }),
     ...(user !== undefined && { user: idForm('user', user) }),
@@ -169,6 +169,7 @@ function identitiesOf(given: Given): Identities {
     ...(account !== undefined && { account }),
     ...(resource !== undefined && { resource }),
     ...(device !== undefined && { device }),
+    ...(peer !== undefined && { peer }),
   };
 }
 
@@ -213,6 +214,7 @@ export const lock: Noun = {
         ...IDENTITIES,
         account: optional('NAME', 'for rules that count by account (lower case) or account address'),
         resource: optional('NAME:ID', 'for rules that count by record'),
+        peer: optional('CHANNEL', 'for rules that count by channel'),
         device: optional('MARK', 'the device mark of the caller, for rules that spare known devices'),
       },
       destructive: false,

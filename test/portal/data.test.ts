@@ -104,5 +104,12 @@ describe('portal data', () => {
       'm:1',
     ]);
     expect(plain).toMatchObject({ code: 2, stderr: expect.stringContaining('https') });
+    for (const url of ['https://169.254.169.254/', 'https://2852039166/', 'https://[::ffff:168.63.129.16]/']) {
+      const refused = await portal(['channel', 'add', '--id', 'm', '--verify', url, '--login-server', 'm:1']);
+      expect(refused, url).toMatchObject({ code: 1, stderr: expect.stringContaining('public host') });
+      const plugin = await portal(['plugin', 'add', '--id', 'm', '--server', url]);
+      expect(plugin, url).toMatchObject({ code: 1, stderr: expect.stringContaining('public host') });
+    }
+    expect(await portalJson(['channel', 'list'])).toEqual({ channels: [] });
   });
 });
