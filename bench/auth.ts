@@ -169,7 +169,9 @@ async function passwords(): Promise<object[]> {
 
 /** Measures the import, in a new process each time: a cold start waits for it before the handler runs. */
 function coldImports(): object[] {
-  const bundles = ['authorizer', 'login', 'business', 'recharge', 'plugin-token'].map((name) => `dist/${name}.mjs`);
+  const bundles = ['authorizer', 'login', 'account', 'business', 'recharge', 'plugin-token'].map(
+    (name) => `dist/${name}.mjs`,
+  );
   if (!bundles.every((file) => existsSync(file))) throw new Error('no bundles in dist/: run "npm run build" first');
   const targets = [...bundles.map((file) => `./${file}`), 'jose', 'aws-jwt-verify'];
   const took = new Map(targets.map((target): [string, number[]] => [target, []]));

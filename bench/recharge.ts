@@ -45,6 +45,7 @@ async function compareCredits({ credits = 2_000 }: { credits?: number } = {}) {
     const client = new Client({ url: backend.planetscale.url });
     await client.execute('CREATE TABLE wallets (user_id VARCHAR(32) PRIMARY KEY, balance BIGINT NOT NULL)');
     await makeUsers(client);
+    await client.execute('INSERT INTO wallets SELECT user_id, 0 FROM users');
     const calls = () => backend.planetscale.stats().requests;
     const measure = async (name: string, work: (payment: Payment) => Promise<unknown>): Promise<Row> => {
       const payments = await makeOrders(client, name, credits + WARM_UP);
@@ -76,14 +77,13 @@ async function compareCredits({ credits = 2_000 }: { credits?: number } = {}) {
   }
 }
 
-async function makeUsers(client: Client): Promise<void> {
+export async function makeUsers(client: Client): Promise<void> {
   for (let i = 0; i < USERS; i++) {
     await client.execute("INSERT INTO users (user_id, profile) VALUES (?, '{}')", [`user${i}`]);
-    await client.execute('INSERT INTO wallets VALUES (?, 0)', [`user${i}`]);
   }
 }
 
-async function makeOrders(client: Client, name: string, count: number): Promise<Payment[]> {
+export async function makeOrders(client: Client, name: string, count: number): Promise<Payment[]> {
   const ours = {
     provider: 'sandbox',
     providerAppId: '',

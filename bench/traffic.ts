@@ -74,7 +74,7 @@ export async function startTraffic(served: SelfHosted, size: { customers: number
   for (let index = 0; index < size.customers; index += 1) {
     const userId = newUserId();
     await write("INSERT INTO users (user_id, profile) VALUES (?, '{}')", [userId]);
-    const { token } = await openSession(app.appId, { userId, version: 1 }, 'bench', []);
+    const { token } = await openSession(app.appId, { userId, version: 1 }, { device: 'bench', ip: '' }, []);
     customers.push({ userId, session: token, ip: `10.1.${index >> 8}.${index & 255}`, credited: 0 });
   }
 

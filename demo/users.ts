@@ -89,7 +89,7 @@ export async function usersAndSessions({ story, caller, portal, app, env, run }:
     const other = caller.sdk(app);
     await other.login({ account, password });
     must((await other.readOne('voucher', 1)) === null, 'another user does not see it');
-    await other.deleteAccount();
+    await other.deleteAccount({ password });
   });
   await sdk.logout();
 }
