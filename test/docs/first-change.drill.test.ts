@@ -65,7 +65,16 @@ ${next}`,
 /** Writes bundles that look like an old `npm run build`: a test that uses one of them fails. */
 function leaveStaleBundles(copy: CheckoutCopy): void {
   mkdirSync(join(copy.path, 'dist'), { recursive: true });
-  for (const name of ['authorizer', 'business', 'login', 'recharge', 'health', 'plugin-token', 'plugin-validation']) {
+  for (const name of [
+    'authorizer',
+    'business',
+    'login',
+    'account',
+    'recharge',
+    'health',
+    'plugin-token',
+    'plugin-validation',
+  ]) {
     copy.write(`dist/${name}.mjs`, "export const handler = async () => { throw new Error('stale'); };\n");
   }
 }

@@ -39,14 +39,16 @@ describe('changes of accounts and sessions', () => {
     const write = () => changeUser(app.appId, other, { fields: { city: 'somewhere' } });
     await write();
     expect((await stack.call(app, 'GET', '/me', { session })).status).toBe(200);
-    let statements = 0;
+    const body = { password: 'long enough 1' };
+    let erasing = 0;
     let meanwhile = Promise.resolve();
-    stack.faults.mysql = () => {
-      if (++statements !== 2) return undefined;
+    stack.faults.mysql = ({ sql = '' }) => {
+      if (!sql.startsWith('UPDATE users u LEFT JOIN sessions') || ++erasing > 1) return undefined;
       meanwhile = write();
       return { kind: 'delay', ms: 500 };
     };
-    expect((await stack.call(app, 'DELETE', '/me', { session })).status).toBe(204);
+    expect((await stack.call(app, 'DELETE', '/me', { session, body })).status).toBe(204);
+    expect(erasing).toBe(1);
     await meanwhile;
     stack.faults.mysql = undefined;
     const [rows] = await stack.mysql.query('SELECT fields FROM user_fields WHERE user_id = ?', [userId]);

@@ -94,7 +94,7 @@ describe('the packaged template', () => {
   test('reserves concurrency within the limit of an account, and can omit it for a small account', () => {
     const reserved = (from: Packaged): number[] =>
       from.ofType('AWS::Lambda::Function').flatMap(({ Properties }) => Properties.ReservedConcurrentExecutions ?? []);
-    expect(reserved(packaged)).toHaveLength(6);
+    expect(reserved(packaged)).toHaveLength(7);
     expect(reserved(packaged).reduce((sum, share) => sum + share, 0)).toBeLessThanOrEqual(900);
     expect(lambda('authorizer').ReservedConcurrentExecutions).toBe(Math.max(...reserved(packaged)));
     expect(reserved(packageTemplate(functionNames, { cliArguments: ['--param', 'reservations=off'] }))).toEqual([]);

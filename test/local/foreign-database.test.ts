@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { executeOverHttp } from '../../db/execute.ts';
+import { migrate } from '../../db/migrate.ts';
+import { readMigrations } from '../../db/migration-files.ts';
 import { startPlanetscaleGateway } from '../../gateway/planetscale/gateway.ts';
 import { startBackend } from '../../local/backend.ts';
 import { newKeys } from '../../local/keys-file.ts';
@@ -48,7 +50,11 @@ test('npm run dev does not start with the master key of another data folder', as
 });
 
 test('npm run dev upgrades a database that is older than the table of stages', async () => {
-  await sql('DROP TABLE deployment', "DELETE FROM schema_migrations WHERE name LIKE '%deployment%'");
+  await database.drop();
+  database = await freshDatabase('foreign');
+  const gateway = await startPlanetscaleGateway({ primary: login(), username: 'tester', password: 'pw' });
+  const older = readMigrations().filter(({ name }) => name < '0007_deployment.sql');
+  await migrate(executeOverHttp(gateway.url), () => {}, older).finally(() => gateway.stop());
   const upgraded = await backend();
   await upgraded.stop();
   expect(await sql('SELECT stage FROM deployment')).toEqual([{ stage: 'dev' }]);

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { eraseAccount, setUserDisabled } from '../../shared/account/change.ts';
+import { setUserDisabled } from '../../shared/account/change.ts';
+import { eraseAccount } from '../../shared/account/erase.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
 import { settlePayment } from '../../shared/recharge/payment.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
@@ -7,6 +8,8 @@ import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { spend } from '../../shared/recharge/spend.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { openSession } from '../../shared/session/devices.ts';
+import type { CurrentUser } from '../../shared/session/session.ts';
+import { KNOWN_PASSWORD, QUICK_HASH } from '../support/known-accounts.ts';
 import { newKey, openShop, type Shop, type Shopper, sandboxPayment } from '../support/recharge-fixture.ts';
 
 let shop: Shop;
@@ -84,7 +87,7 @@ test('logins, profile changes, disabling, erasing and payments of one user work 
   const { userId, session } = shopper;
   const orders = await Promise.all(Array.from({ length: 12 }, place));
   const others = Array.from({ length: 6 }, (_, i) => [
-    () => openSession(shop.app.appId, { userId, version: 1 }, `device ${i}`, []),
+    () => openSession(shop.app.appId, { userId, version: 1 }, { device: `device ${i}`, ip: '' }, []),
     () => shop.stack.call(shop.app, 'PUT', '/me', { session, body: { profile: { nickname: `n${i}` } } }),
     () => setUserDisabled(userId, false),
   ]).flat();
@@ -96,9 +99,11 @@ test('logins, profile changes, disabling, erasing and payments of one user work 
   expect(await shopper.balance()).toBe(12 * 60);
 
   const more = await Promise.all(Array.from({ length: 6 }, place));
-  const user = { userId, sessionId: session.split('.')[2] ?? '' };
+  const user = { userId, sessionId: session.split('.')[2] ?? '' } as CurrentUser;
+  await shop.stack.mysql.query('UPDATE users SET password_hash = ? WHERE user_id = ?', [QUICK_HASH, userId]);
+  const proof = { password: KNOWN_PASSWORD };
   const [erased, ...notifications] = await Promise.all([
-    eraseAccount(shop.app.appId, user as Parameters<typeof eraseAccount>[1]),
+    eraseAccount({ appId: shop.app.appId, user, proof, ip: '', kept: undefined }),
     ...more.map((orderNo) => shop.notify({ orderNo })),
   ]);
   expect(erased).toBeUndefined();

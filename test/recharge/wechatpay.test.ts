@@ -40,6 +40,10 @@ describe('WeChat Pay, end to end', () => {
   });
 
   test('invalid settings are refused with the name of the member', async () => {
+    for (const member of ['baseUrl', 'notifyUrl']) {
+      const special = setMerchant('wechatpay', { ...mock.config, [member]: 'https://169.254.169.254' });
+      await expect(special).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    }
     const refusal = setMerchant('wechatpay', { ...mock.config, apiV3Key: 'short' });
     await expect(refusal).rejects.toMatchObject({ code: 'INVALID_INPUT', refusal: { errors: [{ path: 'apiV3Key' }] } });
   });
