@@ -84,6 +84,7 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
     problems.push('DATABASE_REPLICA_USERNAME must differ from DATABASE_USERNAME.');
   }
   const [token, username, password] = ['UPSTASH_REDIS_REST_TOKEN', 'DATABASE_USERNAME', 'DATABASE_PASSWORD'].map(text);
+  problems.push(...unusableLogins(environment));
   if (problems.length > 0 || !redis || !primary) throw new SettingsError(problems);
 
   // Always guarded: in every deployment a restart or a promotion may lose the newest replay records.
@@ -111,6 +112,22 @@ export function readSettings(argv: string[], environment: NodeJS.ProcessEnv): Se
   };
 }
 
+/** Settings that no client could use, and a token that would give more rights than its name says. */
+function unusableLogins(environment: NodeJS.ProcessEnv): string[] {
+  const problems: string[] = [];
+  const tokens = ['UPSTASH_REDIS_REST_TOKEN', 'UPSTASH_REDIS_REST_READONLY_TOKEN'];
+  for (const name of tokens)
+    if (!/^[\x21-\x7e]*$/.test(environment[name] ?? ''))
+      problems.push(`${name} must be ASCII without spaces and line breaks: a client cannot send it otherwise.`);
+  for (const name of ['DATABASE_USERNAME', 'DATABASE_REPLICA_USERNAME'])
+    if (environment[name]?.includes(':'))
+      problems.push(`${name} must not contain a colon: it ends the user name in the header that a client sends.`);
+  const [full, readOnly] = tokens.map((name) => environment[name]);
+  if (readOnly && readOnly === full)
+    problems.push('UPSTASH_REDIS_REST_READONLY_TOKEN must differ from UPSTASH_REDIS_REST_TOKEN, which may write.');
+  return problems;
+}
+
 function readFlags(argv: string[], problems: string[]) {
   const port = (name: string, value: string): number => {
     if (/^\d{1,5}$/.test(value) && Number(value) < 65_536) return Number(value);
@@ -125,6 +142,7 @@ function readFlags(argv: string[], problems: string[]) {
   } as const;
   try {
     const { values } = parseArgs({ args: argv, options });
+    if (values.host.trim() === '') problems.push('--host is empty, which means every address. Name one.');
     return {
       help: values.help,
       host: values.host,

@@ -46,6 +46,18 @@ export function withoutValues(sql: string): string {
     .trim();
 }
 
+/** `bare` with one backquote for every quoted name. An expression would need more stack than there is for long names. */
+function withoutNames(bare: string): string {
+  const parts: string[] = [];
+  for (let at = 0; at < bare.length; ) {
+    const quote = bare.indexOf('`', at);
+    const open = quote === -1 ? bare.length : quote;
+    parts.push(bare.slice(at, open), quote === -1 ? '' : '`');
+    at = quote === -1 ? open : endOfQuoted(bare, open, '`');
+  }
+  return parts.join('');
+}
+
 /** Two dashes begin a comment only before white space, a control character or the end of the text. */
 function startsLineComment(sql: string, at: number): boolean {
   return sql[at + 1] === '-' && !(sql.charCodeAt(at + 2) > 0x20);
@@ -115,7 +127,7 @@ function unsupported(verb: string, words: string): string | undefined {
 
 export function readStatement(sql: string): Statement {
   const bare = withoutValues(sql);
-  const words = bare.replace(/`(?:[^`]|``)*`/g, '`').toLowerCase();
+  const words = withoutNames(bare).toLowerCase();
   const verb = /^[(\s]*([a-z]+)/.exec(words)?.[1] ?? '';
   let kind = KINDS[verb] ?? 'other';
   if (verb === 'start' && !/^start transaction\b/.test(words)) kind = 'other';

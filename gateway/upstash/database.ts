@@ -124,6 +124,8 @@ export async function openDatabase(address: RedisAddress, guard?: ReplayGuard): 
       await untilReady(redis, RECONNECT_MS);
       if (guard) await untilGuarded(redis, RECONNECT_MS);
     }
+    // It left while the connection to Redis was broken: nobody would end its script.
+    caller.gone.throwIfAborted();
     if (!commands.some(isScript)) return answer(call, caller);
     const settle = killer.watch(caller.gone);
     try {

@@ -133,7 +133,7 @@ export async function startUpstashGateway(options: {
     total.commands += commands;
     if ('names' in call) {
       if (readOnly) return reply(errorAnswer(400, noPermission(call.kind)));
-      return await streamMessages(options.redis, call, request, response, headers);
+      return await streamMessages(options.redis, call, { response, gone, headers });
     }
     const fault = intercept?.({ path: target.path, body: payload });
     const format = readFormat(request, call.kind);

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { closeRedis, connectRedis, type RedisAddress, untilReady } from './redis-connection.ts';
 
 const CONNECT_MS = 2_000;
@@ -13,12 +13,11 @@ const KEEPALIVE_MS = 15_000;
 export async function streamMessages(
   address: RedisAddress,
   { kind, names }: { kind: 'subscribe' | 'psubscribe'; names: string[] },
-  request: IncomingMessage,
-  response: ServerResponse,
-  headers: Record<string, string>,
+  { response, gone, headers }: { response: ServerResponse; gone: AbortSignal; headers: Record<string, string> },
 ): Promise<void> {
+  if (gone.aborted) return;
   const redis = connectRedis(address);
-  response.once('close', () => closeRedis(redis));
+  gone.addEventListener('abort', () => closeRedis(redis));
   // Each line gets its own "data:", because a line break inside a payload would end the event.
   const event = (...parts: string[]) =>
     response.write(
@@ -33,7 +32,10 @@ export async function streamMessages(
   try {
     await untilReady(redis, CONNECT_MS);
     // Messages are missed while Redis is down. The stream ends, so that the client notices and subscribes again.
-    redis.once('close', () => response.end());
+    redis.once('close', () => {
+      closeRedis(redis);
+      response.end();
+    });
     response.writeHead(200, {
       ...headers,
       'content-type': 'text/event-stream',
@@ -50,6 +52,6 @@ export async function streamMessages(
     throw error;
   }
   const keepalive = setInterval(() => response.write(': keepalive\n\n'), KEEPALIVE_MS);
-  response.once('close', () => clearInterval(keepalive));
-  request.socket.setTimeout(0);
+  redis.once('end', () => clearInterval(keepalive));
+  response.req.socket.setTimeout(0);
 }

@@ -44,3 +44,18 @@ test('database 0, and the database of the primary, may be named', () => {
   );
   expect(problemsOf({ REDIS_URL: 'redis://h/' })).toEqual([]);
 });
+
+test.each([
+  ['UPSTASH_REDIS_REST_TOKEN', { UPSTASH_REDIS_REST_TOKEN: 'hidden\n' }, 'ASCII without spaces'],
+  ['UPSTASH_REDIS_REST_TOKEN', { UPSTASH_REDIS_REST_TOKEN: 'hidden 密码' }, 'ASCII without spaces'],
+  ['UPSTASH_REDIS_REST_READONLY_TOKEN', { UPSTASH_REDIS_REST_READONLY_TOKEN: 'token' }, 'must differ'],
+  ['DATABASE_USERNAME', { DATABASE_USERNAME: 'a:hidden' }, 'must not contain a colon'],
+])('a login that no client can use as it is meant is refused by name: %s %o', (name, environment, reason) => {
+  const problems = problemsOf(environment);
+  expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} .*${reason}`))]);
+  expect(problems.join()).not.toContain('hidden');
+});
+
+test.each([['--host='], ['--host= ']])('%j does not listen on every address: it is refused', (flag) => {
+  expect(() => readSettings([flag], right)).toThrow('--host is empty');
+});
