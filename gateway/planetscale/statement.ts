@@ -100,25 +100,24 @@ function kinds(kind: StatementKind, verbs: string): Record<string, StatementKind
   return Object.fromEntries(verbs.split(' ').map((verb) => [verb, kind]));
 }
 
-const UNSUPPORTED_VERBS = new Set(
-  'call load lock unlock handler prepare execute deallocate kill shutdown xa grant revoke flush reset change install uninstall purge'.split(
-    ' ',
-  ),
-);
+/** Beside those of KINDS. Every other statement is refused, also what a later server adds: many administer the server. */
+const OTHER_VERBS = new Set(['do', 'release', 'rollback', 'savepoint', '']);
 
-function unsupported(verb: string, words: string): string | undefined {
-  if (UNSUPPORTED_VERBS.has(verb)) return `${verb} statement`;
-  const definition = /^(create|alter|drop|rename)( or replace)?( definer ?= ?\S+)? (\w+)/.exec(words);
-  if (
-    definition &&
-    /^(database|schema|user|role|server|function|aggregate|procedure|trigger|event|temporary)$/.test(
-      definition[4] ?? '',
-    )
-  ) {
-    return `${definition[1]} ${definition[4]}`;
-  }
-  if (/\b(?:get_lock|release_lock|release_all_locks) ?\(/.test(words)) return 'named locks';
-  if (/\binto (?:outfile|dumpfile)\b|\bload_file ?\(/.test(words)) return 'files';
+const DEFINED = /^(?:tables?|views?|index|unique|fulltext|spatial|sequence)$/;
+/** What a definition has between its first word and the kind of the thing that it defines. */
+const BEFORE_DEFINED = / or replace| online| ignore| algorithm ?= ?\w+| definer ?= ?\S+| sql security \w+/.source;
+const DEFINERS = new Set(['create', 'alter', 'drop', 'rename']);
+const DEFINITION = new RegExp(`^\\w+(?:${BEFORE_DEFINED})* (\\w+)`);
+
+function unsupported(verb: string, { words, bare }: { words: string; bare: string }): string | undefined {
+  if (!Object.hasOwn(KINDS, verb) && !OTHER_VERBS.has(verb)) return `${verb} statement`;
+  if (verb === 'start' && !/^start transaction\b/.test(words)) return `${verb} statement`;
+  const [, defined = ''] = DEFINITION.exec(words) ?? [];
+  if (DEFINERS.has(verb) && !DEFINED.test(defined)) return `${verb} ${defined}`.trim();
+  // The server takes the name of a function in quotes too.
+  if (/\b(?:get_lock|release_lock|release_all_locks)`? ?\(/i.test(bare)) return 'named locks';
+  if (/\bload_file`? ?\(/i.test(bare)) return 'files';
+  if (/\binto (?:outfile|dumpfile)\b/.test(words)) return 'files';
   if (/^set (?:global|persist|password|role|default role|@@global)\b|^set .*\bautocommit\b/.test(words))
     return words.slice(0, 40);
   if (/^(?:insert|replace|delete)\b.*\breturning\b/.test(words)) return 'RETURNING';
@@ -133,7 +132,7 @@ export function readStatement(sql: string): Statement {
   if (verb === 'start' && !/^start transaction\b/.test(words)) kind = 'other';
   if (verb === 'rollback' && /^rollback( work)? to\b/.test(words)) kind = 'other';
   if (verb === 'with') kind = /\b(?:update|delete|insert|replace) /.test(words) ? 'write' : 'read';
-  const why = unsupported(verb, words);
+  const why = unsupported(verb, { words, bare });
   return {
     sql,
     kind,

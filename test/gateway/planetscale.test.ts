@@ -158,6 +158,18 @@ test.each([
   'LOAD DATA INFILE "/etc/hosts" INTO TABLE item',
   'SELECT 1 INTO OUTFILE "/tmp/x"',
   'CALL p()',
+  'STOP SLAVE',
+  'START REPLICA',
+  'BACKUP STAGE START',
+  "BINLOG 'x'",
+  'CACHE INDEX item IN hot',
+  'REPAIR TABLE item',
+  'ALTER INSTANCE DISABLE INNODB REDO_LOG',
+  'CREATE TABLESPACE s ADD DATAFILE "s.ibd"',
+  'DROP PREPARE p',
+  "SIGNAL SQLSTATE '45000'",
+  'SELECT `GET_LOCK`("a", 1)',
+  'SELECT `load_file` ("/etc/hosts")',
 ])('a statement that needs state between requests, or that PlanetScale lacks, is refused: %s', async (sql) => {
   expect((await failureOf(gateway.client.execute(sql))).message).toMatch(/^VT12001: unsupported: /);
 });
