@@ -11,7 +11,7 @@ export function idForm(option: string, text: string): string {
 }
 
 export function nameForm(option: string, text: string): string {
-  if (text.trim() !== '' && [...text].length <= 100 && !/\p{Cc}/u.test(text)) return text;
+  if (text.trim() !== '' && [...text].length <= 100 && !/[\p{Cc}\p{Cs}]/u.test(text)) return text;
   throw new UsageError(`--${option} takes a text of 1 to 100 characters`);
 }
 

@@ -9,17 +9,18 @@ import { LANGUAGES, translated, useLanguage } from './language.ts';
 import { nearest } from './nearest.ts';
 import { nouns } from './nouns.ts';
 import { sentenceFor } from './sentence.ts';
+import { visible, visibleJson } from './visible.ts';
 
 /** Runs one command line of the operator. Returns the exit code. */
 export async function runPortal(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { words, json, help, lang } = firstLook(argv);
   const print = (lines: readonly string[]): number => {
-    for (const line of lines) terminal.out(translated(line));
+    for (const line of lines) terminal.out(visible(translated(line)));
     return 0;
   };
   const refuse = (sentence: string, code: number): number => {
-    for (const line of sentence.split('\n')) terminal.err(translated(line));
-    if (json) terminal.out(JSON.stringify({ error: sentence.split('\n')[0] }));
+    for (const line of sentence.split('\n')) terminal.err(visible(translated(line)));
+    if (json) terminal.out(visibleJson({ error: sentence.split('\n')[0] }));
     return code;
   };
   const [nounName, verbName] = words;
@@ -39,7 +40,7 @@ export async function runPortal(argv: readonly string[], terminal: Terminal): Pr
     helpCommand = `npm run -s portal -- ${[nounName, name].filter(Boolean).join(' ')} --help`;
     const printed = await runVerb(verb, argv, name === '' ? 1 : 2, terminal);
     if (!printed) return refuse('Nothing was changed.', 1);
-    if (json) terminal.out(JSON.stringify(printed.json));
+    if (json) terminal.out(visibleJson(printed.json));
     else print(printed.text);
     return printed.problemFound ? 1 : 0;
   } catch (error) {
@@ -64,9 +65,11 @@ async function runVerb(
   }
   if (verb.destructive) {
     const summary = await verb.destructive(given, engines);
+    // A line break in a stored text would look like a line of the portal.
+    const shown = (line: string): string => visible(translated(line)).replaceAll('\n', '\\n');
     const translating: Terminal = {
-      out: (line) => terminal.out(translated(line)),
-      err: (line) => terminal.err(translated(line)),
+      out: (line) => terminal.out(shown(line)),
+      err: (line) => terminal.err(shown(line)),
       ask: terminal.ask && ((question) => terminal.ask?.(translated(question)) ?? Promise.resolve('')),
     };
     if (summary.length > 0 && !(await secondLook(summary, given.flag('yes'), translating))) return undefined;

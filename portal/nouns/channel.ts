@@ -5,22 +5,27 @@ import { table } from '../table.ts';
 
 const ID = required('X', 'the channel');
 
-async function add(given: Given): Promise<Printed> {
+function channelOf(given: Given): RegisteredChannel {
   const id = idForm('id', given.text('id'));
   if (id === 'demo') throw new UsageError('--id: channel demo belongs to the sandbox');
   const { host, port } = addressForm('login-server', given.text('login-server'));
-  const channel: RegisteredChannel = {
+  return {
     channel: id,
     verifyUrl: urlForm('verify', given.text('verify')),
     loginHost: host,
     loginPort: port,
   };
+}
+
+async function add(given: Given): Promise<Printed> {
+  const channel = channelOf(given);
   const { added } = await putChannel(channel, given.actor);
-  return { json: { ...channel, added }, text: [`Channel ${id} is ${added ? 'added' : 'changed'}.`] };
+  return { json: { ...channel, added }, text: [`Channel ${channel.channel} is ${added ? 'added' : 'changed'}.`] };
 }
 
 async function whatAddReplaces(given: Given): Promise<string[]> {
-  const former = (await listChannels()).find(({ channel: id }) => id === given.text('id'));
+  const wanted = channelOf(given);
+  const former = (await listChannels()).find(({ channel: id }) => id === wanted.channel);
   if (!former) return [];
   const { channel: id, verifyUrl, loginHost, loginPort } = former;
   return [`Channel ${id} exists: ${verifyUrl} and ${loginHost}:${loginPort} will be replaced.`];

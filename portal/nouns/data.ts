@@ -16,6 +16,7 @@ async function put(given: Given): Promise<Printed> {
 
 async function whatPutReplaces(given: Given): Promise<string[]> {
   const [resource, id] = one(given);
+  jsonForm('json-body', given.text('json-body'));
   const former = await findRecord(resource, id);
   return former ? [`${resource.name} ${id} exists and will be replaced: ${JSON.stringify(former)}`] : [];
 }

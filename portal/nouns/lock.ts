@@ -15,13 +15,19 @@ const MAX_SECONDS = 30 * 86_400;
 const LIMIT = { min: 0, max: 1_000_000_000 };
 const IN_FORCE = 'It applies from the next call.';
 
-async function set(given: Given): Promise<Printed> {
+function ruleOf(given: Given) {
   const target = targetForm(given.text('target'));
   const by = given.list('by', RULE_IDENTITIES);
   const limit = given.integer('limit', LIMIT);
   const windowSeconds = given.integer('window', { min: 1, max: MAX_SECONDS });
   const lockSeconds = given.optional('lock') === undefined ? null : given.integer('lock', { min: 1, max: MAX_SECONDS });
-  await setRule({ target, by, limit, windowSeconds, lockSeconds }, given.actor);
+  return { target, by, limit, windowSeconds, lockSeconds };
+}
+
+async function set(given: Given): Promise<Printed> {
+  const rule = ruleOf(given);
+  const { target, by, limit, windowSeconds, lockSeconds } = rule;
+  await setRule(rule, given.actor);
   const rest = lockSeconds === null ? 'until the window ends' : `for ${lockSeconds} s`;
   return {
     json: { target, by, limit, windowSeconds, lockSeconds },
@@ -30,8 +36,8 @@ async function set(given: Given): Promise<Printed> {
 }
 
 async function whatSetReplaces(given: Given): Promise<string[]> {
-  const target = targetForm(given.text('target'));
-  const by = RULE_IDENTITIES.filter((name) => given.list('by', RULE_IDENTITIES).includes(name)).join(',');
+  const { target, ...rule } = ruleOf(given);
+  const by = RULE_IDENTITIES.filter((name) => rule.by.includes(name)).join(',');
   const former = (await listPolicies(target)).flatMap(({ rules }) => rules).find((rule) => rule.by.join(',') === by);
   const summary = [];
   if (former) {
@@ -41,17 +47,18 @@ async function whatSetReplaces(given: Given): Promise<string[]> {
       `${target}: the rule by ${by} is replaced; it was ${limit} calls in ${windowSeconds} s, lock ${rest}.`,
     );
   }
-  if (given.integer('limit', LIMIT) === 0) summary.push(`${target}: a limit of 0 refuses every call.`);
+  if (rule.limit === 0) summary.push(`${target}: a limit of 0 refuses every call.`);
   return summary;
 }
 
 /** A block of named identities is what was asked for. A name that was forgotten blocks everybody. */
+const blockSeconds = (given: Given): number => given.integer('seconds', { min: 1, max: MAX_SECONDS });
+
 async function whatBlockRefuses(given: Given): Promise<string[]> {
   const target = targetForm(given.text('target'));
+  const seconds = blockSeconds(given);
   if (Object.keys(identitiesOf(given)).length > 0) return [];
-  return [
-    `${target} will be blocked for everybody for ${given.text('seconds')} s. --app, --user or --ip name whom to block.`,
-  ];
+  return [`${target} will be blocked for everybody for ${seconds} s. --app, --user or --ip name whom to block.`];
 }
 
 async function whatClearRemoves(given: Given): Promise<string[]> {
@@ -67,7 +74,7 @@ async function whatClearRemoves(given: Given): Promise<string[]> {
 
 async function block(given: Given): Promise<Printed> {
   const target = targetForm(given.text('target'));
-  const seconds = given.integer('seconds', { min: 1, max: MAX_SECONDS });
+  const seconds = blockSeconds(given);
   const { app = '', user = '', ip = '' } = identitiesOf(given);
   await blockTarget({ target, seconds, app, user, ip }, given.actor);
   const who = Object.entries({ app, user, ip }).flatMap(([name, value]) => (value === '' ? [] : [`${name} ${value}`]));

@@ -7,14 +7,16 @@ import { table } from '../table.ts';
 
 const LIMITS = { min: 1, max: 1_000_000_000 };
 
+const productOf = (given: Given) => ({
+  productId: idForm('id', given.text('id')),
+  title: nameForm('title', given.text('title')),
+  amountFen: given.integer('amount-fen', LIMITS),
+  units: given.integer('units', LIMITS),
+  active: !given.flag('off'),
+});
+
 async function put(given: Given): Promise<Printed> {
-  const product = {
-    productId: idForm('id', given.text('id')),
-    title: nameForm('title', given.text('title')),
-    amountFen: given.integer('amount-fen', LIMITS),
-    units: given.integer('units', LIMITS),
-    active: !given.flag('off'),
-  };
+  const product = productOf(given);
   await putProduct(product);
   await logChange({ actor: given.actor, action: 'product.put', subject: product.productId, detail: product });
   const state = product.active ? 'is on sale' : 'is off sale';
@@ -25,7 +27,8 @@ async function put(given: Given): Promise<Printed> {
 }
 
 async function whatPutReplaces(given: Given): Promise<string[]> {
-  const former = (await listProducts()).find(({ productId }) => productId === given.text('id'));
+  const wanted = productOf(given);
+  const former = (await listProducts()).find(({ productId }) => productId === wanted.productId);
   if (!former) return [];
   const { productId, title, units, amountFen, active } = former;
   const state = active ? 'on sale' : 'off sale';

@@ -142,6 +142,36 @@ describe('a command that ends, removes or replaces something', () => {
     expect(await run('lock', 'clear', '--target', 'data:notice', '--yes')).toMatchObject({ code: 0 });
   });
 
+  test.each([
+    [['lock', 'block', '--target', 'data:notice', '--seconds', 'soon']],
+    [['lock', 'set', '--target', 'POST /login', '--by', 'ip', '--limit', '0', '--window', 'x']],
+    [['product', 'put', '--id', 'coins-100', '--title', 'x', '--amount-fen', '1.5', '--units', '1']],
+    [['channel', 'add', '--id', 'acme', '--verify', 'nowhere', '--login-server', 'a.example:7000']],
+    [['data', 'put', 'notice', '1', '--json-body', '[']],
+  ])('is not asked about when its options are wrong: %j', async (argv) => {
+    const run = await portalHere(argv, process.env, () => Promise.reject(new Error('asked')));
+    expect(run).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  test('shows a stored text without the marks that would change what the terminal shows', async () => {
+    const put = ['product', 'put', '--id', 'hostile', '--amount-fen', '1', '--units', '1', '--title'];
+    const title = 'A\u202e\u2066\u2028B 👨‍👩‍👧 张三';
+    const shown = 'A\\u{202e}\\u{2066}\\u{2028}B 👨‍👩‍👧 张三';
+    await portalJson([...put, title]);
+    expect((await portalHere(['product', 'list'])).stdout).toContain(shown);
+    expect((await portalHere([...put, title])).stderr).toContain(`it is ${shown}, 1 units`);
+    const { stdout, json } = await portalHere(['product', 'list', '--json', '--actor', '\x1b[2K\nA']);
+    expect(stdout).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);
+    expect(json.products).toContainEqual(expect.objectContaining({ title }));
+    expect(await portalHere([...put, 'half \ud83d'])).toMatchObject({ code: 2 });
+  });
+
+  test('shows the name of an operator, and a mistyped word, without control characters', async () => {
+    await portalJson(['user', 'enable', '--user', userId, '--actor', '\x1b[2KA\x9b']);
+    expect((await portalHere(['operator-log', 'list'])).stdout).toContain('\\u{1b}[2KA\\u{9b}');
+    expect((await portalHere(['app', 'show', '--app', '\x1b]0;x\x07'])).stderr).toContain('\\u{1b}]0;x\\u{7}');
+  });
+
   test('with a yes does it, and in Chinese takes the Chinese word too', async () => {
     asked.length = 0;
     await portalJson(['app', 'enable', '--app', app.appId]);
