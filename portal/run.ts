@@ -60,7 +60,7 @@ async function runVerb(
   const given = readGiven(argv, verb, lead);
   const engines = verb.standalone ? { where: '', url: undefined } : await findEngines(given.data);
   if (!verb.standalone) {
-    terminal.err(translated(`on ${engines.where}`));
+    terminal.err(visible(translated(`on ${engines.where}`)));
     await proveDeployment(query, { anyKey: verb.anyKey ?? false });
   }
   if (verb.destructive) {

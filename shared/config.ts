@@ -23,10 +23,14 @@ export function checkConfig(): void {
     const wrong = problem(value);
     return wrong === undefined ? [] : [`${name} ${wrong}`];
   });
-  if (problems.length > 0) throw new ConfigError(`configuration: ${problems.join('; ')}; see .env.example`);
+  if (problems.length > 0) throw configError(problems);
 }
 
+const configError = (problems: string[]): ConfigError =>
+  new ConfigError(`configuration: ${problems.join('; ')}; see .env.example`);
+
 function declare<T>(name: string, required: boolean, parse: (value: string) => T, fallback: T): () => T {
+  const reason = (error: unknown): string => (error instanceof ConfigError ? error.message : 'is malformed');
   declarations.set(name, {
     name,
     required,
@@ -35,13 +39,19 @@ function declare<T>(name: string, required: boolean, parse: (value: string) => T
         parse(value);
         return undefined;
       } catch (error) {
-        return error instanceof ConfigError ? error.message : 'is malformed';
+        return reason(error);
       }
     },
   });
   return () => {
     const value = process.env[name];
-    if (value !== undefined && value !== '') return parse(value);
+    if (value !== undefined && value !== '') {
+      try {
+        return parse(value);
+      } catch (error) {
+        throw configError([`${name} ${reason(error)}`]);
+      }
+    }
     if (required) checkConfig();
     return fallback;
   };

@@ -93,6 +93,17 @@ describe('the master key of a database', () => {
     expect([await countRows('apps'), await countRows('app_keys'), await countRows('plugins')]).toEqual(before);
   });
 
+  test.each([
+    ['MASTER_KEY', `"${'a'.repeat(64)}"`],
+    ['MASTER_KEY', 'a'.repeat(63)],
+    ['MASTER_KEY_OLD', 'former'],
+  ])('a malformed %s is refused by its name, without its value: %s', async (name, value) => {
+    const { code, stdout, stderr } = await portalHere(['app', 'create', '--name', 'x'], shell({ [name]: value }));
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`configuration: ${name} must be 64 hex digits (32 bytes); see .env.example`);
+    expect(stderr).not.toContain(value);
+  });
+
   test('a wrong key beside the right former key issues nothing that the functions would refuse', async () => {
     const { MASTER_KEY } = process.env;
     await portalJson(['app', 'list']);
