@@ -17,7 +17,9 @@ export type Deployed = typeof import('./deployed-auth.ts');
 
 /** Our code as it is deployed, bundled and minified, without the cost that tsx adds. */
 export async function asDeployed(): Promise<Deployed> {
-  process.env.MASTER_KEY ??= randomBytes(32).toString('hex');
+  for (const name of ['MASTER_KEY', 'SIGNING_KEY', 'SIGNING_KEY_OLD']) {
+    process.env[name] ??= randomBytes(32).toString('hex');
+  }
   const folder = mkdtempSync(join(tmpdir(), 'bench-auth-'));
   try {
     const outfile = join(folder, 'auth.mjs');

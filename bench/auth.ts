@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
+import { createHmac, generateKeyPairSync, randomBytes, randomInt } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { bodySha256, signV1, signV2 } from '../client/sign.ts';
 import { hashPassword, verifyPassword } from '../shared/account/password.ts';
+import type { AccessToken, SignatureMethod } from '../shared/app/access-token.ts';
 import type { SignedRequest, SigningKey } from '../shared/app/signature.ts';
 import { asDeployed, type Deployed, jwtLibraries } from './auth-anchors.ts';
 
@@ -73,7 +74,7 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
   const { mintAppId, isGenuineAppId, signingKey } = deployed;
   const appId = mintAppId();
   const privateKey = randomBytes(32).toString('base64url');
-  const key = signingKey(appId, privateKey);
+  const keys = [signingKey(appId, privateKey), signingKey(appId, 'another key')];
   const nonce = randomBytes(16).toString('hex');
   const body = JSON.stringify({ productId: 'coins-60', provider: 'sandbox' });
   const timeStamp = Math.floor(Date.now() / 1000);
@@ -81,8 +82,9 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
   const ours = (path: string, query: string): Case => {
     const text = signV2({ ...identity, httpMethod: 'POST', path, query, body });
     const request = { method: 'POST', path, rawQuery: query, bodySha256: bodySha256(body) };
-    return () => prove(deployed, text, key, request);
+    return () => prove(deployed, text, keys, request);
   };
+  const session = sessionTokens(deployed, { appId, timeStamp: String(timeStamp), nonce, body });
   const v1 = signV1({ ...identity, method: 'SHA1' });
   const anyRequest = { method: 'GET', path: '/', rawQuery: '', bodySha256: '' };
 
@@ -106,9 +108,13 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
   return interleaved(
     {
       'nothing (only the clock)': () => undefined,
-      'access_token v1 (SHA1)': () => prove(deployed, v1, key, anyRequest),
+      'access_token v1 (SHA1)': () => prove(deployed, v1, keys, anyRequest),
       'access_token v2 (HMAC-SHA256, POST /recharge)': ours('/recharge', ''),
       'access_token v2 with a Chinese path and a query': ours('/recharge/订单 1', 'b=2&a=%20x'),
+      'session token v3 (POST /recharge)': session(process.env.SIGNING_KEY),
+      'session token v3, key of a former signing key': session(process.env.SIGNING_KEY_OLD),
+      'session token v3, forged, one former signing key': session(undefined),
+      'named token': () => deployed.parseAccessToken(json(`{"AppID":"${appId}"}`)),
       'check of an AppID (isGenuineAppId)': () => isGenuineAppId(appId),
       'jose HS256 (jwtVerify)': () => jose.jwtVerify(hs256, secret),
       'jose RS256 (jwtVerify)': () => jose.jwtVerify(rs256, rsa.publicKey),
@@ -119,13 +125,50 @@ async function verifications(deployed: Deployed): Promise<Timing[]> {
   );
 }
 
-/** Parses, signs again, compares in constant time, checks the time. */
-function prove(deployed: Deployed, text: string, key: SigningKey, request: SignedRequest): void {
+/** Verifications of tokens that a session signed, by the secret that made its key. undefined: a secret nobody has. */
+function sessionTokens(
+  { parseAccessToken, isInWindow, sessionSigner, textOfSession }: Deployed,
+  call: { appId: string; timeStamp: string; nonce: string; body: string },
+): (secret: string | undefined) => Case {
+  const { appId, timeStamp, nonce, body } = call;
+  const session = `${randomBytes(16).toString('base64url')}.${randomBytes(16).toString('base64url')}`;
+  const request = { method: 'POST', path: '/recharge', rawQuery: '', bodySha256: bodySha256(body) };
+  const idempotencyKey = randomBytes(16).toString('hex');
+  const unsigned: AccessToken = {
+    signatureMethod: 'SESSION-HMAC-SHA256',
+    appId,
+    session,
+    timeStamp,
+    nonce,
+    signature: '',
+  };
+  return (secret) => {
+    const signingKey = secret ? Buffer.from(secret, 'hex') : randomBytes(32);
+    const key = createHmac('sha256', signingKey).update(`MPC3\n${appId}\n${session}`).digest('base64url');
+    const signature = createHmac('sha256', key)
+      .update(textOfSession(unsigned, request, idempotencyKey) ?? '')
+      .digest('hex');
+    const { signatureMethod } = unsigned;
+    const text = json(JSON.stringify({ signatureMethod, AppID: appId, session, timeStamp, nonce, signature }));
+    return () => {
+      const token = parseAccessToken(text);
+      if (typeof token === 'string') throw new Error(`refused: ${token}`);
+      const proven = isInWindow(token, Date.now() / 1000) && sessionSigner(token, request, idempotencyKey);
+      if (Boolean(proven) !== (secret !== undefined)) throw new Error('the session was judged wrongly');
+    };
+  };
+}
+
+/** Parses, signs again with two keys as the authorizer does, compares in constant time, checks the time. */
+function prove(deployed: Deployed, text: string, keys: readonly SigningKey[], request: SignedRequest): void {
   const { parseAccessToken, partsToSign, signatureOf, signaturesEqual, isInWindow } = deployed;
   const token = parseAccessToken(text);
   if (typeof token === 'string') throw new Error(`refused: ${token}`);
-  const expected = signatureOf(token.signatureMethod, partsToSign(token, request) ?? [], key);
-  if (!signaturesEqual(token.signature, expected) || !isInWindow(token, Date.now() / 1000)) throw new Error('refused');
+  const parts = partsToSign(token, request) ?? [];
+  const [first] = keys.filter((key) =>
+    signaturesEqual(token.signature, signatureOf(token.signatureMethod as SignatureMethod, parts, key)),
+  );
+  if (!first || !isInWindow(token, Date.now() / 1000)) throw new Error('refused');
 }
 
 const json = (text: string): string => Buffer.from(text).toString('base64');

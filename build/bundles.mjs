@@ -14,7 +14,7 @@ const entryPoints = readdirSync('functions', { withFileTypes: true }).flatMap((e
  * A test checks that nothing else in a bundle has a property of these names.
  */
 export const CLIENT_PROPERTIES =
-  /^(commandOptions|chain|client|opts|dispatchToListeners|upstashSyncToken|readYourWrites|activeWritePipeline|activeReadPipeline|streamOptions|automaticDeserialization|deserialize|serialize|hasCredentials|enableAutoPipelining|enableTelemetry|isStreaming|responseEncoding|keepErrors|multiExec|subscriptions|autoPipelineExecutor|mergeTelemetry|onMessage)$/;
+  /^(commandOptions|chain|client|opts|dispatchToListeners|upstashSyncToken|readYourWrites|activeWritePipeline|activeReadPipeline|streamOptions|automaticDeserialization|deserialize|serialize|hasCredentials|enableAutoPipelining|enableTelemetry|isStreaming|responseEncoding|keepErrors|multiExec|subscriptions|autoPipelineExecutor|mergeTelemetry|onMessage|pipelinePromises|latencyLogging|initPromise|execOperation|handleMessage)$/;
 
 /** @satisfies {import('esbuild').BuildOptions} */
 const everyBundle = {

@@ -43,17 +43,21 @@ function declare<T>(name: string, required: boolean, parse: (value: string) => T
       }
     },
   });
+  // Keys are read for every call, so a value is parsed once.
+  let last: { value: string; parsed: T } | undefined;
   return () => {
     const value = process.env[name];
-    if (value !== undefined && value !== '') {
-      try {
-        return parse(value);
-      } catch (error) {
-        throw configError([`${name} ${reason(error)}`]);
-      }
+    if (value === undefined || value === '') {
+      if (required) checkConfig();
+      return fallback;
     }
-    if (required) checkConfig();
-    return fallback;
+    if (last?.value === value) return last.parsed;
+    try {
+      last = { value, parsed: parse(value) };
+      return last.parsed;
+    } catch (error) {
+      throw configError([`${name} ${reason(error)}`]);
+    }
   };
 }
 
@@ -74,12 +78,18 @@ export const textOr = (name: string, fallback: string): (() => string) => declar
 export const integerOr = (name: string, fallback: number): (() => number) =>
   declare(name, false, parsePositiveInteger, fallback);
 
-/** 32 bytes as 64 hex digits. */
+/** 32 bytes as 64 hex digits. The same Buffer each time: do not change it. */
 export const requiredKey = (name: string): (() => Buffer) => declare(name, true, parseKey, Buffer.alloc(0));
 
 /** Former keys of 64 hex digits, separated by commas, the newest first. */
-export const optionalKeys = (name: string): (() => Buffer[]) =>
-  declare<Buffer[]>(name, false, (value) => value.split(',').map((part) => parseKey(part.trim())), []);
+export const optionalKeys = (name: string, most = Number.POSITIVE_INFINITY): (() => Buffer[]) =>
+  declare<Buffer[]>(name, false, (value) => parseKeys(value, most), []);
+
+function parseKeys(value: string, most: number): Buffer[] {
+  const parts = value.split(',');
+  if (parts.length > most) throw new ConfigError(`must be at most ${most} keys`);
+  return parts.map((part) => parseKey(part.trim()));
+}
 
 function parsePositiveInteger(value: string): number {
   if (!/^[1-9]\d{0,9}$/.test(value)) throw new ConfigError('must be a positive integer');

@@ -1,13 +1,21 @@
 /**
- * The access_token (rows A1 to A5): base64 of a JSON text with exactly five members. Everything here is computed from
- * the token alone; signature.ts computes what it should have signed. Replay needs memory and is checked by admission.
+ * The access_token (rows A1 to A5): base64 of a JSON text in one of three forms. Signed with a key of the app (v1 and v2),
+ * it has exactly five members. Signed by a session of a public app (v3), it has six. Before a login a public app only
+ * names itself, which proves nothing. Everything here is computed from the token alone; signature.ts and
+ * session-signature.ts compute what it should have signed. Replay needs memory and is checked by admission.
  */
 export type SignatureMethod = 'SHA1' | 'MD5' | 'HMAC-SHA256';
 export const SIGNATURE_METHODS: readonly SignatureMethod[] = ['SHA1', 'MD5', 'HMAC-SHA256'];
+/** In the methods of an app: the app is public. It may name itself, and its sessions sign. */
+export const SESSION_METHOD = 'SESSION-HMAC-SHA256';
+export type AppMethod = SignatureMethod | typeof SESSION_METHOD;
 
+/** A member that the form of the token does not have is ''. */
 export interface AccessToken {
-  signatureMethod: SignatureMethod;
+  signatureMethod: AppMethod | 'NAMED';
   appId: string;
+  /** `<userId>.<sid>`. */
+  session: string;
   /** Unix seconds, ten digits. */
   timeStamp: string;
   nonce: string;
@@ -52,13 +60,27 @@ export function parseAccessToken(text: string): AccessToken | TokenRefusal {
   }
   const usual = USUAL.exec(json);
   if (usual) return checkForms(usual.slice(1));
+  const known = parsePublicForm(json);
+  if (known) return known;
   const values = parseFlatJson(json);
   return values ? checkForms(values) : 'json';
 }
 
+const SESSION_FORM =
+  /^\{"signatureMethod":"SESSION-HMAC-SHA256","AppID":"([\w-]{1,64})","session":"([\w-]{22}\.[\w-]{22})","timeStamp":"([1-9]\d{9})","nonce":"([\w-]{16,64})","signature":"([0-9a-f]{64})"\}$/;
+const NAMED_FORM = /^\{"AppID":"([\w-]{1,64})"\}$/;
+
+/** Each form of a public app has exactly one spelling, because no former client writes another one. */
+function parsePublicForm(json: string): AccessToken | undefined {
+  const [, name] = NAMED_FORM.exec(json) ?? [];
+  if (name) return { signatureMethod: 'NAMED', appId: name, session: '', timeStamp: '', nonce: '', signature: '' };
+  const [, appId, session = '', timeStamp = '', nonce = '', signature = ''] = SESSION_FORM.exec(json) ?? [];
+  return appId ? { signatureMethod: SESSION_METHOD, appId, session, timeStamp, nonce, signature } : undefined;
+}
+
 /** The usual form of the JSON text. Other forms are parsed more slowly, with the same result. */
 const USUAL =
-  /^\{"signatureMethod":"([A-Z0-9-]{3,11})","AppID":"([A-Za-z0-9_-]+)","timeStamp":"(\d{10})","nonce":"([A-Za-z0-9_-]+)","signature":"([0-9A-Fa-f]+)"\}$/;
+  /^\{"signatureMethod":"([A-Z0-9-]{3,11})","AppID":"([\w-]+)","timeStamp":"(\d{10})","nonce":"([\w-]+)","signature":"([0-9A-Fa-f]+)"\}$/;
 
 const SPACE = '[ \\t\\r\\n]*';
 const MEMBER = `${SPACE}"([A-Za-z]+)"${SPACE}:${SPACE}(?:"([^"\\\\\\x00-\\x1f]*)"|(\\d{1,15}))${SPACE}`;
@@ -85,11 +107,11 @@ function checkForms(values: Array<string | number>): AccessToken | TokenRefusal 
     return 'form';
   }
   const timeStamp = String(stamp);
-  if (!/^[A-Za-z0-9_-]{1,64}$/.test(appId) || !/^[1-9]\d{9}$/.test(timeStamp)) return 'form';
-  if (!/^[A-Za-z0-9_-]{16,64}$/.test(nonce)) return 'form';
+  if (!/^[\w-]{1,64}$/.test(appId) || !/^[1-9]\d{9}$/.test(timeStamp)) return 'form';
+  if (!/^[\w-]{16,64}$/.test(nonce)) return 'form';
   if (signature.length !== HEX_LENGTH[signatureMethod] || !/^[0-9a-fA-F]+$/.test(signature)) return 'form';
   if (isAmbiguous(nonce, Number(timeStamp))) return 'ambiguous-nonce';
-  return { signatureMethod, appId, timeStamp, nonce, signature: signature.toLowerCase() };
+  return { signatureMethod, appId, session: '', timeStamp, nonce, signature: signature.toLowerCase() };
 }
 
 /**

@@ -3,7 +3,7 @@ import { query } from '../db.ts';
 import { LocalCache } from '../local-cache.ts';
 import { isGenuineAppId, unseal } from '../master-key.ts';
 import { appKey } from '../swept-keys.ts';
-import type { SignatureMethod } from './access-token.ts';
+import type { AppMethod } from './access-token.ts';
 import { type SigningKey, signingKey } from './signature.ts';
 
 /** The scopes of apps (row A1 (identity and permission)). */
@@ -16,9 +16,9 @@ export interface AppKey extends SigningKey {
 
 export interface App {
   appId: string;
-  /** The live keys, at most two, the newest first. */
+  /** The live keys, at most two, the newest first. A public app has none. */
   keys: AppKey[];
-  methods: SignatureMethod[];
+  methods: AppMethod[];
   scopes: Scope[];
   /** Plugins it may issue tokens for; null: all. */
   plugins: string[] | null;
@@ -90,7 +90,7 @@ async function loadApp(appId: string): Promise<Loaded<AppRecord>> {
         ? []
         : [{ keyId: String(row.key_id), sealed: String(row.sealed_key), endsAt: row.ends_at as string | null }],
     ),
-    methods: list(first.methods) as SignatureMethod[],
+    methods: list(first.methods) as AppMethod[],
     scopes: list(first.scopes) as Scope[],
     plugins: first.plugins === null ? null : list(first.plugins),
     validates: first.validates as string | null,

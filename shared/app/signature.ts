@@ -1,5 +1,6 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { AccessToken, SignatureMethod } from './access-token.ts';
+import { type HmacKey, hmac, hmacKey } from './hmac.ts';
 
 /** The signature of an access_token (row A4 (signature)): what is signed, in its canonical form, and with which key. */
 export interface SignedRequest {
@@ -12,32 +13,14 @@ export interface SignedRequest {
   bodySha256: string;
 }
 
-/** An app's key for signing. v2 uses a derived key. It is computed once, in the two forms that HMAC needs. */
-export interface SigningKey {
+/** An app's key for signing. v2 uses a derived key, which is computed once. */
+export interface SigningKey extends HmacKey {
   privateKey: string;
-  inner: Buffer;
-  outer: Buffer;
 }
 
 export function signingKey(appId: string, privateKey: string): SigningKey {
   const derived = createHmac('sha256', Buffer.from(privateKey, 'utf8')).update(`MPC2\n${appId}`).digest();
-  const padded = (byte: number): Buffer =>
-    Buffer.alloc(BLOCK_BYTES, byte).map((pad, at) => pad ^ (derived[at] ?? 0)) as Buffer;
-  return { privateKey, inner: padded(0x36), outer: padded(0x5c) };
-}
-
-/** The block size of SHA-256. */
-const BLOCK_BYTES = 64;
-
-/** HMAC-SHA256 (RFC 2104) of ASCII text by two one-shot hashes. It takes two thirds of the time of createHmac. */
-function hmacHex({ inner, outer }: SigningKey, text: string): string {
-  const first = Buffer.allocUnsafe(BLOCK_BYTES + text.length);
-  inner.copy(first);
-  first.write(text, BLOCK_BYTES, 'latin1');
-  const second = Buffer.allocUnsafe(BLOCK_BYTES + 32);
-  outer.copy(second);
-  second.write(hash('sha256', first, 'binary'), BLOCK_BYTES, 'latin1');
-  return hash('sha256', second, 'hex');
+  return { privateKey, ...hmacKey(derived) };
 }
 
 /**
@@ -48,15 +31,21 @@ function hmacHex({ inner, outer }: SigningKey, text: string): string {
 export function partsToSign(token: AccessToken, request: SignedRequest): string[] | undefined {
   const { signatureMethod, appId, timeStamp, nonce } = token;
   if (signatureMethod !== 'HMAC-SHA256') return [appId, timeStamp, nonce];
-  const path = canonicalPath(request.path);
-  const query = canonicalQuery(request.rawQuery);
-  if (path === undefined || query === undefined || !/^[0-9a-f]{64}$/.test(request.bodySha256)) return undefined;
-  return ['MPC2-HMAC-SHA256', appId, timeStamp, nonce, request.method, path, query, request.bodySha256];
+  const target = signedTarget(request);
+  return target && ['MPC2-HMAC-SHA256', appId, timeStamp, nonce, ...target, request.bodySha256];
+}
+
+/** Method, path and query in canonical form. undefined: one of them has none, or the body's hash is not a hash. */
+export function signedTarget({ method, path, rawQuery, bodySha256 }: SignedRequest): string[] | undefined {
+  const canonical = canonicalPath(path);
+  const query = canonicalQuery(rawQuery);
+  if (canonical === undefined || query === undefined || !/^[0-9a-f]{64}$/.test(bodySha256)) return undefined;
+  return [method, canonical, query];
 }
 
 /** The signature of these parts with this key. v1 sorts them by bytes, joins and hashes. */
 export function signatureOf(method: SignatureMethod, parts: readonly string[], key: SigningKey): string {
-  if (method === 'HMAC-SHA256') return hmacHex(key, parts.join('\n'));
+  if (method === 'HMAC-SHA256') return hmac(key, parts.join('\n'));
   // All parts except the key are ASCII, so the order of UTF-16 is the order of bytes.
   return hash(method === 'SHA1' ? 'sha1' : 'md5', [...parts, key.privateKey].sort().join(''), 'hex');
 }

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { APIGatewayRequestAuthorizerEventV2, Context } from 'aws-lambda';
-import { type AccessToken, isInWindow, parseAccessToken, type TokenRefusal } from '../app/access-token.ts';
+import {
+  type AccessToken,
+  isInWindow,
+  parseAccessToken,
+  SESSION_METHOD,
+  type TokenRefusal,
+} from '../app/access-token.ts';
 import { type App, type AppKey, findApp, findFresherApp } from '../app/app.ts';
+import { sessionSigner } from '../app/session-signature.ts';
 import {
   decodePath,
   partsToSign,
@@ -14,10 +21,13 @@ import { checkClock } from '../clock.ts';
 import { EngineError } from '../errors.ts';
 import { count, logInvocation, runInvocation } from '../telemetry.ts';
 import type { AuthorizerContext } from './caller.ts';
+import { headerOf } from './event.ts';
 
 type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
 
 const EMPTY_SHA256 = createHash('sha256').digest('hex');
+/** The key id of calls that no key of the app has signed. Admission refuses them at once after `app public --off`. */
+const PUBLIC = '~public';
 /** An unknown app goes through the same computations as a known one. */
 const DUMMY_KEY: AppKey = { keyId: '', ...signingKey('', createHash('sha256').update('no such app').digest('hex')) };
 
@@ -53,6 +63,8 @@ async function decide(
   if (typeof token === 'string') return token;
   const request = signedRequest(event);
   if (!request) return 'path';
+  const early = token.signatureMethod === SESSION_METHOD && refusalOfSession(token, request, event, now);
+  if (early) return early;
   try {
     const known = await findApp(token.appId, now);
     const verdict = judge(token, request, known, now);
@@ -79,29 +91,47 @@ function judge(
   request: SignedRequest,
   app: App | null,
   now: number,
-): { app: App; signer: AppKey } | TokenRefusal {
-  const signer = findSigner(token, app?.keys ?? [], request);
+): { app: App; keyId: string } | TokenRefusal {
+  const keyId = findSigner(token, app?.keys ?? [], request);
+  const method = token.signatureMethod === 'NAMED' ? SESSION_METHOD : token.signatureMethod;
   if (!app) return 'unknown-app';
   if (app.disabled) return 'app-disabled';
-  if (!app.methods.includes(token.signatureMethod)) return 'method';
+  if (!app.methods.includes(method)) return 'method';
+  if (keyId !== PUBLIC && !isInWindow(token, now / 1000)) return 'window';
+  return keyId ? { app, keyId } : 'signature';
+}
+
+/**
+ * Proves the signature of a session (v3) before any engine is asked, so that forged sessions cost computation alone.
+ * undefined: it is proven. A new SIGNING_KEY shows in the count of keys that were made under a former one.
+ */
+function refusalOfSession(
+  token: AccessToken,
+  request: SignedRequest,
+  event: APIGatewayRequestAuthorizerEventV2,
+  now: number,
+): TokenRefusal | undefined {
   if (!isInWindow(token, now / 1000)) return 'window';
-  return signer ? { app, signer } : 'signature';
+  const signer = sessionSigner(token, request, headerOf(event, 'idempotency-key') ?? '');
+  if (signer === 'former') count('access-token.old-signing-key');
+  return signer ? undefined : 'signature';
 }
 
 function allowed(
-  verdict: { app: App; signer: AppKey } | TokenRefusal,
+  verdict: { app: App; keyId: string } | TokenRefusal,
   token: AccessToken,
   event: APIGatewayRequestAuthorizerEventV2,
 ): AuthorizerContext | TokenRefusal {
   if (typeof verdict === 'string') return verdict;
-  const { app, signer } = verdict;
+  const { app, keyId } = verdict;
   return {
     appId: app.appId,
-    keyId: signer.keyId,
+    keyId,
     scopes: app.scopes.join(','),
     plugins: app.plugins === null ? '*' : app.plugins.join(','),
     validates: app.validates ?? '',
     signatureMethod: token.signatureMethod,
+    session: token.session,
     signature: token.signature,
     nonce: token.nonce,
     timeStamp: Number(token.timeStamp),
@@ -123,16 +153,19 @@ function signedRequest(event: APIGatewayRequestAuthorizerEventV2): SignedRequest
 
 /** endpoint() checks that the body has this hash. */
 const declaredBodyHash = (event: APIGatewayRequestAuthorizerEventV2): string | undefined =>
-  Object.entries(event.headers ?? {}).find(([name]) => name.toLowerCase() === 'x-content-sha256')?.[1];
+  headerOf(event, 'x-content-sha256');
 
-function findSigner(token: AccessToken, keys: AppKey[], request: SignedRequest): AppKey | undefined {
+/** The id of the key that signed. undefined: none of the app's. A token without such a signature was judged before. */
+function findSigner(token: AccessToken, keys: AppKey[], request: SignedRequest): string | undefined {
+  const { signatureMethod } = token;
+  if (signatureMethod === 'NAMED' || signatureMethod === SESSION_METHOD) return PUBLIC;
   const parts = partsToSign(token, request);
   if (!parts) return undefined;
   // Always two comparisons, so that the time does not show how many keys an app has.
   const candidates = [keys[0] ?? DUMMY_KEY, keys[1] ?? DUMMY_KEY];
   const matches = candidates.filter((key) => {
-    const expected = signatureOf(token.signatureMethod, parts, key);
+    const expected = signatureOf(signatureMethod, parts, key);
     return signaturesEqual(token.signature, expected) && key !== DUMMY_KEY;
   });
-  return matches[0];
+  return matches[0]?.keyId;
 }

@@ -1,5 +1,5 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda';
-import type { SignatureMethod } from '../app/access-token.ts';
+import type { AccessToken } from '../app/access-token.ts';
 import type { Scope } from '../app/app.ts';
 import { AppError } from '../errors.ts';
 
@@ -14,7 +14,9 @@ export interface ProvenContext {
   scopes: string;
   plugins: string;
   validates: string;
-  signatureMethod: SignatureMethod;
+  signatureMethod: AccessToken['signatureMethod'];
+  /** `<userId>.<sid>` of the session that signed (v3). '': none did. */
+  session: string;
   signature: string;
   nonce: string;
   timeStamp: number;

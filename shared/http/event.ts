@@ -26,10 +26,14 @@ export function queryMembers(event: APIGatewayProxyEventV2): Record<string, stri
   );
 }
 
+interface WithHeaders {
+  headers?: Record<string, string | undefined> | undefined;
+}
+
 /** All headers; the names are in lower case. */
-export const headersByName = (event: APIGatewayProxyEventV2): Record<string, string | undefined> =>
-  Object.fromEntries(Object.entries(event.headers).map(([name, value]) => [name.toLowerCase(), value]));
+export const headersByName = (event: WithHeaders): Record<string, string | undefined> =>
+  Object.fromEntries(Object.entries(event.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
 
 /** undefined: the header was not sent. API Gateway sends names in lower case; serverless-offline keeps their case. */
-export const headerOf = (event: APIGatewayProxyEventV2, name: string): string | undefined =>
-  event.headers[name] ?? headersByName(event)[name];
+export const headerOf = (event: WithHeaders, name: string): string | undefined =>
+  event.headers?.[name] ?? headersByName(event)[name];
