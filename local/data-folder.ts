@@ -74,7 +74,7 @@ export async function openDataFolder(path: string, options: { fresh?: boolean } 
   }
 }
 
-/** Reads or makes the keys. Missing keys are never replaced: data that they sealed would be unreadable. */
+/** Reads or makes the keys. A missing file is never replaced: data that its keys sealed would be unreadable. */
 async function keysOf(directory: string): Promise<Keys> {
   const keysFile = join(directory, 'keys.json');
   const markerFile = join(directory, MARKER);
@@ -85,16 +85,18 @@ async function keysOf(directory: string): Promise<Keys> {
     // Without a proof no engine was started here before: the first start was interrupted earlier.
     const what = 'a data folder of miniapp-cloud';
     await writePrivately(markerFile, { what });
-    const keys = present ?? newKeys();
+    const keys = present?.keys ?? newKeys();
     await writePrivately(keysFile, keys);
     await writePrivately(markerFile, { what, masterKeyProof: proofOf(keys.masterKey) });
     return keys;
   }
   if (!present) throw new DataFolderError(`${directory} holds data, but its keys are missing: ${advice}`);
-  if (proof !== proofOf(present.masterKey)) {
+  const { keys, added } = present;
+  if (proof !== proofOf(keys.masterKey)) {
     throw new DataFolderError(`${directory} holds data that was sealed with another master key: ${advice}`);
   }
-  return present;
+  if (added) await writePrivately(keysFile, keys);
+  return keys;
 }
 
 interface RunningStack {
@@ -109,7 +111,7 @@ export async function readRunningStack(path = defaultDataFolder): Promise<Runnin
   const directory = resolve(path);
   const state = readJson(join(directory, 'state.json')) as Partial<RunningState & { pid: number }>;
   if (typeof state.pid !== 'number' || (await processIdentity(state.pid)) !== state.process) return undefined;
-  const keys = readKeys(join(directory, 'keys.json'));
+  const { keys } = readKeys(join(directory, 'keys.json')) ?? {};
   const { url, databaseUrl, replicaUrl, redisUrl, redisToken, wechatUrl, sandbox = false } = state;
   const replica = replicaUrl ? { replicaUrl } : {};
   if (!keys || !url || !databaseUrl || !redisUrl || !redisToken || !wechatUrl) return undefined;

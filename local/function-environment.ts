@@ -2,7 +2,7 @@ import type { Keys } from './keys-file.ts';
 
 export const WECHAT_APPID = 'wx0000000000000000';
 /** Variables of a deployed stage that a local run must not take from the shell. */
-const NEVER_INHERITED = ['MASTER_KEY_OLD', 'DATABASE_REPLICA_URL', 'SANDBOX_KEY'];
+const NEVER_INHERITED = ['MASTER_KEY_OLD', 'SIGNING_KEY_OLD', 'DATABASE_REPLICA_URL', 'SANDBOX_KEY'];
 
 export interface Addresses {
   /** With its credentials. */
@@ -27,6 +27,7 @@ export function functionEnvironment(keys: Keys, addresses: Addresses): Record<st
     MYSQL_TIMEOUT_MS: '10000',
     MASTER_KEY: keys.masterKey,
     SERVER_KEY: keys.serverKey,
+    SIGNING_KEY: keys.signingKey,
     ...(addresses.sandbox && { SANDBOX_KEY: keys.sandboxKey }),
     WECHAT_APPID,
     WECHAT_SECRET: keys.wechatSecret,

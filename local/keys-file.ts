@@ -6,6 +6,7 @@ import { rename, writeFile } from 'node:fs/promises';
 export interface Keys {
   masterKey: string;
   serverKey: string;
+  signingKey: string;
   sandboxKey: string;
   redisToken: string;
   databasePassword: string;
@@ -19,6 +20,7 @@ export function newKeys(): Keys {
   return {
     masterKey: hexKey(),
     serverKey: hexKey(),
+    signingKey: hexKey(),
     sandboxKey: hexKey(),
     redisToken: word(),
     databasePassword: word(),
@@ -26,8 +28,14 @@ export function newKeys(): Keys {
   };
 }
 
-/** undefined: the file does not exist. Throws if it is damaged. */
-export function readKeys(file: string): Keys | undefined {
+/** A folder from before these secrets existed gets them at its next start. Nothing in it was made with them. */
+const LATER: readonly (keyof Keys)[] = ['signingKey'];
+
+/**
+ * undefined: the file does not exist. `added`: secrets that it lacks were made now, and the file has to be written.
+ * Throws if it is damaged.
+ */
+export function readKeys(file: string): { keys: Keys; added: boolean } | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -41,13 +49,16 @@ export function readKeys(file: string): Keys | undefined {
   return keys;
 }
 
-function parsed(text: string): Keys | undefined {
+function parsed(text: string): { keys: Keys; added: boolean } | undefined {
   try {
     const read = JSON.parse(text) as Record<string, unknown>;
-    const names = Object.keys(newKeys()) as (keyof Keys)[];
-    return names.every((name) => typeof read[name] === 'string' && read[name] !== '')
-      ? (Object.fromEntries(names.map((name) => [name, read[name]])) as unknown as Keys)
-      : undefined;
+    const made = newKeys();
+    const names = Object.keys(made) as (keyof Keys)[];
+    const missing = names.filter((name) => typeof read[name] !== 'string' || read[name] === '');
+    if (missing.some((name) => !LATER.includes(name))) return undefined;
+    const keyOf = (name: keyof Keys): string => (missing.includes(name) ? made[name] : String(read[name]));
+    const keys = Object.fromEntries(names.map((name) => [name, keyOf(name)])) as unknown as Keys;
+    return { keys, added: missing.length > 0 };
   } catch {
     return undefined;
   }

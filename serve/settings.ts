@@ -28,7 +28,14 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
-const NEEDED = ['UPSTASH_REDIS_REST_URL', 'UPSTASH_REDIS_REST_TOKEN', 'DATABASE_URL', 'MASTER_KEY', 'SERVER_KEY'];
+const NEEDED = [
+  'UPSTASH_REDIS_REST_URL',
+  'UPSTASH_REDIS_REST_TOKEN',
+  'DATABASE_URL',
+  'MASTER_KEY',
+  'SERVER_KEY',
+  'SIGNING_KEY',
+];
 
 /** `'help'`: --help was given. Throws SettingsError that lists every problem on a line of its own. */
 export function readServeSettings(argv: string[], environment: NodeJS.ProcessEnv): ServeSettings | 'help' {

@@ -50,6 +50,7 @@ test('other commands find a running server, and nothing after it ended', async (
     DATABASE_URL: running.databaseUrl,
     MASTER_KEY: opened.keys.masterKey,
     SERVER_KEY: opened.keys.serverKey,
+    SIGNING_KEY: opened.keys.signingKey,
     SANDBOX_KEY: opened.keys.sandboxKey,
   });
   expect((await stat(join(folder, 'state.json'))).mode & 0o777).toBe(0o600);
@@ -96,6 +97,18 @@ test('missing keys are not replaced by new keys, which could not open the data',
   expect(await readdir(folder)).not.toContain('keys.json');
   await writeFile(file, JSON.stringify(keys));
   expect(await openedOnce()).toEqual(keys);
+});
+
+test('a folder from before a secret existed gets that secret once, and keeps the others', async () => {
+  const { signingKey, ...former } = await openedOnce();
+  const file = join(folder, 'keys.json');
+  await writeFile(file, JSON.stringify(former));
+  const completed = await openedOnce();
+  expect(completed).toMatchObject(former);
+  expect(completed.signingKey).toMatch(/^[0-9a-f]{64}$/);
+  expect(completed.signingKey).not.toBe(signingKey);
+  expect(await openedOnce()).toEqual(completed);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
 test('keys of another folder are refused before an engine starts', async () => {

@@ -12,6 +12,7 @@ const STAGE = [
   'UPSTASH_REDIS_REST_TOKEN',
   'MASTER_KEY',
   'SERVER_KEY',
+  'SIGNING_KEY',
   'STAGE',
 ];
 const outside = (more: Record<string, string> = {}): NodeJS.ProcessEnv => ({
