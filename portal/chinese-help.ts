@@ -20,7 +20,17 @@ export const chineseHelp: Sentences = {
     '否则作用于本目录的 "npm run dev"。退出码：0 已完成，1 被拒绝或失败，2 用法错误。',
 
   'apps that may call, and their keys (row A2)': '可以调用的应用及其密钥（A2）',
-  'Issues an AppID and its privateKey.': '签发 AppID 和 privateKey。',
+  'Issues an AppID and its privateKey; of a public app the AppID alone.':
+    '签发 AppID 和 privateKey；公开应用只有 AppID。',
+  'a public app: for a mini-program or web page, without a key': '公开应用：给小程序或网页用，没有密钥',
+  'with --public: what may be called before a login, of {} (default: wechat)':
+    '与 --public 一起：登录之前可以调用什么，可选 {1}（默认：wechat）',
+  'Makes an app public, changes what may be called before a login, or ends one of its two sides.':
+    '把应用设为公开，修改登录之前可以调用什么，或结束它两侧中的一侧。',
+  'what may be called before a login, of {} (default: as it is, or wechat)':
+    '登录之前可以调用什么，可选 {1}（默认：保持不变，或 wechat）',
+  'ends v1 and v2: revokes all keys': '结束 v1 和 v2：作废所有密钥',
+  'ends named calls and signed sessions': '结束具名调用和会话签名的调用',
   'a name for people': '给人看的名称',
   'allowed signature methods (default: {})': '允许的签名算法（默认：{1}）',
   'permissions (default: {})': '权限（默认：{1}）',
@@ -74,6 +84,7 @@ export const chineseHelp: Sentences = {
   'identities to count by; several form one tuple': '按什么计数；写多个就按它们的组合计数',
   'calls in the window': '时间窗口内的调用次数',
   'length of the window in seconds': '时间窗口的长度（秒）',
+  'sets a rule by app alone although there are public apps': '即使有公开应用，也设置只按 app 计数的规则',
   'seconds of the lock after the limit (default: until the window ends)':
     '超过次数后锁定多少秒（默认：到时间窗口结束）',
   'Blocks the target for a time, for everybody or for the given identities.':

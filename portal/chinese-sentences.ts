@@ -4,6 +4,8 @@ import type { Sentences } from './catalogue.ts';
 export const chineseSentences: Sentences = {
   all: '全部',
   name: '名称',
+  kind: '类型',
+  'open before a login': '登录之前可以调用',
   methods: '签名算法',
   scopes: '权限',
   state: '状态',
@@ -162,6 +164,33 @@ export const chineseSentences: Sentences = {
     '密钥 {1} 已作废：有修改作用的调用立即被拒绝，所有调用 60 秒内被拒绝。',
   'The app has no valid key now: create one with "app rotate-key".':
     '这个应用没有有效密钥了：用 "app rotate-key" 生成一个。',
+  'both; end v1 and v2 with "app public --only" when the log shows no more calls of them':
+    'both；等日志里不再有 v1 和 v2 的调用，用 "app public --only" 结束它们',
+  'It has no key: its package holds the AppID alone, which is no secret.':
+    '它没有密钥：程序包里只有 AppID，而 AppID 不是机密。',
+  '--public takes no --methods: the sessions of a public app sign': '--public 不能带 --methods：公开应用由会话签名',
+  '--public takes no scope of servers: {}': '--public 不能带服务端的权限：{1}',
+  '--open goes with --public': '--open 要与 --public 一起用',
+  'give --only or --off, not both': '--only 和 --off 只能给一个',
+  '--open goes with neither --only nor --off': '--open 不能与 --only 或 --off 一起用',
+  '{}: the rule of operators by app alone can lock out all users of this app; add ip or user to it.':
+    '{1}：运维设置的规则只按 app 计数，能把这个应用的所有用户锁在外面；请给它加上 ip 或 user。',
+  '{} is public only: v1 and v2 are refused, by calls that change something at once, by all within 60 s.':
+    '{1} 现在只是公开应用：v1 和 v2 被拒绝，有修改作用的调用立即生效，所有调用 60 秒内生效。',
+  '{} is not public any more: named calls and signed sessions are refused, those that change something at once, all within 60 s.':
+    '{1} 不再是公开应用：具名调用和会话签名的调用被拒绝，有修改作用的立即生效，所有的 60 秒内生效。',
+  'What is opened may be called within 5 s; what is shut is refused within 60 s.':
+    '打开的 5 秒内可以调用；关闭的 60 秒内被拒绝。',
+  'App {} ({}): its keys {} will be revoked; clients that sign with them are refused.':
+    '应用 {1}（{2}）：它的密钥 {3} 将被作废，用这些密钥签名的客户端会被拒绝。',
+  'App {} ({}): its named calls and all its signed sessions will be refused.':
+    '应用 {1}（{2}）：它的具名调用和所有会话签名的调用将被拒绝。',
+  'App {} ({}): before a login these will be refused: {}.': '应用 {1}（{2}）：登录之前将拒绝这些：{3}。',
+  'This app has {}, which only servers may have: create a public app of its own.':
+    '这个应用有 {1}，只有服务端才能有：请另外创建一个公开应用。',
+  'This app is not public yet: run "app public" without --only first.':
+    '这个应用还不是公开应用：请先不带 --only 执行 "app public"。',
+  'This app is public: it has no key, and its sessions sign.': '这个应用是公开应用：它没有密钥，由会话签名。',
   'none registered': '没有登记',
   'registered for {}': '已为 {1} 登记',
   removed: '已移除',
@@ -169,6 +198,8 @@ export const chineseSentences: Sentences = {
   'There is no app {}; "app list" lists all apps.': '没有应用 {1}；"app list" 列出所有应用。',
   'This app has two live keys already: wait until the older one ends, or revoke it ("app show").':
     '这个应用已经有两个有效密钥：等旧的失效，或作废它（"app show"）。',
+  'a public app can be named by anybody, so a rule by app alone lets a stranger lock out all its users: count by app and ip, or by user, or give --anyone-can-name-it':
+    '任何人都能以公开应用的名义调用，只按 app 计数的规则会让陌生人把它的所有用户锁在外面：请按 app 和 ip 计数，或按 user 计数，或给出 --anyone-can-name-it',
   'This app has no key {}; "app show --app {}" lists its keys.':
     '这个应用没有密钥 {1}；"app show --app {2}" 列出它的密钥。',
 

@@ -11,14 +11,18 @@ import {
 } from '../../shared/app/admin.ts';
 import { SCOPES } from '../../shared/app/app.ts';
 import { revokeKey, rotateKey } from '../../shared/app/keys.ts';
+import { kindOf, openingsOf } from '../../shared/app/public-app.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
 import { idForm, jsonForm, nameForm, textOfFile } from '../forms.ts';
 import { translated } from '../language.ts';
 import { fields, table } from '../table.ts';
+import { CREATE_OPTIONS, createPublic, kindText, publicVerb } from './app-public.ts';
 
 const APP = required('ID', 'the AppID');
 
 async function create(given: Given): Promise<Printed> {
+  if (given.flag('public')) return createPublic(given);
+  if (given.optional('open') !== undefined) throw new UsageError('--open goes with --public');
   const methods = given.optional('methods') === undefined ? NEW_METHODS : given.list('methods', SIGNATURE_METHODS);
   const scopes = given.optional('scopes') === undefined ? NEW_SCOPES : given.list('scopes', SCOPES);
   const plugins = given.optional('plugins')?.split(',');
@@ -55,11 +59,13 @@ async function list(): Promise<Printed> {
 async function show(given: Given): Promise<Printed> {
   const { display } = given;
   const app = await showApp(given.text('app'));
+  const kind = kindOf(app.methods);
   const text = [
     ...fields({
       AppID: app.appId,
       name: app.name,
       state: translated(app.disabled ? 'disabled' : 'enabled'),
+      kind: kindText(kind),
       methods: app.methods.join(', '),
       scopes: app.scopes.join(', '),
       plugins: app.plugins === null ? translated('all') : app.plugins.join(', ') || translated('none'),
@@ -78,7 +84,8 @@ async function show(given: Given): Promise<Printed> {
       ]),
     ),
   ];
-  return { json: { ...app }, text };
+  const open = openingsOf(app.scopes);
+  return { json: { ...app, kind, ...(kind !== 'server' && { open }) }, text };
 }
 
 async function whatDisableEnds(given: Given): Promise<string[]> {
@@ -169,12 +176,13 @@ export const app: Noun = {
   about: 'apps that may call, and their keys (row A2)',
   verbs: {
     create: {
-      about: 'Issues an AppID and its privateKey.',
+      about: 'Issues an AppID and its privateKey; of a public app the AppID alone.',
       options: {
         name: required('X', 'a name for people'),
         methods: optional('A,B', `allowed signature methods (default: ${NEW_METHODS.join(',')})`),
         scopes: optional('A,B', `permissions (default: ${NEW_SCOPES.join(',')})`),
         plugins: optional('A,B', 'plugins for which it may issue tokens (default: all)'),
+        ...CREATE_OPTIONS,
       },
       destructive: false,
       run: create,
@@ -188,6 +196,7 @@ export const app: Noun = {
       run: disable,
     },
     enable: { about: 'Lets a disabled app call again.', options: { app: APP }, destructive: false, run: enable },
+    public: publicVerb,
     'rotate-key': {
       about: 'Makes a new privateKey; the old one is valid 24 h more.',
       options: { app: APP },

@@ -1,10 +1,11 @@
+import { existsPublicApp } from '../../shared/app/public-app.ts';
 import { blockTarget, clearTarget, RULE_IDENTITIES, setRule } from '../../shared/lock/admin.ts';
 import { addressIdentities } from '../../shared/lock/ip-identity.ts';
 import { peekTarget, type RuleState } from '../../shared/lock/peek.ts';
 import type { Identities } from '../../shared/lock/rule.ts';
 import { listPolicies } from '../../shared/lock/stored-policy.ts';
 import { appNames } from '../app-names.ts';
-import { type Given, type Noun, optional, type Printed, required } from '../command.ts';
+import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
 import { idForm, ipForm } from '../forms.ts';
 import { translated } from '../language.ts';
 import { declaredTarget, targetForm } from '../lock-targets.ts';
@@ -18,6 +19,11 @@ const IN_FORCE = 'It applies from the next call.';
 function ruleOf(given: Given) {
   const target = targetForm(given.text('target'));
   const by = given.list('by', RULE_IDENTITIES);
+  if (by.join() === 'app' && !given.flag('anyone-can-name-it') && (await existsPublicApp())) {
+    throw new UsageError(
+      'a public app can be named by anybody, so a rule by app alone lets a stranger lock out all its users: count by app and ip, or by user, or give --anyone-can-name-it',
+    );
+  }
   const limit = given.integer('limit', LIMIT);
   const windowSeconds = given.integer('window', { min: 1, max: MAX_SECONDS });
   const lockSeconds = given.optional('lock') === undefined ? null : given.integer('lock', { min: 1, max: MAX_SECONDS });
@@ -197,6 +203,7 @@ export const lock: Noun = {
         limit: required('N', 'calls in the window'),
         window: required('S', 'length of the window in seconds'),
         lock: optional('S', 'seconds of the lock after the limit (default: until the window ends)'),
+        'anyone-can-name-it': flag('sets a rule by app alone although there are public apps'),
       },
       destructive: whatSetReplaces,
       run: set,

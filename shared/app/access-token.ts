@@ -10,6 +10,9 @@ export const SIGNATURE_METHODS: readonly SignatureMethod[] = ['SHA1', 'MD5', 'HM
 export const SESSION_METHOD = 'SESSION-HMAC-SHA256';
 export type AppMethod = SignatureMethod | typeof SESSION_METHOD;
 
+/** Stands in place of a key id for calls that no key of the app has signed. */
+export const PUBLIC_SIDE = '~public';
+
 /** A member that the form of the token does not have is ''. */
 export interface AccessToken {
   signatureMethod: AppMethod | 'NAMED';

@@ -7,15 +7,15 @@ import { mintAppId, seal } from '../master-key.ts';
 import { type OperatorChange, operatorLogStatement } from '../operator-log.ts';
 import { batch, deleteKeys } from '../redis.ts';
 import { appKey, userFieldsKey } from '../swept-keys.ts';
-import type { SignatureMethod } from './access-token.ts';
-import { type Scope, sealContext } from './app.ts';
+import { type AppMethod, PUBLIC_SIDE, SESSION_METHOD, type SignatureMethod } from './access-token.ts';
+import { type OpenScope, type Scope, sealContext } from './app.ts';
 import { checkUserFieldsSchema } from './user-fields.ts';
 
 /** Operators' commands for apps (row A2 (AppID)). Functions do not import this file; they read apps through app.ts. */
 export interface NewApp {
   name: string;
-  methods: readonly SignatureMethod[];
-  scopes: readonly Scope[];
+  methods: readonly AppMethod[];
+  scopes: ReadonlyArray<Scope | OpenScope>;
   /** Plugins it may issue tokens for; null: all. */
   plugins: readonly string[] | null;
   /** The one plugin whose tokens it validates; null: it is not the app of a plugin server. */
@@ -38,14 +38,20 @@ export const NEW_SCOPES: readonly Scope[] = ['login', 'register', 'plugin:issue'
 /** 256 random bits as text. It does not begin with a dash, because a command line would read it as an option. */
 export const newPrivateKey = (): string => randomBytes(32).toString('base64url').replace(/^[-_]/, 'k');
 
-/** The two statements of a new app. The caller's transaction may do more. */
-export async function insertApp(transaction: Transaction, app: NewApp): Promise<IssuedApp> {
+/** Returns the AppID. */
+export async function insertAppRow(transaction: Transaction, app: NewApp): Promise<string> {
   const appId = mintAppId();
-  const privateKey = newPrivateKey();
   await transaction.write(
     'INSERT INTO apps (app_id, name, methods, scopes, plugins, validates) VALUES (?, ?, ?, ?, ?, ?)',
     [appId, app.name, app.methods.join(','), app.scopes.join(','), app.plugins?.join(',') ?? null, app.validates],
   );
+  return appId;
+}
+
+/** The two statements of a new app with a key. The caller's transaction may do more. */
+export async function insertApp(transaction: Transaction, app: NewApp): Promise<IssuedApp> {
+  const appId = await insertAppRow(transaction, app);
+  const privateKey = newPrivateKey();
   await transaction.write('INSERT INTO app_keys (app_id, key_id, sealed_key) VALUES (?, ?, ?)', [
     appId,
     'k1',
@@ -132,16 +138,21 @@ async function lockApp(transaction: Transaction, appId: string): Promise<void> {
 const noSuchApp = (appId: string): AppError =>
   new AppError('NOT_FOUND', `There is no app ${appId}; "app list" lists all apps.`);
 
-/** What admission has to refuse now: `off`, or the keys revoked so recently that an authorizer may still know them. */
+/**
+ * What admission has to refuse now: `off`, or the keys revoked so recently that an authorizer may still know them, and
+ * the public side of an app that has none, because it may have had one until now.
+ */
 async function refusedOf(transaction: Transaction, appId: string): Promise<string> {
   const rows = await transaction.query(
-    `SELECT a.disabled_at, k.key_id FROM apps a LEFT JOIN app_keys k
+    `SELECT a.disabled_at, a.methods, k.key_id FROM apps a LEFT JOIN app_keys k
          ON k.app_id = a.app_id AND k.revoked_at > NOW(3) - INTERVAL ? SECOND
       WHERE a.app_id = ?`,
     [appOffKey.family.ttlSeconds, appId],
   );
   if (rows.some(({ disabled_at }) => disabled_at !== null)) return 'off';
-  return rows.flatMap(({ key_id }) => (key_id === null ? [] : [String(key_id)])).join(',');
+  const revoked = rows.flatMap(({ key_id }) => (key_id === null ? [] : [String(key_id)]));
+  const isPublic = String(rows[0]?.methods).split(',').includes(SESSION_METHOD);
+  return [...revoked, ...(isPublic ? [] : [PUBLIC_SIDE])].join(',');
 }
 
 async function setMark(appId: string, refused: string): Promise<void> {

@@ -9,6 +9,9 @@ import { type SigningKey, signingKey } from './signature.ts';
 /** The scopes of apps (row A1 (identity and permission)). */
 export const SCOPES = ['login', 'register', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;
 export type Scope = (typeof SCOPES)[number];
+/** What a public app may call by its name alone, before a login. Only public apps have them. */
+export const OPEN_SCOPES = ['open:wechat', 'open:password', 'open:register', 'open:channel', 'open:data'] as const;
+export type OpenScope = (typeof OPEN_SCOPES)[number];
 
 export interface AppKey extends SigningKey {
   keyId: string;
@@ -19,7 +22,7 @@ export interface App {
   /** The live keys, at most two, the newest first. A public app has none. */
   keys: AppKey[];
   methods: AppMethod[];
-  scopes: Scope[];
+  scopes: Array<Scope | OpenScope>;
   /** Plugins it may issue tokens for; null: all. */
   plugins: string[] | null;
   /** The one plugin whose tokens this app validates; null: it is not the app of a plugin server. */
@@ -91,7 +94,7 @@ async function loadApp(appId: string): Promise<Loaded<AppRecord>> {
         : [{ keyId: String(row.key_id), sealed: String(row.sealed_key), endsAt: row.ends_at as string | null }],
     ),
     methods: list(first.methods) as AppMethod[],
-    scopes: list(first.scopes) as Scope[],
+    scopes: list(first.scopes) as App['scopes'],
     plugins: first.plugins === null ? null : list(first.plugins),
     validates: first.validates as string | null,
     disabled: first.disabled_at !== null,

@@ -1,5 +1,7 @@
+import type { Transaction } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { seal } from '../master-key.ts';
+import { SIGNATURE_METHODS } from './access-token.ts';
 import { changeApp, newPrivateKey } from './admin.ts';
 import { sealContext } from './app.ts';
 
@@ -19,6 +21,7 @@ interface RotatedKey {
 export async function rotateKey(appId: string, actor: string): Promise<RotatedKey> {
   const change = { actor, action: 'app.rotate-key', subject: appId, detail: {} as Record<string, unknown> };
   return changeApp('loosens', change, async (transaction) => {
+    await refuseWithoutMethod(transaction, appId);
     const [last] = await transaction.query(
       `SELECT MAX(CAST(SUBSTRING(key_id, 2) AS UNSIGNED)) AS number FROM app_keys
         WHERE app_id = ? AND key_id REGEXP '^k[0-9]+$'`,
@@ -59,6 +62,15 @@ export async function rotateKey(appId: string, actor: string): Promise<RotatedKe
   });
 }
 
+/** A key of a public app would be in every package, and it could sign nothing. */
+async function refuseWithoutMethod(transaction: Transaction, appId: string): Promise<void> {
+  const [row] = await transaction.query('SELECT methods FROM apps WHERE app_id = ?', [appId]);
+  const methods = String(row?.methods ?? '').split(',');
+  if (!SIGNATURE_METHODS.some((method) => methods.includes(method))) {
+    throw new AppError('INVALID_INPUT', 'This app is public: it has no key, and its sessions sign.');
+  }
+}
+
 /** Refused at once for calls that change something, and within 60 s for all. Returns the number of live keys left. */
 export async function revokeKey(appId: string, keyId: string, actor: string): Promise<number> {
   const change = { actor, action: 'app.revoke-key', subject: appId, detail: { keyId } };
@@ -71,11 +83,15 @@ export async function revokeKey(appId: string, keyId: string, actor: string): Pr
       throw new AppError('NOT_FOUND', `This app has no key ${keyId}; "app show --app ${appId}" lists its keys.`);
     }
     await transaction.write('UPDATE apps SET version = version + 1 WHERE app_id = ?', [appId]);
-    const [left] = await transaction.query(
-      `SELECT COUNT(*) AS live FROM app_keys
-        WHERE app_id = ? AND revoked_at IS NULL AND (ends_at IS NULL OR ends_at > NOW(3))`,
-      [appId],
-    );
-    return Number(left?.live ?? 0);
+    return countLiveKeys(transaction, appId);
   });
+}
+
+export async function countLiveKeys(transaction: Transaction, appId: string): Promise<number> {
+  const [row] = await transaction.query(
+    `SELECT COUNT(*) AS live FROM app_keys
+      WHERE app_id = ? AND revoked_at IS NULL AND (ends_at IS NULL OR ends_at > NOW(3))`,
+    [appId],
+  );
+  return Number(row?.live ?? 0);
 }

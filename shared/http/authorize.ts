@@ -3,6 +3,7 @@ import type { APIGatewayRequestAuthorizerEventV2, Context } from 'aws-lambda';
 import {
   type AccessToken,
   isInWindow,
+  PUBLIC_SIDE,
   parseAccessToken,
   SESSION_METHOD,
   type TokenRefusal,
@@ -26,8 +27,6 @@ import { headerOf } from './event.ts';
 type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
 
 const EMPTY_SHA256 = createHash('sha256').digest('hex');
-/** The key id of calls that no key of the app has signed. Admission refuses them at once after `app public --off`. */
-const PUBLIC = '~public';
 /** An unknown app goes through the same computations as a known one. */
 const DUMMY_KEY: AppKey = { keyId: '', ...signingKey('', createHash('sha256').update('no such app').digest('hex')) };
 
@@ -97,7 +96,7 @@ function judge(
   if (!app) return 'unknown-app';
   if (app.disabled) return 'app-disabled';
   if (!app.methods.includes(method)) return 'method';
-  if (keyId !== PUBLIC && !isInWindow(token, now / 1000)) return 'window';
+  if (keyId !== PUBLIC_SIDE && !isInWindow(token, now / 1000)) return 'window';
   return keyId ? { app, keyId } : 'signature';
 }
 
@@ -158,7 +157,7 @@ const declaredBodyHash = (event: APIGatewayRequestAuthorizerEventV2): string | u
 /** The id of the key that signed. undefined: none of the app's. A token without such a signature was judged before. */
 function findSigner(token: AccessToken, keys: AppKey[], request: SignedRequest): string | undefined {
   const { signatureMethod } = token;
-  if (signatureMethod === 'NAMED' || signatureMethod === SESSION_METHOD) return PUBLIC;
+  if (signatureMethod === 'NAMED' || signatureMethod === SESSION_METHOD) return PUBLIC_SIDE;
   const parts = partsToSign(token, request);
   if (!parts) return undefined;
   // Always two comparisons, so that the time does not show how many keys an app has.

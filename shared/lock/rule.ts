@@ -74,7 +74,7 @@ export function checkRules(target: string, rules: readonly LockRule[]): readonly
   };
   const names = new Set(rules.map(({ name }) => name));
   if (names.size < rules.length) wrong('two rules have the same name');
-  for (const { name, by, count, limit, windowSeconds, lockSeconds, extend, escalate } of rules) {
+  for (const { name, by, count, limit, windowSeconds, lockSeconds, extend, escalate, sparedBy } of rules) {
     if (!/^[a-z][a-z0-9-]*$/.test(name) || name.startsWith(OPERATOR)) wrong(`${name} is not a valid rule name`);
     if (by.length === 0 || new Set(by).size < by.length)
       wrong(`${name} has no identity in "by", or the same one twice`);
@@ -83,6 +83,8 @@ export function checkRules(target: string, rules: readonly LockRule[]): readonly
     }
     if ((extend || escalate) && lockSeconds === undefined)
       wrong(`${name} has "extend" or "escalate" without lockSeconds`);
+    // A call that names a public app comes from anybody, so a stranger could lock out all its users.
+    if (by.join() === 'app' && !sparedBy) wrong(`${name} counts by app alone; add ip or user, or spare known callers`);
     const shorter = rules.find(
       (other) =>
         other.count === count &&

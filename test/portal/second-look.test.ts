@@ -13,6 +13,7 @@ const ENDING = /^(remove|delete|disable|revoke|clear|block|refund|reseal|accept|
 let stack: TestStack;
 let app: TestApp;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let publicApp: string;
 let userId: string;
 let orderNo: string;
 beforeAll(async () => {
@@ -26,6 +27,7 @@ beforeAll(async () => {
   const product = { productId: 'coins-100', provider: 'sandbox' };
   orderNo = (await stack.call(app, 'POST', '/recharge', { session: token, headers, body: product })).body.orderNo;
   await portalJson(['recharge', 'pay', '--order', orderNo]);
+  publicApp = (await portalJson(['app', 'create', '--name', 'mini', '--public'])).appId;
   await portalJson(['plugin', 'add', '--id', 'weather', '--server', 'http://127.0.0.1:9/push']);
   await portalJson(['channel', 'add', '--id', 'acme', ...CHANNEL]);
   await portalJson(['lock', 'set', '--target', 'POST /login', '--by', 'ip', '--limit', '9', '--window', '60']);
@@ -71,6 +73,7 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
     ['app', 'revoke-key', '--app', app.appId, '--key', await keyOf()],
     'will be refused, for calls that change something at once',
   ],
+  [['app', 'public', '--app', publicApp, '--off'], 'all its signed sessions will be refused'],
   [['app', 'disable', '--app', app.appId], `App ${app.appId} (test) will be refused`],
   [['user', 'disable', '--user', userId], '(demo) will be logged out'],
   [['data', 'put', 'notice', '1', '--json-body', NOTICE], 'exists and will be replaced'],
