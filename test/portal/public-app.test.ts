@@ -93,7 +93,7 @@ describe('portal app public', () => {
     expect(again.code).toBe(1);
   });
 
-  test('--off ends named and signed calls at once for calls that change something, and a key goes on', async () => {
+  test('--off ends named and signed calls at once for calls that change something; its key stays valid', async () => {
     const app = await newApp();
     await portalJson(['app', 'public', '--app', app.appId, '--open', 'wechat,data']);
     await stack.api.reload();

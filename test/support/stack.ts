@@ -15,8 +15,8 @@ import type { WechatSimulator } from '../../local/simulators/wechat.ts';
 import { type HttpApi, startHttpApi } from '../../serve/http-api/http-api.ts';
 import { startTogether } from '../../serve/lifecycle/started.ts';
 import { SINCE_SHARDS, sinceKey } from '../../shared/admission/replay-record.ts';
-import type { SignatureMethod } from '../../shared/app/access-token.ts';
-import { SCOPES, type Scope, sealContext } from '../../shared/app/app.ts';
+import { type AppMethod, SESSION_METHOD } from '../../shared/app/access-token.ts';
+import { type OpenScope, SCOPES, type Scope, sealContext } from '../../shared/app/app.ts';
 import { mintAppId, seal } from '../../shared/master-key.ts';
 import { bundleFolder } from './bundles.ts';
 import { freshDatabase, freshRedis } from './engines.ts';
@@ -79,8 +79,9 @@ export interface TestStack {
   redis: Redis;
   mysql: Connection;
   createApp(options?: {
-    scopes?: readonly Scope[];
-    methods?: readonly SignatureMethod[];
+    scopes?: ReadonlyArray<Scope | OpenScope>;
+    /** Of SESSION-HMAC-SHA256 alone: a public app, whose key is ''. */
+    methods?: readonly AppMethod[];
     /** Plugins that the app may issue tokens for. Default: all. */
     plugins?: readonly string[];
     validates?: string;
@@ -281,7 +282,8 @@ function textOf(body: unknown): string | undefined {
 async function insertApp(mysql: Connection, options: Parameters<TestStack['createApp']>[0] = {}): Promise<TestApp> {
   const { scopes = SCOPES.filter((scope) => scope !== 'plugin:validate'), methods = ['HMAC-SHA256', 'SHA1'] } = options;
   const appId = mintAppId();
-  const privateKey = randomBytes(32).toString('base64url');
+  const isPublic = methods.every((method) => method === SESSION_METHOD);
+  const privateKey = isPublic ? '' : randomBytes(32).toString('base64url');
   const keyId = randomBytes(6).toString('hex');
   await mysql.execute(
     `INSERT INTO apps (app_id, name, methods, scopes, plugins, validates, disabled_at)
@@ -295,6 +297,7 @@ async function insertApp(mysql: Connection, options: Parameters<TestStack['creat
       options.disabled ?? false,
     ],
   );
+  if (isPublic) return { appId, privateKey };
   const sealed = seal(privateKey, sealContext(appId, keyId));
   await mysql.execute('INSERT INTO app_keys (app_id, key_id, sealed_key) VALUES (?, ?, ?)', [appId, keyId, sealed]);
   return { appId, privateKey };
