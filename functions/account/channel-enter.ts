@@ -15,6 +15,7 @@ export const channelEnter = endpoint(
     route: 'POST /login/channel/enter',
     auth: 'app',
     scope: 'login',
+    open: 'open:channel',
     body: v.strictObject({ accountAddress, secondString: text(128), entry }),
     rules: channelRules,
     identities: ({ body }) => ({ account: body.accountAddress }),

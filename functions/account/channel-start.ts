@@ -22,6 +22,7 @@ export const channelStart = endpoint(
     route: 'POST /login/channel',
     auth: 'app',
     scope: 'login',
+    open: 'open:channel',
     body: v.strictObject({
       channel: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 _ -')),
       channelUserId: v.pipe(v.string(), v.regex(/^[^\s\p{C}]{1,128}$/u, 'expected 1 to 128 visible characters')),

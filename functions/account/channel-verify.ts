@@ -20,6 +20,7 @@ export const channelVerify = endpoint(
     route: 'POST /login/channel/verify',
     auth: 'app',
     scope: 'login',
+    open: 'open:channel',
     body: v.strictObject({
       accountAddress,
       digest: text(128),

@@ -11,6 +11,7 @@ export const wechatLogin = endpoint(
     route: 'POST /login/wechat',
     auth: 'app',
     scope: 'login',
+    open: 'open:wechat',
     body: v.strictObject({ code: wechatCode }),
     rules: wechatRules,
     identities: ({ body }) => ({ account: WECHAT_CALLERS, resource: body.code }),

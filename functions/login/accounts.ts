@@ -19,6 +19,7 @@ export const register = endpoint(
     route: 'POST /accounts',
     auth: 'app',
     scope: 'register',
+    open: 'open:register',
     v2Only: true,
     success: 'created',
     body: v.pipe(

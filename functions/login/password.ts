@@ -13,6 +13,7 @@ export const passwordLogin = endpoint(
     route: 'POST /login',
     auth: 'app',
     scope: 'login',
+    open: 'open:password',
     body: v.strictObject({ account: accountName, password }),
     rules: passwordRules,
     identities: ({ body }) => ({ account: body.account }),

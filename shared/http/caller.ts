@@ -1,6 +1,6 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda';
 import type { AccessToken } from '../app/access-token.ts';
-import type { Scope } from '../app/app.ts';
+import type { OpenScope, Scope } from '../app/app.ts';
 import { AppError } from '../errors.ts';
 
 /** What the authorizer passes on. `unavailable` alone: no engine could give the app record. */
@@ -23,10 +23,32 @@ export interface ProvenContext {
   bodySha256: string;
 }
 
-/** The calling app, as its access_token proved it. */
+/**
+ * What proved a call (rows A1, A4): a key of the app (v1, v2); a session of a public app (v3); nothing, if a public app
+ * only named itself.
+ */
+export type Proof = 'key' | 'session' | 'none';
+
+export function proofOf({ signatureMethod }: ProvenContext): Proof {
+  switch (signatureMethod) {
+    case 'SHA1':
+    case 'MD5':
+    case 'HMAC-SHA256':
+      return 'key';
+    case 'SESSION-HMAC-SHA256':
+      return 'session';
+    case 'NAMED':
+      return 'none';
+    default:
+      // Fails closed: the authorizer and the function are of different versions, or it did not run.
+      throw new Error('the authorizer gave no known signature method');
+  }
+}
+
+/** The calling app, as its access_token proved or named it. */
 export interface CallingApp {
   readonly appId: string;
-  readonly scopes: readonly Scope[];
+  readonly scopes: ReadonlyArray<Scope | OpenScope>;
   /** Whether the app may issue tokens for this plugin. */
   mayIssueFor(pluginId: string): boolean;
   /** The one plugin whose tokens the app validates; null: it validates none. */
@@ -47,7 +69,7 @@ export function callingApp(context: ProvenContext): CallingApp {
   const plugins = context.plugins.split(',');
   return Object.freeze({
     appId: context.appId,
-    scopes: Object.freeze(context.scopes.split(',') as Scope[]),
+    scopes: Object.freeze(context.scopes.split(',') as Array<Scope | OpenScope>),
     mayIssueFor: (pluginId: string) => context.plugins === '*' || plugins.includes(pluginId),
     validates: context.validates === '' ? null : context.validates,
   });

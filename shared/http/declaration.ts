@@ -1,11 +1,12 @@
 import type { CacheRead } from '../admission/request.ts';
-import type { Scope } from '../app/app.ts';
+import type { OpenScope, Scope } from '../app/app.ts';
 import type { ReadAnswer } from '../cache/cache.ts';
 import type { CallLimits } from '../lock/default-rules.ts';
 import type { CallerMark } from '../lock/give-back.ts';
 import type { Identities, LockRule, LockTarget } from '../lock/rule.ts';
 import type { CurrentUser } from '../session/session.ts';
-import type { CallingApp } from './caller.ts';
+import type { SessionName } from '../session/token.ts';
+import type { CallingApp, Proof } from './caller.ts';
 import type { Input } from './input.ts';
 import type { Success } from './problem.ts';
 
@@ -17,12 +18,19 @@ export interface Permission {
   scope: Scope;
   /** In addition to the scope: whether the app may call this path. Refused with the same SCOPE_DENIED. */
   permits?: (path: Readonly<Record<string, string | undefined>>, app: CallingApp) => boolean;
+  /**
+   * A public app may call it before a login, by its name alone, if it has this scope. undefined: a login is needed. An
+   * entry (`app`) needs the scope under a session too.
+   */
+  open?: OpenScope | undefined;
   /** v1 signatures are refused, because the call moves money or changes credentials. */
   v2Only?: boolean;
 }
 
 /** P, Q, H, B: the schemas. F: the result of `lookup`; its members are added to those of the input. */
 export interface Declaration<P, Q, H, B, F, A extends Auth> extends Permission {
+  /** A route of a user is never open. */
+  open?: A extends 'user' ? never : OpenScope;
   /** The name in API Gateway: `POST /login`. It is also the target of the route's lock rules. */
   route: string;
   auth: A;
@@ -57,6 +65,9 @@ export interface Declaration<P, Q, H, B, F, A extends Auth> extends Permission {
 /** The caller, and what admission has read. */
 interface Admitted<A> {
   app: CallingApp;
+  proof: Proof;
+  /** The session that signed the call (v3); undefined: a key did, or nothing. */
+  signedBy: SessionName | undefined;
   user: A extends 'user' ? CurrentUser : A extends 'by-input' ? CurrentUser | undefined : undefined;
   reads: readonly ReadAnswer[];
   requestId: string;

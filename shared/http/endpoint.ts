@@ -7,15 +7,15 @@ import { addressIdentities } from '../lock/ip-identity.ts';
 import { checkRules, type LockTarget } from '../lock/rule.ts';
 import { parseDeviceMark } from '../session/device-mark.ts';
 import { sessionCheck } from '../session/session.ts';
-import { parseSessionToken, type SessionToken } from '../session/token.ts';
 import { useReservedTime } from '../telemetry.ts';
-import { authorizerContext, type CallingApp, callingApp, type ProvenContext } from './caller.ts';
+import { authorizerContext, type CallingApp, callingApp, type ProvenContext, proofOf } from './caller.ts';
 import type { Auth, Call, Declaration, Permission } from './declaration.ts';
 import { bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
 import { type Input, type ObjectSchema, parseInput } from './input.ts';
 import type { Route } from './lambda.ts';
 import { type Charged, passAdmission } from './pass-admission.ts';
 import { isOurFailure } from './problem.ts';
+import { checkEntry, sessionOf } from './proof.ts';
 
 /**
  * The only way to declare a handler behind the authorizer, so that none exists without admission. The current user is a
@@ -69,6 +69,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
 ): Promise<Call<P, Q, H, B, F, A>> {
   const context = authorizerContext(event);
   const app = callingApp(context);
+  const proof = proofOf(context);
   checkPermission(declaration, event, context, app);
   const bytes = bodyBytes(event);
   limitBody(bytes);
@@ -76,12 +77,13 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   const parsed = parseInput<P, Q, H, B>(declaration, event, bytes);
   const found = await declaration.lookup?.(parsed, app);
   const input = { ...parsed, ...found } as Input<P, Q, H, B> & F;
-  const session = needsUser(declaration, input) ? sessionOf(event, app.appId) : undefined;
+  const { auth, open } = declaration;
+  const session = sessionOf(event, context, app, { auth, open, needsUser: needsUser(declaration, input) });
   const deviceMark = parseDeviceMark(headerOf(event, 'device-mark'));
   const address = addressIdentities(event.requestContext.http.sourceIp);
   const request: AdmissionRequest = {
     requestId,
-    token: tokenOf(context),
+    token: tokenOf(context, requestId),
     unsafe: event.requestContext.http.method !== 'GET',
     targets: [...targets, ...(declaration.targets?.(input) ?? [])],
     identities: {
@@ -98,6 +100,8 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   return {
     ...input,
     app,
+    proof,
+    signedBy: proof === 'session' ? session : undefined,
     user: user as Call<P, Q, H, B, F, A>['user'],
     reads: admission.reads,
     requestId,
@@ -111,19 +115,24 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
 
 /** Throws SCOPE_DENIED, SIGNATURE_TOO_WEAK. */
 function checkPermission(
-  { permits, scope, v2Only }: Permission,
+  { auth, ...permission }: Permission & { auth: Auth },
   event: APIGatewayProxyEventV2,
   context: ProvenContext,
   app: CallingApp,
 ): void {
+  const { permits, scope, v2Only } = permission;
   const permitted = permits?.(event.pathParameters ?? {}, app) ?? true;
   if (!app.scopes.includes(scope) || !permitted) throw new AppError('SCOPE_DENIED');
-  if (v2Only && context.signatureMethod !== 'HMAC-SHA256') throw new AppError('SIGNATURE_TOO_WEAK');
+  checkEntry(permission, auth, proofOf(context), app);
+  if (v2Only && isV1(context)) throw new AppError('SIGNATURE_TOO_WEAK');
 }
 
-/** v2 signed the declared hash; a v1 caller may declare one, too. Throws BODY_HASH_MISMATCH. */
+const isV1 = ({ signatureMethod }: ProvenContext): boolean => signatureMethod === 'SHA1' || signatureMethod === 'MD5';
+
+/** v2 and v3 signed the declared hash; others may declare one, too. Throws BODY_HASH_MISMATCH. */
 function checkBodyHash(context: ProvenContext, bytes: Buffer): void {
-  const bound = context.signatureMethod === 'HMAC-SHA256' || context.bodySha256 !== '';
+  const isSigned = !isV1(context) && context.signatureMethod !== 'NAMED';
+  const bound = isSigned || context.bodySha256 !== '';
   if (!bound) return;
   const declared = context.bodySha256 === '' ? sha256Hex(Buffer.alloc(0)) : context.bodySha256;
   if (declared !== sha256Hex(bytes)) throw new AppError('BODY_HASH_MISMATCH');
@@ -134,21 +143,15 @@ const needsUser = <P, Q, H, B, F, A extends Auth>(
   input: Input<P, Q, H, B> & F,
 ): boolean => auth === 'user' || (auth === 'by-input' && needsUser?.(input) === true);
 
-/** Throws LOGIN_REQUIRED, LOGIN_EXPIRED. */
-function sessionOf(event: APIGatewayProxyEventV2, appId: string): SessionToken {
-  const session = parseSessionToken(headerOf(event, 'authorization'), appId);
-  if (!session) throw new AppError('LOGIN_REQUIRED');
-  return session;
+/** A named call has no signature: its record, if it needs one, is that of this request. */
+function tokenOf(context: ProvenContext, requestId: string): AdmissionRequest['token'] {
+  const { appId, keyId, signature, nonce, timeStamp } = context;
+  if (context.signatureMethod !== 'NAMED') {
+    return { appId, keyId, signature, nonce, timeStamp, version: isV1(context) ? 1 : 2 };
+  }
+  const made = sha256Hex(Buffer.from(requestId));
+  return { appId, keyId, signature: made, nonce, timeStamp: Math.floor(Date.now() / 1000), version: 2 };
 }
-
-const tokenOf = (context: ProvenContext): AdmissionRequest['token'] => ({
-  appId: context.appId,
-  keyId: context.keyId,
-  signature: context.signature,
-  nonce: context.nonce,
-  timeStamp: context.timeStamp,
-  version: context.signatureMethod === 'HMAC-SHA256' ? 2 : 1,
-});
 
 const deviceOf = (event: APIGatewayProxyEventV2): string =>
   (headerOf(event, 'user-agent') ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, 120);

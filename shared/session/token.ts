@@ -8,7 +8,7 @@ export interface SessionName {
   sessionId: string;
 }
 export interface SessionToken extends SessionName {
-  /** SHA-256 of the whole token, for records about the session's caller. */
+  /** Names the session for records about its caller: the SHA-256 of a bearer token, or the session's public id. */
   tokenHash: string;
 }
 
@@ -18,6 +18,23 @@ export const newUserId = (): string => randomBytes(16).toString('base64url').rep
 const hash = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 /** The public id of a session: the first 128 bits of its secret's SHA-256. */
 const sessionIdOf = (secret: string): string => hash(secret).slice(0, 32);
+
+/**
+ * `<userId>.<sid>`: the name of a session of a public app. It is no secret, because the key signs. `sid` is random text
+ * and never decoded. Engines hold only its hash, so what they hold and SIGNING_KEY together sign nothing.
+ */
+export function mintSessionName(userId: string): { session: string; sessionId: string } {
+  const sid = randomBytes(16).toString('base64url');
+  return { session: `${userId}.${sid}`, sessionId: sessionIdOf(sid) };
+}
+
+/** Takes the name that the authorizer has proven. Throws Error for any other text. */
+export function parseSessionName(session: string): SessionToken {
+  const [, userId, sid] = /^([\w-]{22})\.([\w-]{22})$/.exec(session) ?? [];
+  if (!userId || !sid) throw new Error('the authorizer gave no name of a session');
+  const sessionId = sessionIdOf(sid);
+  return { userId, sessionId, tokenHash: sessionId };
+}
 
 /** Binds the token to its app and shows that it was issued here. 8 bytes each. */
 const appMac = (appId: string, userId: string, random: Buffer): Buffer =>
