@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type RouteEntry, readServerlessFile } from '../../serve/http-api/serverless-file.ts';
-import type { Scope } from '../../shared/app/app.ts';
+import type { OpenScope, Scope } from '../../shared/app/app.ts';
 import type { Route } from '../../shared/http/lambda.ts';
 import { ROUTE_SAMPLES, type RouteSample } from './route-samples.ts';
 import { isTaken, sampleOf } from './schema-samples.ts';
@@ -21,6 +21,10 @@ export interface RouteRow {
   /** `open`: the route has no authorizer. */
   auth: 'open' | 'app' | 'user';
   scope?: Scope;
+  /** The scope with which a public app may call it before a login. */
+  open?: OpenScope;
+  /** A route without a user, such as a login: a session does not open it. */
+  entry: boolean;
   v2Only: boolean;
   headers: Record<string, string>;
   /** Besides the scope, the app needs its own permission for this path. */
@@ -56,6 +60,8 @@ async function rowOf({ key, method, functionName }: RouteEntry, { demands }: Rou
     takes: (json) => isTaken(demands?.body, json),
     auth: await authOf(demands, values),
     ...(demands && { scope: demands.scope }),
+    ...(demands?.open && { open: demands.open }),
+    entry: demands?.auth === 'app',
     v2Only: demands?.v2Only ?? false,
     headers: demands?.headers ? (sampleOf(demands.headers, `${key}, headers`) as Record<string, string>) : {},
     ownApp: demands?.permits !== undefined,

@@ -1,6 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { bodySha256 } from '../../client/sign.ts';
 import { canonicalQuery, signedTarget } from '../../shared/app/signature.ts';
+import { mintSessionName, newUserId } from '../../shared/session/token.ts';
+import { expectedSessionKey } from './expected-signature.ts';
+import type { TestStack } from './stack.ts';
 
 /** What a client of a public app holds after a login. */
 export interface SignedSession {
@@ -67,10 +70,22 @@ export function publicHeaders(appId: string, signer: SignedSession | undefined, 
   };
 }
 
+/** A user, and a living session at this app that no login has opened. */
+export async function openedSession(stack: TestStack, appId: string, known?: string) {
+  const userId = known ?? newUserId();
+  if (!known) await stack.mysql.execute(`INSERT INTO users (user_id, profile) VALUES (?, '{}')`, [userId]);
+  const { session, sessionId } = mintSessionName(userId);
+  await stack.mysql.execute(
+    `INSERT INTO sessions (app_id, user_id, session_id, user_version, idle_until, ends_at)
+     VALUES (?, ?, ?, 1, NOW(3) + INTERVAL 7 DAY, NOW(3) + INTERVAL 30 DAY)`,
+    [appId, userId, sessionId],
+  );
+  return { userId, sessionId, session, key: expectedSessionKey(stack.env.SIGNING_KEY ?? '', appId, session) };
+}
+
 /** A session name that was never issued, and the key that the server would compute for it. */
 export function inventedSession(signingKey: string, appId: string): SignedSession {
   const id = (): string => randomBytes(16).toString('base64url');
   const session = `${id()}.${id()}`;
-  const secret = Buffer.from(signingKey, 'hex');
-  return { session, key: createHmac('sha256', secret).update(`MPC3\n${appId}\n${session}`).digest('base64url') };
+  return { session, key: expectedSessionKey(signingKey, appId, session) };
 }
