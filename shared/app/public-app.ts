@@ -20,7 +20,7 @@ export const DEFAULT_OPENINGS: readonly Opening[] = ['wechat'];
 const ROUTE_SCOPE: Record<Opening, Scope> = {
   wechat: 'login',
   password: 'login',
-  register: 'login',
+  register: 'register',
   channel: 'login',
   data: 'data:read',
 };
