@@ -6,8 +6,8 @@ import { createApp, NEW_METHODS, NEW_SCOPES } from '../shared/app/admin.ts';
 import { write } from '../shared/db.ts';
 import { registerPlugin } from '../shared/plugin/admin.ts';
 import { sandboxSignature } from '../shared/recharge/sandbox/provider.ts';
-import { openSession } from '../shared/session/devices.ts';
-import { newUserId } from '../shared/session/token.ts';
+import { openSession } from '../shared/session/open-session.ts';
+import { mintSession, newUserId } from '../shared/session/token.ts';
 import { warmCache } from '../shared/upkeep/every-minute.ts';
 import type { SelfHosted } from './self-hosted.ts';
 
@@ -74,7 +74,9 @@ export async function startTraffic(served: SelfHosted, size: { customers: number
   for (let index = 0; index < size.customers; index += 1) {
     const userId = newUserId();
     await write("INSERT INTO users (user_id, profile) VALUES (?, '{}')", [userId]);
-    const { token } = await openSession(app.appId, { userId, version: 1 }, { device: 'bench', ip: '' }, []);
+    const { token, sessionId } = mintSession(app.appId, userId);
+    const none = { live: [], replaces: undefined };
+    await openSession(app.appId, { userId, version: 1 }, sessionId, { device: 'bench', ip: '' }, none);
     customers.push({ userId, session: token, ip: `10.1.${index >> 8}.${index & 255}`, credited: 0 });
   }
 

@@ -96,6 +96,7 @@ type Argument = string | number;
 
 /** Runs a script: one request, or two when Redis no longer has the script. Throws EngineError. */
 export async function evaluate<T>(script: Script, keys: Key[], args: Argument[]): Promise<T> {
+  if (gathered) return gather<T>(gathered, [script, keys, args]);
   for (const key of keys) checkKey(key);
   if (script.loaded) {
     try {
@@ -173,6 +174,49 @@ export async function batch(commands: readonly Command[]): Promise<unknown[]> {
     }
   }
   return execute(pipeline);
+}
+
+interface Gathered {
+  script: [script: Script, keys: Key[], args: Argument[]];
+  resolve(answer: unknown): void;
+  reject(error: unknown): void;
+}
+let gathered: Gathered[] | undefined;
+
+/**
+ * Sends the scripts that `work` starts before it first waits, such as those of a Promise.all, as one request. Each gets
+ * its own answer or error.
+ */
+export function inOneRequest<T>(work: () => Promise<T>): Promise<T> {
+  const scripts: Gathered[] = [];
+  gathered = scripts;
+  try {
+    return work();
+  } finally {
+    gathered = undefined;
+    void sendGathered(scripts);
+  }
+}
+
+const gather = <T>(scripts: Gathered[], script: Gathered['script']): Promise<T> =>
+  new Promise<T>((resolve, reject) => {
+    scripts.push({ script, resolve: resolve as (answer: unknown) => void, reject });
+  });
+
+async function sendGathered(scripts: readonly Gathered[]): Promise<void> {
+  try {
+    const [only] = scripts;
+    const answers =
+      only && scripts.length === 1
+        ? [await evaluate(...only.script)]
+        : await batch(scripts.map(({ script }) => script));
+    for (const [i, { resolve, reject }] of scripts.entries()) {
+      if (answers[i] instanceof EngineError) reject(answers[i]);
+      else resolve(answers[i]);
+    }
+  } catch (error) {
+    for (const { reject } of scripts) reject(error);
+  }
 }
 
 /** Deletes keys in one request. This also ends the leases in them. Throws EngineError. */

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { findAccount, logIn } from '../../shared/account/account.ts';
+import { findAccount } from '../../shared/account/account.ts';
+import { logIn } from '../../shared/account/log-in.ts';
 import { withSecondString } from '../../shared/channel/second-string.ts';
 import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { findOrCreateAccount, logIn } from '../../shared/account/account.ts';
+import { findOrCreateAccount } from '../../shared/account/account.ts';
+import { logIn } from '../../shared/account/log-in.ts';
 import { exchangeRead, withWechatPerson } from '../../shared/account/wechat-exchange.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { wechatCode } from '../../shared/http/login-inputs.ts';

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
-import { findAccount, logIn, renewPasswordHash } from '../../shared/account/account.ts';
+import { findAccount, renewPasswordHash } from '../../shared/account/account.ts';
 import { changePassword } from '../../shared/account/change-password.ts';
+import { logIn } from '../../shared/account/log-in.ts';
 import { hashPassword, verifyPassword } from '../../shared/account/password.ts';
 import { AppError, invalidInput } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
@@ -28,7 +29,7 @@ export const passwordLogin = endpoint(
     if (verdict === 'outdated') {
       await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password, caller));
     }
-    const login = await logIn(account, app.appId, { device: call.device, ip });
+    const login = await logIn(account, app.appId, { ip, ...call });
     return remembered(login, body.account, { ip, ...call });
   },
 );

@@ -2,8 +2,7 @@ import { publicFields, schemaOf, type UserFieldsSchema } from '../app/user-field
 import { ignoreEngine } from '../cache/write.ts';
 import { query, type Row, type SqlValue, writeRepeatably } from '../db.ts';
 import { AppError, EngineError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
-import { revokePluginTokens } from '../plugin/plugin.ts';
-import { type Device, type LiveSession, openSession } from '../session/devices.ts';
+import type { LiveSession } from '../session/devices.ts';
 import { asObject } from '../session/session.ts';
 import { newUserId } from '../session/token.ts';
 import { notReserved } from './reserved-names.ts';
@@ -20,7 +19,7 @@ type Identity =
   | { by: 'address'; address: string };
 
 /** An account with the data that a login needs, and with its live sessions at the calling app. */
-interface LoginAccount {
+export interface LoginAccount {
   userId: string;
   /** Login name, or the address of a channel account; null when it has neither (WeChat). */
   account: string | null;
@@ -95,14 +94,6 @@ export function publicUser(
 ) {
   const fields = publicFields(schema, user.fields);
   return { userId: user.userId, account: user.account, profile: user.profile, ...(fields && { fields }) };
-}
-
-/** Opens a session after the credentials were checked. Throws BAD_CREDENTIALS for a disabled account; EngineError. */
-export async function logIn(account: LoginAccount, appId: string, device: Device) {
-  if (account.disabled) throw new AppError('BAD_CREDENTIALS');
-  const { token, expiresAt, pushedOut } = await openSession(appId, account, device, account.live);
-  if (pushedOut.length > 0) await revokePluginTokens(appId, account.userId, pushedOut);
-  return { token, expiresAt, user: publicUser(account, account.fieldsSchema) };
 }
 
 /** `account`: in its normal form. Returns the id of the new user. Throws ACCOUNT_EXISTS, EngineError. */

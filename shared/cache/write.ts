@@ -71,20 +71,34 @@ async function invalidateWithRetries(keys: readonly Key[]): Promise<void> {
  * what `work` throws.
  */
 export async function writeStrict<T>(keys: readonly Key[], work: () => Promise<T>): Promise<T> {
+  const { result, settle } = await writeStrictUntil(keys, work);
+  await settle();
+  return result;
+}
+
+/**
+ * The same, but the caller ends the write: `settle` sends one request, or none without keys. A write that is never
+ * settled ends with its tombstones.
+ */
+export async function writeStrictUntil<T>(
+  keys: readonly Key[],
+  work: () => Promise<T>,
+): Promise<{ result: T; settle(): Promise<void> }> {
+  if (keys.length === 0) return { result: await work(), settle: async () => {} };
   const writer = randomUUID().slice(0, 18);
   await evaluate(beginWriteScript, [...keys], [writer, TOMBSTONE_MS]);
-  let result: T;
-  try {
-    result = await work();
-  } catch (error) {
+  const settle = async (): Promise<void> => {
     forgetFlights();
+    await endWrite(keys, writer).catch(ignoreEngine);
+  };
+  try {
+    return { result: await work(), settle };
+  } catch (error) {
     const unknown = error instanceof EngineError && error.outcome === 'unknown';
-    if (!unknown) await endWrite(keys, writer).catch(ignoreEngine);
+    if (unknown) forgetFlights();
+    else await settle();
     throw error;
   }
-  forgetFlights();
-  await endWrite(keys, writer).catch(ignoreEngine);
-  return result;
 }
 
 const endWrite = (keys: readonly Key[], writer: string): Promise<unknown> =>

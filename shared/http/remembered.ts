@@ -1,5 +1,6 @@
 import type { CallerMark } from '../lock/give-back.ts';
 import { marksOfCaller } from '../lock/known-caller.ts';
+import { inOneRequest } from '../redis.ts';
 import { mintDeviceMark } from '../session/device-mark.ts';
 
 /** The caller of a login, as endpoint() gives it. */
@@ -11,12 +12,13 @@ interface LoginCall {
 }
 
 /** Remembers the device of a successful login, and adds its mark to the answer. A device keeps the mark that it has. */
-export async function remembered<Login extends object>(
-  login: Login,
+export async function remembered(
+  { answer, settle }: { answer: object; settle(): Promise<void> },
   account: string,
   { ip, deviceMark: device, succeeded }: LoginCall,
-): Promise<Login & { deviceMark: string }> {
+): Promise<object> {
   const issued = device ?? mintDeviceMark();
-  await succeeded(...marksOfCaller(account, { ip, device, issued }));
-  return { ...login, deviceMark: issued };
+  const marks = marksOfCaller(account, { ip, device, issued });
+  await inOneRequest(() => Promise.all([succeeded(...marks), settle()]));
+  return { ...answer, deviceMark: issued };
 }

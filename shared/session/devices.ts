@@ -1,13 +1,10 @@
 import { writeStrict } from '../cache/write.ts';
-import { query, type SqlValue, sqlTime, type Written, writeRepeatably } from '../db.ts';
+import { query, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
 import type { Key } from '../keys.ts';
 import { sessionKey } from '../swept-keys.ts';
-import { networkOf } from './network.ts';
-import { idleSeconds, MAX_DEVICES, maxSeconds } from './session.ts';
-import { mintSession } from './token.ts';
 
-/** Opens, lists and ends the sessions of a user at an app, one for each device. */
+/** Lists and ends the sessions of a user at an app, one for each device. */
 export interface LiveSession {
   sessionId: string;
   lastSeenAt: string;
@@ -19,57 +16,6 @@ export interface Device {
   ip: string;
 }
 
-/** Sorts by last use, then by id, as findSession() does. */
-const rankOf = ({ lastSeenAt, sessionId }: LiveSession): string => `${lastSeenAt} ${sessionId}`;
-
-/**
- * Opens a session in one multi-row statement: it writes the new row, and ends the least recently used sessions if the
- * user has too many devices. The first call with the session makes its copy in Redis.
- */
-export async function openSession(
-  appId: string,
-  user: { userId: string; version: number },
-  { device, ip }: Device,
-  live: readonly LiveSession[],
-  now = Date.now(),
-): Promise<{ token: string; expiresAt: string; sessionId: string; pushedOut: string[] }> {
-  const { token, sessionId } = mintSession(appId, user.userId);
-  const byUse = [...live].sort((a, b) => (rankOf(a) < rankOf(b) ? 1 : -1));
-  const pushedOut = byUse.slice(MAX_DEVICES - 1).map((session) => session.sessionId);
-  const idle = Math.min(idleSeconds(), maxSeconds());
-  const values: SqlValue[] = [appId, user.userId, sessionId, user.version, device, networkOf(ip)];
-  values.push(idle, maxSeconds(), null, null);
-  for (const old of pushedOut) {
-    values.push(appId, user.userId, old, user.version, '', '', 0, 0, sqlTime(now), 'pushed-out');
-  }
-  const tuple = '(?, ?, ?, ?, ?, ?, NOW(3) + INTERVAL ? SECOND, NOW(3) + INTERVAL ? SECOND, ?, ?)';
-  // The session's id is a unique key: a repeat after a lost answer opens no second session.
-  const open = (): Promise<Written> =>
-    writeRepeatably(
-      `INSERT INTO sessions
-         (app_id, user_id, session_id, user_version, device, network, idle_until, ends_at, ended_at, ended_by)
-       VALUES ${[sessionId, ...pushedOut].map(() => tuple).join(', ')}
-       ON DUPLICATE KEY UPDATE ended_at = COALESCE(ended_at, VALUES(ended_at)), ended_by = COALESCE(ended_by, VALUES(ended_by))`,
-      values,
-    );
-  const expiresAt = new Date(now + maxSeconds() * 1000).toISOString();
-  if (pushedOut.length === 0) await open();
-  else
-    await writeStrict(
-      pushedOut.map((old) => sessionKey(appId, user.userId, old)),
-      open,
-    );
-  const surplus = live.length < MAX_DEVICES / 2 ? [] : await endSurplus(appId, user.userId);
-  return { token, expiresAt, sessionId, pushedOut: [...pushedOut, ...surplus] };
-}
-
-/** Several devices may have logged in at the same instant, and none of them saw the others. */
-async function endSurplus(appId: string, userId: string): Promise<string[]> {
-  const surplus = (await listSessions(appId, userId)).slice(MAX_DEVICES).map(({ id }) => id);
-  await endSessions(appId, userId, surplus, 'pushed-out');
-  return surplus;
-}
-
 export const sessionKeys = (appId: string, userId: string, ids: readonly string[]): Key[] =>
   ids.map((id) => sessionKey(appId, userId, id));
 
@@ -78,7 +24,7 @@ export async function endSessions(
   appId: string,
   userId: string,
   ids: readonly string[],
-  by: 'logout' | 'revoked' | 'pushed-out',
+  by: 'logout' | 'revoked' | 'pushed-out' | 'replaced',
 ): Promise<void> {
   if (ids.length === 0) return;
   await writeStrict(sessionKeys(appId, userId, ids), () =>

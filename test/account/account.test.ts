@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { setUserFields } from '../../shared/app/admin.ts';
-import { openSession } from '../../shared/session/devices.ts';
+import { openBearerSession } from '../support/bearer-session.ts';
 import { insertAccount, makeHashQuick, KNOWN_PASSWORD as PASSWORD } from '../support/known-accounts.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
@@ -32,7 +32,7 @@ describe('an account', () => {
   }
   /** Opens a session as a login by password does, without the cost of the hash. */
   const newSession = async (userId: string, at = app): Promise<string> =>
-    (await openSession(at.appId, { userId, version: 1 }, { device: 'test', ip: '' }, [])).token;
+    (await openBearerSession(at.appId, userId)).token;
   const codeOf = async (session: string, at = app): Promise<string> =>
     (await call('GET', '/me', session, undefined, at)).body.code ?? 'alive';
 

@@ -7,8 +7,8 @@ import { requestRefund } from '../../shared/recharge/refund.ts';
 import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { spend } from '../../shared/recharge/spend.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
-import { openSession } from '../../shared/session/devices.ts';
 import type { CurrentUser } from '../../shared/session/session.ts';
+import { openBearerSession } from '../support/bearer-session.ts';
 import { KNOWN_PASSWORD, QUICK_HASH } from '../support/known-accounts.ts';
 import { newKey, openShop, type Shop, type Shopper, sandboxPayment } from '../support/recharge-fixture.ts';
 
@@ -87,7 +87,7 @@ test('logins, profile changes, disabling, erasing and payments of one user work 
   const { userId, session } = shopper;
   const orders = await Promise.all(Array.from({ length: 12 }, place));
   const others = Array.from({ length: 6 }, (_, i) => [
-    () => openSession(shop.app.appId, { userId, version: 1 }, { device: `device ${i}`, ip: '' }, []),
+    () => openBearerSession(shop.app.appId, userId, `device ${i}`),
     () => shop.stack.call(shop.app, 'PUT', '/me', { session, body: { profile: { nickname: `n${i}` } } }),
     () => setUserDisabled(userId, false),
   ]).flat();

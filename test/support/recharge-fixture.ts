@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Payment } from '../../shared/recharge/payment.ts';
 import { sandboxSignature } from '../../shared/recharge/sandbox/provider.ts';
-import { openSession } from '../../shared/session/devices.ts';
 import { newUserId } from '../../shared/session/token.ts';
+import { openBearerSession } from './bearer-session.ts';
 import { startTestStack, type TestAnswer, type TestApp, type TestStack } from './stack.ts';
 
 /** A logged-in user, with a function for each recharge route. */
@@ -46,7 +46,7 @@ export async function newShopper(stack: TestStack, app: TestApp, openid?: string
     openid ?? null,
     '{}',
   ]);
-  const { token: session } = await openSession(app.appId, { userId, version: 1 }, { device: 'test', ip: '' }, []);
+  const { token: session } = await openBearerSession(app.appId, userId);
   const call = (method: string, path: string, body?: unknown, key?: string) =>
     stack.call(app, method, path, {
       session,

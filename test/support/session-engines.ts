@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { openSession } from '../../shared/session/devices.ts';
 import { idleSeconds } from '../../shared/session/session.ts';
 import { newUserId } from '../../shared/session/token.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../../shared/swept-keys.ts';
+import { openBearerSession } from './bearer-session.ts';
 import { openReplayRecords, type TestApp, type TestStack } from './stack.ts';
 
 /** Creates users and sessions without a login, and lets time pass without waiting. */
@@ -15,7 +15,7 @@ export function sessionsOf(stack: TestStack, app: TestApp) {
   }
 
   async function openAt(userId: string, appId = app.appId) {
-    const { token, sessionId } = await openSession(appId, { userId, version: 1 }, { device: 'test', ip: '' }, []);
+    const { token, sessionId } = await openBearerSession(appId, userId);
     return { userId, token, sessionId, key: sessionKey(appId, userId, sessionId) };
   }
   const [graceMs, idleMs] = [GRACE_SECONDS * 1000, idleSeconds() * 1000];
