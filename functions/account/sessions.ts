@@ -1,7 +1,8 @@
 import * as v from 'valibot';
+import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { revokePluginTokens } from '../../shared/plugin/plugin.ts';
-import { endSessions, listSessions, revokeSession } from '../../shared/session/devices.ts';
+import { endSessions, isReplaced, listSessions, revokeSession } from '../../shared/session/devices.ts';
 
 export const sessionList = endpoint({ route: 'GET /sessions', auth: 'user', scope: 'login' }, async ({ app, user }) => {
   const sessions = await listSessions(app.appId, user.userId);
@@ -43,7 +44,10 @@ export const logout = endpoint(
   async ({ app, body, user }) => {
     const others = body.all ? (await listSessions(app.appId, user.userId)).map(({ id }) => id) : [];
     const ended = [...new Set([user.sessionId, ...others])];
-    await endSessions(app.appId, user.userId, ended, 'logout');
+    const count = await endSessions(app.appId, user.userId, ended, 'logout');
     await revokePluginTokens(app.appId, user.userId, ended);
+    // A login took the place of this session meanwhile: the user is still logged in with the new one.
+    const isLate = count < ended.length && (await isReplaced(app.appId, user.userId, user.sessionId));
+    if (isLate) throw new AppError('SESSION_REVOKED');
   },
 );

@@ -19,15 +19,15 @@ export interface Device {
 export const sessionKeys = (appId: string, userId: string, ids: readonly string[]): Key[] =>
   ids.map((id) => sessionKey(appId, userId, id));
 
-/** Ends sessions of a user at an app, everywhere at once. */
+/** Ends sessions of a user at an app, everywhere at once. Returns how many of them were alive. */
 export async function endSessions(
   appId: string,
   userId: string,
   ids: readonly string[],
   by: 'logout' | 'revoked' | 'pushed-out' | 'replaced',
-): Promise<void> {
-  if (ids.length === 0) return;
-  await writeStrict(sessionKeys(appId, userId, ids), () =>
+): Promise<number> {
+  if (ids.length === 0) return 0;
+  const { rowsAffected } = await writeStrict(sessionKeys(appId, userId, ids), () =>
     writeRepeatably(
       `UPDATE sessions SET ended_at = NOW(3), ended_by = ?
         WHERE app_id = ? AND user_id = ? AND session_id IN (?) AND ended_at IS NULL`.replace(
@@ -37,6 +37,17 @@ export async function endSessions(
       [by, appId, userId, ...ids],
     ),
   );
+  return rowsAffected;
+}
+
+/** Whether a login that the session signed has taken its place. */
+export async function isReplaced(appId: string, userId: string, sessionId: string): Promise<boolean> {
+  const [row] = await query('SELECT ended_by FROM sessions WHERE app_id = ? AND user_id = ? AND session_id = ?', [
+    appId,
+    userId,
+    sessionId,
+  ]);
+  return row?.ended_by === 'replaced';
 }
 
 interface ListedSession {

@@ -1,7 +1,7 @@
 import { writeStrictUntil } from '../cache/write.ts';
-import { query, type SqlValue, sqlTime, writeRepeatably } from '../db.ts';
+import { type SqlValue, sqlTime, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
-import { type Device, endSessions, type LiveSession, listSessions, sessionKeys } from './devices.ts';
+import { type Device, endSessions, isReplaced, type LiveSession, listSessions, sessionKeys } from './devices.ts';
 import { networkOf } from './network.ts';
 import { idleSeconds, MAX_DEVICES, maxSeconds } from './session.ts';
 import type { SessionName } from './token.ts';
@@ -73,12 +73,7 @@ async function checkReplaced(
   userId: string,
   { opened, replaces, settle }: { opened: string; replaces: SessionName; settle: OpenedSession['settle'] },
 ): Promise<void> {
-  const [row] = await query('SELECT ended_by FROM sessions WHERE app_id = ? AND user_id = ? AND session_id = ?', [
-    appId,
-    userId,
-    replaces.sessionId,
-  ]);
-  if (row?.ended_by === 'replaced') return;
+  if (await isReplaced(appId, userId, replaces.sessionId)) return;
   await endSessions(appId, userId, [opened], 'revoked');
   await settle();
   throw new AppError('SESSION_REVOKED');
