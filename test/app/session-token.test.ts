@@ -7,7 +7,7 @@ import { type AccessToken, isInWindow, parseAccessToken } from '../../shared/app
 import { hmacKey } from '../../shared/app/hmac.ts';
 import { currentSigningKey, sessionKeyUnder } from '../../shared/app/session-key.ts';
 import { sessionSigner, textOfSession } from '../../shared/app/session-signature.ts';
-import { canonicalQuery } from '../../shared/app/signature.ts';
+import { canonicalQuery, signaturesEqual } from '../../shared/app/signature.ts';
 import { checkConfig } from '../../shared/config.ts';
 import { expectedSessionKey } from '../support/expected-signature.ts';
 
@@ -180,6 +180,12 @@ describe('the text that a session signs', () => {
       expect(sessionSigner(token, requestOf(first?.call as Call), idempotencyKey)).toBeUndefined();
     },
   );
+});
+
+test('signatures are compared in constant time, whatever signed', () => {
+  expect(signaturesEqual.toString()).toContain('timingSafeEqual');
+  expect(sessionSigner.toString()).toContain('signaturesEqual');
+  expect(sessionSigner.toString()).not.toMatch(/signature\s*[!=]==?/);
 });
 
 describe('SIGNING_KEY_OLD', () => {
