@@ -36,8 +36,8 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
   LOGIN_REQUIRED: {
     status: 401,
     retryable: false,
-    en: ['Login required', 'Log in and send the session token.'],
-    zh: ['需要登录', '请先登录并携带会话令牌。'],
+    en: ['Login required', 'Log in first.'],
+    zh: ['需要登录', '请先登录。'],
   },
   LOGIN_EXPIRED: {
     status: 401,

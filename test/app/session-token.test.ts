@@ -131,6 +131,17 @@ describe('a token of a public app has one spelling', () => {
     expect(['json', 'form', 'charset', 'base64']).toContain(parseAccessToken(encode(value)));
   });
 
+  test('with one character changed anywhere it is refused', () => {
+    const [{ call, token } = { call: {} as Call, token: '' }] = vectors.ok;
+    fc.assert(
+      fc.property(fc.nat(token.length - 1), fc.constantFrom(...'ABCxyz019+/='), (at, char) => {
+        const altered = token.slice(0, at) + char + token.slice(at + 1);
+        return altered === token || !verdictOf(altered, call).startsWith('session');
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   test('a nonce may look like a time, because parts are separated', () => {
     expect(parseAccessToken(encode({ ...members, nonce: 'a8f31c1767225899' }))).toMatchObject({ session });
   });

@@ -133,8 +133,12 @@ test('a function that is called without the authorizer refuses every call', asyn
     isBase64Encoded: false,
     pathParameters: { resource: 'notice', id: '1' },
   };
+  const proven = { appId: app.appId, keyId: 'k1', scopes: 'data:read,open:data', plugins: '*', validates: '' };
+  const unknown = [undefined, '', 'named', 'HMAC', 'SESSION', 7].map((signatureMethod) => ({
+    lambda: { ...proven, signatureMethod, session: '', signature: '', nonce: '', timeStamp: 0, bodySha256: '' },
+  }));
   const lambda = { awsRequestId: 'r', getRemainingTimeInMillis: () => 5_000 };
-  for (const authorizer of [undefined, {}, { lambda: null }, { lambda: {} }, { lambda: { appId: 7 } }]) {
+  for (const authorizer of [undefined, {}, { lambda: null }, { lambda: {} }, { lambda: { appId: 7 } }, ...unknown]) {
     const requestContext = { http: { method: 'GET', sourceIp: '127.0.0.1' }, ...(authorizer && { authorizer }) };
     const answer = await handler({ ...event, requestContext }, lambda);
     expect([answer.statusCode, JSON.parse(answer.body).code]).toEqual([500, 'INTERNAL']);

@@ -113,6 +113,17 @@ describe('a named call', () => {
     expect([again.status, again.body.code]).toEqual([409, 'ACCOUNT_EXISTS']);
   });
 
+  test('with made-up WeChat codes locks its address, not the app', async () => {
+    const guess = (i: number) => world.call(undefined, 'POST', '/login/wechat', { body: { code: `made-up-${i}` } });
+    let last = await guess(0);
+    let guesses = 1;
+    for (; last.body.code === 'BAD_CREDENTIALS' && guesses < 150; guesses++) last = await guess(guesses);
+    expect([last.status, last.body.code]).toEqual([429, 'LOCKED']);
+    expect(last.headers.get('ratelimit-policy')).toContain('failures-by-ip');
+    expect(guesses).toBeGreaterThan(50);
+    expect((await world.call(undefined, 'GET', read.path)).status).toBe(200);
+  });
+
   test('with a hash of another body is refused, although nothing signed the hash', async () => {
     const call = { method: 'POST', path: '/login/wechat', body: { code: 'a-code' } };
     const headers = publicHeaders(world.appId, undefined, call);

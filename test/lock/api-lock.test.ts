@@ -258,6 +258,7 @@ describe('identities and declarations', () => {
       'more calls in a shorter window than in a longer one',
       [rule({ name: 'a', limit: 9, windowSeconds: 5 }), rule({ name: 'b' })],
     ],
+    ['a count by app alone, with which a stranger could lock out all users of a public app', [rule({ by: ['app'] })]],
     ['a name that is reserved for operators', [rule({ name: 'operator-ip' })]],
   ])('a declaration with %s is refused at start-up', (_what, rules) => {
     expect(() => checkRules('data:test', rules)).toThrow('lock rules of data:test');
