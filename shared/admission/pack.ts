@@ -52,11 +52,12 @@ export const readApart = (reads: readonly CacheRead[]): Key[] =>
 
 function packToken({ token, unsafe, requestId }: AdmissionRequest, former: boolean, packed: Packed): void {
   const { signature, timeStamp, version } = token;
-  const formerKeys = former ? formerRecords(token) : [];
+  const formerKeys = former && !token.unsigned ? formerRecords(token) : [];
   TOKEN.pack(packed, {
     since: sinceKey(signature.charAt(0)),
     stamp: timeStamp,
     unsafe,
+    signed: !token.unsigned,
     idInRecord: recordId(requestId),
     nonceToo: version === 1,
     formerRecords: formerKeys.length,

@@ -11,6 +11,11 @@ export interface TokenUse {
   nonce: string;
   /** Unix seconds. */
   timeStamp: number;
+  /**
+   * The token only names its app. Nothing in it can be repeated, so no window and no since mark applies, and a read leaves
+   * no record. Another call has one under a signature made of its own id, so that it may repeat its admission.
+   */
+  unsigned?: boolean;
   /** v1 signatures are also recorded by nonce: v1 joins its parts without separators, so they are ambiguous. */
   version: 1 | 2;
 }

@@ -95,9 +95,13 @@ local function nonce_is_used()
   return redis.call('SISMEMBER', earlierKey, member) == 1 or redis.call('SISMEMBER', laterKey, member) == 1
     or redis.call('SADD', epochKey, member) == 0
 end
--- The record is written with state 1 and then changed if the call is refused: most calls pass.
-local refusal, state = refusal_of_new(), '1'
-if refusal or redis.call('HSETNX', bucketKey, field, idInRecord .. state) == 0 then
+-- The record is written with state 1 and then changed if the call is refused: most calls pass. A read that nothing has
+-- signed has none: otherwise anybody could fill the memory with them.
+local recorded = signed or unsafe
+local refusal, state = signed and refusal_of_new() or nil, '1'
+if not recorded then
+  state = 'new'
+elseif refusal or redis.call('HSETNX', bucketKey, field, idInRecord .. state) == 0 then
   local record = redis.call('HGET', bucketKey, field)
   if not record and refusal then return reply(refusal) end
   if string.sub(record, 1, -2) ~= idInRecord then return reply('replayed') end
@@ -116,8 +120,8 @@ end
 local again = state ~= 'new' and state ~= '0'
 local function finish(passes, ...)
   if not again then
-    if passes == (state == '0') then redis.call('HSET', bucketKey, field, idInRecord .. (passes and '1' or '0')) end
-    if unsafe and passes and (not mark.ahead or stamp - second > mark.ahead) then
+    if recorded and passes == (state == '0') then redis.call('HSET', bucketKey, field, idInRecord .. (passes and '1' or '0')) end
+    if unsafe and signed and passes and (not mark.ahead or stamp - second > mark.ahead) then
       mark.ahead = stamp - second
       redis.call('SET', sinceKey, mark_text(mark), 'PX', ${SINCE_SECONDS * 1000})
     end

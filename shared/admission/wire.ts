@@ -8,11 +8,15 @@ import { layout } from '../layout.ts';
 /** `strings`: how many keys are read by one MGET. The other keys follow them. */
 export const CALL = layout({ strings: 'number', id: 'text' });
 
-/** `idInRecord`: of the request. `nonceToo`: a v1 token is recorded by signature and by nonce. */
+/**
+ * `signed`: false for a named token, which has no time of its own. `idInRecord`: of the request. `nonceToo`: a v1 token is
+ * recorded by signature and by nonce.
+ */
 export const TOKEN = layout({
   since: 'key',
   stamp: 'number',
   unsafe: 'flag',
+  signed: 'flag',
   idInRecord: 'text',
   nonceToo: 'flag',
   formerRecords: 'number',

@@ -115,7 +115,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
 
 /** Throws SCOPE_DENIED, SIGNATURE_TOO_WEAK. */
 function checkPermission(
-  { auth, ...permission }: Permission & { auth: Auth },
+  permission: Permission & { auth: Auth },
   event: APIGatewayProxyEventV2,
   context: ProvenContext,
   app: CallingApp,
@@ -123,7 +123,7 @@ function checkPermission(
   const { permits, scope, v2Only } = permission;
   const permitted = permits?.(event.pathParameters ?? {}, app) ?? true;
   if (!app.scopes.includes(scope) || !permitted) throw new AppError('SCOPE_DENIED');
-  checkEntry(permission, auth, proofOf(context), app);
+  checkEntry(permission, proofOf(context), app);
   if (v2Only && isV1(context)) throw new AppError('SIGNATURE_TOO_WEAK');
 }
 
@@ -145,12 +145,14 @@ const needsUser = <P, Q, H, B, F, A extends Auth>(
 
 /** A named call has no signature: its record, if it needs one, is that of this request. */
 function tokenOf(context: ProvenContext, requestId: string): AdmissionRequest['token'] {
-  const { appId, keyId, signature, nonce, timeStamp } = context;
-  if (context.signatureMethod !== 'NAMED') {
-    return { appId, keyId, signature, nonce, timeStamp, version: isV1(context) ? 1 : 2 };
+  const { appId, keyId, nonce } = context;
+  if (context.signatureMethod === 'NAMED') {
+    const signature = sha256Hex(Buffer.from(requestId));
+    const timeStamp = Math.floor(Date.now() / 1000);
+    return { appId, keyId, nonce, signature, timeStamp, version: 2, unsigned: true };
   }
-  const made = sha256Hex(Buffer.from(requestId));
-  return { appId, keyId, signature: made, nonce, timeStamp: Math.floor(Date.now() / 1000), version: 2 };
+  const { signature, timeStamp } = context;
+  return { appId, keyId, nonce, signature, timeStamp, version: isV1(context) ? 1 : 2 };
 }
 
 const deviceOf = (event: APIGatewayProxyEventV2): string =>

@@ -9,7 +9,7 @@ import { headerOf } from './event.ts';
  * A public app may call a route before a login only where the route is an entry and the operator has opened it. A
  * session does not replace that. Throws SCOPE_DENIED.
  */
-export function checkEntry({ open }: Permission, auth: Auth, proof: Proof, app: CallingApp): void {
+export function checkEntry({ auth, open }: Permission & { auth: Auth }, proof: Proof, app: CallingApp): void {
   if (proof === 'key' || auth !== 'app') return;
   if (!open || !app.scopes.includes(open)) throw new AppError('SCOPE_DENIED');
 }
