@@ -8,7 +8,7 @@ import { mintSession, mintSessionName, type SessionName } from '../session/token
 import { type LoginAccount, publicUser } from './account.ts';
 
 /** The call that logs in, as endpoint() gives it. */
-export interface LoginCall extends Device {
+interface LoginCall extends Device {
   /** Of a call that no key has signed, the answer is a session with the key that signs its calls. */
   proof: 'key' | 'session' | 'none';
   /** The session that signed the call. The new session takes its place. */

@@ -6,7 +6,7 @@ import { networkOf } from './network.ts';
 import { idleSeconds, MAX_DEVICES, maxSeconds } from './session.ts';
 import type { SessionName } from './token.ts';
 
-export interface OpenedSession {
+interface OpenedSession {
   expiresAt: string;
   /** Sessions of the same user that ended with this statement: replaced, or one device too many. */
   ended: string[];

@@ -25,14 +25,14 @@ export interface PublicCall {
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-export const textOfBody = (body: unknown): string | undefined =>
+const textOfBody = (body: unknown): string | undefined =>
   body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
 
 /** The token of a public app that only names itself. */
 export const namedToken = (appId: string): string => base64(`{"AppID":"${appId}"}`);
 
 /** What a session signs (v3), by the rule of the documents. */
-export function sessionText(appId: string, session: string, call: PublicCall & { timeStamp: number; nonce: string }) {
+function sessionText(appId: string, session: string, call: PublicCall & { timeStamp: number; nonce: string }) {
   const text = textOfBody(call.body) ?? '';
   const request = { method: call.method, path: call.path, rawQuery: call.query ?? '', bodySha256: bodySha256(text) };
   const target = signedTarget(request) ?? [call.method, call.path, canonicalQuery(request.rawQuery) ?? ''];
