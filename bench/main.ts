@@ -5,6 +5,7 @@ import { suite as edge } from './edge/edge.ts';
 import { suite as load } from './load.ts';
 import { suite as lock } from './lock.ts';
 import { suite as recharge } from './recharge.ts';
+import { suite as signedReads } from './signed-reads.ts';
 import { suite as transport } from './transport.ts';
 
 /** `npm run bench -- <suite> [--json]` */
@@ -16,7 +17,7 @@ interface Suite {
   run(): Promise<object>;
 }
 
-const suites: Suite[] = [auth, cache, cost, edge, load, lock, recharge, transport];
+const suites: Suite[] = [auth, cache, cost, edge, load, lock, recharge, signedReads, transport];
 
 function print(result: object): void {
   for (const [name, value] of Object.entries(result)) {
