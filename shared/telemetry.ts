@@ -17,11 +17,19 @@ export interface Invocation {
   counts: Record<string, number>;
 }
 
+/** Who calls, for the log line. It can only be written: a handler gets its user as a parameter. */
+interface CallerFacts {
+  /** The AppID, as the access_token names it. In a line of the authorizer with status 403 nothing proves it. */
+  app?: string;
+  /** What signs the call: a key of the app (v1, v2), a session of a public app, or nothing. */
+  proof?: 'v1' | 'v2' | 'session' | 'named';
+}
+
 /** Time to write the answer, and before it the time for one request that gives back what a failed call was charged. */
 const ANSWER_MS = 100;
 const GIVE_BACK_MS = 300;
 
-const invocations = new AsyncLocalStorage<Invocation>();
+const invocations = new AsyncLocalStorage<Invocation & { caller: CallerFacts }>();
 const logTarget = textOr('LOG', 'on');
 
 export function runInvocation<T>(requestId: string, remainingMs: number, work: () => Promise<T>): Promise<T> {
@@ -32,8 +40,15 @@ export function runInvocation<T>(requestId: string, remainingMs: number, work: (
     redisRequests: 0,
     mysqlRequests: 0,
     counts: {},
+    caller: {},
   };
   return invocations.run(invocation, work);
+}
+
+/** Adds facts about the caller to the log line of this invocation. */
+export function noteCaller(facts: CallerFacts): void {
+  const invocation = invocations.getStore();
+  if (invocation) Object.assign(invocation.caller, facts);
 }
 
 export const currentInvocation = (): Invocation | undefined => invocations.getStore();
@@ -86,7 +101,7 @@ export function alarm(code: string, fields: Record<string, unknown> = {}): void 
 export function logInvocation(fields: { route: string; status: number; code?: string; ms: number }): void {
   const invocation = invocations.getStore();
   if (!invocation) return;
-  const { requestId, redisRequests, mysqlRequests, counts } = invocation;
+  const { requestId, caller, redisRequests, mysqlRequests, counts } = invocation;
   const names = Object.keys(counts);
   writeLine({
     ...(names.length > 0 && {
@@ -98,6 +113,7 @@ export function logInvocation(fields: { route: string; status: number; code?: st
       },
     }),
     requestId,
+    ...caller,
     ...fields,
     redisRequests,
     mysqlRequests,

@@ -20,9 +20,18 @@ import {
 } from '../app/signature.ts';
 import { checkClock } from '../clock.ts';
 import { EngineError } from '../errors.ts';
-import { count, logInvocation, runInvocation } from '../telemetry.ts';
+import { count, logInvocation, noteCaller, runInvocation } from '../telemetry.ts';
 import type { AuthorizerContext } from './caller.ts';
 import { headerOf } from './event.ts';
+
+/** In log lines. They show when no call is signed with a key of the app any more. */
+const PROOFS = {
+  SHA1: 'v1',
+  MD5: 'v1',
+  'HMAC-SHA256': 'v2',
+  'SESSION-HMAC-SHA256': 'session',
+  NAMED: 'named',
+} as const;
 
 type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
 
@@ -60,6 +69,7 @@ async function decide(
 ): Promise<AuthorizerContext | TokenRefusal> {
   const token = parseAccessToken(event.identitySource?.[0] ?? '');
   if (typeof token === 'string') return token;
+  noteCaller({ app: token.appId, proof: PROOFS[token.signatureMethod] });
   const request = signedRequest(event);
   if (!request) return 'path';
   const early = token.signatureMethod === SESSION_METHOD && refusalOfSession(token, request, event, now);

@@ -11,8 +11,10 @@ let stack: TestStack;
 /** A mini-program that has shipped with a key. */
 let shipped: TestApp;
 let world: PublicWorld;
+const lines: string[] = [];
 beforeAll(async () => {
-  stack = await startTestStack({ seeded: true });
+  stack = await startTestStack({ seeded: true, env: { LOG: 'on' } });
+  vi.spyOn(console, 'log').mockImplementation((line) => void lines.push(String(line)));
 });
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.now() });
@@ -94,4 +96,27 @@ test('a disabled app is refused on both sides, and its sessions with it', async 
   minutes(1);
   expect((await world.call(session, 'GET', '/me')).text).toBe(FORBIDDEN);
   expect((await oldRead()).text).toBe(FORBIDDEN);
+});
+
+test('the log lines of the authorizer show when the last call with a key came', async () => {
+  await makePublic('--open', 'wechat');
+  minutes(1);
+  const session = await world.logIn();
+  lines.length = 0;
+  await oldRead('v1');
+  await oldRead('v2');
+  await world.stateOf(session);
+  await world.call(undefined, 'GET', path);
+  await stack.call({ ...shipped, privateKey: 'not the key' }, 'GET', path);
+  const found = lines
+    .map((line) => JSON.parse(line))
+    .filter(({ route }) => route === 'authorizer')
+    .map(({ app, proof, status }) => [app === shipped.appId, proof, status]);
+  expect(found).toEqual([
+    [true, 'v1', 200],
+    [true, 'v2', 200],
+    [true, 'session', 200],
+    [true, 'named', 200],
+    [true, 'v2', 403],
+  ]);
 });
