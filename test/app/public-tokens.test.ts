@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { mintAppId } from '../../shared/master-key.ts';
 import { atTime, wholeSecond } from '../support/clock.ts';
@@ -85,6 +86,22 @@ describe('a token that a session signed', () => {
     const stranger = inventedSession(randomBytes(32).toString('hex'), appId);
     expect(await isForbidden(sessionToken(appId, stranger, read))).toBe(true);
   });
+});
+
+test('random changes of a signed or named token never reach a function, and no answer is a 5xx', async () => {
+  const tokens = [sessionToken(appId, unopened, read), namedToken(appId)];
+  const altered = fc.sample(
+    fc.tuple(fc.constantFrom(...tokens), fc.nat(), fc.constantFrom(...'Aa0+/=-_ ,'), fc.boolean()),
+    { numRuns: 150, seed: 20_261_127 },
+  );
+  for (const [token, at, char, insert] of altered) {
+    const place = at % token.length;
+    const text = `${token.slice(0, place)}${char}${token.slice(insert ? place : place + 1)}`.trim();
+    if (tokens.includes(text)) continue;
+    const answer = await send(text);
+    // A named token of another AppID may still have the right form: such an AppID does not exist.
+    expect([text, answer.status, answer.text]).toEqual([text, 403, FORBIDDEN]);
+  }
 });
 
 describe('the kind of an app', () => {
