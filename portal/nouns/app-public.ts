@@ -67,12 +67,18 @@ async function warningsOfRules(): Promise<string[]> {
   );
 }
 
-async function change(given: Given): Promise<Printed> {
-  const appId = given.text('app');
+/** Throws UsageError for options that contradict each other. */
+function openingsGiven(given: Given) {
   const open = given.optional('open') === undefined ? undefined : given.list('open', OPENINGS);
   if (given.flag('only') && given.flag('off')) throw new UsageError('give --only or --off, not both');
   if (open && (given.flag('only') || given.flag('off')))
     throw new UsageError('--open goes with neither --only nor --off');
+  return open;
+}
+
+async function change(given: Given): Promise<Printed> {
+  const appId = given.text('app');
+  const open = openingsGiven(given);
   if (given.flag('only')) {
     const text = [
       `${appId} is public only: v1 and v2 are refused, by calls that change something at once, by all within 60 s.`,
@@ -99,6 +105,7 @@ async function change(given: Given): Promise<Printed> {
 }
 
 async function whatPublicEnds(given: Given): Promise<string[]> {
+  const open = openingsGiven(given);
   const { appId, name, methods, scopes, keys } = await showApp(given.text('app'));
   if (given.flag('only')) {
     const live = keys.filter(({ state }) => state === 'live').map(({ keyId }) => keyId);
@@ -111,7 +118,6 @@ async function whatPublicEnds(given: Given): Promise<string[]> {
     if (kindOf(methods) === 'server') return [];
     return [`App ${appId} (${name}): its named calls and all its signed sessions will be refused.`];
   }
-  const open = given.optional('open') === undefined ? undefined : given.list('open', OPENINGS);
   const shut = OPENINGS.filter((one) => open && scopes.includes(`open:${one}`) && !open.includes(one));
   return shut.length === 0 ? [] : [`App ${appId} (${name}): before a login these will be refused: ${shut.join(', ')}.`];
 }

@@ -16,7 +16,7 @@ const MAX_SECONDS = 30 * 86_400;
 const LIMIT = { min: 0, max: 1_000_000_000 };
 const IN_FORCE = 'It applies from the next call.';
 
-function ruleOf(given: Given) {
+async function ruleOf(given: Given) {
   const target = targetForm(given.text('target'));
   const by = given.list('by', RULE_IDENTITIES);
   if (by.join() === 'app' && !given.flag('anyone-can-name-it') && (await existsPublicApp())) {
@@ -31,7 +31,7 @@ function ruleOf(given: Given) {
 }
 
 async function set(given: Given): Promise<Printed> {
-  const rule = ruleOf(given);
+  const rule = await ruleOf(given);
   const { target, by, limit, windowSeconds, lockSeconds } = rule;
   await setRule(rule, given.actor);
   const rest = lockSeconds === null ? 'until the window ends' : `for ${lockSeconds} s`;
@@ -42,7 +42,7 @@ async function set(given: Given): Promise<Printed> {
 }
 
 async function whatSetReplaces(given: Given): Promise<string[]> {
-  const { target, ...rule } = ruleOf(given);
+  const { target, ...rule } = await ruleOf(given);
   const by = RULE_IDENTITIES.filter((name) => rule.by.includes(name)).join(',');
   const former = (await listPolicies(target)).flatMap(({ rules }) => rules).find((rule) => rule.by.join(',') === by);
   const summary = [];
