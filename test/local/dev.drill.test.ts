@@ -83,9 +83,11 @@ test('it serves, keeps its data across a restart, and leaves no process behind',
   expect(await second.exit).toBe(1);
   expect(second.output.text).toMatch(/is in use by process \d+: stop that process, or choose another folder/);
 
-  // The signal goes to npm only, as from a process manager. npm must pass it on to the server.
+  // The signal goes to npm only, as from a process manager. npm and its shell end by it. The server must notice that:
+  // `exit` waits for the end of all that can write to the output.
   first.child.kill('SIGTERM');
-  expect(await first.exit).toBe(0);
+  await first.exit;
+  expect(first.output.text).not.toContain('did not end cleanly');
   expect(await readRunningStack(folder)).toBeUndefined();
   await expect(before.redis('PING')).rejects.toThrow();
   const secrets = Object.values(JSON.parse(await readFile(join(folder, 'keys.json'), 'utf8')) as object);
@@ -100,7 +102,8 @@ test('it serves, keeps its data across a restart, and leaves no process behind',
 
   // Ctrl-C signals the whole group.
   process.kill(-(third.child.pid ?? 0), 'SIGINT');
-  expect(await third.exit).toBe(0);
+  await third.exit;
+  expect(third.output.text).not.toContain('did not end cleanly');
   await expect(after.redis('PING')).rejects.toThrow();
   expect(await readRunningStack(folder)).toBeUndefined();
 });
