@@ -12,8 +12,9 @@ import {
 } from '../app/signature.ts';
 import { checkClock } from '../clock.ts';
 import { EngineError } from '../errors.ts';
-import { count, logInvocation, runInvocation } from '../telemetry.ts';
-import type { AuthorizerContext } from './caller.ts';
+import { count, logInvocation, noteCaller, runInvocation } from '../telemetry.ts';
+import { type AuthorizerContext, proofOf } from './caller.ts';
+import { addressHash, requestIdOf } from './event.ts';
 
 type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
 
@@ -31,12 +32,13 @@ export async function authorizeCall(
   now = Date.now(),
 ): Promise<Decision> {
   const startedAt = Date.now();
-  return runInvocation(lambda.awsRequestId, lambda.getRemainingTimeInMillis(), async () => {
+  return runInvocation(requestIdOf(event), lambda.getRemainingTimeInMillis(), async () => {
+    noteCaller({ route: event.routeKey, proof: 'none', address: addressHash(event) });
     const decision = await decide(event, now);
     const refusal = typeof decision === 'string' ? decision : undefined;
     if (refusal) count(`access-token.${refusal}`);
     logInvocation({
-      route: 'authorizer',
+      step: 'authorizer',
       status: refusal ? 403 : 200,
       ...(refusal && { code: refusal }),
       ms: Date.now() - startedAt,
@@ -51,6 +53,7 @@ async function decide(
 ): Promise<AuthorizerContext | TokenRefusal> {
   const token = parseAccessToken(event.identitySource?.[0] ?? '');
   if (typeof token === 'string') return token;
+  noteCaller({ appId: token.appId });
   const request = signedRequest(event);
   if (!request) return 'path';
   try {
@@ -95,6 +98,7 @@ function allowed(
 ): AuthorizerContext | TokenRefusal {
   if (typeof verdict === 'string') return verdict;
   const { app, signer } = verdict;
+  noteCaller({ proof: proofOf(token.signatureMethod) });
   return {
     appId: app.appId,
     keyId: signer.keyId,

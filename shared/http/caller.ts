@@ -31,6 +31,8 @@ export interface CallingApp {
   readonly validates: string | null;
 }
 
+export const proofOf = (method: SignatureMethod) => (method === 'HMAC-SHA256' ? 'key-v2' : 'key-v1');
+
 /** Throws UNAVAILABLE when the authorizer could not load the app record. */
 export function authorizerContext(event: APIGatewayProxyEventV2): ProvenContext {
   const { requestContext } = event as APIGatewayProxyEventV2WithLambdaAuthorizer<AuthorizerContext>;

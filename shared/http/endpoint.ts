@@ -8,10 +8,10 @@ import { checkRules, type LockTarget } from '../lock/rule.ts';
 import { parseDeviceMark } from '../session/device-mark.ts';
 import { sessionCheck } from '../session/session.ts';
 import { parseSessionToken, type SessionToken } from '../session/token.ts';
-import { useReservedTime } from '../telemetry.ts';
-import { authorizerContext, type CallingApp, callingApp, type ProvenContext } from './caller.ts';
+import { noteCaller, useReservedTime } from '../telemetry.ts';
+import { authorizerContext, type CallingApp, callingApp, type ProvenContext, proofOf } from './caller.ts';
 import type { Auth, Call, Declaration, Permission } from './declaration.ts';
-import { bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
+import { addressHash, bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
 import { type Input, type ObjectSchema, parseInput } from './input.ts';
 import type { Route } from './lambda.ts';
 import { type Charged, passAdmission } from './pass-admission.ts';
@@ -37,10 +37,10 @@ export function endpoint<
     success: declaration.success ?? 'ok',
     demands: declaration,
     rules: declared,
-    answer: async (event, _context, requestId) => {
+    answer: async (event, _context, leaseId) => {
       const charged: Charged = {};
       try {
-        return await handle(await admitted(declaration, targets, event, requestId, charged));
+        return await handle(await admitted(declaration, targets, event, leaseId, charged));
       } catch (error) {
         if (isOurFailure(error)) await giveBackAll(charged);
         throw error;
@@ -64,10 +64,12 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   declaration: Declaration<P, Q, H, B, F, A>,
   targets: readonly LockTarget[],
   event: APIGatewayProxyEventV2,
-  requestId: string,
+  leaseId: string,
   charged: Charged,
 ): Promise<Call<P, Q, H, B, F, A>> {
+  noteCaller({ address: addressHash(event) });
   const context = authorizerContext(event);
+  noteCaller({ appId: context.appId, proof: proofOf(context.signatureMethod) });
   const app = callingApp(context);
   checkPermission(declaration, event, context, app);
   const bytes = bodyBytes(event);
@@ -77,10 +79,11 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   const found = await declaration.lookup?.(parsed, app);
   const input = { ...parsed, ...found } as Input<P, Q, H, B> & F;
   const session = needsUser(declaration, input) ? sessionOf(event, app.appId) : undefined;
+  if (session) noteCaller({ userId: session.userId });
   const deviceMark = parseDeviceMark(headerOf(event, 'device-mark'));
   const address = addressIdentities(event.requestContext.http.sourceIp);
   const request: AdmissionRequest = {
-    requestId,
+    requestId: leaseId,
     token: tokenOf(context),
     unsafe: event.requestContext.http.method !== 'GET',
     targets: [...targets, ...(declaration.targets?.(input) ?? [])],
@@ -100,7 +103,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
     app,
     user: user as Call<P, Q, H, B, F, A>['user'],
     reads: admission.reads,
-    requestId,
+    leaseId,
     ip: address.ip,
     device: deviceOf(event),
     deviceMark,

@@ -1,6 +1,6 @@
 import type { Context } from 'aws-lambda';
 import { checkConfig } from '../config.ts';
-import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
+import { logInvocation, logLine, noteCaller, runInvocation } from '../telemetry.ts';
 
 /** Time reserved for the answer and the log line. */
 const RESERVE_MS = 5_000;
@@ -17,10 +17,11 @@ export function scheduled<Report extends object>(
     const startedAt = Date.now();
     const remaining = lambda.getRemainingTimeInMillis();
     return runInvocation(lambda.awsRequestId, remaining, async () => {
+      noteCaller({ route: name, proof: 'none' });
       checkConfig();
       const report = await work(startedAt + remaining - RESERVE_MS);
       logLine({ level: 'info', code: name, ...report });
-      logInvocation({ route: name, status: 200, ms: Date.now() - startedAt });
+      logInvocation({ step: 'schedule', status: 200, ms: Date.now() - startedAt });
       return report;
     });
   };
