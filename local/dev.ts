@@ -32,6 +32,7 @@ function startDev({
       distDirectory,
       schedules: true,
       ...(h5Origins && { h5Origins }),
+      env: { ERROR_DETAILS: 'on' },
       beforeServing: buildBundles,
     });
     onStop(() => stack.stop());
@@ -39,8 +40,12 @@ function startDev({
     onStop(async () => topology?.stop());
     const samples = await startSamples(stack, dataDirectory, log);
     onStop(() => samples.stop());
-    const reload = async () => stack.api?.reload();
-    const watching = rebuildOnChange({ build: buildBundles, onBuilt: reload, log });
+    const watching = rebuildOnChange({
+      build: buildBundles,
+      onBuilt: async () => stack.api?.reload(),
+      onDeclared: async () => stack.api?.restart(),
+      log,
+    });
     onStop(async () => watching.stop());
     if (existsSync(join(distDirectory, 'cache-warm.mjs'))) await warmCache(stack);
     await stack.announce();

@@ -90,6 +90,7 @@ function startOfflineStack({
       ha,
       log,
       served: false,
+      env: { ERROR_DETAILS: 'on' },
       beforeServing: () => build('dist'),
     });
     onStop(() => stack.stop());

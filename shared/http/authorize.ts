@@ -15,6 +15,7 @@ import { EngineError } from '../errors.ts';
 import { count, logInvocation, noteCaller, runInvocation } from '../telemetry.ts';
 import { type AuthorizerContext, proofOf } from './caller.ts';
 import { addressHash, requestIdOf } from './event.ts';
+import { logEngineError, logUnknown } from './log-unknown.ts';
 
 type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
 
@@ -34,7 +35,11 @@ export async function authorizeCall(
   const startedAt = Date.now();
   return runInvocation(requestIdOf(event), lambda.getRemainingTimeInMillis(), async () => {
     noteCaller({ route: event.routeKey, proof: 'none', address: addressHash(event) });
-    const decision = await decide(event, now);
+    const decision = await decide(event, now).catch((error: unknown) => {
+      logUnknown(error);
+      logInvocation({ step: 'authorizer', status: 500, code: 'INTERNAL', ms: Date.now() - startedAt });
+      throw error;
+    });
     const refusal = typeof decision === 'string' ? decision : undefined;
     if (refusal) count(`access-token.${refusal}`);
     logInvocation({
@@ -66,7 +71,10 @@ async function decide(
     return allowed(fresher === undefined ? verdict : judge(token, request, fresher, now), token, event);
   } catch (error) {
     // The app record cannot be loaded: the call is allowed with `unavailable`, and endpoint() answers 503.
-    if (error instanceof EngineError) return { unavailable: true };
+    if (error instanceof EngineError) {
+      logEngineError(error);
+      return { unavailable: true };
+    }
     throw error;
   }
 }

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { checkConfig } from '../config.ts';
 import type { LockRule } from '../lock/rule.ts';
-import { logInvocation, logLine, noteCaller, runInvocation } from '../telemetry.ts';
+import { logInvocation, noteCaller, runInvocation } from '../telemetry.ts';
 import { Answer } from './answer.ts';
 import type { Auth, Permission } from './declaration.ts';
 import { headerOf, requestIdOf } from './event.ts';
 import type { ObjectSchema } from './input.ts';
+import { logEngineError, logUnknown } from './log-unknown.ts';
 import { chooseLanguage, type HttpAnswer, problemFor, type Success, successAnswer } from './problem.ts';
 
 /** One route of a function. */
@@ -67,7 +68,8 @@ async function answer(
     return success;
   } catch (error) {
     const problem = problemFor(error, requestId, chooseLanguage(headerOf(event, 'accept-language')));
-    if (!problem.expected) logUnknown(error);
+    if (problem.expected) logEngineError(error);
+    else logUnknown(error);
     logInvocation({
       step: 'function',
       status: problem.answer.statusCode,
@@ -76,17 +78,4 @@ async function answer(
     });
     return problem.answer;
   }
-}
-
-/** Logs class and stack only: a message may contain what must not be logged. */
-function logUnknown(error: unknown): void {
-  const name = error instanceof Error ? error.name : typeof error;
-  const stack =
-    error instanceof Error
-      ? (error.stack ?? '')
-          .split('\n')
-          .filter((line) => /^\s+at /.test(line))
-          .slice(0, 8)
-      : [];
-  logLine({ level: 'error', code: 'INTERNAL', error: name, stack });
 }
