@@ -13,8 +13,9 @@ import {
 import { checkClock } from '../clock.ts';
 import { EngineError } from '../errors.ts';
 import { count, logInvocation, noteCaller, runInvocation } from '../telemetry.ts';
+import { addressHash } from './address-hash.ts';
 import { type AuthorizerContext, proofOf } from './caller.ts';
-import { addressHash, requestIdOf } from './event.ts';
+import { requestIdOf } from './event.ts';
 import { logEngineError, logUnknown } from './log-unknown.ts';
 
 type Decision = { isAuthorized: boolean; context?: AuthorizerContext };

@@ -1,8 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { AppError } from '../errors.ts';
-import { ipIdentity } from '../lock/ip-identity.ts';
-import { serverMac } from '../server-key.ts';
 
 /** Readers of a Lambda event, used before any schema. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -14,12 +12,6 @@ const MAX_BODY_BYTES = 64 * 1024;
 export function requestIdOf(event: { requestContext: { requestId?: string } }): string {
   const { requestId } = event.requestContext;
   return requestId && /^[\w=+/-]{1,64}$/.test(requestId) ? requestId : randomUUID();
-}
-
-/** A keyed hash of the address for log lines, which hold no address. An IPv6 address stands for its network. */
-export function addressHash({ requestContext }: { requestContext: { http: { sourceIp: string } } }): string {
-  const group = ipIdentity(requestContext.http.sourceIp);
-  return group === '' ? '' : serverMac('log-address', group).toString('hex', 0, 8);
 }
 
 /** The bytes of the body, as they were signed. API Gateway sends binary bodies in base64. */

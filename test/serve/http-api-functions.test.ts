@@ -62,13 +62,19 @@ describe('the answer of a function', () => {
     expect([answer.status, await answer.json()]).toEqual([503, { message: 'Service Unavailable' }]);
   });
 
-  test('that fails is logged with its reason, and a missing bundle is logged at the start', async () => {
+  test('that fails is logged with its reason and the id of the answer, and a missing bundle at the start', async () => {
     const lines: string[] = [];
     const { url } = await fixtureApi({ log: (line) => lines.push(line) });
     expect(lines).toEqual(['unbuilt does not load: Error: unbuilt.mjs is not built']);
     expect((await fetch(`${url}/unbuilt`)).status).toBe(500);
-    await fetch(`${url}/answers/stuck`);
-    expect(lines.at(-1)).toBe('answers failed: FunctionTimeout: answers timed out after 1 s');
+    const late = await fetch(`${url}/answers/stuck`);
+    expect(JSON.parse(lines.at(-1) ?? '')).toEqual({
+      level: 'error',
+      requestId: late.headers.get('apigw-requestid'),
+      route: expect.stringMatching(/^GET \/answers/),
+      function: 'answers',
+      error: 'FunctionTimeout: answers timed out after 1 s',
+    });
   });
 });
 
