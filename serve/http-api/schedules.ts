@@ -1,3 +1,4 @@
+import { cronJob } from './cron.ts';
 import type { Lambda } from './lambda.ts';
 import type { Schedule } from './serverless-file.ts';
 
@@ -36,26 +37,30 @@ export function startSchedules(
     }
   }
 
-  const timers = byTheClock
-    ? schedules.flatMap(({ functionName, expression }) => {
-        const milliseconds = rateMilliseconds(expression);
-        if (milliseconds === undefined) {
-          log(`${functionName}: ${expression} is not supported, so it does not run by the clock`);
-          return [];
-        }
-        const tick = (): void =>
-          void run(functionName).catch((error: unknown) => log(`${functionName} failed: ${String(error)}`));
-        return [setInterval(tick, milliseconds).unref()];
-      })
+  const tick = (functionName: string) => (): void =>
+    void run(functionName).catch((error: unknown) => log(`${functionName} failed: ${String(error)}`));
+  const clocks = byTheClock
+    ? schedules.map(({ functionName, expression }) => clock(expression, tick(functionName)))
     : [];
 
   return {
     run,
     async stop() {
-      for (const timer of timers) clearInterval(timer);
+      for (const stopClock of clocks) stopClock();
       await Promise.allSettled(running.values());
     },
   };
+}
+
+/** Runs the work at the times of rate(...) or cron(...). Returns what stops it. Throws if the expression has an error. */
+function clock(expression: string, work: () => void): () => void {
+  const milliseconds = rateMilliseconds(expression);
+  if (milliseconds === undefined) {
+    const job = cronJob(expression, work);
+    return () => job.stop();
+  }
+  const timer = setInterval(work, milliseconds).unref();
+  return () => clearInterval(timer);
 }
 
 /** `rate(5 minutes)`; undefined for cron(...). */
