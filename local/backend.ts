@@ -80,7 +80,7 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
       ...(intercept.mysql && { intercept: intercept.mysql }),
     });
     onStop(() => planetscale.stop());
-    const wechat = await startWechatSimulator({ appid: WECHAT_APPID, secret: keys.wechatSecret, devCodes: true });
+    const wechat = await startWechatSimulator({ appid: WECHAT_APPID, secret: keys.wechatSecret, devCodes: true, log });
     onStop(() => wechat.stop());
 
     const { replicaUrl } = planetscale;
@@ -104,7 +104,7 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     upstash.resetStats();
     planetscale.resetStats();
     log(`gateways ${upstash.url} (redis), http://${new URL(planetscale.url).host} (mysql)`);
-    log(`wechat simulator ${wechat.url}`);
+    log(`wechat simulator ${wechat.url}, takes codes such as dev-alice-1`);
     return { env, upstash, planetscale, wechat, sandbox };
   });
 }
