@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -25,7 +25,9 @@ if (!existsSync(folder)) {
   process.exit(1);
 }
 
+/** @type {Map<string, SourceMap | undefined>} */
 const maps = new Map();
+/** @param {string} name */
 function mapOf(name) {
   if (!maps.has(name)) {
     const file = join(folder, `${name}.mjs.map`);
@@ -34,10 +36,11 @@ function mapOf(name) {
   return maps.get(name);
 }
 
+/** @type {(place: string, name: string, line: string, column: string) => string} */
 function sourcePlace(place, name, line, column) {
   const entry = mapOf(name)?.findEntry(Number(line) - 1, Number(column) - 1);
-  if (!entry?.originalSource) return place;
-  const file = relative(project, resolve(folder, entry.originalSource));
+  if (!entry || !('originalSource' in entry) || !entry.originalSource) return place;
+  const file = entry.originalSource.replace(/^.*?(?=(?:functions|shared|node_modules)\/)/, '');
   return `${file}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
 }
 

@@ -9,10 +9,10 @@ const bundles = readdirSync(bundleFolder())
   .map((name): [string, string] => [name, readFileSync(`${bundleFolder()}/${name}`, 'utf8')]);
 
 describe('a bundle', () => {
-  test('of the authorizer is at most 105 KB, with both clients in it', () => {
+  test('of the authorizer is at most 110 KB, with both clients in it', () => {
     const [, text = ''] = bundles.find(([name]) => name === 'authorizer.mjs') ?? [];
     expect(text.length).toBeGreaterThan(10_000);
-    expect(text.length).toBeLessThanOrEqual(105 * 1024);
+    expect(text.length).toBeLessThanOrEqual(110 * 1024);
     // Each client is complete: commands that this project never sends, and the error texts of the other.
     expect(text).toMatch(/"zunionstore"/i);
     expect(text).toMatch(/DatabaseError/);
