@@ -9,14 +9,7 @@ const serverKey = requiredKey('SERVER_KEY');
  * `bc` give different results.
  */
 export function serverMac(
-  purpose:
-    | 'session'
-    | 'session-origin'
-    | 'account-address'
-    | 'first-string'
-    | 'device-mark'
-    | 'reserved-account'
-    | 'log-address',
+  purpose: 'session' | 'session-origin' | 'account-address' | 'first-string' | 'device-mark' | 'reserved-account',
   ...parts: Array<string | Buffer>
 ): Buffer {
   const derived = createHmac('sha256', serverKey()).update(`mpc:${purpose}`).digest();

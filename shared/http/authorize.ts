@@ -119,6 +119,7 @@ function allowed(
     nonce: token.nonce,
     timeStamp: Number(token.timeStamp),
     bodySha256: declaredBodyHash(event) ?? '',
+    address: addressHash(event),
   };
 }
 

@@ -19,6 +19,8 @@ export interface ProvenContext {
   nonce: string;
   timeStamp: number;
   bodySha256: string;
+  /** A keyed hash, for the log lines of the function, which has no key to make it. */
+  address: string;
 }
 
 /** The calling app, as its access_token proved it. */

@@ -9,7 +9,6 @@ import { parseDeviceMark } from '../session/device-mark.ts';
 import { sessionCheck } from '../session/session.ts';
 import { parseSessionToken, type SessionToken } from '../session/token.ts';
 import { noteCaller, useReservedTime } from '../telemetry.ts';
-import { addressHash } from './address-hash.ts';
 import { authorizerContext, type CallingApp, callingApp, type ProvenContext, proofOf } from './caller.ts';
 import type { Auth, Call, Declaration, Permission } from './declaration.ts';
 import { bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
@@ -68,9 +67,9 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   leaseId: string,
   charged: Charged,
 ): Promise<Call<P, Q, H, B, F, A>> {
-  noteCaller({ address: addressHash(event) });
   const context = authorizerContext(event);
-  noteCaller({ appId: context.appId, proof: proofOf(context.signatureMethod) });
+  const { appId, signatureMethod } = context;
+  noteCaller({ appId, address: context.address, proof: proofOf(signatureMethod) });
   const app = callingApp(context);
   checkPermission(declaration, event, context, app);
   const bytes = bodyBytes(event);
