@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startHttpApi } from '../../serve/http-api/http-api.ts';
-import { rateMilliseconds } from '../../serve/http-api/schedules.ts';
 import { fixtureApi, fixtureFiles } from '../support/http-api-fixture.ts';
 
 interface PatientAnswer {
@@ -170,15 +169,6 @@ describe('schedules', () => {
     const { runSchedule } = await fixtureApi();
     const results = await Promise.all([runSchedule('sweep'), runSchedule('sweep')]);
     expect(results).toEqual([expect.objectContaining({ calls: expect.any(Number) }), undefined]);
-  });
-
-  test.each([
-    ['rate(1 minute)', 60_000],
-    ['rate(90 minutes)', 5_400_000],
-    ['rate(36 hours)', 129_600_000],
-    ['cron(0 12 * * ? *)', undefined],
-  ])('%s is every %s ms', (expression, milliseconds) => {
-    expect(rateMilliseconds(expression)).toBe(milliseconds);
   });
 });
 
