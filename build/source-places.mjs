@@ -1,7 +1,7 @@
 /**
  * Reads log lines from stdin and writes them with the places of the source files in place of those of the bundles:
- * `/var/task/dist/login.mjs:3:4711` becomes `functions/login/password.ts:31:18`. The maps are those that `npm run build`
- * writes into dist/, so build the commit that is deployed.
+ * `/var/task/dist/login.mjs:3:4711` becomes `functions/login/password.ts:31:18`. The maps are those that `npm run
+ * build` writes into dist/, so build the commit that is deployed.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';

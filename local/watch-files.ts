@@ -7,7 +7,9 @@ import { join } from 'node:path';
  * file, and on shared folders of containers and virtual machines there are no events.
  */
 const PAUSE_MS = 200;
-/** A look takes 2 ms for the files of this project on a common machine. Where it is slow, pauses are longer: 3 % CPU. */
+/**
+ * A look takes 2 ms for the files of this project on a common machine. Where it is slow, pauses are longer: 3 % CPU.
+ */
 const PAUSE_PER_LOOK = 30;
 
 /** Not the files that editors keep beside a source, such as `.app.ts.swp`, `app.ts~` and `4913`. */

@@ -20,9 +20,9 @@ const DAY_OF_MONTH = 2;
 const DAY_OF_WEEK = 4;
 
 /**
- * A job for `cron(minute hour day-of-month month day-of-week year)` of AWS, which does not hold the process. Accepts what
- * AWS documents and throws for anything else, so that an expression that works here can be deployed. Without `work` it
- * does not run by itself.
+ * A job for `cron(minute hour day-of-month month day-of-week year)` of AWS, which does not hold the process. Accepts
+ * what AWS documents and throws for anything else, so that an expression that works here can be deployed. Without
+ * `work` it does not run by itself.
  */
 export function cronJob(expression: string, timezone: string, work?: () => void): Cron {
   const fields = /^cron\(([^()]+)\)$/.exec(expression)?.[1]?.trim().split(/\s+/) ?? [];

@@ -19,7 +19,9 @@ const MAX_WAITING = 64;
 const LOOP_TURNS = 4;
 /** Time that a login needs after its hash. */
 const RESERVE_MS = 500;
-/** A login that waits longer would hardly be awaited by its user. It also ends well before the function's time limit. */
+/**
+ * A login that waits longer would hardly be awaited by its user. It also ends well before the function's time limit.
+ */
 const PATIENCE_MS = 6_000;
 /** After so many turns all counts are halved, so that a queue that is never empty forgets. */
 const HALVED_AFTER = 1_000;

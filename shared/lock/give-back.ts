@@ -30,8 +30,9 @@ export interface Charge {
  * the replay record shows what is due: 1 charged, 2 the failures were given back, 3 everything was given back.
  *
  * A counter that reaches zero is deleted: no other call is charged at that moment. With `all` a lock ends, and its
- * strike is taken back: it began because of calls that we failed, and the limit is not reached without them. The counter
- * then lives for a whole window again: the calls that were not failed by us stay counted as long as they would have.
+ * strike is taken back: it began because of calls that we failed, and the limit is not reached without them. The
+ * counter then lives for a whole window again: the calls that were not failed by us stay counted as long as they would
+ * have.
  *
  * KEYS: the hash of the replay record, each counter (followed by the key that exempts, flag k, and by the strikes, flag
  * x), then the keys of the marks. ARGV: field and id of the record, 'failures' or 'all', the number of counters, then

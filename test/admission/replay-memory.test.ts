@@ -8,8 +8,9 @@ import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-w
 
 /**
  * How much memory the replay records of calls take. Measured on a real Redis with its default settings: `used_memory`
- * after the calls minus `used_memory` before them, divided by their number. The calls have no session, rule or read. They
- * are signed as if they had come one after the other at the given rate; so each hash gets as many records as it would.
+ * after the calls minus `used_memory` before them, divided by their number. The calls have no session, rule or read.
+ * They are signed as if they had come one after the other at the given rate; so each hash gets as many records as it
+ * would.
  */
 let world: AdmissionWorld;
 beforeAll(async () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { textOf } from '../support/source-files.ts';
 
-/** npm runs scripts with `sh` on Linux and macOS, and with `cmd.exe` on Windows. A script must mean the same in both. */
+/**
+ * npm runs scripts with `sh` on Linux and macOS, and with `cmd.exe` on Windows. A script must mean the same in both.
+ */
 const project = JSON.parse(textOf('package.json')) as { scripts: Record<string, string>; devDependencies: object };
 const scripts = Object.entries(project.scripts);
 
