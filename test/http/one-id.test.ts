@@ -4,7 +4,7 @@ import { handler as business } from '../../functions/business.ts';
 import { handler as health } from '../../functions/health.ts';
 import { startTestStack, type TestAnswer, type TestApp, type TestStack } from '../support/stack.ts';
 
-/** The id of an answer finds the lines of the call, and a line says who called what. */
+/** The id of an answer finds the lines of the call, and each line names the caller and the route. */
 type Line = Record<string, unknown>;
 
 let stack: TestStack;
@@ -73,7 +73,7 @@ describe('the id of the answer is the id in every line of the call and in the ga
   });
 });
 
-describe('a line says who called what', () => {
+describe('a line names the caller and the route', () => {
   test('app, route and proof by signature v1 or v2', async () => {
     for (const signature of ['v1', 'v2'] as const) {
       const answer = await stack.call(app, 'GET', '/data/notice/1', { signature });
