@@ -35,6 +35,7 @@ interface CallerFacts {
 
 const invocations = new AsyncLocalStorage<Invocation & { caller: CallerFacts }>();
 const logTarget = textOr('LOG', 'on');
+let inProgress = 0;
 
 export function runInvocation<T>(requestId: string, remainingMs: number, work: () => Promise<T>): Promise<T> {
   const invocation = {
@@ -46,8 +47,12 @@ export function runInvocation<T>(requestId: string, remainingMs: number, work: (
     counts: {},
     caller: {},
   };
-  return invocations.run(invocation, work);
+  inProgress++;
+  return invocations.run(invocation, work).finally(() => inProgress--);
 }
+
+/** Invocations of this process that have not ended. An instance on AWS has one at a time. */
+export const callsInProgress = (): number => inProgress;
 
 export const currentInvocation = (): Invocation | undefined => invocations.getStore();
 

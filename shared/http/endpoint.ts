@@ -43,6 +43,7 @@ export function endpoint<
         return await handle(await admitted(declaration, targets, event, leaseId, charged));
       } catch (error) {
         if (isOurFailure(error)) await giveBackAll(charged);
+        else if (isLocked(error)) await charged.admitted?.giveBack().catch(ignoreEngine);
         throw error;
       }
     },
@@ -59,6 +60,9 @@ async function giveBackAll({ admitted }: Charged): Promise<void> {
   useReservedTime();
   await admitted.giveBackAll().catch(ignoreEngine);
 }
+
+/** A call that is refused after admission as one too many at once is counted as a call. It has failed at nothing. */
+const isLocked = (error: unknown): boolean => error instanceof AppError && error.code === 'LOCKED';
 
 async function admitted<P, Q, H, B, F, A extends Auth>(
   declaration: Declaration<P, Q, H, B, F, A>,
