@@ -64,6 +64,8 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
   const { keys, mysql, log, sandbox = true, intercept = {} } = options;
   return startTogether(async (onStop) => {
     const untouched = await makeDatabase(mysql);
+    // Before anybody can call: what is empty now was never used.
+    if (untouched && 'host' in options.redis) await openReplayRecords(options.redis);
     const upstash = await startUpstashGateway({
       redis: options.redis,
       // With replicas, the last writes of a Redis master may be lost when it fails.
@@ -100,7 +102,6 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     await migrate(execute, log);
     await proveDeployment(execute, { isServer: true });
     if (options.seeded !== false) await seed(execute, { sandbox });
-    if (untouched && 'host' in options.redis) await openReplayRecords(options.redis);
     upstash.resetStats();
     planetscale.resetStats();
     log(`gateways ${upstash.url} (redis), http://${new URL(planetscale.url).host} (mysql)`);

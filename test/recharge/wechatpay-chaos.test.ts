@@ -17,7 +17,7 @@ import { openShop, type Shop } from '../support/recharge-fixture.ts';
 import { seededRandom } from '../support/seeded.ts';
 
 /** As chaos.test.ts, with WeChat Pay: calls and notifications are lost, repeated, late or forged. */
-const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 25);
+const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 10);
 const API_FAULTS = [
   'system-error',
   'system-error-after',
