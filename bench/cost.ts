@@ -109,7 +109,10 @@ export async function costsOfCalls(redis: Redis, calls = CALLS) {
   ];
 }
 
-/** Bytes and commands for each call, and the time of the script. A call of `weight` is made less often. */
+/**
+ * Bytes and commands for each call, and the time of the script. A call of `weight` is made less often. The first call is
+ * stamped with a multiple of ten seconds: how records spread over the hashes of ten seconds decides their size.
+ */
 async function measure(
   redis: Redis,
   kindCalls: number,
@@ -117,7 +120,7 @@ async function measure(
   weight = 1,
 ): Promise<Figures> {
   const calls = Math.ceil(kindCalls / Math.sqrt(weight));
-  const begin = Math.floor(Date.now() / 1000) - Math.ceil(calls / PER_SECOND);
+  const begin = 10 * Math.floor((Date.now() / 1000 - calls / PER_SECOND) / 10);
   const send = (i: number): Promise<unknown> => {
     const made = request(i);
     const timeStamp = begin + Math.floor(Math.max(0, i) / PER_SECOND);
@@ -211,8 +214,15 @@ async function costOfOrder(redis: Redis, client: Client) {
   });
 }
 
-const usedMemory = async (redis: Redis): Promise<number> =>
-  Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+/** The memory of keys and values, without the buffers of connections, which grow and shrink with the load. */
+async function usedMemory(redis: Redis): Promise<number> {
+  const stats = pairsOf((await redis.call('MEMORY', 'STATS')) as unknown[]);
+  const tables = pairsOf((stats.get('db.0') ?? []) as unknown[]);
+  return [stats.get('dataset.bytes'), ...tables.values()].reduce<number>((sum, bytes) => sum + Number(bytes), 0);
+}
+
+const pairsOf = (flat: unknown[]): Map<unknown, unknown> =>
+  new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]] as const] : [])));
 
 async function inParallel(times: number, work: (i: number) => Promise<unknown>): Promise<void> {
   let next = 0;

@@ -26,8 +26,8 @@ const readOne = endpoint(
     identities: ({ resource, path }) => ({ resource: `${resource.name}:${path.id}` }),
     reads: ({ resource, path }) => [readOf(resource, path.id)],
   },
-  async ({ resource, path, reads, requestId, user }) => {
-    const [found] = await recordsFrom(requestId, resource, [path.id], reads);
+  async ({ resource, path, reads, leaseId, user }) => {
+    const [found] = await recordsFrom(leaseId, resource, [path.id], reads);
     const record = visibleTo(user, resource, found?.value ?? null);
     // The same answer, byte for byte, for an absent id and for another user's record.
     if (!found || !record) throw new AppError('NOT_FOUND', undefined, { headers: { 'x-cache': 'null' } });
@@ -48,8 +48,8 @@ const readMany = endpoint(
     targets: ({ resource }) => [lockTargetOf(resource)],
     reads: ({ resource, query }) => query.ids.map((id) => readOf(resource, id)),
   },
-  async ({ resource, query, reads, requestId, user }) => {
-    const found = await recordsFrom(requestId, resource, query.ids, reads);
+  async ({ resource, query, reads, leaseId, user }) => {
+    const found = await recordsFrom(leaseId, resource, query.ids, reads);
     const items = query.ids.map((id, i) => [id, visibleTo(user, resource, found[i]?.value ?? null)]);
     const allHit = found.every(({ cache }) => cache === 'hit' || cache === 'null');
     return new Answer({ items: Object.fromEntries(items) }, { 'x-cache': allHit ? 'hit' : 'miss' });

@@ -85,7 +85,10 @@ function readUrl(
   }
 }
 
-/** The name of a parameter may be a piece of a password with an unescaped question mark, so only known ones are repeated. */
+/**
+ * The name of a parameter may be a piece of a password with an unescaped question mark, so only known ones are
+ * repeated.
+ */
 function unknownParameter(variable: string, parameter: string): string {
   if (/^(ssl|tls)/i.test(parameter) && variable !== 'REDIS_URL')
     return `${variable} asks for TLS, which the gateway does not use to MySQL. Use a private network or a tunnel.`;

@@ -85,9 +85,9 @@ export class BodyTooLarge extends Error {
 }
 
 /**
- * The whole body. Throws BodyTooLarge, and the refusal of `meter`, which sees each part as it arrives. It reads on before
- * it throws, because a client that is still sending would see a connection reset instead of the answer; but then it
- * keeps nothing.
+ * The whole body. Throws BodyTooLarge, and the refusal of `meter`, which sees each part as it arrives. It reads on
+ * before it throws, because a client that is still sending would see a connection reset instead of the answer; but then
+ * it keeps nothing.
  */
 export async function readBody(
   request: IncomingMessage,

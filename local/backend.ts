@@ -64,6 +64,8 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
   const { keys, mysql, log, sandbox = true, intercept = {} } = options;
   return startTogether(async (onStop) => {
     const untouched = await makeDatabase(mysql);
+    // Before anybody can call: what is empty now was never used.
+    if (untouched && 'host' in options.redis) await openReplayRecords(options.redis);
     const upstash = await startUpstashGateway({
       redis: options.redis,
       // With replicas, the last writes of a Redis master may be lost when it fails.
@@ -80,7 +82,7 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
       ...(intercept.mysql && { intercept: intercept.mysql }),
     });
     onStop(() => planetscale.stop());
-    const wechat = await startWechatSimulator({ appid: WECHAT_APPID, secret: keys.wechatSecret, devCodes: true });
+    const wechat = await startWechatSimulator({ appid: WECHAT_APPID, secret: keys.wechatSecret, devCodes: true, log });
     onStop(() => wechat.stop());
 
     const { replicaUrl } = planetscale;
@@ -100,11 +102,10 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     await migrate(execute, log);
     await proveDeployment(execute, { isServer: true });
     if (options.seeded !== false) await seed(execute, { sandbox });
-    if (untouched && 'host' in options.redis) await openReplayRecords(options.redis);
     upstash.resetStats();
     planetscale.resetStats();
     log(`gateways ${upstash.url} (redis), http://${new URL(planetscale.url).host} (mysql)`);
-    log(`wechat simulator ${wechat.url}`);
+    log(`wechat simulator ${wechat.url}, takes codes such as dev-alice-1`);
     return { env, upstash, planetscale, wechat, sandbox };
   });
 }

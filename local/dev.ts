@@ -6,6 +6,7 @@ import { assertPortIsFree, commandOptions, type DevOptions } from './dev-options
 import { build, rebuildOnChange } from './rebuild.ts';
 import { startSamples } from './samples.ts';
 import { type Stack, startStack } from './stack.ts';
+import { wechatCredentials } from './wechat-credentials.ts';
 
 const log = (line: string) => console.log(line);
 
@@ -19,6 +20,7 @@ function startDev({
 }: DevOptions): Promise<{ url: string; stop(): Promise<void> }> {
   return startTogether(async (onStop) => {
     await assertPortIsFree(port);
+    const wechat = wechatCredentials(process.env, log);
     // A folder of its own, so that a test run or a second dev in this checkout does not replace the bundles.
     const distDirectory = join(dataDirectory, 'dist');
     const buildBundles = () => build(distDirectory, { readable: true });
@@ -32,6 +34,7 @@ function startDev({
       distDirectory,
       schedules: true,
       ...(h5Origins && { h5Origins }),
+      env: { ERROR_DETAILS: 'on', ...wechat },
       beforeServing: buildBundles,
     });
     onStop(() => stack.stop());
@@ -39,8 +42,12 @@ function startDev({
     onStop(async () => topology?.stop());
     const samples = await startSamples(stack, dataDirectory, log);
     onStop(() => samples.stop());
-    const reload = async () => stack.api?.reload();
-    const watching = rebuildOnChange({ build: buildBundles, onBuilt: reload, log });
+    const watching = rebuildOnChange({
+      build: buildBundles,
+      onBuilt: async () => stack.api?.reload(),
+      onDeclared: async () => stack.api?.restart(),
+      log,
+    });
     onStop(async () => watching.stop());
     if (existsSync(join(distDirectory, 'cache-warm.mjs'))) await warmCache(stack);
     await stack.announce();

@@ -12,6 +12,7 @@ import { type BoundChild, freePort, spawnBound, startOnPort } from './engines/pr
 import { build } from './rebuild.ts';
 import { isStartedAs } from './simulators/loopback-server.ts';
 import { startStack } from './stack.ts';
+import { wechatCredentials } from './wechat-credentials.ts';
 
 export interface Offline {
   url: string;
@@ -83,6 +84,7 @@ function startOfflineStack({
   if (h5Origins) log('H5 origins are not used: serverless-offline allows every origin.');
   return startTogether(async (onStop) => {
     await assertPortIsFree(port);
+    const wechat = wechatCredentials(process.env, log);
     const stack = await startStack({
       dataDirectory,
       kept: true,
@@ -90,6 +92,7 @@ function startOfflineStack({
       ha,
       log,
       served: false,
+      env: { ERROR_DETAILS: 'on', ...wechat },
       beforeServing: () => build('dist'),
     });
     onStop(() => stack.stop());

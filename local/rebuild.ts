@@ -1,9 +1,9 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './engines/process.ts';
+import { watchFiles } from './watch-files.ts';
 
 const checkout = fileURLToPath(new URL('..', import.meta.url));
-const SETTLE_MS = 150;
 
 /** Set for a run of the tests, so that their stacks load bundles that a debugger can read. */
 const READABLE = process.env.READABLE_BUNDLES === '1';
@@ -15,44 +15,46 @@ export async function build(outputDirectory: string, { readable = READABLE } = {
   if (code !== 0) throw new Error(`the build of the functions failed:\n${(stderr || stdout).trim()}`);
 }
 
-/** Builds again when a file in the folders changes, then calls `onBuilt`. If a build fails, the last one is used. */
+/** Code that runs in this process, which therefore needs a restart. */
+const OWN = ['build', 'build.mjs', 'client', 'db', 'gateway', 'local', 'serve'];
+
+/**
+ * Builds again when a file of the functions changes, then calls `onBuilt`. If a build fails, the last one is used.
+ * Calls `onDeclared` when serverless.yml changes. Logs when a change needs a restart.
+ */
 export function rebuildOnChange(options: {
-  /** Default: the folders of the functions. */
-  folders?: string[];
+  /** Default: this checkout. */
+  folder?: string;
   build: () => Promise<void>;
   onBuilt: () => Promise<void>;
+  onDeclared: () => Promise<void>;
   log: (line: string) => void;
 }): { stop(): void } {
-  const { folders = [`${checkout}functions`, `${checkout}shared`], log } = options;
-  let timer: NodeJS.Timeout | undefined;
-  let building: Promise<void> = Promise.resolve();
+  const { folder = checkout, log } = options;
+  const at = (names: string[]): string[] => names.map((name) => join(folder, name));
+  let working: Promise<void> = Promise.resolve();
 
-  async function rebuild(): Promise<void> {
-    try {
-      await options.build();
-      await options.onBuilt();
-      log('functions built again');
-    } catch (error) {
-      log((error as Error).message);
-    }
+  /** One piece of work after the other. */
+  function then(work: () => Promise<void>, done: string): void {
+    working = working.then(work).then(
+      () => log(done),
+      (error: unknown) => log((error as Error).message),
+    );
   }
 
-  const changed = () => {
-    clearTimeout(timer);
-    // Several files that are saved together cause one build, and builds run one after the other.
-    timer = setTimeout(() => {
-      building = building.then(rebuild);
-    }, SETTLE_MS);
-  };
-  const watchers: FSWatcher[] = folders.map((folder) =>
-    watch(folder, { recursive: true }, changed).on('error', (error) =>
-      log(`${folder} is no longer watched: ${error.message}`),
-    ),
-  );
+  async function rebuild(): Promise<void> {
+    await options.build();
+    await options.onBuilt();
+  }
+
+  const watching = [
+    watchFiles(at(['functions', 'shared']), () => then(rebuild, 'functions built again')),
+    watchFiles(at(['serverless.yml']), () => then(options.onDeclared, 'serverless.yml read again')),
+    watchFiles(at(OWN), (files) => log(`${relative(folder, files[0] ?? '')} changed: restart this command to use it`)),
+  ];
   return {
     stop() {
-      clearTimeout(timer);
-      for (const watcher of watchers) watcher.close();
+      for (const one of watching) one.stop();
     },
   };
 }

@@ -1,9 +1,9 @@
-import { type HttpApi, startHttpApi } from '../serve/http-api/http-api.ts';
 import { startTogether } from '../serve/lifecycle/started.ts';
 import { type Backend, type BackendOptions, type MysqlLogin, startBackend } from './backend.ts';
 import { openDataFolder } from './data-folder.ts';
 import { type StackEngines, startStackEngines } from './engines/stack-engines.ts';
 import { newKeys } from './keys-file.ts';
+import { type RestartableApi, startRestartableApi } from './restartable-api.ts';
 
 interface StackOptions extends Pick<BackendOptions, 'sandbox' | 'seeded' | 'intercept' | 'env' | 'log'> {
   dataDirectory: string;
@@ -32,7 +32,7 @@ export interface Stack extends Omit<Backend, 'stop'> {
   url: string;
   engines: StackEngines;
   mysql: MysqlLogin;
-  api: HttpApi | undefined;
+  api: RestartableApi | undefined;
   /** Lets other commands find it by its data folder. `url`: where the caller serves the functions. */
   announce(url?: string): Promise<void>;
   /** Stops each part before the parts that it needs. */
@@ -78,8 +78,8 @@ export function startStack(options: StackOptions): Promise<Stack> {
   });
 }
 
-function serve({ port = 0, schedules = false, distDirectory, h5Origins, log }: StackOptions): Promise<HttpApi> {
-  return startHttpApi({
+function serve({ port = 0, schedules = false, distDirectory, h5Origins, log }: StackOptions): Promise<RestartableApi> {
+  return startRestartableApi({
     port,
     schedules,
     workers: OWN_THREAD,

@@ -5,7 +5,9 @@ import { displayFor, MONEY } from './display.ts';
 import { LANGUAGES } from './language.ts';
 import { nearest } from './nearest.ts';
 
-/** Every command takes them. `time`, `money` and `lang` have a variable of the environment too: PORTAL_TIME and so on. */
+/**
+ * Every command takes them. `time`, `money` and `lang` have a variable of the environment too: PORTAL_TIME and so on.
+ */
 export const COMMON_OPTIONS: Record<string, Option> = {
   json: flag('one JSON line last, for scripts'),
   yes: flag('asks no question on a terminal before something is ended, removed or replaced'),

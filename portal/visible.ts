@@ -1,6 +1,7 @@
 /**
  * Characters that change what a terminal shows instead of being shown: controls (escape sequences clear lines and move
- * the cursor), marks that turn the direction of text, and halves of surrogate pairs. Stored texts hold what users typed.
+ * the cursor), marks that turn the direction of text, and halves of surrogate pairs. Stored texts hold what users
+ * typed.
  */
 const HIDDEN = /(?![\t\n])\p{Cc}|\p{Bidi_Control}|\p{Cs}|[\u2028\u2029\ufeff]/gu;
 

@@ -38,8 +38,8 @@ const skewOf = (redisMs: number, sentAt: number, answeredAt: number): number =>
   redisMs < sentAt ? sentAt - redisMs : Math.min(0, answeredAt - redisMs);
 
 /**
- * Compares this process's clock with Redis' time in the answer to a request. true: the difference is above 5 s, and the alarm was raised now; it
- * is raised at most once a minute.
+ * Compares this process's clock with Redis' time in the answer to a request. true: the difference is above 5 s, and the
+ * alarm was raised now; it is raised at most once a minute.
  */
 export function compareClocks(redisMs: number, sentAt: number, answeredAt = Date.now()): boolean {
   const latest = skewOf(redisMs, sentAt, answeredAt);

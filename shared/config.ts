@@ -102,3 +102,6 @@ function parseKey(value: string): Buffer {
 }
 
 export const stage = textOr('STAGE', 'dev');
+
+/** `on`: log lines contain the messages of errors, which may contain data. Only on the machine of a developer. */
+export const errorDetails = textOr('ERROR_DETAILS', 'off');

@@ -5,8 +5,8 @@ const PAUSE_MS = 10;
 
 /**
  * Repeats work on MySQL that failed because of another statement (a deadlock or a lock wait). `tries` counts all
- * attempts. The pauses grow and vary, so that two competing calls do not collide again. There is no further attempt when
- * the invocation has no time left for the pause.
+ * attempts. The pauses grow and vary, so that two competing calls do not collide again. There is no further attempt
+ * when the invocation has no time left for the pause.
  *
  * After contention nothing of the failed statement was applied. So it is safe to repeat one autocommit statement, or a
  * transaction from its BEGIN. If `work` has several autocommit statements, the first may be applied when the second

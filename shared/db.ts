@@ -1,6 +1,6 @@
 import { Client, type Config, cast, DatabaseError, type Field } from '@planetscale/database';
 import { Breaker } from './breaker.ts';
-import { integerOr, optionalText, requiredText } from './config.ts';
+import { errorDetails, integerOr, optionalText, requiredText } from './config.ts';
 import { repeatOnContention } from './contention.ts';
 import { EngineError } from './errors.ts';
 import { comparesForeignText, errorOfNumber } from './sql-errors.ts';
@@ -104,7 +104,9 @@ function sqlError(error: unknown): Error {
   // Status 200, but not an answer of the engine: the page of a proxy, or an answer that was cut off.
   if (!(error instanceof DatabaseError)) return new EngineError('mysql', 'answer unreadable', 'unknown');
   const [, errno, sqlState = ''] = /\(errno (\d+)\) \(sqlstate (\w+)\)/.exec(error.message) ?? [];
-  if (errno !== undefined) return errorOfNumber(Number(errno), sqlState);
+  if (errno !== undefined) {
+    return errorOfNumber(Number(errno), sqlState, errorDetails() === 'on' ? error.message : undefined);
+  }
   if (error.status === 401 || error.status === 403)
     return new EngineError('mysql', 'credentials refused', 'not-applied');
   return new EngineError('mysql', 'statement not answered', 'unknown');

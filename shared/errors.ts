@@ -101,8 +101,10 @@ export class SqlError extends Error {
   constructor(
     readonly errno: number,
     readonly sqlState: string,
+    /** MySQL's own message, which may contain values. Only on the machine of a developer. */
+    cause?: string,
   ) {
-    super(`mysql refused a statement: errno ${errno}, sqlstate ${sqlState}`);
+    super(`mysql refused a statement: errno ${errno}, sqlstate ${sqlState}`, cause === undefined ? {} : { cause });
   }
 }
 

@@ -33,7 +33,9 @@ export interface Packed {
 }
 
 interface Layout<F extends Fields> {
-  /** Lua: takes the fields into new locals. A field `counter` of kind key gives `counterKey` and `counter`, its value. */
+  /**
+   * Lua: takes the fields into new locals. A field `counter` of kind key gives `counterKey` and `counter`, its value.
+   */
   take: Lua;
   /** Lua: declares the locals, for fields that are taken only sometimes. */
   declare: Lua;

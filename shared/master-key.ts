@@ -71,6 +71,10 @@ export const masterKeyIds = (): { current: string; former: string[] } => ({
   former: formerKeys().map(keyId),
 });
 
+/** A keyed hash under the current master key. It proves nothing: after a change of the key it is another one. */
+export const masterMac = (purpose: 'log-address', text: string): Buffer =>
+  createHmac('sha256', derive(masterKey(), purpose)).update(text).digest();
+
 const APP_ID = /^([0-9a-f]{8})-([0-9a-f]{4})-(8[0-9a-f]{3})-([89ab])([0-9a-f]{3})-([0-9a-f]{12})$/;
 
 const appIdMac = (key: Buffer, rest: string): string =>

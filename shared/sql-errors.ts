@@ -27,11 +27,12 @@ export const comparesForeignText = (error: Error, values: readonly unknown[]): b
   COLLATIONS.has(error.errno) &&
   values.some((value) => typeof value === 'string' && /[^\0-\x7f]/.test(value));
 
-export function errorOfNumber(errno: number, sqlState: string): EngineError | SqlError {
+/** `message`: MySQL's own, if it may be kept. */
+export function errorOfNumber(errno: number, sqlState: string, message?: string): EngineError | SqlError {
   if (errno === DEADLOCK || errno === LOCK_WAIT_TIMEOUT) return new ContentionError();
   const lost = SERVER_LOST.has(errno);
   if (lost || SERVER_REFUSES.has(errno)) {
     return new EngineError('mysql', `errno ${errno}`, lost ? 'unknown' : 'not-applied');
   }
-  return new SqlError(errno, sqlState);
+  return new SqlError(errno, sqlState, message);
 }

@@ -1,11 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { textOr } from './config.ts';
 
-/**
- * Facts about one invocation, for its log line and for deadlines. It never holds a user or a secret: a handler gets its
- * user as a parameter.
- */
+/** Facts about one invocation, for its log lines and for deadlines. */
 export interface Invocation {
+  /** The id in the answer and in the access log of the gateway. A scheduled run has Lambda's id of the invocation. */
   requestId: string;
   /** Unix milliseconds at which AWS stops the function. */
   deadlineAt: number;
@@ -17,12 +15,18 @@ export interface Invocation {
   counts: Record<string, number>;
 }
 
-/** Who calls, for the log line. It can only be written: a handler gets its user as a parameter. */
+/** Who calls, for the log lines of the call. It can only be written: a handler gets its user as a parameter. */
 interface CallerFacts {
+  /** The name in API Gateway: `POST /login`. */
+  route?: string;
   /** The AppID, as the access_token names it. In a line of the authorizer with status 403 nothing proves it. */
   app?: string;
-  /** What signs the call: a key of the app (v1, v2), a session of a public app, or nothing. */
-  proof?: 'v1' | 'v2' | 'session' | 'named';
+  /** What proved the call: a key of the app (v1, v2), a session of a public app, its mere name, or nothing. */
+  proof?: 'v1' | 'v2' | 'session' | 'named' | 'none';
+  /** The public id of the user whose session was sent. */
+  userId?: string;
+  /** A keyed hash of the address, or of its IPv6 network: the same caller has the same hash. */
+  address?: string;
 }
 
 /** Time to write the answer, and before it the time for one request that gives back what a failed call was charged. */
@@ -31,6 +35,7 @@ const GIVE_BACK_MS = 300;
 
 const invocations = new AsyncLocalStorage<Invocation & { caller: CallerFacts }>();
 const logTarget = textOr('LOG', 'on');
+let inProgress = 0;
 
 export function runInvocation<T>(requestId: string, remainingMs: number, work: () => Promise<T>): Promise<T> {
   const invocation = {
@@ -42,16 +47,20 @@ export function runInvocation<T>(requestId: string, remainingMs: number, work: (
     counts: {},
     caller: {},
   };
-  return invocations.run(invocation, work);
+  inProgress++;
+  return invocations.run(invocation, work).finally(() => inProgress--);
 }
 
-/** Adds facts about the caller to the log line of this invocation. */
+/** Invocations of this process that have not ended. An instance on AWS has one at a time. */
+export const callsInProgress = (): number => inProgress;
+
+export const currentInvocation = (): Invocation | undefined => invocations.getStore();
+
+/** Adds facts about the caller to the log lines that this invocation writes from now on. */
 export function noteCaller(facts: CallerFacts): void {
   const invocation = invocations.getStore();
   if (invocation) Object.assign(invocation.caller, facts);
 }
-
-export const currentInvocation = (): Invocation | undefined => invocations.getStore();
 
 /** Milliseconds that one call to an engine may take now: `limitMs`, or less near the end of the invocation. */
 export function remainingMs(limitMs: number): number {
@@ -86,19 +95,28 @@ export function measure(code: string, value: number): void {
   if (invocation) invocation.counts[code] = value;
 }
 
-/** Writes one JSON line. Pass codes and ids only: no token, no key, no body, no message of an engine. */
+/**
+ * Writes one JSON line with the id of the call and its caller. Pass codes and ids only: no token, no key, no body, no
+ * message of an engine.
+ */
 export function logLine(fields: Record<string, unknown>): void {
-  writeLine(fields);
+  const invocation = invocations.getStore();
+  writeLine({ ...(invocation && { requestId: invocation.requestId, ...invocation.caller }), ...fields });
 }
 
 /** For facts that a person must look at: money or identity is inconsistent. */
 export function alarm(code: string, fields: Record<string, unknown> = {}): void {
   count(`alarm.${code}`);
-  writeLine({ level: 'alarm', code, requestId: invocations.getStore()?.requestId, ...fields });
+  logLine({ level: 'alarm', code, ...fields });
 }
 
 /** Writes the line of the invocation in CloudWatch Embedded Metric Format: counts become metrics without a request. */
-export function logInvocation(fields: { route: string; status: number; code?: string; ms: number }): void {
+export function logInvocation(fields: {
+  step: 'authorizer' | 'function' | 'schedule';
+  status: number;
+  code?: string;
+  ms: number;
+}): void {
   const invocation = invocations.getStore();
   if (!invocation) return;
   const { requestId, caller, redisRequests, mysqlRequests, counts } = invocation;

@@ -1,4 +1,5 @@
 -- Run this on the MySQL primary; replicas get the accounts by replication. Replace the passwords and the host pattern '%'.
+CREATE DATABASE miniapp CHARACTER SET utf8mb4;
 -- The MySQL gateway (MYSQL_URL) logs in with this account. Functions only read and write rows.
 CREATE USER 'miniapp'@'%' IDENTIFIED BY 'replace-me-1';
 GRANT SELECT, INSERT, UPDATE, DELETE ON miniapp.* TO 'miniapp'@'%';

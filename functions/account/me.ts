@@ -7,7 +7,7 @@ import { endpoint } from '../../shared/http/endpoint.ts';
 
 export const readMe = endpoint(
   { route: 'GET /me', auth: 'user', scope: 'login', reads: (_, { app }) => [schemaRead(app.appId)] },
-  async ({ app, reads, requestId, user }) => publicUser(user, await settleSchema(requestId, app.appId, reads)),
+  async ({ app, reads, leaseId, user }) => publicUser(user, await settleSchema(leaseId, app.appId, reads)),
 );
 
 export const changeMe = endpoint(
@@ -21,8 +21,8 @@ export const changeMe = endpoint(
     ),
     reads: (_, { app }) => [schemaRead(app.appId)],
   },
-  async ({ app, body: { profile, fields }, reads, requestId, user }) => {
-    const schema = await settleSchema(requestId, app.appId, reads);
+  async ({ app, body: { profile, fields }, reads, leaseId, user }) => {
+    const schema = await settleSchema(leaseId, app.appId, reads);
     if (fields) checkUserFields(schema, fields);
     await changeUser(app.appId, user, { ...(profile && { profile }), ...(fields && { fields }) });
     return publicUser({ ...user, profile: profile ?? user.profile, fields: fields ?? user.fields }, schema);

@@ -13,7 +13,7 @@ export const balance = endpoint(
     scope: 'recharge',
     reads: (_, { app, userId = '' }) => [balanceRead(app.appId, userId)],
   },
-  async ({ app, user, reads, requestId }) => balanceFrom(requestId, app.appId, user.userId, reads[0]),
+  async ({ app, user, reads, leaseId }) => balanceFrom(leaseId, app.appId, user.userId, reads[0]),
 );
 
 export const entries = endpoint(

@@ -11,10 +11,10 @@ export const params = endpoint(
     scope: 'recharge',
     reads: () => [catalogueRead(), merchantsRead()],
   },
-  async ({ reads, requestId }) => {
+  async ({ reads, leaseId }) => {
     const [products, providers] = await Promise.all([
-      productsFrom(requestId, reads[0]),
-      providersFrom(requestId, reads[1]),
+      productsFrom(leaseId, reads[0]),
+      providersFrom(leaseId, reads[1]),
     ]);
     return { products, providers: providers.map(({ name }) => name) };
   },

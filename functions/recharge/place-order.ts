@@ -42,8 +42,8 @@ export const place = endpoint(
     identities: ({ body }) => (body.code === undefined ? {} : { peer: 'wechat' }),
     reads: ({ body }) => placingReads(body.provider),
   },
-  async ({ app, user, headers, body, reads, requestId, succeeded }) => {
-    const order = await placeOrder(app.appId, user, headers.idempotencyKey, body, { reads, requestId });
+  async ({ app, user, headers, body, reads, leaseId, succeeded }) => {
+    const order = await placeOrder(app.appId, user, headers.idempotencyKey, body, { reads, leaseId });
     if (body.code !== undefined) await succeeded();
     return order;
   },

@@ -91,8 +91,8 @@ export class Executor {
 
   /**
    * Errors of MySQL and Vitess are returned as `error`. It changes `session`, also when the statement fails. Throws
-   * Unreachable when no server could be reached; nothing was executed then. When `gone` aborts, the statement ends; then
-   * it throws CallerGone or returns an error.
+   * Unreachable when no server could be reached; nothing was executed then. When `gone` aborts, the statement ends;
+   * then it throws CallerGone or returns an error.
    */
   async execute(user: GatewayUser, session: VitessSession, sql: string, gone: AbortSignal): Promise<StatementResult> {
     const statement = readStatement(sql);

@@ -20,7 +20,8 @@ export const GRACE_MS = 2_000;
 
 /**
  * Runs `work` on the connection and ends its statement on the server when the time is over, or when nobody waits for
- * the answer any more: an abandoned statement must not keep a place in the pool. Rejects with CallerGone and MysqlError.
+ * the answer any more: an abandoned statement must not keep a place in the pool. Rejects with CallerGone and
+ * MysqlError.
  */
 export async function withinLimits<T>(link: Link, limits: Limits, work: () => Promise<T>): Promise<T> {
   const { gone, graceMs = 0, always = false, seconds } = limits;

@@ -63,8 +63,8 @@ export class Pool {
   }
 
   /**
-   * A line may have been cut without a sign. A connection that was idle for a while has to answer, and when it does not,
-   * the other idle ones are closed too: each would cost its caller the whole time that it waits.
+   * A line may have been cut without a sign. A connection that was idle for a while has to answer, and when it does
+   * not, the other idle ones are closed too: each would cost its caller the whole time that it waits.
    */
   async #takeIdle(): Promise<Link | undefined> {
     for (let link = this.#idle.pop(); link; link = this.#idle.pop()) {

@@ -46,7 +46,9 @@ export function withoutValues(sql: string): string {
     .trim();
 }
 
-/** `bare` with one backquote for every quoted name. An expression would need more stack than there is for long names. */
+/**
+ * `bare` with one backquote for every quoted name. An expression would need more stack than there is for long names.
+ */
 function withoutNames(bare: string): string {
   const parts: string[] = [];
   for (let at = 0; at < bare.length; ) {
@@ -100,7 +102,9 @@ function kinds(kind: StatementKind, verbs: string): Record<string, StatementKind
   return Object.fromEntries(verbs.split(' ').map((verb) => [verb, kind]));
 }
 
-/** Beside those of KINDS. Every other statement is refused, also what a later server adds: many administer the server. */
+/**
+ * Beside those of KINDS. Every other statement is refused, also what a later server adds: many administer the server.
+ */
 const OTHER_VERBS = new Set(['do', 'release', 'rollback', 'savepoint', '']);
 
 const DEFINED = /^(?:tables?|views?|index|unique|fulltext|spatial|sequence)$/;

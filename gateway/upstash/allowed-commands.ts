@@ -49,7 +49,9 @@ function words(text: string): ReadonlySet<string> {
 
 const COMPATIBILITY = 'https://upstash.com/docs/redis/overall/rediscompatibility';
 
-/** The error text for a command that callers may not send, or that this Redis does not have. undefined: it may be sent. */
+/**
+ * The error text for a command that callers may not send, or that this Redis does not have. undefined: it may be sent.
+ */
 export function unavailable(table: CommandTable, command: readonly Argument[]): string | undefined {
   const name = String(command[0]).toUpperCase();
   const refused = refusedName(table, name, command);

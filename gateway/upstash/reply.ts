@@ -47,7 +47,9 @@ export function batchAnswer(outcomes: CommandResult[], format: ReplyFormat): Eng
   return batch.answer();
 }
 
-/** Builds the answer of a batch. It keeps no more than an answer may have; of what is too large, it counts the bytes. */
+/**
+ * Builds the answer of a batch. It keeps no more than an answer may have; of what is too large, it counts the bytes.
+ */
 export class BatchBuilder {
   #parts: Array<string | Buffer> = [];
   #bytes = 0;

@@ -104,7 +104,9 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** `json` is valid. An expression that also finds the texts would need more stack than there is for one of megabytes. */
+/**
+ * `json` is valid. An expression that also finds the texts would need more stack than there is for one of megabytes.
+ */
 function numbersAsTexts(json: string): string {
   const parts: string[] = [];
   for (let at = 0; at < json.length; ) {

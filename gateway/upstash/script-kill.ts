@@ -71,8 +71,8 @@ export class ScriptKiller {
   }
 
   /**
-   * Redis refuses a kill before `busy-reply-threshold`, so this never ends a script that is as short as it should be. It
-   * cannot end a script that has written.
+   * Redis refuses a kill before `busy-reply-threshold`, so this never ends a script that is as short as it should be.
+   * It cannot end a script that has written.
    */
   async #hunt(): Promise<void> {
     if (this.#hunting) return;

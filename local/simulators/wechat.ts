@@ -10,6 +10,8 @@ export interface WechatSimulatorOptions {
   unionid?: boolean;
   /** Accepts codes `dev-<name>-<n>` that were not issued, to try a login by hand. */
   devCodes?: boolean;
+  /** Is told why a code was refused, and which codes there are. */
+  log?: (line: string) => void;
   /** Unix time in milliseconds. */
   now?: () => number;
 }
@@ -28,6 +30,9 @@ export interface WechatSimulator {
 }
 
 const CODE_LIFE_MS = 300_000;
+const UNKNOWN_CODE =
+  'wechat simulator: a code is not one of its own. It takes dev-<name>-<number>, such as dev-alice-1: one person for each ' +
+  'name, and each number once. For codes of the real developer tool set WECHAT_APPID and WECHAT_SECRET and start again.';
 
 const ERRMSG: Record<number, string> = {
   [-1]: 'system error',
@@ -64,7 +69,10 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
     if (errcode !== null) return refused(errcode);
     const code = query.get('js_code') ?? '';
     const ticket = issued.get(code) ?? developerTicket(code);
-    if (ticket === null || ticket.expiresAtMs <= now()) return refused(40029);
+    if (ticket === null || ticket.expiresAtMs <= now()) {
+      options.log?.(UNKNOWN_CODE);
+      return refused(40029);
+    }
     if (ticket.used) return refused(40163);
     ticket.used = true;
     issued.set(code, ticket);

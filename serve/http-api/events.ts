@@ -6,6 +6,7 @@ import type { Authorizer } from './serverless-file.ts';
 
 /** A request as the gateway understands it, before a route is chosen. */
 export interface GatewayRequest {
+  /** In the form of API Gateway: `JKJaXmPLvHcESHA=`. */
   requestId: string;
   /** `12/Mar/2020:19:03:58 +0000` and milliseconds */
   time: string;
@@ -32,7 +33,7 @@ export function gatewayRequest(request: IncomingMessage, sourceIp: string): Gate
   const { headers, cookies } = gatewayHeaders(request, sourceIp, unique);
   const now = new Date();
   return {
-    requestId: Buffer.from(unique.slice(0, 22), 'hex').toString('base64'),
+    requestId: `${Buffer.from(unique.slice(0, 22), 'hex').toString('base64url')}=`,
     time: clfTime(now),
     timeEpoch: now.getTime(),
     method: request.method ?? 'GET',

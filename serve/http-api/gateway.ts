@@ -37,7 +37,7 @@ export function startGateway(
       if (!decision) throw new Error('the result is not a simple response');
       return decision.allowed ? { context: { lambda: decision.context } } : gatewayAnswer(403);
     } catch (error) {
-      log(`${authorizer.functionName} failed: ${String(error)}`);
+      log(failureLine(request, match, authorizer.functionName, error));
       return gatewayAnswer(500);
     }
   }
@@ -53,7 +53,7 @@ export function startGateway(
       const canBeLate = (file.functions.get(functionName)?.timeoutSeconds ?? 0) > seconds;
       return functionAnswer(await (canBeLate ? withDeadline(work, seconds * 1000, late) : work));
     } catch (error) {
-      log(`${functionName} failed: ${String(error)}`);
+      log(failureLine(request, match, functionName, error));
       // As API Gateway: 500 after the function's own timeout, 503 after the gateway's limit.
       return gatewayAnswer(error instanceof IntegrationTimeout ? 503 : 500);
     }
@@ -71,4 +71,14 @@ export function startGateway(
 
 interface Authorized {
   context: { lambda: unknown } | undefined;
+}
+
+/** For a function that timed out or ended: it left no line of its own with the id of the call. */
+function failureLine(
+  { requestId }: GatewayRequest,
+  { route }: RouteMatch,
+  functionName: string,
+  error: unknown,
+): string {
+  return JSON.stringify({ level: 'error', requestId, route: route.key, function: functionName, error: String(error) });
 }

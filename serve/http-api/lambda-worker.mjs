@@ -11,6 +11,9 @@ const port = parentPort;
 // Heavy work gets a lower priority than the main thread. Only Linux has priorities for each thread.
 if (process.platform === 'linux') setPriority(0, 10);
 
+// A bundle of `npm run dev` contains its source map: stacks then name the TypeScript files, as on the main thread.
+process.setSourceMapsEnabled(true);
+
 const contextFor = contextMaker(workerData.facts);
 const loading = import(workerData.url);
 loading.catch(() => undefined); // each call awaits it and gets the error

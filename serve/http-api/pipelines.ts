@@ -16,7 +16,9 @@ interface Pipelines {
   refuse(error: NodeJS.ErrnoException, socket: Socket): void;
 }
 
-/** `onRefused` is called for refusals of input that is no request. A request that has begun is counted as others are. */
+/**
+ * `onRefused` is called for refusals of input that is no request. A request that has begun is counted as others are.
+ */
 export function trackPipelines(onRefused: (status: number) => void): Pipelines {
   const open = new WeakMap<Socket, Set<Exchange>>();
   const refused = new WeakMap<Socket, () => void>();

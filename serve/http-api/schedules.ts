@@ -1,14 +1,13 @@
 import type { Lambda } from './lambda.ts';
-import type { Schedule } from './serverless-file.ts';
+import { startClock } from './schedule-clock.ts';
+import type { Schedule } from './schedule-declaration.ts';
 
 interface Schedules {
-  /** Runs a function with the input of its schedule, or with `input`. undefined: the last run has not ended. */
+  /** Runs a function with the input of its first schedule, or with `input`. undefined: the last run has not ended. */
   run(functionName: string, input?: unknown): Promise<unknown>;
   /** Starts no more runs, and waits for the runs that have not ended. */
   stop(): Promise<void>;
 }
-
-const secondsPer: Record<string, number> = { minute: 60, hour: 3600, day: 86_400 };
 
 export function startSchedules(
   schedules: Schedule[],
@@ -17,50 +16,42 @@ export function startSchedules(
   byTheClock: boolean,
   log: (line: string) => void,
 ): Schedules {
-  const running = new Map<string, Promise<unknown>>();
+  const running = new Map<Schedule, Promise<unknown>>();
 
-  async function run(functionName: string, input?: unknown): Promise<unknown> {
-    const schedule = schedules.find((candidate) => candidate.functionName === functionName);
-    if (!schedule) throw new Error(`serverless.yml has no schedule for ${functionName}`);
-    // On AWS, reserved concurrency 1 refuses a second run in the same way.
-    if (running.has(functionName)) {
+  /** On AWS, reserved concurrency 1 refuses a second run in the same way, and tries that of another schedule again. */
+  async function start(schedule: Schedule, input: unknown): Promise<unknown> {
+    const { functionName } = schedule;
+    if (running.has(schedule)) {
       log(`${functionName} is still running: this run is skipped`);
       return undefined;
     }
-    const work = lambda.invoke(functionName, structuredClone(input ?? schedule.input));
-    running.set(functionName, work);
+    const others = [...running].filter(([other]) => other.functionName === functionName).map(([, work]) => work);
+    const work = Promise.allSettled(others).then(() => lambda.invoke(functionName, structuredClone(input)));
+    running.set(schedule, work);
     try {
       return await work;
     } finally {
-      running.delete(functionName);
+      running.delete(schedule);
     }
   }
 
-  const timers = byTheClock
-    ? schedules.flatMap(({ functionName, expression }) => {
-        const milliseconds = rateMilliseconds(expression);
-        if (milliseconds === undefined) {
-          log(`${functionName}: ${expression} is not supported, so it does not run by the clock`);
-          return [];
-        }
-        const tick = (): void =>
-          void run(functionName).catch((error: unknown) => log(`${functionName} failed: ${String(error)}`));
-        return [setInterval(tick, milliseconds).unref()];
-      })
-    : [];
+  const tick = (schedule: Schedule) => (): void =>
+    void start(schedule, schedule.input).catch((error: unknown) =>
+      log(`${schedule.functionName} failed: ${String(error)}`),
+    );
+  const clocks = schedules
+    .filter(({ enabled }) => byTheClock && enabled)
+    .map((schedule) => startClock(schedule.expression, schedule.timezone, tick(schedule)));
 
   return {
-    run,
+    async run(functionName, input) {
+      const schedule = schedules.find((candidate) => candidate.functionName === functionName);
+      if (!schedule) throw new Error(`serverless.yml has no schedule for ${functionName}`);
+      return start(schedule, input ?? schedule.input);
+    },
     async stop() {
-      for (const timer of timers) clearInterval(timer);
+      for (const stopClock of clocks) stopClock();
       await Promise.allSettled(running.values());
     },
   };
-}
-
-/** `rate(5 minutes)`; undefined for cron(...). */
-export function rateMilliseconds(expression: string): number | undefined {
-  const [, count, unit = ''] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
-  const seconds = secondsPer[unit];
-  return seconds === undefined ? undefined : Number(count) * seconds * 1000;
 }

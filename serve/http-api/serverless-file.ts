@@ -1,6 +1,7 @@
 /** Reads routes, limits and schedules from serverless.yml, so that AWS and this server share one declaration. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
+import { type DeclaredSchedule, type Schedule, schedulesOf } from './schedule-declaration.ts';
 
 export interface FunctionEntry {
   name: string;
@@ -27,12 +28,6 @@ export interface Authorizer {
 interface IdentitySource {
   from: 'header' | 'querystring';
   name: string;
-}
-
-export interface Schedule {
-  functionName: string;
-  expression: string;
-  input: unknown;
 }
 
 export interface CorsRules {
@@ -80,9 +75,7 @@ export function readServerlessFile(path: string, wantedStage?: string): Serverle
     });
     for (const event of declared.events ?? []) {
       if (event.httpApi) routes.push(routeOf(name, event.httpApi, authorizers));
-      if (event.schedule) {
-        schedules.push({ functionName: name, expression: event.schedule.rate, input: event.schedule.input ?? {} });
-      }
+      if (event.schedule) schedules.push(...schedulesOf(name, event.schedule));
     }
   }
   const limits = file.resources?.extensions?.HttpApiStage?.Properties?.DefaultRouteSettings;
@@ -185,11 +178,6 @@ interface DeclaredRoute {
   method: string;
   path: string;
   authorizer?: { name: string };
-}
-
-interface DeclaredSchedule {
-  rate: string;
-  input?: unknown;
 }
 
 interface DeclaredAuthorizer {

@@ -105,7 +105,8 @@ export async function createAccount(
   const userId = newUserId();
   const columns = ['account', 'password_hash'];
   const created = await insertUser(userId, columns, [account, passwordHash], profile, notReserved(account));
-  // The name is reserved, or taken. A statement that was repeated after a lost answer finds its own row: then the id is ours.
+  // The name is reserved, or taken. A statement that was repeated after a lost answer finds its own row: then the id is
+  // ours.
   if (!created) {
     const [row] = await query('SELECT user_id FROM users WHERE account = ?', [account]);
     if (row?.user_id !== userId) throw new AppError('ACCOUNT_EXISTS');

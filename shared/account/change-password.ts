@@ -8,9 +8,8 @@ import { hashPassword, verifyPassword } from './password.ts';
 
 /**
  * Changes the password. The calling session continues; all other sessions of the user end, at every app: one statement
- * raises the user's version and also that of this session. `former`, `next`: in their normal form. `address`: of the caller.
- * Throws
- * BAD_CREDENTIALS for a wrong former password, UNAVAILABLE when too many hashes wait; EngineError.
+ * raises the user's version and also that of this session. `former`, `next`: in their normal form. `address`: of the
+ * caller. Throws BAD_CREDENTIALS for a wrong former password, UNAVAILABLE when too many hashes wait; EngineError.
  */
 export async function changePassword(
   appId: string,

@@ -67,8 +67,8 @@ async function isProven({ appId, user, proof, ip }: ErasingCall, row: Row): Prom
 
 /**
  * Erases all personal data of the user and ends all sessions. Orders and ledger entries stay, with a user id that no
- * longer identifies a person. The account name stays reserved for a time; an openid or channel id is free again: a later
- * login with it creates a new account.
+ * longer identifies a person. The account name stays reserved for a time; an openid or channel id is free again: a
+ * later login with it creates a new account.
  */
 async function erase(appId: string, user: CurrentUser, { account }: Row): Promise<void> {
   await writeStrict([userVersionKey(user.userId), sessionKey(appId, user.userId, user.sessionId)], async () => {

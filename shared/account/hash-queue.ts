@@ -1,5 +1,6 @@
 import { AppError } from '../errors.ts';
-import { remainingMs } from '../telemetry.ts';
+import { callsInProgress, remainingMs } from '../telemetry.ts';
+import { takePlace } from './hash-places.ts';
 
 /**
  * The queue in front of the password hashes of a process. It is fair for addresses and for accounts: the next turn is
@@ -15,11 +16,16 @@ export interface HashCaller {
 /** Hashes that a process computes at once, since each needs 19 MB; and how many more may wait. */
 const AT_ONCE = 2;
 const MAX_WAITING = 64;
+/** A caller with so many turns lets other calls have the thread before its next one. */
+const FEW_TURNS = 2;
+const LOOK_AGAIN_MS = 5;
 /** An answer of an engine takes a few turns of the event loop until the next request to an engine is sent. */
 const LOOP_TURNS = 4;
 /** Time that a login needs after its hash. */
 const RESERVE_MS = 500;
-/** A login that waits longer would hardly be awaited by its user. It also ends well before the function's time limit. */
+/**
+ * A login that waits longer would hardly be awaited by its user. It also ends well before the function's time limit.
+ */
 const PATIENCE_MS = 6_000;
 /** After so many turns all counts are halved, so that a queue that is never empty forgets. */
 const HALVED_AFTER = 1_000;
@@ -35,21 +41,31 @@ let waiting: Waiting[] = [];
 /** Turns since the queue was last empty, by address and by account. */
 const turns = new Map<string, number>();
 let counted = 0;
+/** Milliseconds of performance.now(). Until then the thread is for calls that wait for engines, if there are any. */
+let freeUntil = 0;
+let lookAgain: NodeJS.Timeout | undefined;
 
-/** Runs `work` when it is the caller's turn. Throws UNAVAILABLE when too many wait, or when no time is left. */
+/**
+ * Runs `work` when it is the caller's turn. Throws LOCKED when too many of this caller wait; UNAVAILABLE when too many
+ * of all wait, or when no time is left.
+ */
 export async function inTurn<T>({ address, account }: HashCaller, work: () => Promise<T>): Promise<T> {
-  const names = [`address ${address}`, `account ${account}`];
-  if (running < AT_ONCE) running++;
-  else await turnOf(names);
-  for (const name of names) turns.set(name, turnsOf(name) + 1);
-  if (++counted >= HALVED_AFTER) halveTurns();
+  const leavePlace = takePlace(address, account);
   try {
-    // A hash blocks the event loop. What arrived during the previous hash is handled first, and what follows from it.
-    for (let turn = 0; turn < LOOP_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
-    if (remainingMs(2 * RESERVE_MS) < RESERVE_MS) throw busy();
-    return await work();
+    await turnOf([`address ${address}`, `account ${account}`]);
+    const beganAt = performance.now();
+    try {
+      // A hash blocks the event loop. What arrived during the previous hash is handled first, and what follows from it.
+      for (let turn = 0; turn < LOOP_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+      if (remainingMs(2 * RESERVE_MS) < RESERVE_MS) throw busy();
+      return await work();
+    } finally {
+      const endedAt = performance.now();
+      freeUntil = endedAt + (endedAt - beganAt);
+      endTurn();
+    }
   } finally {
-    beginNext();
+    leavePlace();
   }
 }
 
@@ -74,18 +90,43 @@ function turnOf(names: readonly string[]): Promise<void> {
     };
     const timer = setTimeout(entry.refuse, Math.max(0, Math.min(PATIENCE_MS, remainingMs(60_000) - RESERVE_MS)));
     waiting.push(entry);
+    beginNext();
   });
 }
 
 const turnsOf = (name: string): number => turns.get(name) ?? 0;
 const turnsBefore = ({ names }: Waiting): number => Math.max(...names.map(turnsOf));
 
+/** Gives free turns to those who wait. */
 function beginNext(): void {
-  let next: Waiting | undefined;
-  for (const entry of waiting) if (!next || turnsBefore(entry) < turnsBefore(next)) next = entry;
-  if (next) next.begin();
-  else running--;
-  if (running === 0) {
+  while (running < AT_ONCE && waiting.length > 0) {
+    let next = waiting[0] as Waiting;
+    for (const entry of waiting) if (turnsBefore(entry) < turnsBefore(next)) next = entry;
+    if (turnsBefore(next) >= FEW_TURNS && othersNeedTheThread()) {
+      clearTimeout(lookAgain);
+      lookAgain = setTimeout(beginNext, LOOK_AGAIN_MS);
+      return;
+    }
+    running++;
+    for (const name of next.names) turns.set(name, turnsOf(name) + 1);
+    if (++counted >= HALVED_AFTER) halveTurns();
+    next.begin();
+  }
+}
+
+/**
+ * A login has about four requests to engines beside its hash. If each of their answers waited for hashes of another
+ * caller, fair turns would not help. An instance on AWS handles one call at a time, so nobody waits there.
+ */
+function othersNeedTheThread(): boolean {
+  const outside = callsInProgress() - running - waiting.length;
+  return outside > 0 && (running > 0 || performance.now() < freeUntil);
+}
+
+function endTurn(): void {
+  running--;
+  beginNext();
+  if (running === 0 && waiting.length === 0) {
     turns.clear();
     counted = 0;
   }
@@ -93,10 +134,10 @@ function beginNext(): void {
 
 /** The caller with the most turns and places gives up its last place, unless the newcomer has as many. */
 function makeRoomFor(names: readonly string[]): boolean {
-  const places = new Map<string, number>();
-  for (const name of waiting.flatMap((entry) => entry.names)) places.set(name, (places.get(name) ?? 0) + 1);
+  const held = new Map<string, number>();
+  for (const name of waiting.flatMap((entry) => entry.names)) held.set(name, (held.get(name) ?? 0) + 1);
   const weightOf = (of: readonly string[]): number =>
-    Math.max(...of.map((name) => turnsOf(name) + (places.get(name) ?? 0)));
+    Math.max(...of.map((name) => turnsOf(name) + (held.get(name) ?? 0)));
   let heaviest: Waiting | undefined;
   for (const entry of waiting) if (!heaviest || weightOf(entry.names) >= weightOf(heaviest.names)) heaviest = entry;
   if (!heaviest || weightOf(heaviest.names) <= weightOf(names) + 1) return false;

@@ -8,8 +8,8 @@ import { useReservedTime } from '../telemetry.ts';
 import { exchangeWechatCode } from './wechat.ts';
 
 /**
- * WeChat accepts a code once, so it cannot be returned. When a login fails after WeChat has answered, its answer is kept
- * for five minutes, sealed: the same code then works once more, and WeChat is not asked again.
+ * WeChat accepts a code once, so it cannot be returned. When a login fails after WeChat has answered, its answer is
+ * kept for five minutes, sealed: the same code then works once more, and WeChat is not asked again.
  */
 const exchangeKey = keyFamily<[string, string]>({
   area: 'session',

@@ -9,8 +9,8 @@ import { SINCE_MARK, SINCE_SECONDS } from './since-mark.ts';
 /**
  * Replay records: because of them an access_token is valid once. A record is a field of a hash or a member of a set,
  * because a key of its own would cost three times the memory. All records of one key end together, at least
- * RECORDED_SECONDS after the time stamp. At 1 000 calls a second a hash stays below 128 fields: up to there Redis stores
- * it without pointers (hash-max-listpack-entries).
+ * RECORDED_SECONDS after the time stamp. At 1 000 calls a second a hash stays below 128 fields: up to there Redis
+ * stores it without pointers (hash-max-listpack-entries).
  */
 export interface ReplayRecord {
   bucket: Key;
@@ -36,9 +36,9 @@ const bucketKey = keyFamily<[number, number]>({
 
 /**
  * Of a nonce, for v1: a set of whole numbers, which takes 8 bytes for each as long as it has at most 512
- * (set-max-intset-entries), and about 60 beyond. The same nonce may come again with another time stamp: while its record
- * is needed, at most 610 s earlier or later. So it is in the set of this time stamp, of the one before, or of the one
- * after.
+ * (set-max-intset-entries), and about 60 beyond. The same nonce may come again with another time stamp: while its
+ * record is needed, at most 610 s earlier or later. So it is in the set of this time stamp, of the one before, or of
+ * the one after.
  */
 const EPOCH_SECONDS = 620;
 const EPOCH_SHARDS = 256;

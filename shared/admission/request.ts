@@ -50,6 +50,7 @@ export interface CacheRead {
 }
 
 export interface AdmissionRequest extends LockCall {
+  /** Random: it holds the leases and the replay record. It is not the id of the answer, which the caller knows. */
   requestId: string;
   token: TokenUse;
   /**

@@ -41,7 +41,8 @@ const LATE_MS = 3_000;
  * wire.ts and lock/script.ts name the keys and arguments of each section, for this script and for pack.ts.
  *
  * A replay record holds `<id><state>`, the state being one character. State 0: refused, 1: admitted, 2: admitted, and
- * the charge was given back. After a lost answer the same request may come again. If it was admitted before, it passes and is not charged again.
+ * the charge was given back. After a lost answer the same request may come again. If it was admitted before, it passes
+ * and is not charged again.
  */
 export const admissionScript = new Script(lua`
 ${LOOK}

@@ -2,20 +2,22 @@ import { lua } from '../script.ts';
 
 /**
  * Since marks: since when the replay records are complete. After Redis lost writes, calls that change something are
- * refused when their token may have been used before. A mark is `<since>;<begun>;<pause>;<ahead>;<before>`, all of it by
- * Redis' clock, in seconds. A number alone is the form of former versions.
+ * refused when their token may have been used before. A mark is `<since>;<begun>;<pause>;<ahead>;<before>`, all of it
+ * by Redis' clock, in seconds. A number alone is the form of former versions.
  *
  * since: tokens with an earlier time stamp may have been used. begun: when Redis was found to have lost writes. pause:
  * for so long after `begun` the answer for a token that may be new is "try again" instead of "used". ahead: by how much
  * the time stamps of calls that changed something were ahead of Redis' clock, at most, since the last minute began;
  * negative when callers' clocks are behind. before: the same for the minute before. They are '' while it is unknown.
  *
- * Without `ahead` a caller whose clock is 60 s behind could change nothing for a minute after a restart, and a token that
- * was signed by a clock 60 s ahead could be used again.
+ * Without `ahead` a caller whose clock is 60 s behind could change nothing for a minute after a restart, and a token
+ * that was signed by a clock 60 s ahead could be used again.
  */
 export const SINCE_SECONDS = 86_400;
 
-/** A time stamp that is further ahead counts as this far ahead: one wrong clock must not stop all callers for minutes. */
+/**
+ * A time stamp that is further ahead counts as this far ahead: one wrong clock must not stop all callers for minutes.
+ */
 const MOST_AHEAD = 60;
 /** The time stamp of a token is a whole second, so what is known of its caller's clock is right to a second. */
 const PAUSE = 2;

@@ -1,8 +1,8 @@
 import { layout } from '../layout.ts';
 
 /**
- * What pack.ts sends to the admission script, and what the script answers, by name. The sections have the order in which
- * the script takes them. lock/script.ts has those of the lock.
+ * What pack.ts sends to the admission script, and what the script answers, by name. The sections have the order in
+ * which the script takes them. lock/script.ts has those of the lock.
  */
 
 /** `strings`: how many keys are read by one MGET. The other keys follow them. */

@@ -29,8 +29,8 @@ export interface IssuedApp {
 }
 
 /**
- * The defaults of a new app, without MD5, which is too weak. The scopes are what a mini-program needs: every other scope,
- * and every new one, is given by name only.
+ * The defaults of a new app, without MD5, which is too weak. The scopes are what a mini-program needs: every other
+ * scope, and every new one, is given by name only.
  */
 export const NEW_METHODS: readonly SignatureMethod[] = ['SHA1', 'HMAC-SHA256'];
 export const NEW_SCOPES: readonly Scope[] = ['login', 'register', 'plugin:issue', 'data:read', 'recharge'];

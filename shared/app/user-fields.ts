@@ -160,8 +160,8 @@ const POLICY: CachePolicy = { freshSeconds: 300, graceSeconds: 300, nullSeconds:
 export const schemaRead = (appId: string): CacheRead => ({ key: userFieldsKey(appId) });
 
 /** null: the app registered no schema. */
-export async function settleSchema(requestId: string, appId: string, reads: readonly ReadAnswer[]) {
-  const [found] = await settleReads<UserFieldsSchema>(requestId, [userFieldsKey(appId)], reads, POLICY, async () => {
+export async function settleSchema(leaseId: string, appId: string, reads: readonly ReadAnswer[]) {
+  const [found] = await settleReads<UserFieldsSchema>(leaseId, [userFieldsKey(appId)], reads, POLICY, async () => {
     const [row] = await query('SELECT user_fields, version FROM apps WHERE app_id = ?', [appId]);
     return [{ value: schemaOf(row?.user_fields), version: Number(row?.version ?? 0) }];
   });

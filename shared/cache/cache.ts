@@ -68,16 +68,16 @@ export async function readThrough<T>(keys: Key[], policy: CachePolicy, load: Loa
 }
 
 async function lookUp<T>(keys: Key[], policy: CachePolicy, load: Load<T>): Promise<Array<Found<T>>> {
-  const requestId = randomUUID();
+  const leaseId = randomUUID();
   let answers: ReadAnswer[];
   try {
-    const flat = await evaluate<string[]>(lookupScript, keys, [requestId, drawEarliness(), LEASE_MS]);
+    const flat = await evaluate<string[]>(lookupScript, keys, [leaseId, drawEarliness(), LEASE_MS]);
     answers = keys.map((_, i) => ({ state: flat[2 * i] as ReadState, stored: flat[2 * i + 1] ?? '' }));
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     return readWithoutRedis(keys, load);
   }
-  return settleReads(requestId, keys, answers, policy, load);
+  return settleReads(leaseId, keys, answers, policy, load);
 }
 
 /** Redis is down, read route: a process has at most this many loads from MySQL at once. More are refused with 503. */
@@ -113,7 +113,7 @@ const foundByLoad = <T>(loaded: Loaded<T>): Found<T> => ({
  * value may be served.
  */
 export async function settleReads<T>(
-  requestId: string,
+  leaseId: string,
   keys: readonly Key[],
   answers: readonly ReadAnswer[],
   policy: CachePolicy,
@@ -137,13 +137,13 @@ export async function settleReads<T>(
     const loaded = new Map(missing.map((index, position) => [index, rows[position] as Loaded<T>]));
     const loadMs = Date.now() - startedAt;
     if (leased.length > 0) {
-      await fill({ requestId, keys, leased, policy, loadMs, primary, load }, loaded);
+      await fill({ leaseId, keys, leased, policy, loadMs, primary, load }, loaded);
     }
     for (const [index, row] of loaded) found[index] = foundByLoad(row);
     return found as Array<Found<T>>;
   } catch (error) {
     await giveUp(
-      requestId,
+      leaseId,
       leased.map((i) => keys[i] as Key),
     ).catch(ignoreEngine);
     return serveStale(found, missing, error);

@@ -58,9 +58,9 @@ export function filterCheck(resource: string, id: string): { key: Key; hashes: r
 }
 
 /**
- * Lua. ask_filter(key, hashes) returns false if the filter is complete and says "absent". It reads the bits for the size
- * of the last shard that it asked, and the shard's own size in the same command. Shards of one filter nearly always have
- * one size, so only the first question takes a second command.
+ * Lua. ask_filter(key, hashes) returns false if the filter is complete and says "absent". It reads the bits for the
+ * size of the last shard that it asked, and the shard's own size in the same command. Shards of one filter nearly
+ * always have one size, so only the first question takes a second command.
  */
 export const ASK = lua`
 local filter_size = ${FILTER_SIZES[0]}

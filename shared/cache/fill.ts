@@ -49,7 +49,7 @@ const jittered = (seconds: number, spread: number): number =>
   Math.round(seconds * 1000 * (1 - spread + 2 * spread * Math.random()));
 
 interface LeasedLoad<T> {
-  requestId: string;
+  leaseId: string;
   keys: readonly Key[];
   /** Indexes of the keys that this request leased. */
   leased: readonly number[];
@@ -79,14 +79,14 @@ export async function fill<T>(work: LeasedLoad<T>, loaded: Map<number, Loaded<T>
 
 /** Returns the answers of fillScript; empty if Redis did not answer. */
 async function storeFills<T>(
-  { requestId, keys, policy, loadMs }: LeasedLoad<T>,
+  { leaseId, keys, policy, loadMs }: LeasedLoad<T>,
   indexes: readonly number[],
   loaded: Map<number, Loaded<T>>,
   primary: boolean,
 ): Promise<number[]> {
   const args = indexes.flatMap((index) => fillArguments(loaded.get(index) as Loaded<T>, policy, loadMs, { primary }));
   const targets = indexes.map((index) => keys[index] as Key);
-  return evaluate<number[]>(fillScript, targets, [requestId, ...args]).catch((error: unknown): number[] => {
+  return evaluate<number[]>(fillScript, targets, [leaseId, ...args]).catch((error: unknown): number[] => {
     ignoreEngine(error);
     return [];
   });
@@ -114,6 +114,6 @@ export function fillArguments<T>(
 }
 
 /** After a failed load: removes the leases, and lets a stale value be served for 30 s more. Throws EngineError. */
-export async function giveUp(requestId: string, keys: Key[]): Promise<void> {
-  if (keys.length > 0) await evaluate(giveUpScript, keys, [requestId, FAILED_REFRESH_PAUSE_MS]);
+export async function giveUp(leaseId: string, keys: Key[]): Promise<void> {
+  if (keys.length > 0) await evaluate(giveUpScript, keys, [leaseId, FAILED_REFRESH_PAUSE_MS]);
 }

@@ -8,7 +8,8 @@ import { STORED_FORM } from './value.ts';
  * look() says what request `id` may do with a stored value. take_lease() writes the lease of a `lease`, `refresh` or
  * `reload`. States: hit; stale (another request refreshes the value); refresh (this request refreshes it while it is
  * fresh); reload (it is stale, and this request refreshes it); lease (this request loads it); wait (another request
- * loads it); bypass (a writer is at work: read the primary, fill nothing). `now`: of clock(); not needed without a value.
+ * loads it); bypass (a writer is at work: read the primary, fill nothing). `now`: of clock(); not needed without a
+ * value.
  */
 export const LOOK = lua`
 local function look(value, id, now, early, ahead)
@@ -132,8 +133,8 @@ end
 
 /**
  * KEYS: cache keys. ARGV: id; then for each key value, TTL ms, and version as fits() takes it. The value has the form
- * that encodeValue() makes. Answer: that of fits() for each key. A null marker lives at least as long as the floor that it replaces: a replica may still have the
- * deleted row.
+ * that encodeValue() makes. Answer: that of fits() for each key. A null marker lives at least as long as the floor that
+ * it replaces: a replica may still have the deleted row.
  */
 export const fillScript = new Script(lua`
 ${FITS}

@@ -10,9 +10,9 @@ import { lua } from '../script.ts';
  *     T<writer>,<writer>                                tombstone: these writers are at work
  *     F<version>                                        floor: a fill from a replica needs at least this row version
  *
- * soft: Unix milliseconds of Redis' clock after which one reader refreshes the value. delta: milliseconds that the load took (XFetch).
- * version: of the row. refresh: `<request>@<until>` while one reader refreshes it. Lua reads the same forms
- * (scripts.ts).
+ * soft: Unix milliseconds of Redis' clock after which one reader refreshes the value. delta: milliseconds that the load
+ * took (XFetch). version: of the row. refresh: `<request>@<until>` while one reader refreshes it. Lua reads the same
+ * forms (scripts.ts).
  */
 const CODEC = '1';
 const COMPRESS_FROM_BYTES = 2_048;

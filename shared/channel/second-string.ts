@@ -31,8 +31,8 @@ const secondKey = keyFamily<[string, string]>({
 /**
  * Takes the first string and stores the second one, or does neither. Of several equal calls, one gets 1. A call that is
  * sent twice finds its own second string. A second string is stored as `<tries left>;<hash>.<ends ms>,...`; a new entry
- * resets the tries, because it needs a correct digest. KEYS: first strings, second strings, proof. ARGV: random bytes of
- * the first string, now, life, most entries, tries, life of the proof, then the hashes.
+ * resets the tries, because it needs a correct digest. KEYS: first strings, second strings, proof. ARGV: random bytes
+ * of the first string, now, life, most entries, tries, life of the proof, then the hashes.
  */
 const exchangeScript = new Script(lua`
 local second = redis.call('GET', KEYS[2]) or ''
@@ -76,7 +76,9 @@ else redis.call('SET', KEYS[1], tries .. ';' .. table.concat(kept, ','), 'KEEPTT
 return taken
 `);
 
-/** Puts an entry back. If it is sent twice, it puts it back once. ARGV: hash, tries left, ends ms, remaining life ms. */
+/**
+ * Puts an entry back. If it is sent twice, it puts it back once. ARGV: hash, tries left, ends ms, remaining life ms.
+ */
 const returnSecondScript = new Script(lua`
 local tries, entries = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+);(.*)$')
 if entries and string.find(entries, ARGV[1], 1, true) then return 0 end
@@ -93,7 +95,9 @@ const boundHash = (secondString: string, { address, port }: LoginEntry): string 
 const proofKeyOf = (appId: string, address: string, secondString: string): Key =>
   proofKey(appId, address, createHash('sha256').update(secondString).digest('hex').slice(0, 32));
 
-/** Whether this app verified a login of this account within ten minutes, with this second string. Throws EngineError. */
+/**
+ * Whether this app verified a login of this account within ten minutes, with this second string. Throws EngineError.
+ */
 export async function isRecentSecondString(appId: string, address: string, secondString: string): Promise<boolean> {
   const [stored] = await batch([['get', proofKeyOf(appId, address, secondString)]]);
   if (stored instanceof Error) throw stored;

@@ -35,13 +35,13 @@ export const readOf = (resource: Resource, id: string): CacheRead => ({
 
 /** Makes the records from the answers of admission's reads (see readOf), in the order of the ids. */
 export const recordsFrom = (
-  requestId: string,
+  leaseId: string,
   resource: Resource,
   ids: readonly string[],
   answers: readonly ReadAnswer[],
 ): Promise<Array<Found<ResourceRecord>>> =>
   settleReads(
-    requestId,
+    leaseId,
     ids.map((id) => resourceKey(resource, id)),
     answers,
     resource.cache,

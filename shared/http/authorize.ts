@@ -21,17 +21,10 @@ import {
 import { checkClock } from '../clock.ts';
 import { EngineError } from '../errors.ts';
 import { count, logInvocation, noteCaller, runInvocation } from '../telemetry.ts';
-import type { AuthorizerContext } from './caller.ts';
-import { headerOf } from './event.ts';
-
-/** In log lines. They show when no call is signed with a key of the app any more. */
-const PROOFS = {
-  SHA1: 'v1',
-  MD5: 'v1',
-  'HMAC-SHA256': 'v2',
-  'SESSION-HMAC-SHA256': 'session',
-  NAMED: 'named',
-} as const;
+import { addressHash } from './address-hash.ts';
+import { type AuthorizerContext, SIGNED_WITH } from './caller.ts';
+import { headerOf, requestIdOf } from './event.ts';
+import { logEngineError, logUnknown } from './log-unknown.ts';
 
 type Decision = { isAuthorized: boolean; context?: AuthorizerContext };
 
@@ -49,12 +42,17 @@ export async function authorizeCall(
   now = Date.now(),
 ): Promise<Decision> {
   const startedAt = Date.now();
-  return runInvocation(lambda.awsRequestId, lambda.getRemainingTimeInMillis(), async () => {
-    const decision = await decide(event, now);
+  return runInvocation(requestIdOf(event), lambda.getRemainingTimeInMillis(), async () => {
+    noteCaller({ route: event.routeKey, proof: 'none', address: addressHash(event) });
+    const decision = await decide(event, now).catch((error: unknown) => {
+      logUnknown(error);
+      logInvocation({ step: 'authorizer', status: 500, code: 'INTERNAL', ms: Date.now() - startedAt });
+      throw error;
+    });
     const refusal = typeof decision === 'string' ? decision : undefined;
     if (refusal) count(`access-token.${refusal}`);
     logInvocation({
-      route: 'authorizer',
+      step: 'authorizer',
       status: refusal ? 403 : 200,
       ...(refusal && { code: refusal }),
       ms: Date.now() - startedAt,
@@ -69,7 +67,7 @@ async function decide(
 ): Promise<AuthorizerContext | TokenRefusal> {
   const token = parseAccessToken(event.identitySource?.[0] ?? '');
   if (typeof token === 'string') return token;
-  noteCaller({ app: token.appId, proof: PROOFS[token.signatureMethod] });
+  noteCaller({ app: token.appId });
   const request = signedRequest(event);
   if (!request) return 'path';
   const early = token.signatureMethod === SESSION_METHOD && refusalOfSession(token, request, event, now);
@@ -84,7 +82,10 @@ async function decide(
     return allowed(fresher === undefined ? verdict : judge(token, request, fresher, now), token, event);
   } catch (error) {
     // The app record cannot be loaded: the call is allowed with `unavailable`, and endpoint() answers 503.
-    if (error instanceof EngineError) return { unavailable: true };
+    if (error instanceof EngineError) {
+      logEngineError(error);
+      return { unavailable: true };
+    }
     throw error;
   }
 }
@@ -133,6 +134,7 @@ function allowed(
 ): AuthorizerContext | TokenRefusal {
   if (typeof verdict === 'string') return verdict;
   const { app, keyId } = verdict;
+  noteCaller({ proof: SIGNED_WITH[token.signatureMethod] });
   return {
     appId: app.appId,
     keyId,
@@ -145,6 +147,7 @@ function allowed(
     nonce: token.nonce,
     timeStamp: Number(token.timeStamp),
     bodySha256: declaredBodyHash(event) ?? '',
+    address: addressHash(event),
   };
 }
 

@@ -21,6 +21,8 @@ export interface ProvenContext {
   nonce: string;
   timeStamp: number;
   bodySha256: string;
+  /** A keyed hash, for the log lines of the function, which has no key to make it. */
+  address: string;
 }
 
 /**
@@ -54,6 +56,15 @@ export interface CallingApp {
   /** The one plugin whose tokens the app validates; null: it validates none. */
   readonly validates: string | null;
 }
+
+/** In log lines. They show when no call is signed with a key of the app any more. */
+export const SIGNED_WITH = {
+  SHA1: 'v1',
+  MD5: 'v1',
+  'HMAC-SHA256': 'v2',
+  'SESSION-HMAC-SHA256': 'session',
+  NAMED: 'named',
+} as const satisfies Record<AccessToken['signatureMethod'], string>;
 
 /** Throws UNAVAILABLE when the authorizer could not load the app record. */
 export function authorizerContext(event: APIGatewayProxyEventV2): ProvenContext {

@@ -70,7 +70,8 @@ interface Admitted<A> {
   signedBy: SessionName | undefined;
   user: A extends 'user' ? CurrentUser : A extends 'by-input' ? CurrentUser | undefined : undefined;
   reads: readonly ReadAnswer[];
-  requestId: string;
+  /** Holds the leases that admission took for this call. It is not the id of the answer. */
+  leaseId: string;
   /** An IPv6 address is reduced to its /64; '' if API Gateway gives none. */
   ip: string;
   /** The visible ASCII characters of the user-agent, at most 120. */

@@ -7,8 +7,8 @@ import { addressIdentities } from '../lock/ip-identity.ts';
 import { checkRules, type LockTarget } from '../lock/rule.ts';
 import { parseDeviceMark } from '../session/device-mark.ts';
 import { sessionCheck } from '../session/session.ts';
-import { useReservedTime } from '../telemetry.ts';
-import { authorizerContext, type CallingApp, callingApp, type ProvenContext, proofOf } from './caller.ts';
+import { noteCaller, useReservedTime } from '../telemetry.ts';
+import { authorizerContext, type CallingApp, callingApp, type ProvenContext, proofOf, SIGNED_WITH } from './caller.ts';
 import type { Auth, Call, Declaration, Permission } from './declaration.ts';
 import { bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
 import { type Input, type ObjectSchema, parseInput } from './input.ts';
@@ -37,12 +37,13 @@ export function endpoint<
     success: declaration.success ?? 'ok',
     demands: declaration,
     rules: declared,
-    answer: async (event, _context, requestId) => {
+    answer: async (event, _context, leaseId) => {
       const charged: Charged = {};
       try {
-        return await handle(await admitted(declaration, targets, event, requestId, charged));
+        return await handle(await admitted(declaration, targets, event, leaseId, charged));
       } catch (error) {
         if (isOurFailure(error)) await giveBackAll(charged);
+        else if (isLocked(error)) await charged.admitted?.giveBack().catch(ignoreEngine);
         throw error;
       }
     },
@@ -60,14 +61,18 @@ async function giveBackAll({ admitted }: Charged): Promise<void> {
   await admitted.giveBackAll().catch(ignoreEngine);
 }
 
+/** A call that is refused after admission as one too many at once is counted as a call. It has failed at nothing. */
+const isLocked = (error: unknown): boolean => error instanceof AppError && error.code === 'LOCKED';
+
 async function admitted<P, Q, H, B, F, A extends Auth>(
   declaration: Declaration<P, Q, H, B, F, A>,
   targets: readonly LockTarget[],
   event: APIGatewayProxyEventV2,
-  requestId: string,
+  leaseId: string,
   charged: Charged,
 ): Promise<Call<P, Q, H, B, F, A>> {
   const context = authorizerContext(event);
+  noteCaller({ app: context.appId, address: context.address, proof: SIGNED_WITH[context.signatureMethod] });
   const app = callingApp(context);
   const proof = proofOf(context);
   checkPermission(declaration, event, context, app);
@@ -79,11 +84,12 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   const input = { ...parsed, ...found } as Input<P, Q, H, B> & F;
   const { auth, open } = declaration;
   const session = sessionOf(event, context, app, { auth, open, needsUser: needsUser(declaration, input) });
+  if (session) noteCaller({ userId: session.userId });
   const deviceMark = parseDeviceMark(headerOf(event, 'device-mark'));
   const address = addressIdentities(event.requestContext.http.sourceIp);
   const request: AdmissionRequest = {
-    requestId,
-    token: tokenOf(context, requestId),
+    requestId: leaseId,
+    token: tokenOf(context, leaseId),
     unsafe: event.requestContext.http.method !== 'GET',
     targets: [...targets, ...(declaration.targets?.(input) ?? [])],
     identities: {
@@ -104,7 +110,7 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
     signedBy: proof === 'session' ? session : undefined,
     user: user as Call<P, Q, H, B, F, A>['user'],
     reads: admission.reads,
-    requestId,
+    leaseId,
     ip: address.ip,
     device: deviceOf(event),
     deviceMark,

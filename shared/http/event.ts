@@ -1,9 +1,18 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { AppError } from '../errors.ts';
 
 /** Readers of a Lambda event, used before any schema. */
 const MAX_BODY_BYTES = 64 * 1024;
+
+/**
+ * The id that API Gateway gave the call, such as `JKJaXmPLvHcESHA=`: the authorizer and the function get the same one,
+ * and the access log has it. It is public: it must never be a proof, a key or the holder of a lease.
+ */
+export function requestIdOf(event: { requestContext: { requestId?: string } }): string {
+  const { requestId } = event.requestContext;
+  return requestId && /^[\w=+/-]{1,64}$/.test(requestId) ? requestId : randomUUID();
+}
 
 /** The bytes of the body, as they were signed. API Gateway sends binary bodies in base64. */
 export function bodyBytes(event: APIGatewayProxyEventV2): Buffer {

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { checkConfig } from '../config.ts';
 import type { LockRule } from '../lock/rule.ts';
-import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
+import { logInvocation, noteCaller, runInvocation } from '../telemetry.ts';
 import { Answer } from './answer.ts';
 import type { Auth, Permission } from './declaration.ts';
-import { headerOf } from './event.ts';
+import { headerOf, requestIdOf } from './event.ts';
 import type { ObjectSchema } from './input.ts';
+import { logEngineError, logUnknown } from './log-unknown.ts';
 import { chooseLanguage, type HttpAnswer, problemFor, type Success, successAnswer } from './problem.ts';
 
 /** One route of a function. */
@@ -18,7 +19,11 @@ export interface Route {
   rules?: readonly LockRule[];
   /** What a caller has to send, for tools and tests that visit all routes. undefined: a route without authorizer. */
   demands?: Demands;
-  answer(event: APIGatewayProxyEventV2, lambda: Context, requestId: string): Promise<unknown>;
+  /**
+   * `leaseId`: random, a new one for each invocation, and never shown. It holds leases in the cache and the replay
+   * record. The id of the answer cannot do that, because the caller knows it.
+   */
+  answer(event: APIGatewayProxyEventV2, lambda: Context, leaseId: string): Promise<unknown>;
 }
 
 /** Its functions take the results of the route's schemas. */
@@ -36,8 +41,11 @@ type LambdaHandler = (event: APIGatewayProxyEventV2, context: Context) => Promis
 /** The handler of a function that serves these routes. */
 export function serve(...routes: Route[]): LambdaHandler & { routes: readonly Route[] } {
   const byKey = new Map(routes.map((route) => [route.route, route]));
-  const handle: LambdaHandler = (event, context) =>
-    runInvocation(context.awsRequestId, context.getRemainingTimeInMillis(), () => answer(byKey, event, context));
+  const handle: LambdaHandler = (event, context) => {
+    const requestId = requestIdOf(event);
+    const remaining = context.getRemainingTimeInMillis();
+    return runInvocation(requestId, remaining, () => answer(byKey, event, context, requestId));
+  };
   return Object.assign(handle, { routes });
 }
 
@@ -45,40 +53,29 @@ async function answer(
   routes: Map<string, Route>,
   event: APIGatewayProxyEventV2,
   context: Context,
+  requestId: string,
 ): Promise<HttpAnswer> {
   const startedAt = Date.now();
-  const requestId = randomUUID();
+  noteCaller({ route: event.routeKey, proof: 'none' });
   const route = routes.get(event.routeKey);
   try {
     checkConfig();
     if (!route) throw new Error(`no handler for ${event.routeKey}`);
-    const result = await route.answer(event, context, requestId);
+    const result = await route.answer(event, context, randomUUID());
     const [body, headers] = result instanceof Answer ? [result.body, result.headers] : [result, {}];
     const success = successAnswer(body === undefined ? 'no-content' : route.success, body, headers, requestId);
-    logInvocation({ route: event.routeKey, status: success.statusCode, ms: Date.now() - startedAt });
+    logInvocation({ step: 'function', status: success.statusCode, ms: Date.now() - startedAt });
     return success;
   } catch (error) {
     const problem = problemFor(error, requestId, chooseLanguage(headerOf(event, 'accept-language')));
-    if (!problem.expected) logUnknown(error, requestId);
+    if (problem.expected) logEngineError(error);
+    else logUnknown(error);
     logInvocation({
-      route: event.routeKey,
+      step: 'function',
       status: problem.answer.statusCode,
       code: problem.code,
       ms: Date.now() - startedAt,
     });
     return problem.answer;
   }
-}
-
-/** Logs class and stack only: a message may contain what must not be logged. */
-function logUnknown(error: unknown, requestId: string): void {
-  const name = error instanceof Error ? error.name : typeof error;
-  const stack =
-    error instanceof Error
-      ? (error.stack ?? '')
-          .split('\n')
-          .filter((line) => /^\s+at /.test(line))
-          .slice(0, 8)
-      : [];
-  logLine({ level: 'error', code: 'INTERNAL', requestId, error: name, stack });
 }

@@ -4,6 +4,8 @@ import { bindRules } from '../lock/bind.ts';
 import { addressIdentities } from '../lock/ip-identity.ts';
 import { checkRules, type LockRule } from '../lock/rule.ts';
 import { chargeHere, refuseHere } from '../lock/without-redis.ts';
+import { noteCaller } from '../telemetry.ts';
+import { addressHash } from './address-hash.ts';
 import { bodyBytes, headersByName, limitBody, queryMembers } from './event.ts';
 import { type ObjectSchema, parseWith } from './input.ts';
 import type { Route } from './lambda.ts';
@@ -19,7 +21,6 @@ interface OpenCall<P extends ObjectSchema> {
   /** The names are in lower case. */
   headers: Record<string, string | undefined>;
   rawBody: Buffer;
-  requestId: string;
 }
 
 /**
@@ -45,7 +46,8 @@ export function openEndpoint<P extends ObjectSchema>(
     route: declaration.route,
     success: declaration.success ?? 'ok',
     rules,
-    answer: async (event, _context, requestId) => {
+    answer: async (event) => {
+      noteCaller({ address: addressHash(event) });
       const bound = bindRules(
         [{ name: declaration.route, rules }],
         addressIdentities(event.requestContext.http.sourceIp),
@@ -59,7 +61,6 @@ export function openEndpoint<P extends ObjectSchema>(
           query: queryMembers(event),
           headers: headersByName(event),
           rawBody,
-          requestId,
         });
       } catch (error) {
         if (error instanceof AppError && error.code === 'BAD_NOTIFY_SIGNATURE') chargeHere(bound, Date.now());

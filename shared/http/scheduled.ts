@@ -1,6 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { checkConfig } from '../config.ts';
-import { logInvocation, logLine, runInvocation } from '../telemetry.ts';
+import { logInvocation, logLine, noteCaller, runInvocation } from '../telemetry.ts';
+import { logUnknown } from './log-unknown.ts';
 
 /** Time reserved for the answer and the log line. */
 const RESERVE_MS = 5_000;
@@ -17,11 +18,18 @@ export function scheduled<Report extends object>(
     const startedAt = Date.now();
     const remaining = lambda.getRemainingTimeInMillis();
     return runInvocation(lambda.awsRequestId, remaining, async () => {
-      checkConfig();
-      const report = await work(startedAt + remaining - RESERVE_MS);
-      logLine({ level: 'info', code: name, ...report });
-      logInvocation({ route: name, status: 200, ms: Date.now() - startedAt });
-      return report;
+      noteCaller({ route: name, proof: 'none' });
+      try {
+        checkConfig();
+        const report = await work(startedAt + remaining - RESERVE_MS);
+        logLine({ level: 'info', code: name, ...report });
+        logInvocation({ step: 'schedule', status: 200, ms: Date.now() - startedAt });
+        return report;
+      } catch (error) {
+        logUnknown(error);
+        logInvocation({ step: 'schedule', status: 500, code: 'INTERNAL', ms: Date.now() - startedAt });
+        throw error;
+      }
     });
   };
 }

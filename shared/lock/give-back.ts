@@ -30,11 +30,14 @@ export interface Charge {
  * the replay record shows what is due: 1 charged, 2 the failures were given back, 3 everything was given back.
  *
  * A counter that reaches zero is deleted: no other call is charged at that moment. With `all` a lock ends, and its
- * strike is taken back: it began because of calls that we failed, and the limit is not reached without them.
+ * strike is taken back: it began because of calls that we failed, and the limit is not reached without them. The
+ * counter then lives for a whole window again: the calls that were not failed by us stay counted as long as they would
+ * have.
  *
  * KEYS: the hash of the replay record, each counter (followed by the key that exempts, flag k, and by the strikes, flag
  * x), then the keys of the marks. ARGV: field and id of the record, 'failures' or 'all', the number of counters, then
- * generation, limit, cost and flags of each counter (flag f: a failure rule), then the life in ms of each mark.
+ * generation, limit, window in ms, cost and flags of each counter (flag f: a failure rule), then the life in ms of each
+ * mark.
  */
 const giveBackScript = new Script(lua`
 local field, id, all, counters = ARGV[1], ARGV[2], ARGV[3] == 'all', tonumber(ARGV[4])
@@ -43,18 +46,22 @@ local state = string.sub(record, 1, -2) == id and string.sub(record, -1) or ''
 local due = state == '1' or (all and state == '2')
 if due then redis.call('HSET', KEYS[1], field, id .. (all and '3' or '2')) end
 local function int(value) return string.format('%d', value) end
-local function lower(key, generation, cost, limit)
+local function lower(key, generation, cost, limit, windowMs)
   local counted, used = string.match(redis.call('GET', key) or '', '^(%d+);(%d+)$')
   used = tonumber(used or '0')
   local locked = limit and used > limit
   if counted ~= generation or used == 0 or (locked and not all) then return false end
   local left = (locked and limit or used) - cost
-  if left > 0 then redis.call('SET', key, generation .. ';' .. int(left), 'KEEPTTL') else redis.call('DEL', key) end
+  local value = generation .. ';' .. int(left)
+  if left <= 0 then redis.call('DEL', key)
+  elseif locked then redis.call('SET', key, value, 'PX', windowMs)
+  else redis.call('SET', key, value, 'KEEPTTL') end
   return locked
 end
 local at = 1
-for i = 5, 4 + 4 * counters, 4 do
-  local generation, limit, cost, flags = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]
+for i = 5, 4 + 5 * counters, 5 do
+  local generation, limit, windowMs = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  local cost, flags = tonumber(ARGV[i + 3]), ARGV[i + 4]
   at = at + 1
   local counter, spared, strikes = KEYS[at], false, nil
   if string.find(flags, 'k') then
@@ -66,10 +73,10 @@ for i = 5, 4 + 4 * counters, 4 do
     strikes = KEYS[at]
   end
   if due and not spared and (state == '1' or not string.find(flags, 'f')) then
-    if lower(counter, generation, cost, limit) and strikes then lower(strikes, generation, 1) end
+    if lower(counter, generation, cost, limit, windowMs) and strikes then lower(strikes, generation, 1) end
   end
 end
-for i = at + 1, #KEYS do redis.call('SET', KEYS[i], '1', 'PX', ARGV[4 + 4 * counters + i - at]) end
+for i = at + 1, #KEYS do redis.call('SET', KEYS[i], '1', 'PX', ARGV[4 + 5 * counters + i - at]) end
 return 1
 `);
 
@@ -90,7 +97,7 @@ export async function giveBack(
     const { counter, generation, rule, spare, strikes } = bound;
     keys.push(counter, ...(spare ? [spare] : []), ...(strikes ? [strikes] : []));
     const flags = `${spare ? 'k' : ''}${strikes ? 'x' : ''}${rule.count === 'failure' ? 'f' : ''}`;
-    args.push(generation, rule.limit, cost, flags);
+    args.push(generation, rule.limit, rule.windowSeconds * 1000, cost, flags);
     forgetDenial(bound);
   }
   for (const { key, seconds } of marks) {

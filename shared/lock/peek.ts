@@ -53,7 +53,9 @@ const isLeftOut = (name: IdentityName, { ip }: Identities): boolean =>
 
 type Counter = [stored: string, leftMs: number, spared: number];
 
-/** KEYS: for each rule its counter, then the key that exempts, or the counter again. Answer: a Counter for each rule. */
+/**
+ * KEYS: for each rule its counter, then the key that exempts, or the counter again. Answer: a Counter for each rule.
+ */
 const peekScript = new Script(lua`
 local answer = {}
 for i = 1, #KEYS, 2 do

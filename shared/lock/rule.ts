@@ -1,8 +1,8 @@
 import type { Key } from '../keys.ts';
 
 /**
- * The identities that a rule may count by. `net56`, `net48`: wider networks of an IPv6 address. `device`: a device mark.
- * `peer`: the server of others that the call asks, such as a channel.
+ * The identities that a rule may count by. `net56`, `net48`: wider networks of an IPv6 address. `device`: a device
+ * mark. `peer`: the server of others that the call asks, such as a channel.
  */
 export type IdentityName =
   | 'app'

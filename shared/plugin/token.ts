@@ -92,8 +92,8 @@ export const keysOf = (token: PresentedPluginToken): [Key, Key, Key] => [
 ];
 
 /**
- * null: not alive for this plugin. A token ends with its record in Redis, and at once when its session ends. MySQL is asked only if Redis has lost
- * the session's copy. Throws EngineError if no engine can answer.
+ * null: not alive for this plugin. A token ends with its record in Redis, and at once when its session ends. MySQL is
+ * asked only if Redis has lost the session's copy. Throws EngineError if no engine can answer.
  */
 export async function checkPluginToken(
   presented: PresentedPluginToken,

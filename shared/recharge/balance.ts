@@ -33,13 +33,13 @@ export const balanceRead = (appId: string, userId: string): CacheRead => ({
 
 /** Makes the balance from the answer of admission's read. A cache hit needs no statement. */
 export async function balanceFrom(
-  requestId: string,
+  leaseId: string,
   appId: string,
   userId: string,
   answer: ReadAnswer = NOT_READ,
 ): Promise<Balance> {
   const { key } = balanceRead(appId, userId);
-  const [found] = await settleReads<Balance>(requestId, [key], [answer], POLICY, async () => {
+  const [found] = await settleReads<Balance>(leaseId, [key], [answer], POLICY, async () => {
     const last = await lastEntry(appId, userId, ASSET);
     const value = { balance: last?.balanceAfter ?? 0, asset: ASSET };
     return [{ value, version: last?.seq ?? 0, liveSeconds: BALANCE_SECONDS }];

@@ -43,8 +43,8 @@ const productFromRow = (row: Row): Product => ({
 });
 
 /** Makes the list of products on sale from the answer of admission's read. */
-export async function productsFrom(requestId: string, answer: ReadAnswer = NOT_READ): Promise<Product[]> {
-  const [found] = await settleReads(requestId, [KEY], [answer], POLICY, load);
+export async function productsFrom(leaseId: string, answer: ReadAnswer = NOT_READ): Promise<Product[]> {
+  const [found] = await settleReads(leaseId, [KEY], [answer], POLICY, load);
   return found?.value ?? [];
 }
 

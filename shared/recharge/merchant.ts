@@ -43,8 +43,8 @@ const load: Load<Merchant[]> = async () => {
 };
 
 /** Makes the list of merchants from the answer of admission's read. */
-export async function merchantsFrom(requestId: string, answer: ReadAnswer = NOT_READ): Promise<Merchant[]> {
-  const [found] = await settleReads(requestId, [KEY], [answer], POLICY, load);
+export async function merchantsFrom(leaseId: string, answer: ReadAnswer = NOT_READ): Promise<Merchant[]> {
+  const [found] = await settleReads(leaseId, [KEY], [answer], POLICY, load);
   return found?.value ?? [];
 }
 

@@ -41,9 +41,9 @@ export async function placeOrder(
   user: Payer,
   idempotencyKey: string,
   { productId, provider: name, code }: { productId: string; provider: string; code?: string | undefined },
-  { requestId, reads }: { requestId: string; reads: readonly ReadAnswer[] },
+  { leaseId, reads }: { leaseId: string; reads: readonly ReadAnswer[] },
 ): Promise<PlacedOrder> {
-  const provider = (await providersFrom(requestId, reads[0])).find((candidate) => candidate.name === name);
+  const provider = (await providersFrom(leaseId, reads[0])).find((candidate) => candidate.name === name);
   if (!provider) throw invalidProvider('no such provider');
   const { providerAppId, merchantId } = provider;
   const { userId } = user;
@@ -61,7 +61,7 @@ export async function placeOrder(
   // A payment to another merchant does not agree with the order and would always be refused.
   if (!isBoundTo(provider, order))
     throw invalidProvider('belongs to another merchant; place a new order with another key');
-  const products = reads[1] ? await productsFrom(requestId, reads[1]) : [];
+  const products = reads[1] ? await productsFrom(leaseId, reads[1]) : [];
   const title = products.find((candidate) => candidate.productId === productId)?.title ?? productId;
   const payable = { ...order, productId, title };
   const payment = await provider.prepare(payable, await payerOf(user, code));

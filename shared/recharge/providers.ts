@@ -5,8 +5,8 @@ import type { Provider } from './provider.ts';
 import { SANDBOX, sandboxProvider } from './sandbox/provider.ts';
 
 /** The providers of this deployment: every merchant that was set, and the sandbox if it is switched on. */
-export async function providersFrom(requestId: string, answer: ReadAnswer | undefined): Promise<Provider[]> {
-  return withSandbox(answer ? await merchantsFrom(requestId, answer) : []);
+export async function providersFrom(leaseId: string, answer: ReadAnswer | undefined): Promise<Provider[]> {
+  return withSandbox(answer ? await merchantsFrom(leaseId, answer) : []);
 }
 
 /** For calls without admission. undefined: there is no such provider here. */

@@ -146,8 +146,8 @@ function ended(code: 'LOGIN_EXPIRED' | 'SESSION_REVOKED'): SessionTruth {
 }
 
 /** Stores in Redis that a session ended, so that the next call with it costs no statement. */
-export async function markEnded(requestId: string, key: Key, truth: Extract<SessionTruth, { alive: false }>) {
-  await evaluate(fillScript, [key], [requestId, truth.marker, truth.markerMs, 'P']).catch(ignoreEngine);
+export async function markEnded(leaseId: string, key: Key, truth: Extract<SessionTruth, { alive: false }>) {
+  await evaluate(fillScript, [key], [leaseId, truth.marker, truth.markerMs, 'P']).catch(ignoreEngine);
 }
 
 /**

@@ -100,16 +100,16 @@ async function wantedIds(): Promise<Map<Resource, string[]>> {
 /** Loads what is missing or near its end, under leases, so that it overwrites no newer invalidation. */
 async function warm(resource: Resource, ids: string[]): Promise<number> {
   if (ids.length === 0) return 0;
-  const requestId = randomUUID();
+  const leaseId = randomUUID();
   const keys = ids.map((id) => resourceKey(resource, id));
   const startedAt = Date.now();
   const aheadMs = resource.cache.freshSeconds * 1000 * AHEAD;
-  const claims = await evaluate<number[]>(claimScript, keys, [requestId, LEASE_MS, aheadMs]);
+  const claims = await evaluate<number[]>(claimScript, keys, [leaseId, LEASE_MS, aheadMs]);
   const claimed = claims.flatMap((claim, index) => (claim === 1 ? [index] : []));
   if (claimed.length === 0) return 0;
   const rows = await loadResources(resource, ids)(claimed, true).catch(async (error) => {
     const leased = claimed.map((index) => keys[index] as (typeof keys)[number]);
-    await evaluate(giveUpScript, leased, [requestId, 0]).catch(() => {});
+    await evaluate(giveUpScript, leased, [leaseId, 0]).catch(() => {});
     throw error;
   });
   const loadMs = (Date.now() - startedAt) / claimed.length;
@@ -125,7 +125,7 @@ async function warm(resource: Resource, ids: string[]): Promise<number> {
   const fits = await evaluate<number[]>(
     fillScript,
     alive.map(({ key }) => key),
-    [requestId, ...fills],
+    [leaseId, ...fills],
   );
   return fits.filter((fit) => fit === 1).length;
 }

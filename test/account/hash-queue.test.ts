@@ -16,12 +16,13 @@ describe('the queue of password hashes', () => {
     all = [];
   });
 
-  const caller = (address: string, account: string, name = `${address}/${account}`): void => {
+  const caller = (address: string, account: string, name = `${address}/${account}`, leftMs = 60_000): void => {
     const work = () => {
       order.push(name);
       return new Promise<void>((resolve) => open.push(resolve));
     };
-    all.push(inTurn({ address, account }, work).catch((error: AppError) => refused.push(`${name} ${error.code}`)));
+    const call = runInvocation(name, leftMs, () => inTurn({ address, account }, work));
+    all.push(call.catch((error: AppError) => refused.push(`${name} ${error.code}`)));
   };
   /** Long enough for all turns of the event loop that a hash waits. */
   const tick = () => new Promise((resolve) => setTimeout(resolve, 10));
@@ -44,7 +45,43 @@ describe('the queue of password hashes', () => {
     caller('b', 'y', 'y');
     await drain();
     expect(order.slice(0, 3)).toEqual(['x0', 'x1', 'y']);
-    expect(order).toHaveLength(17);
+    // Eight of one account and address; the others are refused at once.
+    expect(order).toHaveLength(9);
+    expect(refused).toEqual(Array.from({ length: 8 }, (_, i) => `x${i + 8} LOCKED`));
+  });
+
+  test('has eight places for one account at one address, again after they are free, and others for its other addresses', async () => {
+    for (let i = 0; i < 8; i++) caller('a', 'x', `x${i}`);
+    caller('b', 'x', 'x of b');
+    caller('a', 'y', 'y of a');
+    await drain();
+    caller('a', 'x', 'x again');
+    await drain();
+    expect(refused).toEqual([]);
+    expect(order).toHaveLength(11);
+  });
+
+  test('lets calls that wait for engines have the thread before the third hash of one caller, for a bounded time', async () => {
+    let answer: () => void = () => {};
+    const waits = runInvocation('other', 10_000, () => new Promise<void>((resolve) => (answer = resolve)));
+    for (let i = 0; i < 4; i++) caller('a', 'x', `x${i}`);
+    await tick();
+    // Two hashes that take 100 ms. Then as much time is for the other call.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const end of open.splice(0)) end();
+    await tick();
+    expect(order).toEqual(['x0', 'x1']);
+    // A caller without turns does not wait for the other call.
+    caller('b', 'y', 'y');
+    await tick();
+    expect(order).toEqual(['x0', 'x1', 'y']);
+    for (const end of open.splice(0)) end();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(order).toEqual(['x0', 'x1', 'y', 'x2']);
+    answer();
+    await waits;
+    await drain();
+    expect(order).toHaveLength(5);
   });
 
   test('lets another caller go before many accounts of one address', async () => {
@@ -81,21 +118,31 @@ describe('the queue of password hashes', () => {
     expect(order).toEqual(['m', 'n', 'x again', 'y']);
   });
 
-  test('when 64 wait, refuses the last one of the caller with the most places, and no other caller', async () => {
-    for (let i = 0; i < 66; i++) caller('a', 'x', `x${i}`);
-    await tick();
-    caller('a', 'x', 'x66');
+  test('has 32 places for one address, so that no address fills the queue alone', async () => {
+    for (let i = 0; i < 34; i++) caller('a', `x${i}`, `x${i}`);
     caller('b', 'y', 'y');
     await tick();
-    expect(refused).toEqual(['x66 UNAVAILABLE', 'x65 UNAVAILABLE']);
+    expect(refused).toEqual(['x32 LOCKED', 'x33 LOCKED']);
     await drain();
     expect(order[2]).toBe('y');
+    expect(order).toHaveLength(33);
+  });
+
+  test('when 64 wait, refuses the last one of the caller with the most places, and no other caller', async () => {
+    for (let i = 0; i < 32; i++) caller('a', `x${i}`, `x${i}`);
+    for (let i = 0; i < 34; i++) caller(`c${i}`, `z${i}`);
+    await tick();
+    caller('b', 'y', 'y');
+    await tick();
+    expect(refused).toEqual(['x31 UNAVAILABLE']);
+    await drain();
+    expect(order).toContain('y');
     expect(order).toHaveLength(66);
   });
 
   test('refuses a call whose time ends before its turn', async () => {
     for (const name of ['m', 'n']) caller(name, name, name);
-    await runInvocation('late', 950, async () => caller('b', 'y', 'y'));
+    caller('b', 'y', 'y', 950);
     await new Promise((resolve) => setTimeout(resolve, 250));
     expect(refused).toEqual(['y UNAVAILABLE']);
     await drain();

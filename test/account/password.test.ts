@@ -110,7 +110,9 @@ describe('passwords', { timeout: 120_000 }, () => {
   test('wait in a queue to be hashed, and are refused with UNAVAILABLE when 64 are waiting', async () => {
     const caller = { address: '192.0.2.1', account: 'somebody' };
     const hash = await hashPassword('one-of-many-hashes', caller);
-    const checks = Array.from({ length: 70 }, () => verifyPassword('not-this-password', QUICK_HASH, caller));
+    const guess = (i: number) =>
+      verifyPassword('not-this-password', QUICK_HASH, { address: `192.0.2.${i}`, account: `account-${i}` });
+    const checks = Array.from({ length: 70 }, (_, i) => guess(i));
     const settled = await Promise.allSettled(checks);
     const refused = settled.filter((one) => one.status === 'rejected');
     expect(refused).toHaveLength(4);

@@ -3,8 +3,8 @@ import { basename, dirname, join, normalize, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 /**
- * A Chinese page has the same content as its English page. A test cannot compare sentences. It compares what is the same
- * in every language: headings by level and order, code, and the codes, routes and commands in tables.
+ * A Chinese page has the same content as its English page. A test cannot compare sentences. It compares what is the
+ * same in every language: headings by level and order, code, and the codes, routes and commands in tables.
  */
 const CHINESE_FOLDER = 'docs/zh-CN';
 const pairs: Array<[english: string, chinese: string]> = [

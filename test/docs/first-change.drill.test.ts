@@ -79,7 +79,9 @@ function leaveStaleBundles(copy: CheckoutCopy): void {
   }
 }
 
-/** Runs `npx vitest run FILES` in the copy, with this run's MySQL. Returns the failed tests and the number that passed. */
+/**
+ * Runs `npx vitest run FILES` in the copy, with this run's MySQL. Returns the failed tests and the number that passed.
+ */
 async function runTests(copy: CheckoutCopy, ...argv: string[]): Promise<{ failed: string[]; passed: number }> {
   const { host, port, user, password } = mysqlForTests();
   const report = join(copy.path, 'report.json');

@@ -97,8 +97,9 @@ test('a transaction that its caller never learned of is rolled back', async () =
   const { client, leave } = impatient(narrow.url);
   const connection = client.connection();
   await connection.execute('BEGIN');
-  const lost = failureOf(connection.execute("INSERT INTO entry (id) SELECT CONCAT('first', SLEEP(0.5))"));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const first = "INSERT INTO entry (id) SELECT CONCAT('first', SLEEP(3))";
+  const lost = failureOf(connection.execute(first));
+  await expect.poll(() => running(first), { timeout: 20_000 }).toBe(1);
   leave();
   await lost;
   const metrics = () => fetch(`${new URL(narrow.url).origin}/metrics`).then((response) => response.text());

@@ -163,7 +163,9 @@ test('when MySQL is down, a running statement fails and new ones get 503 without
   const client = new Client({ url: over.url });
   await client.execute('SELECT 1');
   const interrupted = failureOf(client.execute('SELECT SLEEP(20)'));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const sleeping = 'SELECT COUNT(*) AS n FROM information_schema.processlist WHERE db = ? AND info LIKE ?';
+  const seen = async () => (await gateway.client.execute(sleeping, [database.database, 'SELECT SLEEP%'])).rows;
+  await expect.poll(seen, { timeout: 20_000 }).toEqual([{ n: '1' }]);
   await line.cut();
   expect((await interrupted).message).toContain('Lost connection to MySQL server during query (errno 2013)');
   const whileDown = await failureOf(client.execute('SELECT 1'));

@@ -112,7 +112,7 @@ test.each([
 
 test('an endless script is ended by SCRIPT KILL of another caller', async () => {
   const endless = rest.request('/', { body: ['EVAL', 'while true do end', 0] });
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(await answer('/', { body: ['SCRIPT', 'KILL'] })).toEqual([200, '{"result":"OK"}']);
+  const kill = () => answer('/', { body: ['SCRIPT', 'KILL'] });
+  await expect.poll(kill, { timeout: 20_000 }).toEqual([200, '{"result":"OK"}']);
   expect((await endless).text).toMatch(/Script killed by user/);
 });

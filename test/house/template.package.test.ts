@@ -123,6 +123,7 @@ describe('the packaged template', () => {
     expect(cors.ExposeHeaders).toEqual([
       'Date',
       'x-request-id',
+      'apigw-requestid',
       'x-cache',
       'retry-after',
       'ratelimit',

@@ -6,6 +6,7 @@ import { openEndpoint } from '../../shared/http/open-endpoint.ts';
 
 /** Routes whose callers prove themselves by a signature of their own, such as the notifications of a provider. */
 process.env.LOG = 'off';
+process.env.MASTER_KEY = '00'.repeat(32);
 
 let routes = 0;
 function notifications() {

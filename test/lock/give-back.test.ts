@@ -45,6 +45,18 @@ describe('after a failure of ours', () => {
     expect(await counts()).toEqual(['0;1', '0;1']);
   });
 
+  test('a lock ends, and the calls that we did not fail stay counted for a whole window', async () => {
+    const rules = [rule({ name: 'guesses', count: 'failure', limit: 3, windowSeconds: 900, lockSeconds: 60 })];
+    await enter(rules);
+    await enter(rules);
+    const failed = await enter(rules);
+    expect(await verdictOf(requestOf(rules))).toMatchObject({ verdict: 'LOCKED', by: 'guesses' });
+    await failed.giveBackAll();
+    expect(await counts()).toEqual(['0;2']);
+    const [counter = ''] = Object.keys(await lockCounters(world.redis));
+    expect(await world.redis.pttl(counter)).toBeGreaterThan(800_000);
+  });
+
   test('a shadow rule that was full charged nothing, so it gets nothing back', async () => {
     const rules = [rule({ name: 'shadow', limit: 1, shadow: true })];
     await enter(rules);

@@ -17,7 +17,7 @@ import { openShop, type Shop } from '../support/recharge-fixture.ts';
 import { seededRandom } from '../support/seeded.ts';
 
 /** As chaos.test.ts, with WeChat Pay: calls and notifications are lost, repeated, late or forged. */
-const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 25);
+const SEEDS = Number(process.env.CHAOS_WECHATPAY_SEEDS ?? 10);
 const API_FAULTS = [
   'system-error',
   'system-error-after',
@@ -51,7 +51,7 @@ async function runSeed(seed: number): Promise<{ appId: string; orders: string[] 
   const orders: string[] = [];
   for (let i = 0; i < 4; i++) {
     drawFaults();
-    const reads = { requestId: `chaos-${seed}`, reads: [NOT_READ, NOT_READ] };
+    const reads = { leaseId: `chaos-${seed}`, reads: [NOT_READ, NOT_READ] };
     const body = { productId: 'coins-60', provider: 'wechatpay' };
     const placed = await untilAnswered(() => placeOrder(appId, user, `key-${seed}-order-${i}`, body, reads));
     if (placed instanceof AppError) throw new Error(`an order was refused: ${placed.code}`);

@@ -98,7 +98,7 @@ test('a running request is finished after SIGTERM, and the output holds no secre
   }
 });
 
-test('bodies that are too large and requests that are too slow are refused, and keep nobody out', async () => {
+test('bodies that are too large and requests that are too slow are refused, and do not stop other callers', async () => {
   const front = await serve({ MAX_BODY_BYTES: '1000', MAX_CONCURRENT: '2', HEAD_SECONDS: '1', REQUEST_SECONDS: '2' });
   const { port } = new URL(front.url);
   const token = { 'access-token': 'x' };

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /**
- * The four groups of test files. `*.drill.test.ts` starts the whole product as processes, or kills engines;
+ * The four groups of test files. `*.drill.test.ts` starts the whole product as processes, kills engines, or runs many seeds;
  * `*.package.test.ts` checks what is deployed. Of the others, those that import an engine or the bundles are `engines`,
  * the rest is `unit`. The imports of a file decide, so a new test needs no entry in a list.
  */

@@ -15,8 +15,8 @@ import type { TestStack } from './stack.ts';
 
 /**
  * Chaos from a seed: random orders, spends and refunds, and notifications that arrive late, twice, out of order or
- * never. Meanwhile any request to an engine may be lost before or after it was applied, and any caller may crash between
- * two requests. Each call is repeated until it is answered. Then the ledger is compared with the payments.
+ * never. Meanwhile any request to an engine may be lost before or after it was applied, and any caller may crash
+ * between two requests. Each call is repeated until it is answered. Then the ledger is compared with the payments.
  */
 interface ChaosOptions {
   stack: TestStack;

@@ -104,8 +104,8 @@ export interface TestStack {
 const NOT_COUNTED = /^(eval|evalsha|script|info|config|client|hello|auth|select|ping|command|quit)\b/;
 
 /**
- * Time limits of engines and functions, several times as long as on AWS: a test is about the order of events, and a busy
- * machine must not change it. Tests about a time limit set their own.
+ * Time limits of engines and functions, several times as long as on AWS: a test is about the order of events, and a
+ * busy machine must not change it. Tests about a time limit set their own.
  */
 const UNHURRIED = { REDIS_TIMEOUT_MS: '20000', MYSQL_TIMEOUT_MS: '20000' };
 function writeUnhurriedFunctions(folder: string): string {
@@ -133,9 +133,9 @@ interface StackOptions {
 }
 
 /**
- * The service with engines for this test file only: a database, a Redis, keys, and the built bundles behind the emulator
- * of the HTTP API. It sets this process's environment, so only one may run at a time. It ends with the test file, or by
- * `stop`.
+ * The service with engines for this test file only: a database, a Redis, keys, and the built bundles behind the
+ * emulator of the HTTP API. It sets this process's environment, so only one may run at a time. It ends with the test
+ * file, or by `stop`.
  */
 export async function startTestStack(options: StackOptions = {}): Promise<TestStack> {
   const stack = await startTogether(async (onStop) => {

@@ -1,6 +1,9 @@
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
 
-/** A self-signed X.509 certificate (RFC 5280, DER), so that the mock needs no package and no openssl. `serial`: hex below 80. */
+/**
+ * A self-signed X.509 certificate (RFC 5280, DER), so that the mock needs no package and no openssl. `serial`: hex
+ * below 80.
+ */
 export function selfSignedCertificate(subject: string, serial: string, privateKeyPem: string, from: Date, until: Date) {
   const privateKey = createPrivateKey(privateKeyPem);
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
