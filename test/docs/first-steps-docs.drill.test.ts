@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -20,13 +20,13 @@ async function startFirstCalls(): Promise<ChildProcess> {
   const folder = await temporaryFolder('first-calls');
   onTestFinished(() => rm(folder.path, { recursive: true, force: true }));
   await cp('client', join(folder.path, 'client'), { recursive: true });
-  await mkdir(join(folder.path, '.data/dev'), { recursive: true });
-  await writeFile(join(folder.path, '.data/dev/samples.json'), JSON.stringify({ app: await stack.createApp() }));
+  const [, create = ''] = /npm run -s portal -- (app create .*--public .*)/.exec(page) ?? [];
+  const { appId } = await portalJson(create.split(' '));
   await writeFile(join(folder.path, 'package.json'), '{"type":"module"}');
   const program = /```ts first-calls\.ts\n(.*?)```/s.exec(page)?.[1] ?? '';
   await writeFile(join(folder.path, 'first-calls.ts'), program);
   const tsx = import.meta.resolve('tsx');
-  const argv = ['--import', tsx, 'first-calls.ts', stack.url];
+  const argv = ['--import', tsx, 'first-calls.ts', appId, stack.url];
   const child = spawn(process.execPath, argv, { cwd: folder.path, stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill());
   return child;

@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
-import { app, startServer } from '../support/client-server.ts';
 import { wxStandIn } from '../support/client-wx.ts';
+import { APP_ID, startSessionServer } from '../support/session-server.ts';
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const examples = at('../../docs/signing');
@@ -89,7 +89,7 @@ describe('the signing examples', () => {
 });
 
 describe('the mini-program example', () => {
-  it('logs in with a code, reads and pays, and signs every call', async () => {
+  it('holds no key, logs in with a code, reads and pays, and signs by the session', async () => {
     const { outputFiles } = await build({
       entryPoints: [at('../../client/miniapp-client.ts')],
       bundle: true,
@@ -98,34 +98,27 @@ describe('the mini-program example', () => {
       format: 'cjs',
       write: false,
     });
-    const server = await startServer(({ url }) => {
-      if (url === '/login/wechat') return { status: 200, body: { token: 's1.u.s', user: { userId: 'u' } } };
-      if (url === '/recharge') return { status: 201, body: { orderNo: 'o1', status: 'pending', payment: {} } };
-      return { status: 200, body: { orderNo: 'o1', status: 'paid' } };
-    });
-    const wx = {
-      ...wxStandIn(),
-      login: (options: { success(result: object): void }) => options.success({ code: 'c1' }),
-      requestPayment: (options: { success(): void }) => options.success(),
-    };
+    const server = await startSessionServer();
+    const wx = { ...wxStandIn(), requestPayment: (options: { success(): void }) => options.success() };
     const load = (code: string, require?: (name: string) => unknown): unknown => {
       const module = { exports: {} };
       runInNewContext(code, { wx, module, require, setTimeout });
       return module.exports;
     };
     const sdk = load(outputFiles?.[0]?.text ?? '');
-    const config = { ...app, baseUrl: server.url };
+    const config = { appId: APP_ID, baseUrl: server.url };
+    server.now = Date.now();
     const page = load(readFileSync(join(examples, 'miniprogram.js'), 'utf8'), (name) =>
       name === './sdk.js' ? sdk : config,
     ) as { readNotice(id: number): Promise<unknown>; buy(productId: string): Promise<boolean> };
 
     await page.readNotice(1);
     expect(await page.buy('coins-100')).toBe(true);
-    expect(server.calls.map(({ method, url, verified }) => [method, url, verified])).toEqual([
-      ['GET', '/data/notice/1', true],
-      ['POST', '/login/wechat', true],
-      ['POST', '/recharge', true],
-      ['POST', '/recharge/o1/sync', true],
+    expect(server.routes()).toEqual([
+      'POST /login/wechat named',
+      'GET /data/notice/1 session',
+      'POST /recharge session',
+      'POST /recharge/o1/sync session',
     ]);
     await server.close();
   });
