@@ -1,5 +1,6 @@
 import { suite as auth } from './auth.ts';
 import { suite as cache } from './cache.ts';
+import { suite as client } from './client.ts';
 import { suite as cost } from './cost.ts';
 import { suite as edge } from './edge/edge.ts';
 import { suite as load } from './load.ts';
@@ -17,7 +18,7 @@ interface Suite {
   run(): Promise<object>;
 }
 
-const suites: Suite[] = [auth, cache, cost, edge, load, lock, recharge, signedReads, transport];
+const suites: Suite[] = [auth, cache, client, cost, edge, load, lock, recharge, signedReads, transport];
 
 function print(result: object): void {
   for (const [name, value] of Object.entries(result)) {
