@@ -3,7 +3,7 @@ import { eraseAccount } from '../../shared/account/erase.ts';
 import { exchangeRead } from '../../shared/account/wechat-exchange.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { text, wechatCode } from '../../shared/http/login-inputs.ts';
-import { ownPassword } from '../../shared/lock/guessing.ts';
+import { ownPassword, wechatCodes } from '../../shared/lock/guessing.ts';
 import { password } from './credentials.ts';
 
 const proof = v.pipe(
@@ -24,7 +24,11 @@ export const eraseMe = endpoint(
     success: 'no-content',
     body: proof,
     // A wrong proof is a guess at the password, and is counted together with those of PUT /me/password.
-    targets: ({ body }) => (Object.keys(body).length > 0 ? [ownPassword] : []),
+    targets: ({ body }) => [
+      ...(Object.keys(body).length > 0 ? [ownPassword] : []),
+      ...(body.code === undefined ? [] : [wechatCodes]),
+    ],
+    identities: ({ body: { code } }) => (code === undefined ? {} : { resource: code }),
     reads: ({ body: { code } }, { app }) => (code === undefined ? [] : [exchangeRead(app.appId, code)]),
   },
   async ({ app, body, ip, reads, succeeded, user }) => {

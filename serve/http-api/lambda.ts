@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { withDeadline } from './deadline.ts';
 import { contextMaker } from './lambda-context.mjs';
@@ -17,6 +18,9 @@ export interface Lambda {
   forget(): void;
   stop(): Promise<void>;
 }
+
+/** At a stop. A handler may be late, and cannot be ended. */
+const MOST_AWAITED_MS = 5_000;
 
 class FunctionTimeout extends Error {
   override readonly name = 'FunctionTimeout';
@@ -38,6 +42,17 @@ export function startLambda(options: {
   reload: boolean;
 }): Lambda {
   const loaded = new Map<string, Loaded>();
+  const retired = new Set<Promise<void>>();
+
+  /** Ends an instance, which first finishes its running calls. */
+  function retire({ instance }: Loaded): void {
+    const end = instance.then(
+      (present) => present.stop(),
+      () => undefined,
+    );
+    retired.add(end);
+    end.finally(() => retired.delete(end));
+  }
 
   const fileOf = ({ bundle }: FunctionEntry): string => join(options.distDirectory, `${bundle}.mjs`);
 
@@ -92,17 +107,10 @@ export function startLambda(options: {
     },
     async stop() {
       const instances = await Promise.allSettled([...loaded.values()].map(({ instance }) => instance));
-      await Promise.all(instances.map((result) => result.status === 'fulfilled' && result.value.stop()));
+      const ends = instances.map((result) => result.status === 'fulfilled' && result.value.stop());
+      await Promise.all([...ends, ...retired]);
     },
   };
-}
-
-/** Ends an instance. A thread first finishes its running calls. */
-function retire({ instance }: Loaded): void {
-  instance.then(
-    (present) => present.stop(),
-    () => undefined,
-  );
 }
 
 /** While a build replaces the file it may be absent. Until the new file exists the loaded module is used. */
@@ -114,9 +122,17 @@ async function moduleInstance(url: string, facts: Facts): Promise<Instance> {
   const { handler } = (await import(/* @vite-ignore */ url)) as { handler?: Handler };
   if (typeof handler !== 'function') throw new Error(`${url} exports no handler`);
   const contextFor = contextMaker(facts);
+  const running = new Set<Promise<unknown>>();
   return {
-    invoke: async (event, awsRequestId, deadline) => handler(event, contextFor(awsRequestId, deadline)),
-    stop: async () => undefined,
+    async invoke(event, awsRequestId, deadline) {
+      const call = (async () => handler(event, contextFor(awsRequestId, deadline)))();
+      running.add(call);
+      return call.finally(() => running.delete(call));
+    },
+    // Also those calls finish whose client has gone: they may be about to change something.
+    async stop() {
+      await Promise.race([Promise.allSettled(running), sleep(MOST_AWAITED_MS, undefined, { ref: false })]);
+    },
   };
 }
 

@@ -3,14 +3,22 @@ import { serverMac } from '../server-key.ts';
 
 /** Account names that nobody can register: names that users would trust, and for a time those of erased accounts. */
 
-/** Compared without `. _ @ -`, so that `ad.min` is reserved, too. */
+/** Compared without `. _ @ -`, and with digits as the letters that they look like: `ad.min` and `adm1n` are reserved. */
 const TRUSTED = new Set(
-  `abuse admin administrator administrators billing moderator noreply nobody null official operator postmaster root
-  security service staff superuser support sysadmin system undefined webmaster`.split(/\s+/),
+  `abuse admin administrator administrators billing help helpdesk hostmaster info moderator noreply nobody null official
+  operator postmaster root security service staff superuser support sysadmin system undefined webmaster wechat weixin`
+    .split(/\s+/)
+    .map(look),
 );
 
+/** `1` may stand for i or for l, so both are written as 1. */
+function look(name: string): string {
+  const letters: Record<string, string> = { '0': 'o', '3': 'e', '4': 'a', '5': 's', i: '1', l: '1' };
+  return name.replace(/[._@-]/g, '').replace(/[0345il]/g, (digit) => letters[digit] ?? digit);
+}
+
 /** `account`: in its normal form. */
-export const isReservedAccount = (account: string): boolean => TRUSTED.has(account.replace(/[._@-]/g, ''));
+export const isReservedAccount = (account: string): boolean => TRUSTED.has(look(account));
 
 const RESERVED_DAYS = 30;
 

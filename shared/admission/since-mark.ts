@@ -19,6 +19,11 @@ export const SINCE_SECONDS = 86_400;
  * A time stamp that is further ahead counts as this far ahead: one wrong clock must not stop all callers for minutes.
  */
 const MOST_AHEAD = 60;
+/**
+ * A token may have been this many seconds on its way. So callers who seem to be behind by no more may be right: they are
+ * taken for right, and told to try again for as long.
+ */
+const ON_ITS_WAY = 5;
 /** The time stamp of a token is a whole second, so what is known of its caller's clock is right to a second. */
 const PAUSE = 2;
 
@@ -53,7 +58,8 @@ local function after_restart(marks, second)
     ahead = known and math.max(known, ahead or known) or ahead
     since = math.max(since, mark.since)
   end
-  since = math.max(since, second + 1 + math.min(ahead or 0, ${MOST_AHEAD}))
-  return {since = since, begun = second, pause = ${PAUSE} + math.max(0, since - second - 1), before = ahead}
+  local late = ahead and ahead < 0 and ahead >= -${ON_ITS_WAY} and -ahead or 0
+  since = math.max(since, second + 1 + late + math.min(ahead or 0, ${MOST_AHEAD}))
+  return {since = since, begun = second, pause = ${PAUSE} + late + math.max(0, since - second - 1), before = ahead}
 end
 `;

@@ -76,12 +76,9 @@ export const channelRules: readonly LockRule[] = [
  * budget of failures, too, so that many addresses cannot use it up.
  */
 export const WECHAT_CALLERS = '*wechat*';
-export const wechatRules: readonly LockRule[] = [
+const codeRules: readonly LockRule[] = [
   // WeChat accepts a code once.
   { ...call, name: 'same-code', by: ['resource'], limit: 5, windowSeconds: 300 },
-  ...loginsByAddress(ifKnownDevice),
-  ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownDevice),
-  { ...failure, ...steps(900), name: 'failures-by-device', by: ['device'], limit: 20, appliesTo },
   {
     ...failure,
     name: 'failures-by-app',
@@ -91,10 +88,19 @@ export const wechatRules: readonly LockRule[] = [
     sparedBy: ifKnownDevice,
   },
 ];
+export const wechatRules: readonly LockRule[] = [
+  ...codeRules,
+  ...loginsByAddress(ifKnownDevice),
+  ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownDevice),
+  { ...failure, ...steps(900), name: 'failures-by-device', by: ['device'], limit: 20, appliesTo },
+];
+/** Codes of wx.login that are sent to another route. They share the counters of the login. */
+export const wechatCodes: LockTarget = { name: 'POST /login/wechat', rules: codeRules };
 
 /** Tickets of a channel. Each is shown to the server of another company, which has a budget of wrong ones. */
 export const ticketRules: readonly LockRule[] = [
   ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownCaller),
+  { ...failure, ...steps(3_600), name: 'failures-by-device', by: ['account', 'device'], limit: 60, appliesTo },
   {
     ...failure,
     name: 'failures-by-channel',

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { Identities } from './rule.ts';
 
 /**
- * An IPv6 address is reduced to its /64 (one subscriber); an IPv4-mapped address equals its IPv4. '' without address.
+ * An IPv6 address is reduced to its /64 (one subscriber); an address that holds an IPv4 address equals it. '' without address.
  */
 export const ipIdentity = (ip: string | undefined): string => addressIdentities(ip).ip;
 
@@ -13,8 +13,8 @@ export const ipIdentity = (ip: string | undefined): string => addressIdentities(
 export function addressIdentities(ip: string | undefined): { ip: string } & Pick<Identities, 'net56' | 'net48'> {
   if (!ip || !isIPv6(ip)) return { ip: ip ?? '' };
   const groups = expandIPv6(ip);
-  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (mapped) return { ip: [6, 7].flatMap((i) => [(groups[i] as number) >> 8, (groups[i] as number) & 255]).join('.') };
+  if (holdsIPv4(groups))
+    return { ip: [6, 7].flatMap((i) => [(groups[i] as number) >> 8, (groups[i] as number) & 255]).join('.') };
   const [a = 0, b = 0, c = 0, d = 0] = groups;
   const network = (...kept: number[]): string => kept.map((group) => group.toString(16)).join(':');
   return {
@@ -23,6 +23,13 @@ export function addressIdentities(ip: string | undefined): { ip: string } & Pick
     net48: `${network(a, b, c)}::/48`,
   };
 }
+
+/** An IPv4-mapped address, or one that NAT64 made of an IPv4 address (64:ff9b::/96). */
+const holdsIPv4 = ([a, b, ...rest]: number[]): boolean => {
+  const [c, d, e, f] = rest;
+  const between = [c, d, e].every((group) => group === 0);
+  return between && ((a === 0 && b === 0 && f === 0xffff) || (a === 0x64 && b === 0xff9b && f === 0));
+};
 
 /** Eight numbers. The last two groups may be written as an IPv4 address. */
 function expandIPv6(ip: string): number[] {

@@ -133,6 +133,15 @@ describe('erasing an account', () => {
     expect(await deleteEndedReservations()).toBeGreaterThan(0);
   });
 
+  test('by codes of wx.login shares the budget of the mini-program with the login', async () => {
+    const { session } = await passwordUser();
+    const code = stack.wechat.issueCode('openid-of-another');
+    const answers = [];
+    for (let i = 0; i < 6; i++) answers.push(await erase(session, { code }));
+    expect(answers.at(-1)).toMatchObject({ status: 429, body: { code: 'LOCKED' } });
+    expect(await stack.call(app, 'POST', '/login/wechat', { body: { code } })).toMatchObject({ status: 429 });
+  });
+
   test('with MySQL down answers 503, erases nothing, and the same proof works afterwards', async () => {
     const { openid, session } = await wechatUser();
     const code = stack.wechat.issueCode(openid);
@@ -161,6 +170,9 @@ describe('registering an account', () => {
       '-support-',
       'operator@',
       'a_d_m_i_n',
+      'adm1n',
+      '5upp0rt',
+      'wechat',
     ]) {
       const answer = await stack.call(app, 'POST', '/accounts', { body: { account, password: PASSWORD } });
       expect(answer, account).toMatchObject({ status: 409, body: { code: 'ACCOUNT_EXISTS' } });

@@ -20,13 +20,13 @@ function documentedCosts(): Map<string, { bytes: number; commands: number }> {
 
 test('a call, a session, a rule and an id cost Redis the commands and bytes of the documented table', async () => {
   const documented = documentedCosts();
-  const measured = await costsOfCalls(world.redis, 2_000);
+  const measured = await costsOfCalls(world.redis, 1_000);
   expect(measured.length).toBeGreaterThanOrEqual(6);
   for (const { what, commands, 'bytes that stay': bytes } of measured) {
     const row = documented.get(what);
     expect(row, `no row "${what}"`).toBeDefined();
     expect([what, Math.round(commands)]).toEqual([what, row?.commands]);
-    // Memory is given out in steps: at 2 000 calls a step of 64 KiB is 33 bytes a call.
-    expect(bytes, what).toBeLessThanOrEqual(1.5 * (row?.bytes ?? 0) + 40);
+    // Memory is given out in steps: at 1 000 calls a step of 64 KiB is 66 bytes a call.
+    expect(bytes, what).toBeLessThanOrEqual(1.5 * (row?.bytes ?? 0) + 70);
   }
 });

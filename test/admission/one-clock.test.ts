@@ -104,6 +104,16 @@ describe.each(CASES)('with the clocks of functions %s', (_, clocks) => {
   });
 });
 
+test('a token is not accepted twice after a restart when all calls before it were seconds on their way', async () => {
+  const right = () => ({ functions: 0, caller: 0 });
+  expect(await sendAll(writes(20, -4), right)).toEqual({ admitted: 20 });
+  await redis('SAVE');
+  const lost = writes(20, 0);
+  expect(await sendAll(lost, right)).toEqual({ admitted: 20 });
+  await restartRedis();
+  expect(await sendAll(lost.map(again), right)).not.toHaveProperty('admitted');
+});
+
 async function redis(...command: string[]): Promise<unknown> {
   const { Redis } = await import('ioredis');
   const client = new Redis({ host: server.host, port: server.port });

@@ -49,10 +49,10 @@ async function versionSeen(id: string): Promise<number> {
 
 const onReplica = async (sql: string) => (await replica.query<RowDataPacket[]>(sql))[0];
 
-test(`1 000 seeded races of writers and readers over a replica ${DELAY_SECONDS} s behind show no stale value`, async () => {
+test(`500 seeded races of writers and readers over a replica ${DELAY_SECONDS} s behind show no stale value`, async () => {
   const random = seededRandom(SEED);
   const ids = Array.from({ length: 20 }, (_, index) => String(1_000 + index));
-  const races = ids.map((id) => ({ id, plans: Array.from({ length: 50 }, () => [random(), random(), random()]) }));
+  const races = ids.map((id) => ({ id, plans: Array.from({ length: 25 }, () => [random(), random(), random()]) }));
   const stale: string[] = [];
   let behind = 0;
   const race = async ({ id, plans }: (typeof races)[number]) => {
@@ -101,12 +101,10 @@ test('a record that was not written lately is read from the replica', async () =
   const { origin } = new URL(stack.env.DATABASE_REPLICA_URL ?? '');
   const ready = async () => ((await (await fetch(`${origin}/ready`)).json()) as { replicas: unknown[] }).replicas[0];
   await vi.waitFor(async () => expect(await ready()).toMatchObject({ takesReads: true }), { timeout: 20_000 });
-  const selects = async () => Number((await onReplica("SHOW GLOBAL STATUS LIKE 'Com_select'"))[0]?.Value);
-  // The same app: its record is in the process now, however long the races took.
-  expect(await versionSeen(String(7 + 90 * apps.length))).toBe(0);
-  const before = await selects();
-  expect(await versionSeen('7')).toBe(1);
-  expect((await selects()) - before).toBe(1);
+  // Only the replica has this version.
+  await replica.query('SET SESSION sql_log_bin = 0');
+  await replica.query("UPDATE stack.notices SET title = 'v66' WHERE id = 7");
+  expect(await versionSeen('7')).toBe(66);
 });
 
 test('a replica that is too far behind or stopped gets no reads, and the primary answers them', async () => {
@@ -141,7 +139,7 @@ test('a replica that is too far behind or stopped gets no reads, and the primary
   await put('8', 2);
   await vi.waitFor(async () => expect((await ready()).replicas[0]).toMatchObject({ takesReads: false }), patience);
   expect((await ready()).status).toBe(200);
-  expect(await versionSeen('7')).toBe(1);
+  expect(await versionSeen('8')).toBe(2);
   await put('9', 3);
   expect(await versionSeen('9')).toBe(3);
   await replica.query('START SLAVE SQL_THREAD');

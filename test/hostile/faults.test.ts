@@ -112,30 +112,48 @@ describe('when one request to an engine fails', () => {
    */
   async function recover(row: RouteRow, usual: number, by: { userId: string; session: string }): Promise<void> {
     const [name, expected] = PROBES[row.functionName] ?? [row.route, usual];
+    let last = '';
     const probe = everyRoute.find(({ route }) => route === name) as RouteRow;
     try {
       for (let tries = 0; tries < 20; tries++) {
         vi.setSystemTime(Date.now() + 2_001);
-        if ((await world.send(await callOf(probe, PROBES[row.functionName] ? undefined : by))).status === expected)
-          return;
+        const { status, text } = await world.send(await callOf(probe, PROBES[row.functionName] ? undefined : by));
+        last = `${status} ${text} instead of ${expected}`;
+        if (status === expected) return;
       }
     } finally {
       vi.useRealTimers();
     }
-    throw new Error(`the engines did not come back for ${row.route}`);
+    throw new Error(`the engines did not come back for ${row.route}: ${last}`);
+  }
+
+  /** The faults of the route before may have stopped requests to an engine that only this route needs. */
+  async function usualStatus(row: RouteRow): Promise<number> {
+    try {
+      for (let tries = 0; tries < 20; tries++) {
+        vi.setSystemTime(Date.now() + 2_001);
+        const { status } = await world.send(await callOf(row));
+        if (status < 500) return status;
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+    throw new Error(`${row.route} is not served`);
   }
 
   test.each(signedRoutes)(
     '$route answers 503 or its usual answer, never a wrong one and never 500',
     { timeout: 300_000 },
     async (row) => {
-      const usual = (await world.send(await callOf(row))).status;
+      const usual = await usualStatus(row);
       const prober = await world.newUser();
       const wrong: string[] = [];
       let met = 0;
       for (const [engine, name, fault] of FAULTS) {
         for (const on of fault.kind === 'drop-before' ? [false, true] : [false]) {
-          for (let nth = 1; nth <= 4; nth++) {
+          // What an engine says is understood in one place. Where the line breaks matters at each request.
+          const most = fault.kind === 'status' ? 1 : 4;
+          for (let nth = 1; nth <= most; nth++) {
             const { answer, seen } = await callUnder(row, engine, fault, nth, on);
             if (seen < nth) break;
             met++;

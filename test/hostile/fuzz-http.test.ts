@@ -221,6 +221,8 @@ test('any text as an access-token is refused; only a known app causes a request 
   await atTime(warmAt + 4_999, () =>
     fc.assert(
       fc.asyncProperty(tokens, async (token) => {
+        // API Gateway refuses more than 10 KB of headers before the authorizer sees them.
+        fc.pre(token.length < 8_000);
         const answer = await read({ 'access-token': token });
         expect([answer.status, answer.text]).toEqual([403, '{"message":"Forbidden"}']);
       }),

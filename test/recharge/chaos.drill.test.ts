@@ -5,7 +5,7 @@ import { openShop, type Shop } from '../support/recharge-fixture.ts';
 
 /** CHAOS_SEEDS=2000 runs more seeds. CHAOS_FIRST=17 CHAOS_SEEDS=1 repeats seed 17. */
 const FIRST = Number(process.env.CHAOS_FIRST ?? 1);
-const SEEDS = Number(process.env.CHAOS_SEEDS ?? 200);
+const SEEDS = Number(process.env.CHAOS_SEEDS ?? 80);
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();

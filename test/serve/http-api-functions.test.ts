@@ -193,4 +193,19 @@ describe('the server', () => {
     expect(await schedule).toMatchObject({ event: { milliseconds: 200 } });
     await expect(fetch(`${url}/open`)).rejects.toThrow();
   });
+
+  test('finishes calls whose client has gone', async () => {
+    const { url, stop } = await fixtureApi();
+    let ended = 0;
+    const started = new Promise<void>((resolve) => {
+      Object.assign(globalThis, { patientStarted: resolve, patientEnded: () => ended++ });
+    });
+    const client = new AbortController();
+    const call = fetch(`${url}/patient/1000`, { signal: client.signal });
+    await started;
+    client.abort();
+    await expect(call).rejects.toThrow();
+    await stop();
+    expect(ended).toBe(1);
+  });
 });

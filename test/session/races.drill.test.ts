@@ -24,11 +24,11 @@ describe('sessions under parallel calls', { timeout: 900_000 }, () => {
     await Promise.all(Array.from({ length: width }, worker));
   }
 
-  test('none of 1 000 logouts that race with an extension leaves a valid session', async () => {
+  test('none of 400 logouts that race with an extension leaves a valid session', async () => {
     const users = await sessions.newUsers(40);
     const tokens: string[] = [];
     let passed = 0;
-    await inParallel(8, 1_000, async (index) => {
+    await inParallel(8, 400, async (index) => {
       const session = await sessions.openAt(users[index % users.length] as string);
       tokens.push(session.token);
       // Every other session is not in Redis yet. Its fill races with the logout instead.

@@ -6,6 +6,7 @@ declare global {
   /** Set by a test: the bundles of the fixture write their reports into these. */
   var authorizerEvents: unknown[] | undefined;
   var patientStarted: (() => void) | undefined;
+  var patientEnded: (() => void) | undefined;
 }
 
 const folder = fileURLToPath(new URL('./fixtures/http-api/', import.meta.url));
