@@ -9,6 +9,7 @@ import { channelLogin } from './channels.ts';
 import { openMeter } from './meter.ts';
 import { pluginTokens } from './plugins.ts';
 import { newPortal } from './portal.ts';
+import { publicApps } from './public-apps.ts';
 import { cachedReads } from './reads.ts';
 import { recharges } from './recharges.ts';
 import type { Scene } from './scene.ts';
@@ -37,6 +38,7 @@ const ROWS = 'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D
 
 const CHAPTERS: [title: string, play: (scene: Scene) => Promise<void>][] = [
   ['A. Who calls: apps, keys, signatures', signedCalls],
+  ['A. Packages that everybody can read: public apps', publicApps],
   ['A. Fast reads, also under attack', cachedReads],
   ['B. Users and their sessions', usersAndSessions],
   ['C. Channel login and recharge', async (scene) => recharges(scene, await channelLogin(scene))],
@@ -54,7 +56,8 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
 
   const run = randomBytes(5).toString('hex');
   const app = await portal('app', 'create', '--name', `demo-${run}`);
-  const scene: Scene = { story, tape, portal, env: stage.env, run, app, caller: newCaller(stage.url, tape) };
+  const { url, env } = stage;
+  const scene: Scene = { story, tape, portal, url, env, run, app, caller: newCaller(url, tape) };
   try {
     for (const [title, chapter] of CHAPTERS) {
       story.chapter(title);

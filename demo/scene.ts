@@ -9,6 +9,7 @@ export interface Scene {
   caller: DemoApp;
   portal: Portal;
   tape: Tape;
+  url: string;
   /** The environment of the functions. */
   env: Record<string, string>;
   /** A part of names that is new with every run, so that the demo can run again on the same server. */
