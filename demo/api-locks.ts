@@ -12,7 +12,7 @@ export async function apiLocks(scene: Scene): Promise<void> {
   const { portal, caller, app } = scene;
   const read = (remark?: string) => caller.call(app, 'GET', '/data/service/1', remark ? { remark } : {});
   const clear = () => portal('lock', 'clear', '--target', TARGET);
-  const set = (...more: string[]) => portal('lock', 'set', '--target', TARGET, '--by', 'app', ...more);
+  const set = (...more: string[]) => portal('lock', 'set', '--target', TARGET, '--by', 'app,ip', ...more);
   const readOnce = async () => {
     answers(await read('counted by a rule'), 200);
   };
@@ -33,7 +33,7 @@ export async function apiLocks(scene: Scene): Promise<void> {
       async () => {
         await set('--limit', '3', '--window', '60');
         for (let call = 1; call <= 3; call++) answers(await read(`call ${call} of 3`), 200);
-        named(await read('call 4'), 'operator-app');
+        named(await read('call 4'), 'operator-app-ip');
         answers(await caller.call(app, 'GET', '/data/notice/1'), 200);
       },
     );
@@ -41,7 +41,7 @@ export async function apiLocks(scene: Scene): Promise<void> {
       'E5',
       'a refused call costs no request while the process remembers the lock',
       async () => {
-        named(await read(), 'operator-app');
+        named(await read(), 'operator-app-ip');
       },
       { redis: 0, mysql: 0 },
     );
@@ -55,7 +55,7 @@ export async function apiLocks(scene: Scene): Promise<void> {
       await clear();
       await set('--limit', '2', '--window', '60', '--lock', '2');
       for (let call = 1; call <= 2; call++) answers(await read(`call ${call} of 2`), 200);
-      named(await read('call 3'), 'operator-app');
+      named(await read('call 3'), 'operator-app-ip');
       await sleep(2_100);
       answers(await read('2 s later'), 200);
     });
