@@ -110,7 +110,7 @@ test('the log lines of the authorizer show when the last call with a key came', 
   await stack.call({ ...shipped, privateKey: 'not the key' }, 'GET', path);
   const found = lines
     .map((line) => JSON.parse(line))
-    .filter(({ route }) => route === 'authorizer')
+    .filter(({ step }) => step === 'authorizer')
     .map(({ app, proof, status }) => [app === shipped.appId, proof, status]);
   expect(found).toEqual([
     [true, 'v1', 200],
