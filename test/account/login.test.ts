@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { insertAccount, KNOWN_PASSWORD as PASSWORD } from '../support/known-accounts.ts';
-import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
+import { startTestStack, type TestAnswer, type TestApp, type TestStack } from '../support/stack.ts';
 
 const freshName = (): string => `user-${randomBytes(6).toString('hex')}`;
 
@@ -17,6 +17,13 @@ describe('logging in by account and password', () => {
     stack.call(app, 'POST', '/accounts', { body: { account, password, ...more } });
   const logIn = (account: string, password = PASSWORD) =>
     stack.call(app, 'POST', '/login', { body: { account, password } });
+  /** A login whose authorizer needs no request: the record of its new app was loaded just now, and is used for a minute. */
+  async function loginAtFreshApp(account: string): Promise<() => Promise<TestAnswer>> {
+    const fresh = await stack.createApp();
+    const enter = () => stack.call(fresh, 'POST', '/login', { body: { account, password: PASSWORD } });
+    expect((await enter()).status).toBe(200);
+    return enter;
+  }
 
   test('a registered user can log in, and the session token alone identifies the user', async () => {
     const account = freshName();
@@ -33,10 +40,7 @@ describe('logging in by account and password', () => {
 
   test('a login costs two requests to Redis and two to MySQL', async () => {
     const { account } = await insertAccount(stack.mysql);
-    // A new app: its record was loaded just now, and is used for a minute.
-    const fresh = await stack.createApp();
-    const enter = () => stack.call(fresh, 'POST', '/login', { body: { account, password: PASSWORD } });
-    await enter();
+    const enter = await loginAtFreshApp(account);
     await stack.resetCounters();
     expect((await enter()).status).toBe(200);
     expect(await stack.counters()).toMatchObject({ redisRequests: 2, mysqlRequests: 2 });
@@ -72,9 +76,10 @@ describe('logging in by account and password', () => {
 
   test('a login succeeds when Redis fails after admission', async () => {
     const { account } = await insertAccount(stack.mysql);
+    const enter = await loginAtFreshApp(account);
     let requests = 0;
     stack.faults.redis = () => (++requests > 1 ? { kind: 'drop-before' } : undefined);
-    const login = await logIn(account);
+    const login = await enter();
     stack.faults.redis = undefined;
     expect(login).toMatchObject({ status: 200, body: { user: { account } } });
     expect(requests).toBeGreaterThan(1);
