@@ -3,7 +3,7 @@ import type { AccountProof, ChannelStart, ChannelVerified, Login, LoginEntry, Se
 import { ApiError, asksForLogin, localError } from './api-error.ts';
 import { type CallOptions, type ClientState, type Empty, type Json, serverSeconds } from './call.ts';
 import { type ChannelDigestMethod, channelDigest } from './channel-digest.ts';
-import { WECHAT_LOGIN } from './logins.ts';
+import { userOf, WECHAT_LOGIN } from './logins.ts';
 import { segment } from './path-segment.ts';
 
 interface ChannelInput {
@@ -42,7 +42,7 @@ export function accountCalls<Profile>(json: Json, empty: Empty, caller: ClientSt
 
     /** `code` from wx.login is valid once: ask for a new one for every try. Without one, `silentCode` gives it. */
     loginWechat: (body?: { code: string }) =>
-      body ? logins.logIn<Profile>(WECHAT_LOGIN, body, common) : logins.silent<Profile>(),
+      body ? logins.logIn<Profile>(WECHAT_LOGIN, body, common) : logins.silent<Profile>(common),
 
     startChannelLogin,
     verifyChannelLogin,
@@ -66,7 +66,7 @@ export function accountCalls<Profile>(json: Json, empty: Empty, caller: ClientSt
       await empty('PUT', '/me/password', { body });
       if (caller.privateKey) return;
       try {
-        if (book.silent) await logins.silent();
+        if (book.silent) await logins.again();
         else {
           const { account } = await json<User<Profile>>('GET', '/me');
           await logins.logIn('/login', { account, password: body.newPassword });
@@ -82,18 +82,32 @@ export function accountCalls<Profile>(json: Json, empty: Empty, caller: ClientSt
      * may be gone, and a silent login would make a new one.
      */
     async deleteAccount(proof: AccountProof): Promise<void> {
-      await empty('DELETE', '/me', { body: proof, repeatable: false });
-      await book.logOut();
+      await userOf(caller);
+      await logins.deleting(async () => {
+        try {
+          await empty('DELETE', '/me', { body: proof, repeatable: false });
+        } catch (error) {
+          // Refused: the account is still there.
+          if (error instanceof ApiError && error.status >= 400 && error.status < 500) throw error;
+          await book.logOut();
+          throw error;
+        }
+        await book.logOut();
+      });
     },
 
     /**
      * Forgets the session first, so that it holds without a network too. Rejects if the server did not confirm. A public
-     * client makes no silent login after it, until the program calls `loginWechat` or starts again.
+     * client makes no silent login after it, until the program calls `loginWechat` or starts again. `all` is confirmed only
+     * if this session still was valid: after SESSION_REVOKED the other sessions of the user may be.
      */
     async logout(options: { all?: boolean } = {}): Promise<void> {
       const session = await book.current();
       const forgotten = book.logOut();
-      if (session) await empty('POST', '/logout', { body: options, repeatable: true, session }).catch(unlessEnded);
+      const ended = (error: unknown): void => {
+        if (options.all || !(error instanceof ApiError && asksForLogin(error))) throw error;
+      };
+      if (session) await empty('POST', '/logout', { body: options, repeatable: true, session }).catch(ended);
       await forgotten;
     },
 
@@ -101,9 +115,4 @@ export function accountCalls<Profile>(json: Json, empty: Empty, caller: ClientSt
     revokeSession: (id: string) => empty('DELETE', `/sessions/${segment(id)}`, {}),
     revokeOtherSessions: () => empty('DELETE', '/sessions', { repeatable: true }),
   };
-}
-
-/** The server has ended the session already. */
-function unlessEnded(error: unknown): void {
-  if (!(error instanceof ApiError && asksForLogin(error))) throw error;
 }

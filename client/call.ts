@@ -43,6 +43,8 @@ export interface InternalOptions extends Omit<RequestOptions, 'session'> {
   session?: boolean | 'optional' | SignedIn;
   /** True for logins: sends the mark of this device, if there is one. */
   deviceMark?: boolean;
+  /** Only as this user: throws USER_CHANGED when another one is logged in. */
+  as?: string;
 }
 
 /** Resolves with the JSON of a successful answer. */
@@ -56,11 +58,15 @@ export interface Logins {
   /** A login that the program asked for. It waits for a running one, and takes its place. */
   logIn<Profile>(path: string, body: object, options?: RequestOptions): Promise<Login<Profile>>;
   /** With a code of the platform. Joins a silent login that is already running. */
-  silent<Profile>(): Promise<Login<Profile>>;
+  silent<Profile>(options?: CallOptions): Promise<Login<Profile>>;
+  /** The same, but calls of this client stay those of its user. */
+  again(options?: CallOptions): Promise<unknown>;
   /** Replaces a session of more than a day beside the calls, so that a copied key of it ends. `clock` as in the state. */
   renew(session: SignedIn, clock: number): void;
   /** While `work` runs, no session is replaced: a new wx.login would void a payment that was just signed. */
   paying<T>(work: () => Promise<T>): Promise<T>;
+  /** While `work` deletes the account, no silent login starts: it would create a new one. */
+  deleting<T>(work: () => Promise<T>): Promise<T>;
 }
 
 export interface ClientState {

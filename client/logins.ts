@@ -1,8 +1,8 @@
 // Who may call now: logins one after the other, the silent login, and its daily replacement.
 import type { Login } from './answers.ts';
-import { localError, parsed, throwPlatform } from './api-error.ts';
-import type { ClientState, Logins, RequestOptions } from './call.ts';
-import { within } from './patience.ts';
+import { type ApiError, localError, parsed, throwPlatform, userChanged } from './api-error.ts';
+import type { CallOptions, ClientState, Logins, RequestOptions } from './call.ts';
+import { unlessAborted, within } from './patience.ts';
 import { sessionOf } from './session-text.ts';
 import { loginRequired, sendSigned } from './signed-call.ts';
 
@@ -22,24 +22,28 @@ export const WECHAT_LOGIN = '/login/wechat';
 
 export function logins(caller: ClientState, silentCode: SilentCode | null): Logins {
   const { book } = caller;
-  let running: Promise<OpenedLogin> | null = null;
-  let isSilent = false;
+  /** The last one; others may be before it. A logout ends them all. */
+  let running: { login: Promise<OpenedLogin>; isSilent: boolean; logouts: number } | null = null;
   let payments = 0;
+  let deletions = 0;
   let notBefore = 0;
 
-  function start(silently: boolean, work: () => Promise<OpenedLogin>): Promise<OpenedLogin> {
-    const mine = running ? running.then(work, work) : work();
+  function start(isSilent: boolean, work: (logouts: number) => Promise<OpenedLogin>): Promise<OpenedLogin> {
+    const { logouts } = book;
+    const go = () => work(logouts);
+    const login = running ? running.login.then(go, go) : go();
+    const mine = { login, isSilent, logouts };
     const done = (): void => {
       if (running === mine) running = null;
     };
     running = mine;
-    isSilent = silently;
-    mine.then(done, done);
-    return mine;
+    login.then(done, done);
+    return login;
   }
 
-  async function open(path: string, body: object, options?: RequestOptions): Promise<OpenedLogin> {
-    const { logouts } = book;
+  async function open(silently: boolean, logouts: number, path: string, body: object, options?: RequestOptions) {
+    const loggedOut = (): ApiError => localError('LOGIN_REQUIRED', 'logged out', 401);
+    if (logouts !== book.logouts) throw loggedOut();
     const isPublic = !caller.privateKey;
     const session = isPublic && 'optional';
     const answer = await sendSigned(caller, 'POST', path, { ...options, body, deviceMark: true, session });
@@ -51,42 +55,61 @@ export function logins(caller: ClientState, silentCode: SilentCode | null): Logi
     if (at > 0) caller.clock = Math.floor((at - caller.now()) / 1000);
     // A server of an earlier version gives none.
     if (login.deviceMark) caller.deviceMarks.keep(login.deviceMark);
-    if (!isSilent) book.user = opened.userId;
-    await book.adopt(opened, logouts);
+    if (logouts !== book.logouts) {
+      // Nobody has this session, so nobody else would end it.
+      await sendSigned(caller, 'POST', '/logout', { body: {}, session: opened }).catch(() => undefined);
+      throw loggedOut();
+    }
+    if (!silently) book.user = opened.userId;
+    await book.adopt(opened);
     return login;
   }
 
   function silently(): Promise<OpenedLogin> {
-    if (running && isSilent) return running;
-    return start(true, async () => {
+    if (running?.isSilent && running.logouts === book.logouts) return running.login;
+    return start(true, async (logouts) => {
       const code = await within(CODE_MS, silentCode as SilentCode).catch(throwPlatform);
-      return open(WECHAT_LOGIN, { code });
+      return open(true, logouts, WECHAT_LOGIN, { code });
     });
   }
   const settled = async (): Promise<void> => {
-    if (running) await running.catch(() => undefined);
+    if (running) await running.login.catch(() => undefined);
   };
+  async function again(options?: CallOptions): Promise<OpenedLogin> {
+    if (!silentCode) throw new TypeError('no silentCode');
+    return unlessAborted(options, silently);
+  }
 
   return {
     async session() {
-      for (;;) {
+      const { user } = book;
+      for (let logged = false; ; ) {
         const session = await book.mine();
+        // A call that waited for a login is still the call of the user who made it.
+        if (session && user && session.userId !== user) throw userChanged();
         if (session) return session;
-        if (running && !isSilent) await settled();
-        else if (!silentCode || !book.silent) return null;
-        else await silently();
+        if (running && !running.isSilent) await settled();
+        else if (!silentCode || !book.silent || deletions || logged) return null;
+        else {
+          await silently();
+          logged = true;
+        }
       }
     },
-    logIn: (path, body, options) => start(false, () => open(path, body, options)) as Promise<Login<never>>,
-    async silent() {
-      if (!silentCode) throw new TypeError('no silentCode');
-      const login = await silently();
+    logIn: (path, body, options) =>
+      unlessAborted(options, () => start(false, (logouts) => open(false, logouts, path, body, options))) as Promise<
+        Login<never>
+      >,
+    again,
+    async silent(options) {
+      const login = await again(options);
       book.user = login.user.userId;
       return login as Login<never>;
     },
-    renew({ silent, at }, clock) {
+    renew(session, clock) {
       const seconds = caller.now() / 1000 + clock;
-      if (!silent || seconds - at / 1000 < DAY_SECONDS || seconds < notBefore || running || payments) return;
+      if (!session.silent || seconds - session.at / 1000 < DAY_SECONDS || seconds < notBefore) return;
+      if (running || payments || deletions || !book.holds(session)) return;
       notBefore = seconds + HOUR_SECONDS;
       silently().catch(() => undefined);
     },
@@ -94,6 +117,11 @@ export function logins(caller: ClientState, silentCode: SilentCode | null): Logi
       payments++;
       await settled();
       return work().finally(() => payments--);
+    },
+    async deleting(work) {
+      await settled();
+      deletions++;
+      return work().finally(() => deletions--);
     },
   };
 }

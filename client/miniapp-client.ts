@@ -94,7 +94,7 @@ export function createClient<Profile = Record<string, unknown>>(options: ClientO
   caller.logins = logins(caller, silentCode);
   const userId = () => userOf(caller);
   const holdKey = keyHolder(storage, appId, userId, () => freshNonce(random));
-  const paying: Paying = { holdKey, wait, logins: caller.logins, running: new Map() };
+  const paying: Paying = { holdKey, wait, logins: caller.logins, running: new Map(), user: () => caller.book.user };
   const limited = (common: CallOptions): MiniappClient<Profile> => ({
     ...callsOf<Profile>(caller, paying, common),
     with: (more) => limited({ ...common, ...more }),

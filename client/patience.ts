@@ -9,6 +9,7 @@ declare function clearTimeout(timer: unknown): void;
 export interface StopSignal {
   readonly aborted: boolean;
   addEventListener(event: 'abort', listener: () => void): void;
+  removeEventListener?(event: 'abort', listener: () => void): void;
 }
 
 /** The outcome of `work`, which may also throw at once. Rejects with TIMEOUT after the time. */
@@ -23,12 +24,23 @@ export function within<T>(milliseconds: number, work: () => T | Promise<T>): Pro
   });
 }
 
+/** Calls `abort` when the signal says so, until `work` has settled. */
+export function onAbort<T>(signal: StopSignal | undefined, abort: () => void, work: Promise<T>): Promise<T> {
+  if (!signal) return work;
+  signal.addEventListener('abort', abort);
+  const done = (): void => {
+    if (signal.removeEventListener) signal.removeEventListener('abort', abort);
+  };
+  work.then(done, done);
+  return work;
+}
+
 /** Rejects with ABORTED as soon as the signal says so. What `work` sent may still take effect. */
-export function unlessAborted<T>(signal: StopSignal, work: () => Promise<T>): Promise<T> {
+export function unlessAborted<T>({ signal }: { signal?: StopSignal } = {}, work: () => Promise<T>): Promise<T> {
+  if (!signal) return work();
   return new Promise<T>((resolve, reject) => {
     const abort = (): void => reject(localError('ABORTED', 'by the program'));
     if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort);
-    work().then(resolve, reject);
+    onAbort(signal, abort, work()).then(resolve, reject);
   });
 }

@@ -34,23 +34,25 @@ export interface Paying {
   holdKey: KeyHolder;
   wait(milliseconds: number): Promise<void>;
   logins: Logins;
-  /** By purchase. */
+  /** By user and purchase. */
   running: Map<string, Promise<PayResult>>;
+  /** null: not known yet. */
+  user(): string | null;
 }
 
-export function rechargeCalls(json: Json, { holdKey, wait, logins, running }: Paying) {
+export function rechargeCalls(json: Json, { holdKey, wait, logins, running, user }: Paying) {
   const create = ({ productId, provider, code }: RechargeInput, held: HeldKey) => {
     const body = JSON.stringify({ productId, provider, code });
-    return underKey(held, (idempotencyKey) => json<CreatedOrder>('POST', '/recharge', { body, idempotencyKey }));
+    return underKey(held, (own) => json<CreatedOrder>('POST', '/recharge', { body, ...own }));
   };
-  const syncOrder = (orderNo: string) =>
-    json<Order>('POST', `/recharge/${segment(orderNo)}/sync`, { repeatable: true });
+  const syncOrder = (orderNo: string, as?: string) =>
+    json<Order>('POST', `/recharge/${segment(orderNo)}/sync`, { repeatable: true, ...(as && { as }) });
 
   async function payOnce(input: RechargeInput, requestPayment: RequestPayment): Promise<PayResult> {
     const held = await holdKey('pay', purchaseOf(input));
     const created = await create(input, held);
     if (held.resumed) {
-      const order = await syncOrder(created.orderNo);
+      const order = await syncOrder(created.orderNo, held.userId);
       if (order.status !== 'pending') {
         held.settle();
         // The user paid, and the mini-program ended before it knew. It must not charge again.
@@ -59,21 +61,22 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running }: Pa
       }
     }
     const paymentFailure = await requestPayment(created.payment).then(() => null, reasonOf);
-    const order = await syncUntilSettled(created.orderNo, paymentFailure === null ? SYNC_WAITS_MS : []);
+    const sync = () => syncOrder(created.orderNo, held.userId);
+    const order = await untilSettled(sync, paymentFailure === null ? SYNC_WAITS_MS : []);
     if (order.status !== 'pending') held.settle();
     return { order, paymentFailure };
   }
 
-  async function syncUntilSettled(orderNo: string, waitsMs: readonly number[]): Promise<Order> {
+  async function untilSettled(sync: () => Promise<Order>, waitsMs: readonly number[]): Promise<Order> {
     for (const milliseconds of waitsMs) {
-      const order = await syncOrder(orderNo).catch((error: unknown) => {
+      const order = await sync().catch((error: unknown) => {
         if (error instanceof ApiError && error.retryable) return null;
         throw error;
       });
       if (order && order.status !== 'pending') return order;
       await wait(milliseconds);
     }
-    return syncOrder(orderNo);
+    return sync();
   }
 
   return {
@@ -92,7 +95,7 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running }: Pa
      * with the same input resumes a cancelled or interrupted payment. Two taps at once are one payment.
      */
     pay(input: RechargeInput, requestPayment: RequestPayment): Promise<PayResult> {
-      const purchase = purchaseOf(input);
+      const purchase = user() + purchaseOf(input);
       const earlier = running.get(purchase);
       if (earlier) return earlier;
       const work = () => payOnce(input, requestPayment);
@@ -104,7 +107,7 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running }: Pa
     orders: (page: { after?: string } = {}) => json<{ orders: Order[] } & Page>('GET', '/recharge', { query: page }),
     order: (orderNo: string) => json<Order>('GET', `/recharge/${segment(orderNo)}`),
     /** The server asks the provider, and credits the order if it was paid. */
-    syncOrder,
+    syncOrder: (orderNo: string) => syncOrder(orderNo),
 
     balance: () => json<Balance>('GET', '/balance'),
     entries: (page: { after?: string } = {}) =>
@@ -116,8 +119,8 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running }: Pa
      */
     async spend({ amount, reason }: SpendInput, idempotencyKey?: string): Promise<Spent> {
       const body = JSON.stringify({ amount, reason });
-      const call = (key: string) => json<Spent>('POST', '/balance/spend', { body, idempotencyKey: key });
-      if (idempotencyKey) return call(idempotencyKey);
+      const call = (own: object) => json<Spent>('POST', '/balance/spend', { body, ...own });
+      if (idempotencyKey) return call({ idempotencyKey });
       const held = await holdKey('spend', body);
       const spent = await underKey(held, call);
       held.settle();
@@ -126,9 +129,10 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running }: Pa
   };
 }
 
-async function underKey<T>(held: HeldKey, call: (idempotencyKey: string) => Promise<T>): Promise<T> {
+/** A key belongs to its user: the call is not sent as another one. */
+async function underKey<T>(held: HeldKey, call: (own: object) => Promise<T>): Promise<T> {
   try {
-    return await call(held.key);
+    return await call({ idempotencyKey: held.key, as: held.userId });
   } catch (error) {
     if (error instanceof ApiError && DEFINITIVE.test(error.code)) held.settle();
     throw error;

@@ -1,5 +1,5 @@
 // The session of this client: in memory, and kept by the platform. A failure of the platform's storage breaks no call.
-import { localError, userChanged } from './api-error.ts';
+import { userChanged } from './api-error.ts';
 import type { Keep } from './keep.ts';
 import { within } from './patience.ts';
 
@@ -26,7 +26,9 @@ export interface SessionBook {
   current(): Promise<SignedIn | null>;
   /** The same. Throws USER_CHANGED when it belongs to another user than this client. */
   mine(): Promise<SignedIn | null>;
-  adopt(session: SignedIn, logouts: number): Promise<void>;
+  adopt(session: SignedIn): Promise<void>;
+  /** Whether this session, and no newer one, signs the calls now. */
+  holds(session: SignedIn): boolean;
   /** Forgets only this session: a late refusal of an old session must not end a newer one, here or in another page. */
   forget(session: SignedIn): Promise<void>;
   /** Forgets the session at once, whichever it is. */
@@ -49,12 +51,13 @@ export function sessionBook(
   /** The storage holds what `memory` holds, so what another page writes there counts. */
   let isKept = true;
   let loading: Promise<void> | null = null;
+  let writing = 0;
   let saves = Promise.resolve();
 
   async function load(): Promise<void> {
     const change = changes;
     try {
-      const found = read(await within(STORAGE_MS, keep.load));
+      const found = read(await within(STORAGE_MS, () => keep.load()));
       if (change !== changes) return;
       memory = found && found.session !== ended ? found : null;
       if (!memory) return;
@@ -71,10 +74,19 @@ export function sessionBook(
     isKept = false;
     // What is in memory counts now, also if the storage was never read.
     loading = loading || saves;
-    const saved = (): void => {
-      isKept = change === changes;
+    const saved = async (): Promise<void> => {
+      // Some storages take a text and do not keep it.
+      const isThere = !text || keep.exclusive || (await keep.load()) !== null;
+      isKept = isThere && change === changes;
     };
-    saves = saves.then(() => within(STORAGE_MS, () => keep.save(text))).then(saved, () => undefined);
+    const ended = (): void => {
+      // A slow storage wrote an older text last.
+      if (--writing === 0 && change !== changes) save();
+    };
+    writing++;
+    const written = new Promise((done) => done(keep.save(text)));
+    written.then(ended, ended);
+    saves = within(STORAGE_MS, () => written.then(saved)).catch(() => undefined);
     return saves;
   }
   function end(): void {
@@ -97,8 +109,8 @@ export function sessionBook(
       if (session && session.userId !== book.user) throw userChanged();
       return session;
     },
-    async adopt(session, logouts) {
-      if (logouts !== book.logouts) throw localError('LOGIN_REQUIRED', 'logged out', 401);
+    holds: ({ session }) => memory !== null && memory.session === session,
+    async adopt(session) {
       memory = session;
       book.user = book.user || session.userId;
       book.silent = session.silent;

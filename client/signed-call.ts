@@ -15,9 +15,7 @@ const LONGEST_WAIT_SECONDS = 10;
 
 /** Resolves with a 2xx answer. Throws ApiError for every other answer, and if there is none. */
 export function sendSigned(caller: ClientState, method: string, path: string, options: InternalOptions = {}) {
-  const { signal } = options;
-  const work = () => sendAndRepeat(caller, method.toUpperCase(), path, options);
-  return signal ? unlessAborted(signal, work) : work();
+  return unlessAborted(options, () => sendAndRepeat(caller, method.toUpperCase(), path, options));
 }
 
 async function sendAndRepeat(caller: ClientState, verb: string, path: string, options: InternalOptions) {
@@ -26,25 +24,27 @@ async function sendAndRepeat(caller: ClientState, verb: string, path: string, op
   /** Each reason counts once. */
   const spent = new Set<Reason>();
   let session = await sessionFor(caller, mode);
+  if (options.as && session && session.userId !== options.as) throw userChanged();
   for (;;) {
     // Of this try: calls at the same time all learn the clock, and each of them has to repeat.
     const { clock } = caller;
     const answer = await sendOnce(caller, verb, path, options, session);
     const served = serverClock(caller, answer);
+    const error = Math.abs(served - clock);
     if (answer.status >= 200 && answer.status < 300) {
-      if (session) caller.logins.renew(session, served);
+      if (session && error >= 0) caller.logins.renew(session, served);
       return answer;
     }
     const failure = apiErrorOf(answer);
-    const isClockWrong = Math.abs(served - clock) > SKEW_SECONDS;
+    const isClockWrong = error > SKEW_SECONDS;
     const reason = reasonToRepeat(verb, options, failure, isClockWrong);
     if (reason && !spent.has(reason)) {
       spent.add(reason);
       if (reason === 'wait') await caller.wait((failure.retryAfterSeconds as number) * 1000);
-      else caller.clock = served;
+      else if (error >= 0) caller.clock = served;
     } else {
       // The signing key was replaced, or the app was turned off: this session will never be accepted again.
-      const isRefused = !isClockWrong && session && session.key && isGatewayRefusal(answer);
+      const isRefused = error <= SKEW_SECONDS && session && session.key && isGatewayRefusal(answer);
       if (!asksForLogin(failure) && !isRefused) throw failure;
       const mayRepeat = !spent.has('session') && options.repeatable !== false;
       const next = await sessionAfter(caller, mode, session, mayRepeat);
@@ -79,7 +79,10 @@ export function loginRequired(caller: ClientState, failure: ApiError, asked: num
 
 async function sessionFor({ book, logins }: ClientState, mode: Mode): Promise<SignedIn | null> {
   if (mode === true) return logins.session();
-  return mode === 'optional' ? book.current() : mode || null;
+  if (mode !== 'optional') return mode || null;
+  const session = await book.current();
+  // In H5 the storage may hold another user, whose session this login must not end.
+  return session && session.userId === book.user ? session : null;
 }
 
 /** The session for a repetition after `refused` was refused. undefined: the call must not be repeated. */
@@ -115,10 +118,9 @@ async function sendOnce(
   });
 }
 
-/** How far the server's clock is ahead of this device's. An answer without Date changes nothing. */
+/** How far the server's clock is ahead of this device's. NaN: the answer does not say. */
 function serverClock(caller: ClientState, answer: ApiAnswer): number {
-  const served = Math.floor((Date.parse(answer.header('date') as string) - caller.now()) / 1000);
-  return Number.isNaN(served) ? caller.clock : served;
+  return Math.floor((Date.parse(answer.header('date') as string) - caller.now()) / 1000);
 }
 
 /** Exactly API Gateway's answer: that of a firewall or a proxy says nothing about the session. */

@@ -55,6 +55,8 @@ export function attempt<T>(work: () => T): T | undefined {
 
 export interface HeldKey {
   key: string;
+  /** Whose operation it is. */
+  userId: string;
   /** True: an earlier try left the key, and its outcome is unknown. */
   resumed: boolean;
   /** Call it when the outcome is definitive. The next operation then gets a new key. */
@@ -75,7 +77,8 @@ export function keyHolder(
 ): KeyHolder {
   return async (operation, body) => {
     // The user's id, so that two users of one phone have different keys.
-    const slot = `miniapp:${appId}:${operation}:${await userId()}:${bodySha256(body).slice(0, 32)}`;
+    const user = await userId();
+    const slot = `miniapp:${appId}:${operation}:${user}:${bodySha256(body).slice(0, 32)}`;
     const minted = await mintKey();
     try {
       // Read after the waits and written at once, so that two taps cannot both find an empty slot.
@@ -85,7 +88,7 @@ export function keyHolder(
       const settle = (): void => {
         attempt(() => storage.get(slot) === key && storage.remove(slot));
       };
-      return { key, resumed: Boolean(held), settle };
+      return { key, userId: user, resumed: Boolean(held), settle };
     } catch (failure) {
       // Without its key, a lost answer and a restart would become a second purchase. So the call is not sent.
       return throwPlatform(failure);

@@ -1,7 +1,7 @@
 // Sends a call: by wx.request in a mini-program, by fetch in H5, Node or tests. Both are passed in.
 import type { ApiAnswer } from './api-answer.ts';
 import { asked, type Keep, type WxCallbacks, type WxStorage, wxKeep } from './keep.ts';
-import type { StopSignal } from './patience.ts';
+import { onAbort, type StopSignal } from './patience.ts';
 import { platformRandom, type RandomSource } from './random.ts';
 
 /** wx storage, localStorage or a Map; it holds only text. */
@@ -65,8 +65,9 @@ interface WxRequestOptions extends WxCallbacks<WxAnswer> {
 export function wxTransport(wx: WxLike): Transport {
   return {
     send: async ({ method, url, headers, body, timeoutMs, signal }) => {
-      const { statusCode, data, header } = await asked<WxAnswer>((callbacks) => {
-        const task = wx.request({
+      let task = {} as { abort(): void };
+      const answer = asked<WxAnswer>((callbacks) => {
+        task = wx.request({
           ...callbacks,
           url,
           method: method as WxMethod,
@@ -77,9 +78,9 @@ export function wxTransport(wx: WxLike): Transport {
           responseType: 'text',
           // Longer than the client waits, so that only one of them says that it was too long.
           timeout: timeoutMs + 1000,
-        }) as { abort(): void };
-        if (signal) signal.addEventListener('abort', () => task.abort());
+        }) as typeof task;
       });
+      const { statusCode, data, header } = await onAbort(signal, () => task.abort(), answer);
       return answerOf(statusCode, data, header || {});
     },
     random: wx.getRandomValues

@@ -74,4 +74,30 @@ describe.each([
     await expect(connect().request('GET', '/x', { signal: stop.signal })).rejects.toMatchObject({ code: 'ABORTED' });
     expect(seen.received).toBe(0);
   });
+
+  it('a login that waits for another one ends too', async () => {
+    const stop = newAbort();
+    const client = connect();
+    client.login({ account: 'a', password: 'b' }).catch(() => undefined);
+    const waiting = client.with({ signal: stop.signal }).login({ account: 'b', password: 'c' });
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+});
+
+it('a call that has ended listens to its signal no longer', async () => {
+  const listeners = new Set<() => void>();
+  const signal = {
+    aborted: false,
+    addEventListener: (_: 'abort', listener: () => void) => void listeners.add(listener),
+    removeEventListener: (_: 'abort', listener: () => void) => void listeners.delete(listener),
+  };
+  const baseUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const client = createClient({ ...app, baseUrl, transport: wxTransport(wxStandIn()) });
+  const call = client.request('GET', '/x', { signal }).catch(() => undefined);
+  await until(() => seen.received === 1);
+  expect(listeners.size).toBe(2);
+  silent.closeAllConnections();
+  await call;
+  expect(listeners.size).toBe(0);
 });

@@ -185,6 +185,22 @@ describe('the pay flow', () => {
     expect(keys().map((key) => key === keys()[0])).toEqual([true, true, false]);
   });
 
+  it('of the next user is another payment, and that of the former user ends with USER_CHANGED', async () => {
+    onCreate = (call) => created(`order-${call.headers['idempotency-key']}`);
+    const client = await open('user-1');
+    let close = (): void => undefined;
+    const former = client.pay(input, () => new Promise((resolve) => (close = () => resolve({}))));
+    while (keys().length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await client.login({ account: 'user-2', password: 'demo-password-1' });
+    onSync = [order('paid')];
+    const sheet = paymentSheet();
+    expect((await client.pay(input, sheet.requestPayment)).order.status).toBe('paid');
+    expect(sheet.shown).toHaveLength(1);
+    close();
+    await expect(former).rejects.toMatchObject({ code: 'USER_CHANGED' });
+    expect([new Set(keys()).size, syncs()]).toEqual([2, 1]);
+  });
+
   it('that is tapped twice creates one order and shows one sheet', async () => {
     onSync = [order('paid')];
     const client = await open();

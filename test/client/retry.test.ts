@@ -194,7 +194,7 @@ describe('the stored session', () => {
   it('has ended by a logout that the server answers with SESSION_REVOKED', async () => {
     const client = await loginAs('s1.u.one');
     answer = () => problem(401, 'SESSION_REVOKED');
-    await client.logout({ all: true });
+    await client.logout();
     expect(await client.isLoggedIn()).toBe(false);
     await client.logout();
     expect(server.calls).toHaveLength(2);

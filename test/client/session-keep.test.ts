@@ -174,3 +174,54 @@ describe('in H5', () => {
     expect((await client.me()).userId).toBe(userId('anna'));
   });
 });
+
+describe('a storage that does not do as it says', () => {
+  it('keeps nothing: one silent login, and the session is in memory', async () => {
+    const keep = { load: async () => null, save: async () => undefined };
+    const client = createClient({ ...common(), transport: wxTransport(wx), silentCode: wxLogin(wx), keep });
+    await client.me();
+    await client.me();
+    expect(logins()).toBe(1);
+  });
+
+  it('writes late: a text from before a logout does not come back', async () => {
+    const late: (() => void)[] = [];
+    let text: string | null = null;
+    const keep = {
+      exclusive: true,
+      load: async () => text,
+      save: (next: string | null) =>
+        new Promise<void>((resolve) => {
+          const write = () => {
+            text = next;
+            resolve();
+          };
+          if (next) late.push(write);
+          else write();
+        }),
+    };
+    const client = createClient({ ...common(), transport: wxTransport(wx), keep });
+    const login = client.login(right);
+    while (late.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await client.logout();
+    for (const write of late) write();
+    await login;
+    expect([text, await client.isLoggedIn()]).toEqual([null, false]);
+  });
+
+  it('is an object of a class, whose methods need their object', async () => {
+    class Kept {
+      private text: string | null = null;
+      async load() {
+        return this.text;
+      }
+      async save(text: string | null) {
+        this.text = text;
+      }
+    }
+    const keep = new Kept();
+    const open = () => createClient({ ...common(), transport: wxTransport(wx), keep });
+    await open().login(right);
+    expect((await open().me()).userId).toBe(userId('anna'));
+  });
+});

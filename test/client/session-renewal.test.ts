@@ -162,3 +162,25 @@ describe('while a payment runs', () => {
     expect(new Set(keys).size).toBe(1);
   });
 });
+
+it('a late answer to a call of the former user replaces nothing', async () => {
+  const client = start();
+  await client.me();
+  hours(25);
+  let answer = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  server.instead = async ({ route }) => {
+    if (route !== 'GET /balance') return undefined;
+    await held;
+    return { status: 200, body: { balance: 1 } };
+  };
+  const slow = client.balance();
+  while (!server.routes().includes('GET /balance session')) await new Promise((resolve) => setImmediate(resolve));
+  await client.login({ account: 'pete', password: 'right' });
+  answer();
+  await slow;
+  expect((await client.me()).userId).toBe(userId('pete'));
+  expect(logins()).toEqual(['POST /login/wechat named', 'POST /login session']);
+});

@@ -100,7 +100,7 @@ test('the steps of "Setting it up" lead from empty servers to a signed call that
     const databaseUrl = mysql.replace('//', `//app:${credentials.DATABASE_PASSWORD}@`);
     return { ...started, env: { UPSTASH_REDIS_REST_URL: redis, DATABASE_URL: databaseUrl } };
   };
-  const keys = { MASTER_KEY: hex(32), SERVER_KEY: hex(32) };
+  const keys = { MASTER_KEY: hex(32), SERVER_KEY: hex(32), SIGNING_KEY: hex(32) };
   const migrations = await gateway(mysqlUrl('miniapp_migrations', 'replace-me-3'));
   expect(await npmRun(copy, 'db migrate', { ...credentials, ...keys, ...migrations.env }).text).toContain('applied');
   await migrations.stop();
