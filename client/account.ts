@@ -57,7 +57,10 @@ export function accountCalls<Profile>(json: Json, empty: Empty, caller: ClientSt
       return enterChannel(start.accountAddress, verified.secondString, entry);
     },
 
-    isLoggedIn: async () => (await book.mine().catch(() => null)) !== null,
+    async isLoggedIn() {
+      const session = await book.current();
+      return session !== null && session.userId === book.user;
+    },
     me: () => json<User<Profile>>('GET', '/me'),
     updateProfile: (profile: Profile) => json<User<Profile>>('PUT', '/me', { body: { profile }, repeatable: true }),
 

@@ -84,9 +84,9 @@ export function logins(caller: ClientState, silentCode: SilentCode | null): Logi
     async session() {
       const { user } = book;
       for (let logged = false; ; ) {
-        const session = await book.mine();
-        // A call that waited for a login is still the call of the user who made it.
-        if (session && user && session.userId !== user) throw userChanged();
+        const session = await book.current();
+        // Also a call that waited for a login is the call of the user who made it.
+        if (session && session.userId !== (user || book.user)) throw userChanged();
         if (session) return session;
         if (running && !running.isSilent) await settled();
         else if (!silentCode || !book.silent || deletions || logged) return null;

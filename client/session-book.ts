@@ -1,5 +1,4 @@
 // The session of this client: in memory, and kept by the platform. A failure of the platform's storage breaks no call.
-import { userChanged } from './api-error.ts';
 import type { Keep } from './keep.ts';
 import { within } from './patience.ts';
 
@@ -24,8 +23,6 @@ export interface SessionBook {
   logouts: number;
   /** null: nobody is logged in. */
   current(): Promise<SignedIn | null>;
-  /** The same. Throws USER_CHANGED when it belongs to another user than this client. */
-  mine(): Promise<SignedIn | null>;
   adopt(session: SignedIn): Promise<void>;
   /** Whether this session, and no newer one, signs the calls now. */
   holds(session: SignedIn): boolean;
@@ -103,11 +100,6 @@ export function sessionBook(
       if (!loading || (isKept && !keep.exclusive)) loading = load();
       await loading;
       return memory;
-    },
-    async mine() {
-      const session = await book.current();
-      if (session && session.userId !== book.user) throw userChanged();
-      return session;
     },
     holds: ({ session }) => memory !== null && memory.session === session,
     async adopt(session) {

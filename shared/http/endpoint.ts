@@ -80,6 +80,8 @@ async function admitted<P, Q, H, B, F, A extends Auth>(
   limitBody(bytes);
   checkBodyHash(context, bytes);
   const parsed = parseInput<P, Q, H, B>(declaration, event, bytes);
+  // Before the lookup, which may ask an engine: anybody can name a public app.
+  if (proof === 'none' && declaration.auth === 'user') throw new AppError('LOGIN_REQUIRED');
   const found = await declaration.lookup?.(parsed, app);
   const input = { ...parsed, ...found } as Input<P, Q, H, B> & F;
   const { auth, open } = declaration;

@@ -66,7 +66,8 @@ const operatorRule = (rule: LockPolicy['rules'][number], needsAll: boolean): Loc
   name: OPERATOR + rule.by.join('-'),
   count: 'call',
   onError: 'open',
-  ...(needsAll && { appliesTo: (identities) => rule.by.every((name) => identities[name]) }),
+  // Without a user, calls of everybody would be one caller, and a stranger could lock out all logins.
+  appliesTo: (identities) => rule.by.every((name) => identities[name] || !(needsAll || name === 'user')),
 });
 
 /** Seconds until the operator's block of this caller ends; 0: there is none. `now`: Unix milliseconds. */

@@ -93,6 +93,14 @@ describe.each(signedRoutes)('$route', (row) => {
   });
 });
 
+test('who only names the app learns of no plugin, and asks no engine for one', async () => {
+  const row = signedRoutes.find(({ route }) => route === 'POST /plugins/{pluginId}/token') as RouteRow;
+  await stack.resetCounters();
+  const answer = await call(open, 'nobody', { ...row, path: '/plugins/nobody-has-this/token' });
+  expect(answer.body.code).toBe('LOGIN_REQUIRED');
+  expect(await stack.counters()).toMatchObject({ redisRequests: 0, mysqlRequests: 0 });
+});
+
 test('the routes that may be open are those of the documents', () => {
   const opened = signedRoutes.flatMap(({ route, open: scope }) => (scope ? [`${route}: ${scope}`] : []));
   expect(opened.sort()).toEqual([
