@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { type Lane, testsByLane } from './test/support/lanes.ts';
+import { SlowFirst } from './test/support/slow-first.ts';
 
 // CI asks for a report that needs no parsing.
 const report = process.env.TEST_REPORT;
@@ -20,6 +21,7 @@ export default defineConfig({
       lane('drills', [bundles, engines]),
       lane('packages', [bundles]),
     ],
+    sequence: { sequencer: SlowFirst },
     pool: 'forks',
     isolate: false,
     setupFiles: ['test/support/fresh-file.ts'],

@@ -1,9 +1,14 @@
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type RestFixture, startRest, TOKEN } from '../support/upstash-fixture.ts';
 
 let rest: RestFixture;
 beforeAll(async () => {
   rest = await startRest();
+  // Redis accepts the kill of a script after this time, by default after 5 s.
+  const redis = new Redis(rest.redis);
+  await redis.config('SET', 'busy-reply-threshold', '500');
+  redis.disconnect();
 });
 afterAll(() => rest.stop());
 beforeEach(() => rest.request('/', { body: ['FLUSHALL'] }));

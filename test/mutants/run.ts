@@ -1,5 +1,7 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startMysql } from '../../local/engines/engines.ts';
 import { judge, type Verdict } from './judge.ts';
 
 /** `npm run test:mutants [-- NAME ...]`: checks that every mistake in this folder makes its test fail. */
@@ -13,12 +15,20 @@ if (patches.length === 0) {
   process.exit(2);
 }
 
+// One for all killers: its start takes longer than most of them.
+const directory = mkdtempSync(join(tmpdir(), 'miniapp-test-mysql-'));
+const mysql = await startMysql({ directory, log: () => {} });
+const { host, port, user, password } = mysql;
+process.env.MYSQL_URL = `mysql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}`;
+
 const verdicts: Verdict[] = [];
 await judge(root, patches, (verdict) => {
   verdicts.push(verdict);
   const { name, reason, seconds } = verdict;
   console.log(`${verdict.verdict.padEnd(10)} ${name} (${seconds.toFixed(1)} s)${reason && `: ${reason}`}`);
 });
+await mysql.stop();
+rmSync(directory, { recursive: true, force: true });
 const count = (which: Verdict['verdict']): number => verdicts.filter(({ verdict }) => verdict === which).length;
 const [killed, survived, notJudged] = [count('killed'), count('survived'), count('not judged')];
 console.log(`${killed} mutants killed, ${survived} survived${notJudged > 0 ? `, ${notJudged} not judged` : ''}`);
