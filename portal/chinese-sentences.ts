@@ -190,7 +190,8 @@ export const chineseSentences: Sentences = {
     '这个应用有 {1}，只有服务端才能有：请另外创建一个公开应用。',
   'This app is not public yet: run "app public" without --only first.':
     '这个应用还不是公开应用：请先不带 --only 执行 "app public"。',
-  'This app is public: it has no key, and its sessions sign.': '这个应用是公开应用：它没有密钥，由会话签名。',
+  'This app has no key: of a public app the sessions sign. For one that is neither, run "app public" first.':
+    '这个应用没有密钥：公开应用由会话签名。如果它也不是公开应用，先运行 "app public"。',
   'none registered': '没有登记',
   'registered for {}': '已为 {1} 登记',
   removed: '已移除',

@@ -67,7 +67,10 @@ async function refuseWithoutMethod(transaction: Transaction, appId: string): Pro
   const [row] = await transaction.query('SELECT methods FROM apps WHERE app_id = ?', [appId]);
   const methods = String(row?.methods ?? '').split(',');
   if (!SIGNATURE_METHODS.some((method) => methods.includes(method))) {
-    throw new AppError('INVALID_INPUT', 'This app is public: it has no key, and its sessions sign.');
+    throw new AppError(
+      'INVALID_INPUT',
+      'This app has no key: of a public app the sessions sign. For one that is neither, run "app public" first.',
+    );
   }
 }
 

@@ -53,7 +53,7 @@ describe('portal app create --public', () => {
   test('no key can be made for it', async () => {
     const { appId } = await newApp('--public');
     const run = await portal(['app', 'rotate-key', '--app', appId]);
-    expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('its sessions sign') });
+    expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('of a public app the sessions sign') });
     expect((await show(appId)).keys).toEqual([]);
   });
 });
