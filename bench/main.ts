@@ -33,7 +33,7 @@ const wanted = process.argv[2];
 const suite = suites.find(({ name }) => name === wanted);
 if (!suite || wanted === '--help') {
   console.log('npm run bench -- <suite> [--json]\n');
-  for (const { name, about } of suites) console.log(`  ${name.padEnd(10)} ${about}`);
+  for (const { name, about } of suites) console.log(`  ${name.padEnd(12)} ${about}`);
   process.exit(wanted === '--help' || wanted === undefined ? 0 : 2);
 }
 if (process.argv.includes('--help')) {
