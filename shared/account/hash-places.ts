@@ -32,7 +32,7 @@ export function takePlace(address: string, account: string): () => void {
 }
 
 /** The /48 of a /64 of IPv6. undefined: an IPv4 address has none. */
-const networkOf = (address: string): string | undefined =>
+export const networkOf = (address: string): string | undefined =>
   address.includes(':') ? `${address.split(':').slice(0, 3).join(':')}::/48` : undefined;
 
 /** LOCKED, which is counted as a call and not as a failure. `most`: places that this caller, or all callers, have. */

@@ -1,11 +1,11 @@
 import { AppError } from '../errors.ts';
 import { callsInProgress, remainingMs } from '../telemetry.ts';
-import { takePlace, tooManyAtOnce } from './hash-places.ts';
+import { networkOf, takePlace, tooManyAtOnce } from './hash-places.ts';
 
 /**
- * The queue in front of the password hashes of a process. It is fair for addresses and for accounts: the next turn is
- * that of the caller whose address and whose account had the fewest turns while the queue was busy. So many logins of
- * one address, or of one account from many addresses, do not make others wait.
+ * The queue in front of the password hashes of a process. It is fair for addresses, for networks of /48, and for
+ * accounts: the next turn is that of the caller for whom all of them had the fewest turns while the queue was busy. So
+ * many logins of one address, or of one account from many addresses, do not make others wait.
  */
 export interface HashCaller {
   /** '' if it is not known. */
@@ -38,7 +38,7 @@ interface Waiting {
 
 let running = 0;
 let waiting: Waiting[] = [];
-/** Turns since the queue was last empty, by address and by account. */
+/** Turns since the queue was last empty, by address, by network and by account. */
 const turns = new Map<string, number>();
 let counted = 0;
 /** Milliseconds of performance.now(). Until then the thread is for calls that wait for engines, if there are any. */
@@ -51,7 +51,7 @@ let lookAgain: NodeJS.Timeout | undefined;
  */
 export async function inTurn<T>({ address, account }: HashCaller, work: () => Promise<T>): Promise<T> {
   const leavePlace = takePlace(address, account);
-  const names = [`address ${address}`, `account ${account}`];
+  const names = namesOf(address, account);
   try {
     await turnOf(names);
     const beganAt = performance.now();
@@ -68,6 +68,12 @@ export async function inTurn<T>({ address, account }: HashCaller, work: () => Pr
   } finally {
     leavePlace();
   }
+}
+
+/** What a caller is counted by: a /48 of IPv6 has as many turns as one address. */
+function namesOf(address: string, account: string): string[] {
+  const network = networkOf(address);
+  return [`address ${address}`, `account ${account}`, ...(network === undefined ? [] : [`network ${network}`])];
 }
 
 /** Waits, at most as long as the call has time. Throws LOCKED, UNAVAILABLE. */

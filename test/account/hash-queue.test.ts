@@ -137,6 +137,30 @@ describe('the queue of password hashes', () => {
     expect(order).toHaveLength(49);
   });
 
+  /** A login from another /64 of the same /48. */
+  const fromNetwork = (i: number) => caller(`2001:db8:1:${i.toString(16)}::/64`, `x${i}`, `x${i}`);
+
+  test('lets another caller go before many /64 networks of one /48', async () => {
+    for (let i = 0; i < 40; i++) fromNetwork(i);
+    await tick();
+    caller('2001:db8:2:1::/64', 'y', 'y');
+    caller('192.0.2.1', 'z', 'z');
+    await drain();
+    expect(order.slice(2, 4)).toEqual(['y', 'z']);
+  });
+
+  test('when 64 wait, refuses the last ones of a /48 with the most places, and no other caller', async () => {
+    for (let i = 0; i < 48; i++) fromNetwork(i);
+    for (let i = 0; i < 18; i++) caller(`c${i}`, `z${i}`, `z${i}`);
+    await tick();
+    expect(refused).toEqual([]);
+    for (let i = 18; i < 22; i++) caller(`c${i}`, `z${i}`, `z${i}`);
+    await tick();
+    expect(refused).toEqual(['x47 LOCKED', 'x46 LOCKED', 'x45 LOCKED', 'x44 LOCKED']);
+    await drain();
+    expect(order.filter((name) => name.startsWith('z'))).toHaveLength(22);
+  });
+
   test('when 64 wait, refuses as LOCKED those that fill it from three addresses, and lets others in', async () => {
     for (const address of ['a', 'b', 'c']) {
       for (let i = 0; i < 40; i++) caller(address, `${address}${i}`);
