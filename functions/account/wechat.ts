@@ -5,7 +5,8 @@ import { exchangeRead, withWechatPerson } from '../../shared/account/wechat-exch
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { wechatCode } from '../../shared/http/login-inputs.ts';
 import { remembered } from '../../shared/http/remembered.ts';
-import { WECHAT_CALLERS, wechatRules } from '../../shared/lock/guessing.ts';
+import { wechatRules } from '../../shared/lock/guessing.ts';
+import { WECHAT_CALLERS } from '../../shared/lock/known-caller.ts';
 
 export const wechatLogin = endpoint(
   {

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
-import { findAccount, renewPasswordHash } from '../../shared/account/account.ts';
+import { findAccount } from '../../shared/account/account.ts';
 import { changePassword } from '../../shared/account/change-password.ts';
 import { logIn } from '../../shared/account/log-in.ts';
-import { hashPassword, verifyPassword } from '../../shared/account/password.ts';
+import { verifyPassword } from '../../shared/account/password.ts';
+import { renewHash } from '../../shared/account/renew-hash.ts';
 import { AppError, invalidInput } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { remembered } from '../../shared/http/remembered.ts';
@@ -26,9 +27,7 @@ export const passwordLogin = endpoint(
     const verdict = await verifyPassword(body.password, account?.passwordHash ?? null, caller);
     // A wrong password is counted: the call was charged on arrival, and only succeeded() gives that back.
     if (!account || verdict === 'wrong') throw new AppError('BAD_CREDENTIALS');
-    if (verdict === 'outdated') {
-      await renewPasswordHash(account.userId, account.passwordHash ?? '', await hashPassword(body.password, caller));
-    }
+    if (verdict === 'outdated') await renewHash(account, body.password, caller);
     const login = await logIn(account, app.appId, { ip, ...call });
     return remembered(login, body.account, { ip, ...call });
   },

@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { plainAddress } from './addresses.ts';
 import { answering } from './answering.ts';
 import type { Dropped } from './connections.ts';
@@ -14,7 +15,7 @@ import { startLambda } from './lambda.ts';
 import { startSchedules } from './schedules.ts';
 import { httpServer, type Outcome, type ServerLimits } from './server.ts';
 import { readServerlessFile } from './serverless-file.ts';
-import { countTurns } from './turns.ts';
+import { countTurns, type Turns } from './turns.ts';
 
 export interface HttpApiOptions {
   /** Default: `serverless.yml` in the working directory. */
@@ -73,12 +74,17 @@ export interface HttpApi {
   counts(): HttpApiCounts;
   /** Every answer from now on says that its connection closes. Requests are still accepted. */
   announceEnd(): void;
-  /** Accepts no more requests. Waits up to 10 seconds for running requests and schedules, then closes. */
+  /**
+   * Accepts no more requests. Waits up to 10 seconds for running requests and schedules, then closes. Calls whose client
+   * has gone have 5 seconds more.
+   */
   stop(): Promise<void>;
 }
 
 const maxBodyBytes = 10 * 1024 * 1024;
 const drainMilliseconds = 10_000;
+const callsEndWithinMs = 5_000;
+const pollMs = 20;
 
 export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpApi> {
   const { host = '127.0.0.1', log = () => undefined, limits = {}, h5Origins } = options;
@@ -138,7 +144,17 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
     announceEnd: server.announceEnd,
     async stop() {
       await server.stop(drainMilliseconds, schedules.stop());
+      await allCallsEnd(turns);
       await lambda.stop();
     },
   };
+}
+
+/**
+ * A call whose client has gone has no connection that is awaited. While it is in the authorizer it is not in its
+ * function yet, so the function would not be awaited either.
+ */
+async function allCallsEnd(turns: Turns): Promise<void> {
+  const until = performance.now() + callsEndWithinMs;
+  while (turns.running() > 0 && performance.now() < until) await sleep(pollMs);
 }

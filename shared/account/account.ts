@@ -1,5 +1,4 @@
 import { publicFields, schemaOf, type UserFieldsSchema } from '../app/user-fields.ts';
-import { ignoreEngine } from '../cache/write.ts';
 import { query, type Row, type SqlValue, writeRepeatably } from '../db.ts';
 import { AppError, EngineError, ER_DUP_ENTRY, SqlError } from '../errors.ts';
 import type { LiveSession } from '../session/devices.ts';
@@ -166,13 +165,4 @@ async function insertUser(
     if (error instanceof SqlError && error.errno === ER_DUP_ENTRY) return false;
     throw error;
   }
-}
-
-/** Replaces a hash that was made with former parameters. MySQL is down: the login succeeds, the next one renews it. */
-export async function renewPasswordHash(userId: string, former: string, renewed: string): Promise<void> {
-  await writeRepeatably('UPDATE users SET password_hash = ? WHERE user_id = ? AND password_hash = ?', [
-    renewed,
-    userId,
-    former,
-  ]).catch(ignoreEngine);
 }

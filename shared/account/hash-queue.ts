@@ -1,11 +1,11 @@
 import { AppError } from '../errors.ts';
 import { callsInProgress, remainingMs } from '../telemetry.ts';
-import { takePlace } from './hash-places.ts';
+import { networkOf, takePlace, tooManyAtOnce } from './hash-places.ts';
 
 /**
- * The queue in front of the password hashes of a process. It is fair for addresses and for accounts: the next turn is
- * that of the caller whose address and whose account had the fewest turns while the queue was busy. So many logins of
- * one address, or of one account from many addresses, do not make others wait.
+ * The queue in front of the password hashes of a process. It is fair for addresses, for networks of /48, and for
+ * accounts: the next turn is that of the caller for whom all of them had the fewest turns while the queue was busy. So
+ * many logins of one address, or of one account from many addresses, do not make others wait.
  */
 export interface HashCaller {
   /** '' if it is not known. */
@@ -38,7 +38,7 @@ interface Waiting {
 
 let running = 0;
 let waiting: Waiting[] = [];
-/** Turns since the queue was last empty, by address and by account. */
+/** Turns since the queue was last empty, by address, by network and by account. */
 const turns = new Map<string, number>();
 let counted = 0;
 /** Milliseconds of performance.now(). Until then the thread is for calls that wait for engines, if there are any. */
@@ -46,18 +46,19 @@ let freeUntil = 0;
 let lookAgain: NodeJS.Timeout | undefined;
 
 /**
- * Runs `work` when it is the caller's turn. Throws LOCKED when too many of this caller wait; UNAVAILABLE when too many
- * of all wait, or when no time is left.
+ * Runs `work` when it is the caller's turn. Throws LOCKED when too many of this caller wait. When too many of all wait,
+ * or when no time is left: LOCKED for a caller with many turns and places, else UNAVAILABLE, which costs nothing.
  */
 export async function inTurn<T>({ address, account }: HashCaller, work: () => Promise<T>): Promise<T> {
   const leavePlace = takePlace(address, account);
+  const names = namesOf(address, account);
   try {
-    await turnOf([`address ${address}`, `account ${account}`]);
+    await turnOf(names);
     const beganAt = performance.now();
     try {
       // A hash blocks the event loop. What arrived during the previous hash is handled first, and what follows from it.
       for (let turn = 0; turn < LOOP_TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
-      if (remainingMs(2 * RESERVE_MS) < RESERVE_MS) throw busy();
+      if (remainingMs(2 * RESERVE_MS) < RESERVE_MS) throw refusalOf(names, 1);
       return await work();
     } finally {
       const endedAt = performance.now();
@@ -69,9 +70,15 @@ export async function inTurn<T>({ address, account }: HashCaller, work: () => Pr
   }
 }
 
-/** Waits, at most as long as the call has time. Throws UNAVAILABLE. */
+/** What a caller is counted by: a /48 of IPv6 has as many turns as one address. */
+function namesOf(address: string, account: string): string[] {
+  const network = networkOf(address);
+  return [`address ${address}`, `account ${account}`, ...(network === undefined ? [] : [`network ${network}`])];
+}
+
+/** Waits, at most as long as the call has time. Throws LOCKED, UNAVAILABLE. */
 function turnOf(names: readonly string[]): Promise<void> {
-  if (waiting.length >= MAX_WAITING && !makeRoomFor(names)) throw busy();
+  if (waiting.length >= MAX_WAITING && !makeRoomFor(names)) throw refusalOf(names, 0);
   return new Promise((resolve, reject) => {
     const leave = (): void => {
       clearTimeout(timer);
@@ -84,8 +91,9 @@ function turnOf(names: readonly string[]): Promise<void> {
         resolve();
       },
       refuse: () => {
+        const refusal = refusalOf(names, 1);
         leave();
-        reject(busy());
+        reject(refusal);
       },
     };
     const timer = setTimeout(entry.refuse, Math.max(0, Math.min(PATIENCE_MS, remainingMs(60_000) - RESERVE_MS)));
@@ -132,18 +140,31 @@ function endTurn(): void {
   }
 }
 
-/** The caller with the most turns and places gives up its last place, unless the newcomer has as many. */
-function makeRoomFor(names: readonly string[]): boolean {
+/** Turns and waiting places of a caller, by its name that has the most. */
+function currentWeights(): (names: readonly string[]) => number {
   const held = new Map<string, number>();
   for (const name of waiting.flatMap((entry) => entry.names)) held.set(name, (held.get(name) ?? 0) + 1);
-  const weightOf = (of: readonly string[]): number =>
-    Math.max(...of.map((name) => turnsOf(name) + (held.get(name) ?? 0)));
+  return (names) => Math.max(...names.map((name) => turnsOf(name) + (held.get(name) ?? 0)));
+}
+
+/** The caller with the most turns and places gives up its last place, unless the newcomer has as many. */
+function makeRoomFor(names: readonly string[]): boolean {
+  const weightOf = currentWeights();
   let heaviest: Waiting | undefined;
   for (const entry of waiting) if (!heaviest || weightOf(entry.names) >= weightOf(heaviest.names)) heaviest = entry;
   if (!heaviest || weightOf(heaviest.names) <= weightOf(names) + 1) return false;
   heaviest.refuse();
   return true;
 }
+
+/**
+ * A caller that fills the queue itself is refused as one that sends too much: otherwise it would keep the queue full
+ * and pay nothing. Any other caller is refused because of others. `own`: what this call adds to its caller's weight.
+ */
+const refusalOf = (names: readonly string[], own: number): AppError =>
+  currentWeights()(names) - own >= FEW_TURNS
+    ? tooManyAtOnce(MAX_WAITING)
+    : new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
 
 function halveTurns(): void {
   counted = 0;
@@ -152,5 +173,3 @@ function halveTurns(): void {
     else turns.set(name, count >> 1);
   }
 }
-
-const busy = (): AppError => new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });

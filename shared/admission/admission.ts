@@ -1,6 +1,6 @@
 import type { ReadAnswer, ReadState } from '../cache/cache.ts';
 import { checkClock, compareClocks } from '../clock.ts';
-import { AppError, TokenRefused } from '../errors.ts';
+import { AppError, EngineError, TokenRefused } from '../errors.ts';
 import { type ApiLock, askLock } from '../lock/api-lock.ts';
 import { evaluateAndGet } from '../redis.ts';
 import { count } from '../telemetry.ts';
@@ -34,13 +34,24 @@ export interface Admitted {
   giveBackAll(): Promise<void>;
 }
 
+/** Redis did not answer. It may have admitted and charged the call all the same. */
+export class AdmissionUnanswered extends EngineError {
+  constructor(
+    { engine, reason, outcome }: EngineError,
+    /** Gives back what was charged, if anything was, but not misses: how many there were is unknown. Throws EngineError. */
+    readonly giveBackAll: () => Promise<void>,
+  ) {
+    super(engine, reason, outcome);
+  }
+}
+
 /** false: every record in the form before buckets has ended, so their keys need not be sent. */
 let formerRecordsMayLive = true;
 
 /**
  * Sends admission, and sends it again when the policy of an operator has changed. `now`: Unix milliseconds of this
  * process, for what it remembers itself: refusals and blocks. Throws REPLAYED, LOGIN_EXPIRED, SESSION_REVOKED, LOCKED,
- * UNAVAILABLE, TokenRefused; EngineError when Redis does not answer.
+ * UNAVAILABLE, TokenRefused; EngineError when Redis does not answer, AdmissionUnanswered if it may have charged the call.
  */
 export async function admit(request: AdmissionRequest, now = Date.now()): Promise<Admission> {
   for (let attempt = 1; ; attempt++) {
@@ -50,7 +61,10 @@ export async function admit(request: AdmissionRequest, now = Date.now()): Promis
       admissionScript,
       ...pack(request, lock, formerRecordsMayLive),
       readApart(request.reads),
-    );
+    ).catch((error: unknown) => {
+      const mayBeCharged = error instanceof EngineError && error.outcome === 'unknown';
+      throw mayBeCharged ? new AdmissionUnanswered(error, () => lock.giveBackAll(0)) : error;
+    });
     if (answer[0] === 'policy' && attempt < 4) {
       await lock.learn(answer.slice(1));
       continue;

@@ -121,13 +121,20 @@ export const sinceKey = keyFamily<[string]>({
 export const SINCE_SHARDS = '0123456789abcdef';
 
 /**
- * KEYS: since marks. ARGV: life ms. Answer: how many marks were missing. It also begins a new minute for what is known
- * about callers' clocks.
+ * A token is recorded for at most so long after its use. What is known about callers' clocks from before is of no use
+ * then, and after a restart it would be taken for true.
+ */
+const CLOCKS_KNOWN_SECONDS = WINDOW_SECONDS + RECORDED_SECONDS;
+
+/**
+ * KEYS: since marks. ARGV: life of a mark in ms, and for how many ms a mark keeps what it knows about callers' clocks.
+ * Answer: how many marks were missing. It also begins a new minute for what is known about these clocks. While there is
+ * nothing new, a mark is not renewed, so its TTL shows since when.
  */
 const keepScript = new Script(lua`
 ${CLOCK}
 ${SINCE_MARK}
-local now = clock(KEYS[1])
+local now, lifeMs, knownMs = clock(KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
 local second, begun = math.floor(now / 1000), 0
 for i, text in ipairs(redis.call('MGET', unpack(KEYS))) do
   local mark = read_mark(text, second)
@@ -135,8 +142,10 @@ for i, text in ipairs(redis.call('MGET', unpack(KEYS))) do
     mark = new_mark(second)
     begun = begun + 1
   end
-  if mark.ahead then mark.ahead, mark.before = nil, mark.ahead end
-  redis.call('SET', KEYS[i], mark_text(mark), 'PX', ARGV[1])
+  if mark.ahead or not mark.before or redis.call('PTTL', KEYS[i]) <= lifeMs - knownMs then
+    mark.ahead, mark.before = nil, mark.ahead
+    redis.call('SET', KEYS[i], mark_text(mark), 'PX', lifeMs)
+  end
 end
 return begun
 `);
@@ -148,5 +157,5 @@ return begun
  */
 export async function keepReplayRecords(): Promise<number> {
   const keys = [...SINCE_SHARDS].map((shard) => sinceKey(shard));
-  return evaluate<number>(keepScript, keys, [SINCE_SECONDS * 1000]);
+  return evaluate<number>(keepScript, keys, [SINCE_SECONDS * 1000, CLOCKS_KNOWN_SECONDS * 1000]);
 }

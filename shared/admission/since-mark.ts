@@ -8,7 +8,8 @@ import { lua } from '../script.ts';
  * since: tokens with an earlier time stamp may have been used. begun: when Redis was found to have lost writes. pause:
  * for so long after `begun` the answer for a token that may be new is "try again" instead of "used". ahead: by how much
  * the time stamps of calls that changed something were ahead of Redis' clock, at most, since the last minute began;
- * negative when callers' clocks are behind. before: the same for the minute before. They are '' while it is unknown.
+ * negative when callers' clocks are behind. before: the same for the last minute with such calls, for about ten minutes.
+ * They are '' while it is unknown.
  *
  * Without `ahead` a caller whose clock is 60 s behind could change nothing for a minute after a restart, and a token
  * that was signed by a clock 60 s ahead could be used again.

@@ -55,10 +55,11 @@ export function endpoint<
  * server that failed, a full queue, no time left, a fault in the code. One request to Redis, and only then. Redis is
  * down: the charge ends with its window.
  */
-async function giveBackAll({ admitted }: Charged): Promise<void> {
-  if (!admitted) return;
+async function giveBackAll({ admitted, unanswered }: Charged): Promise<void> {
+  const charges = [admitted, unanswered].filter((charge) => charge !== undefined);
+  if (charges.length === 0) return;
   useReservedTime();
-  await admitted.giveBackAll().catch(ignoreEngine);
+  await Promise.all(charges.map((charge) => charge.giveBackAll().catch(ignoreEngine)));
 }
 
 /** A call that is refused after admission as one too many at once is counted as a call. It has failed at nothing. */

@@ -1,4 +1,10 @@
-import { type Admission, type Admitted, admit, admitWithoutRedis } from '../admission/admission.ts';
+import {
+  type Admission,
+  AdmissionUnanswered,
+  type Admitted,
+  admit,
+  admitWithoutRedis,
+} from '../admission/admission.ts';
 import type { AdmissionRequest } from '../admission/request.ts';
 import { withLoadCap } from '../cache/cache.ts';
 import { AppError, EngineError } from '../errors.ts';
@@ -16,6 +22,8 @@ import type { SessionToken } from '../session/token.ts';
 /** What admission charged a call. `admitted` is missing: the call was charged nothing yet. */
 export interface Charged {
   admitted?: Admitted;
+  /** An admission that Redis may have applied, although its answer did not come. */
+  unanswered?: AdmissionUnanswered;
 }
 
 /**
@@ -52,6 +60,7 @@ export async function passAdmission(request: AdmissionRequest, session: SessionT
     charged.admitted ??= second;
     return { admission: second, user: truth.user };
   } catch (error) {
+    if (error instanceof AdmissionUnanswered) charged.unanswered = error;
     if (!(error instanceof EngineError) || error.engine !== 'redis' || request.unsafe) throw error;
     return passWithoutRedis(request, session, charged);
   }

@@ -8,6 +8,8 @@ import { forgetDenial } from './denial.ts';
 export interface CallerMark {
   key: Key;
   seconds: number;
+  /** Of this kind at most so many new marks are set, counted for so many seconds. undefined: any number. */
+  limit?: { counter: Key; most: number; seconds: number };
 }
 
 /** The replay record of a call, a field of a hash. Its value is the id and, as the last character, the state. */
@@ -35,9 +37,11 @@ export interface Charge {
  * have.
  *
  * KEYS: the hash of the replay record, each counter (followed by the key that exempts, flag k, and by the strikes, flag
- * x), then the keys of the marks. ARGV: field and id of the record, 'failures' or 'all', the number of counters, then
- * generation, limit, window in ms, cost and flags of each counter (flag f: a failure rule), then the life in ms of each
- * mark.
+ * x), then each mark, followed by the counter of its limit. ARGV: field and id of the record, 'failures' or 'all', the
+ * number of counters, then generation, limit, window in ms, cost and flags of each counter (flag f: a failure rule),
+ * then of each mark its life in ms, its limit (0: none), and for how many ms new marks are counted.
+ *
+ * A mark that exists is not new, so a script that is sent twice counts it once.
  */
 const giveBackScript = new Script(lua`
 local field, id, all, counters = ARGV[1], ARGV[2], ARGV[3] == 'all', tonumber(ARGV[4])
@@ -76,7 +80,24 @@ for i = 5, 4 + 5 * counters, 5 do
     if lower(counter, generation, cost, limit, windowMs) and strikes then lower(strikes, generation, 1) end
   end
 end
-for i = at + 1, #KEYS do redis.call('SET', KEYS[i], '1', 'PX', ARGV[4 + 5 * counters + i - at]) end
+local function is_within(mark, counter, most, countedMs)
+  if redis.call('EXISTS', mark) == 1 then return true end
+  local set = tonumber(redis.call('GET', counter) or '0')
+  if set >= most then return false end
+  if set == 0 then redis.call('SET', counter, '1', 'PX', countedMs)
+  else redis.call('INCR', counter) end
+  return true
+end
+for i = 5 + 5 * counters, #ARGV, 3 do
+  local lifeMs, most, countedMs = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+  at = at + 1
+  local mark, within = KEYS[at], true
+  if most > 0 then
+    at = at + 1
+    within = is_within(mark, KEYS[at], most, countedMs)
+  end
+  if within then redis.call('SET', mark, '1', 'PX', lifeMs) end
+end
 return 1
 `);
 
@@ -100,9 +121,9 @@ export async function giveBack(
     args.push(generation, rule.limit, rule.windowSeconds * 1000, cost, flags);
     forgetDenial(bound);
   }
-  for (const { key, seconds } of marks) {
-    keys.push(key);
-    args.push(seconds * 1000);
+  for (const { key, seconds, limit } of marks) {
+    keys.push(key, ...(limit ? [limit.counter] : []));
+    args.push(seconds * 1000, limit?.most ?? 0, (limit?.seconds ?? 0) * 1000);
   }
   await evaluate(giveBackScript, keys, args);
 }

@@ -75,7 +75,6 @@ export const channelRules: readonly LockRule[] = [
  * known for all WeChat logins together. Each code that fails has used the quota of the mini-program: the app has a
  * budget of failures, too, so that many addresses cannot use it up.
  */
-export const WECHAT_CALLERS = '*wechat*';
 const codeRules: readonly LockRule[] = [
   // WeChat accepts a code once.
   { ...call, name: 'same-code', by: ['resource'], limit: 5, windowSeconds: 300 },

@@ -128,13 +128,66 @@ describe('the queue of password hashes', () => {
     expect(order).toHaveLength(33);
   });
 
+  test('has 48 places for one /48 of IPv6, however many /64 networks it uses', async () => {
+    for (let i = 0; i < 50; i++) caller(`2001:db8:1:${i.toString(16)}::/64`, `x${i}`, `x${i}`);
+    caller('2001:db8:2:1::/64', 'y', 'y');
+    await tick();
+    expect(refused).toEqual(['x48 LOCKED', 'x49 LOCKED']);
+    await drain();
+    expect(order).toHaveLength(49);
+  });
+
+  /** A login from another /64 of the same /48. */
+  const fromNetwork = (i: number) => caller(`2001:db8:1:${i.toString(16)}::/64`, `x${i}`, `x${i}`);
+
+  test('lets another caller go before many /64 networks of one /48', async () => {
+    for (let i = 0; i < 40; i++) fromNetwork(i);
+    await tick();
+    caller('2001:db8:2:1::/64', 'y', 'y');
+    caller('192.0.2.1', 'z', 'z');
+    await drain();
+    expect(order.slice(2, 4)).toEqual(['y', 'z']);
+  });
+
+  test('when 64 wait, refuses the last ones of a /48 with the most places, and no other caller', async () => {
+    for (let i = 0; i < 48; i++) fromNetwork(i);
+    for (let i = 0; i < 18; i++) caller(`c${i}`, `z${i}`, `z${i}`);
+    await tick();
+    expect(refused).toEqual([]);
+    for (let i = 18; i < 22; i++) caller(`c${i}`, `z${i}`, `z${i}`);
+    await tick();
+    expect(refused).toEqual(['x47 LOCKED', 'x46 LOCKED', 'x45 LOCKED', 'x44 LOCKED']);
+    await drain();
+    expect(order.filter((name) => name.startsWith('z'))).toHaveLength(22);
+  });
+
+  test('when 64 wait, refuses as LOCKED those that fill it from three addresses, and lets others in', async () => {
+    for (const address of ['a', 'b', 'c']) {
+      for (let i = 0; i < 40; i++) caller(address, `${address}${i}`);
+    }
+    for (let i = 0; i < 10; i++) caller(`n${i}`, `n${i}`);
+    await tick();
+    // 120 calls of the three; 66 places, ten of which are for the others.
+    expect(refused.filter((line) => line.endsWith('LOCKED'))).toHaveLength(64);
+    expect(refused).toHaveLength(64);
+    await drain();
+    expect(order.filter((name) => name.startsWith('n'))).toHaveLength(10);
+  });
+
+  test('when 64 wait who send one login each, refuses the next one as UNAVAILABLE', async () => {
+    for (let i = 0; i < 68; i++) caller(`c${i}`, `z${i}`, `z${i}`);
+    await tick();
+    expect(refused).toEqual(['z66 UNAVAILABLE', 'z67 UNAVAILABLE']);
+    await drain();
+  });
+
   test('when 64 wait, refuses the last one of the caller with the most places, and no other caller', async () => {
     for (let i = 0; i < 32; i++) caller('a', `x${i}`, `x${i}`);
     for (let i = 0; i < 34; i++) caller(`c${i}`, `z${i}`);
     await tick();
     caller('b', 'y', 'y');
     await tick();
-    expect(refused).toEqual(['x31 UNAVAILABLE']);
+    expect(refused).toEqual(['x31 LOCKED']);
     await drain();
     expect(order).toContain('y');
     expect(order).toHaveLength(66);
@@ -147,5 +200,13 @@ describe('the queue of password hashes', () => {
     expect(refused).toEqual(['y UNAVAILABLE']);
     await drain();
     expect(order).toEqual(['m', 'n']);
+  });
+
+  test('refuses as LOCKED the calls of one caller whose time ends before their turns, until few are left', async () => {
+    for (const name of ['m', 'n']) caller(name, name, name);
+    for (let i = 0; i < 5; i++) caller('b', 'y', `y${i}`, 950);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(refused).toEqual(['y0 LOCKED', 'y1 LOCKED', 'y2 LOCKED', 'y3 UNAVAILABLE', 'y4 UNAVAILABLE']);
+    await drain();
   });
 });

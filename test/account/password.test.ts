@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import argon2 from 'hash-wasm/dist/argon2.umd.min.js';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { inTurn } from '../../shared/account/hash-queue.ts';
 import { hashPassword, verifyPassword } from '../../shared/account/password.ts';
-import { QUICK_HASH } from '../support/known-accounts.ts';
+import { renewHash } from '../../shared/account/renew-hash.ts';
+import { insertAccount, KNOWN_PASSWORD, QUICK_HASH } from '../support/known-accounts.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 describe('passwords', { timeout: 120_000 }, () => {
@@ -105,6 +107,30 @@ describe('passwords', { timeout: 120_000 }, () => {
     expect((await stack.counters()).mysqlRequests).toBe(3);
     expect(await hashOf()).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     expect((await logIn(account, 'first-of-its-kind')).status).toBe(200);
+  });
+
+  test.each([
+    ['its caller has no place', 8, () => ({ address: '192.0.2.1', account: 'somebody' })],
+    ['nobody has a place', 66, (i: number) => ({ address: `192.0.2.${i}`, account: `account-${i}` })],
+  ])('with an old hash keep it when %s in the queue, and get a new one at the next login', async (_, most, of) => {
+    const { account, userId } = await insertAccount(stack.mysql, { quick: true });
+    const hashOf = async () => {
+      const [rows] = await stack.mysql.query('SELECT password_hash FROM users WHERE account = ?', [account]);
+      return (rows as Array<{ password_hash: string }>)[0]?.password_hash;
+    };
+    const renew = () => renewHash({ userId, passwordHash: QUICK_HASH }, KNOWN_PASSWORD, of(0));
+    let leave = () => {};
+    const left = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    const others = Array.from({ length: most }, (_, i) => inTurn(of(i), () => left));
+    await renew();
+    expect(await hashOf()).toBe(QUICK_HASH);
+    leave();
+    await Promise.all(others);
+    await renew();
+    expect(await hashOf()).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect((await logIn(account, KNOWN_PASSWORD)).status).toBe(200);
   });
 
   test('wait in a queue to be hashed, and are refused with UNAVAILABLE when 64 are waiting', async () => {

@@ -31,6 +31,8 @@ const REDIS_FULL: GatewayFault = {
   body: JSON.stringify({ error: 'OOM command not allowed' }),
 };
 
+const routeOf = (name: string): RouteRow => signedRoutes.find(({ route }) => route === name) as RouteRow;
+
 describe('a call that we fail', () => {
   let world: RefusalWorld;
   let server: PluginServerSimulator;
@@ -56,11 +58,14 @@ describe('a call that we fail', () => {
     world.stack.faults.redis = undefined;
   });
 
-  /** A good call of a new user, so Redis has no copy of the session. Nothing that may be used once is used twice. */
-  async function callOf(row: RouteRow): Promise<HttpCall> {
+  /**
+   * A good call by `by`, or else by a new user, so that Redis has no copy of the session. Nothing that may be used once
+   * is used twice.
+   */
+  async function callOf(row: RouteRow, by?: { userId: string; session: string }): Promise<HttpCall> {
     const { mysql, redis, wechat } = world.stack;
     await redis.del('none', ...(await redis.keys('*:cache:*')));
-    const { userId, session } = await world.newUser();
+    const { userId, session } = by ?? (await world.newUser());
     const account = randomUUID();
     await mysql.execute('UPDATE users SET account = ?, password_hash = ? WHERE user_id = ?', [
       ...[account, QUICK_HASH, userId],
@@ -76,7 +81,7 @@ describe('a call that we fail', () => {
   /** A token of a session that is no longer in Redis: its validation has to ask MySQL. */
   async function issuedToken(): Promise<string> {
     const { redis } = world.stack;
-    const issuing = signedRoutes.find(({ route }) => route === 'POST /plugins/{pluginId}/token') as RouteRow;
+    const issuing = routeOf('POST /plugins/{pluginId}/token');
     const { body } = await world.send(world.callWith(issuing, [], (await world.newUser()).session));
     const copies = await redis.keys('*:session:*');
     if (copies.length > 0) await redis.del(copies);
@@ -116,8 +121,55 @@ describe('a call that we fail', () => {
     expect(met).toContain(503);
   });
 
+  /** Redis applies the admissions of the call, and their answers are lost. Only admission names a since mark. */
+  async function unanswered(row: RouteRow, mysql?: GatewayFault) {
+    const user = await world.newUser();
+    // The copy of the session is in Redis: so admission charges the call.
+    await world.send(world.callWith(routeOf('GET /sessions'), [], user.session));
+    const call = await callOf(row, user);
+    const before = await lockCounters(world.stack.redis);
+    let requests = 0;
+    let charged = before;
+    const look = async () => {
+      charged = await lockCounters(world.stack.redis);
+      return undefined;
+    };
+    world.stack.faults.redis = ({ body }) => {
+      if (JSON.stringify(body).includes(':replay:since:')) return { kind: 'drop-after' };
+      requests++;
+      return { kind: 'hold', before: look, after: async () => undefined };
+    };
+    world.stack.faults.mysql = () => mysql;
+    const answer = await world.send(call);
+    world.stack.faults.redis = world.stack.faults.mysql = undefined;
+    return { answer, requests, before, charged, after: await lockCounters(world.stack.redis) };
+  }
+
+  test.each(signedRoutes.filter(({ route }) => !route.startsWith('GET ')))(
+    '$route: leaves all counters as before when Redis charged it and the answer is lost',
+    async (row) => {
+      await world.send(await callOf(row));
+      const { answer, requests, before, charged, after } = await unanswered(row);
+      expect([answer.status, answer.body.code, requests]).toEqual([503, 'UNAVAILABLE', 1]);
+      expect(charged).not.toEqual(before);
+      expect(after).toEqual(before);
+    },
+  );
+
+  test('a read whose admission is lost is counted if MySQL answers, and else not', async () => {
+    const row = routeOf('GET /me');
+    await world.send(await callOf(row));
+    const good = await unanswered(row);
+    expect([good.answer.status, good.requests]).toEqual([200, 0]);
+    expect(good.after).not.toEqual(good.before);
+    const failed = await unanswered(row, READ_ONLY);
+    expect([failed.answer.status, failed.requests]).toEqual([503, 1]);
+    expect(failed.charged).not.toEqual(failed.before);
+    expect(failed.after).toEqual(failed.before);
+  });
+
   test('costs one more request to Redis, and a call that succeeds costs none', async () => {
-    const row = signedRoutes.find(({ route }) => route === 'GET /sessions') as RouteRow;
+    const row = routeOf('GET /sessions');
     const { session } = await world.newUser();
     const call = () => world.send(world.callWith(row, [], session));
     await call();

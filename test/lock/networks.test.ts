@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callRules } from '../../shared/lock/default-rules.ts';
-import { passwordRules, ticketRules, WECHAT_CALLERS, wechatRules } from '../../shared/lock/guessing.ts';
+import { passwordRules, ticketRules, wechatRules } from '../../shared/lock/guessing.ts';
 import { addressIdentities } from '../../shared/lock/ip-identity.ts';
-import { marksOfCaller } from '../../shared/lock/known-caller.ts';
+import { marksOfCaller, WECHAT_CALLERS } from '../../shared/lock/known-caller.ts';
 import type { LockTarget } from '../../shared/lock/rule.ts';
 import { requestOf, verdictOf } from '../support/admission-call.ts';
 import { type AdmissionWorld, startAdmissionWorld } from '../support/admission-world.ts';

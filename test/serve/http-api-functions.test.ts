@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startHttpApi } from '../../serve/http-api/http-api.ts';
 import { fixtureApi, fixtureFiles } from '../support/http-api-fixture.ts';
+import { until } from '../support/raw-socket.ts';
 
 interface PatientAnswer {
   calls: number;
@@ -207,5 +208,40 @@ describe('the server', () => {
     await expect(call).rejects.toThrow();
     await stop();
     expect(ended).toBe(1);
+  });
+
+  test.each([
+    ['in this thread', []],
+    ['on a thread of its own', ['patient']],
+  ])('finishes calls whose client has gone while the authorizer has them, with a function %s', async (_, workers) => {
+    const failures: string[] = [];
+    const log = (line: string) => void (line.startsWith('{') && failures.push(line));
+    const { url, stop, counts } = await fixtureApi({ workers, log });
+    let ended = 0;
+    let release = () => {};
+    const held = new Promise<void>((isHeld) => {
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      globalThis.authorizerHeld = () => {
+        isHeld();
+        return released;
+      };
+    });
+    globalThis.patientEnded = () => ended++;
+    const client = new AbortController();
+    const headers = { 'access-token': 'held' };
+    const call = fetch(`${url}/guarded/300`, { headers, signal: client.signal });
+    await held;
+    client.abort();
+    await expect(call).rejects.toThrow();
+    const stopped = stop();
+    await until(() => counts().connections.open === 0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    release();
+    await stopped;
+    expect([failures, counts().calls.running]).toEqual([[], 0]);
+    // A thread has global variables of its own.
+    expect(ended).toBe(workers.length === 0 ? 1 : 0);
   });
 });

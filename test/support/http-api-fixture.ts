@@ -5,6 +5,8 @@ import { type HttpApi, type HttpApiOptions, startHttpApi } from '../../serve/htt
 declare global {
   /** Set by a test: the bundles of the fixture write their reports into these. */
   var authorizerEvents: unknown[] | undefined;
+  /** The authorizer waits for it when the token is 'held'. */
+  var authorizerHeld: (() => Promise<void>) | undefined;
   var patientStarted: (() => void) | undefined;
   var patientEnded: (() => void) | undefined;
 }
