@@ -39,6 +39,8 @@ export interface HttpApiOptions {
   workers?: string[];
   /** Loads a bundle again after a new build. */
   reload?: boolean;
+  /** false: a bundle is loaded at its first call. By default all are loaded at the start, which finds broken ones. */
+  preload?: boolean;
   log?: (line: string) => void;
   /** Returns the client's address. Default: the address of the socket, which behind a proxy is the proxy's. */
   sourceIp?: (request: IncomingMessage) => string;
@@ -126,7 +128,7 @@ export async function startHttpApi(options: HttpApiOptions = {}): Promise<HttpAp
     for (const { functionName, error } of await lambda.load()) log(`${functionName} does not load: ${String(error)}`);
   }
 
-  await load();
+  if (options.preload !== false) await load();
   const schedules = startSchedules(file.schedules, lambda, options.schedules ?? false, log);
   const port = await server.listen(host, options.port ?? 0);
   return {

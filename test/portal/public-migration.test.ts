@@ -117,6 +117,6 @@ test('the log lines of the authorizer show when the last call with a key came', 
     [true, 'v2', 200],
     [true, 'session', 200],
     [true, 'named', 200],
-    [true, 'v2', 403],
+    [true, 'none', 403],
   ]);
 });

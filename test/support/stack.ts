@@ -171,7 +171,11 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
     const folder = await temporaryFolder('functions');
     onStop(() => folder.remove());
     const serverlessFile = writeUnhurriedFunctions(folder.path);
-    const api = await startHttpApi({ serverlessFile, distDirectory: bundleFolder(), workers, throttle, log });
+    const api = await startHttpApi({
+      ...{ serverlessFile, distDirectory: bundleFolder(), workers, throttle, log },
+      // A test file uses three of twelve functions. To load the others would take most of its start.
+      preload: false,
+    });
     onStop(() => api.stop());
 
     const send: TestStack['send'] = async (method, path, headers, body) => {
