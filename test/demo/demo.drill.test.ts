@@ -35,7 +35,7 @@ async function emptyFolder(): Promise<string> {
 }
 
 test(
-  'the demo shows every row on a running server, a second time on it, and on its own server',
+  'the demo shows every row on a running server, and on its own server',
   async () => {
     const dataDirectory = await emptyFolder();
     const stack = await startStack({
@@ -45,7 +45,10 @@ test(
     onTestFinished(() => stack.stop());
     await stack.announce();
 
-    const { stdout, code } = await demo('--data', dataDirectory);
+    const [{ stdout, code }, own] = await Promise.all([
+      demo('--data', dataDirectory),
+      demo('--data', await emptyFolder(), '--json'),
+    ]);
     expect(stdout.split('\n').filter((line) => line.startsWith('✗'))).toEqual([]);
     expect(stdout).toContain(`the running server at ${stack.url}`);
     const printed = new Set([...stdout.matchAll(/^✓ ([A-E0-9 ]+?) {2}/gm)].flatMap(([, rows]) => rows?.split(' ')));
@@ -56,14 +59,8 @@ test(
     // It prints no token, password or push secret.
     expect(stdout).not.toMatch(/[sp]1\.[A-Za-z0-9_-]{22}\.|demo-password-1|whsec_/);
 
-    const others = [
-      demo('--url', stack.url, '--data', dataDirectory, '--json'),
-      demo('--data', await emptyFolder(), '--json'),
-    ];
-    for (const other of await Promise.all(others)) {
-      const { rows, missing, failed } = JSON.parse(other.stdout.trimEnd().split('\n').at(-1) ?? '{}');
-      expect({ code: other.code, rows, missing, failed }).toEqual({ code: 0, rows: ROWS, missing: [], failed: [] });
-    }
+    const { rows, missing, failed } = JSON.parse(own.stdout.trimEnd().split('\n').at(-1) ?? '{}');
+    expect({ code: own.code, rows, missing, failed }).toEqual({ code: 0, rows: ROWS, missing: [], failed: [] });
   },
   PATIENCE_MS,
 );

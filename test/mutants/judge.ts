@@ -12,7 +12,7 @@ export interface Verdict {
   seconds: number;
 }
 
-const AT_A_TIME = 2;
+const AT_A_TIME = 3;
 
 /** Judges each patch in its own copy of `root`. A killer must pass without a mutant, or its failure does not count. */
 export async function judge(root: string, patches: string[], onVerdict: (verdict: Verdict) => void): Promise<void> {
