@@ -8,16 +8,20 @@ import { type Mutant, NotJudged } from './mutant.ts';
 const LEFT_OUT = /^(node_modules|dist|coverage|\.git|\.data|\.env|\.serverless.*)$/;
 const LIMIT_MS = 300_000;
 
-/** Runs `work` in a copy of the project. The copy uses the project's node_modules. */
-export async function withCopy<T>(root: string, work: (copy: string) => Promise<T>): Promise<T> {
-  const copy = await mkdtemp(join(tmpdir(), 'miniapp-test-mutant-'));
+/** Runs `work` with `count` copies of the project. They use the project's node_modules. */
+export async function withCopies<T>(root: string, count: number, work: (copies: string[]) => Promise<T>): Promise<T> {
+  const copies: string[] = [];
   try {
-    const filter = (source: string) => source === root || !LEFT_OUT.test(basename(source));
-    await cp(root, copy, { recursive: true, filter });
-    await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
-    return await work(copy);
+    for (let i = 0; i < count; i++) {
+      const copy = await mkdtemp(join(tmpdir(), 'miniapp-test-mutant-'));
+      copies.push(copy);
+      const filter = (source: string) => source === root || !LEFT_OUT.test(basename(source));
+      await cp(root, copy, { recursive: true, filter });
+      await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+    }
+    return await work(copies);
   } finally {
-    await rm(copy, { recursive: true, force: true });
+    for (const copy of copies) await rm(copy, { recursive: true, force: true });
   }
 }
 

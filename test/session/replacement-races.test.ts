@@ -6,7 +6,7 @@ import { type PublicWorld, publicWorld } from '../support/public-world.ts';
 import { startTestStack, type TestAnswer, type TestStack } from '../support/stack.ts';
 
 /** A longer search: `INTERLEAVINGS=10 npx vitest run ...`. */
-const SEEDS = 60 * Number(process.env.INTERLEAVINGS ?? 1);
+const SEEDS = 30 * Number(process.env.INTERLEAVINGS ?? 1);
 
 let stack: TestStack;
 let world: PublicWorld;

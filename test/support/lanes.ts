@@ -23,6 +23,9 @@ export function testsByLane(root: string): Record<Lane, string[]> {
   return found;
 }
 
+/** The lane of one file below `root`. */
+export const laneIn = (root: string, file: string): Lane => laneOf(file, needsSetup(root));
+
 function laneOf(file: string, needs: (file: string) => boolean): Lane {
   if (file.endsWith('.drill.test.ts')) return 'drills';
   if (file.endsWith('.package.test.ts')) return 'packages';
