@@ -10,7 +10,7 @@ import { tableSums } from '../support/table-sums.ts';
 
 /** The seed of the random calls. FUZZ_SEED repeats a run, FUZZ_RUNS makes it longer. */
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const numRuns = Number(process.env.FUZZ_RUNS ?? 250);
+const numRuns = Number(process.env.FUZZ_RUNS ?? 150);
 
 let world: RefusalWorld;
 let server: PluginServerSimulator;

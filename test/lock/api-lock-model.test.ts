@@ -70,6 +70,6 @@ test('for any rules, calls, costs and times, each refusal has the rule and the w
         }
       },
     ),
-    { numRuns: 120 },
+    { numRuns: 80 },
   );
 }, 120_000);
