@@ -4,11 +4,11 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Takes half a minute or more on two cores. A lane that begins with these does not end with one worker alone. */
 const SLOW = [
-  'test/docs/first-change.drill.test.ts',
   'test/demo/demo.drill.test.ts',
+  'test/cache/replicas.drill.test.ts',
   'test/portal/start.drill.test.ts',
   'test/session/races.drill.test.ts',
-  'test/cache/replicas.drill.test.ts',
+  'test/docs/first-change.drill.test.ts',
   'test/hostile/faults.test.ts',
   'test/cache/interleavings.test.ts',
   'test/gateway/upstash-bounds.test.ts',
