@@ -125,7 +125,7 @@ describe('a login', () => {
                 ended_at = ended_at - INTERVAL 1 DAY WHERE user_id = ?`,
         [signer.session.split('.')[0]],
       );
-      await stack.redis.flushall();
+      await stack.flush();
       signer = await world.logIn(person, signer);
       await stack.api.runSchedule('cache-warm');
     }

@@ -88,7 +88,7 @@ describe('a call that a session signed', () => {
     await stack.mysql.query(`UPDATE apps SET scopes = 'login,data:read', version = version + 1 WHERE app_id = ?`, [
       shut.appId,
     ]);
-    await stack.redis.flushall();
+    await stack.flush();
     await stack.api.reload();
     expect((await shut.call(opened, 'GET', read.path)).status).toBe(200);
     const refused = await shut.login(shut.newPerson(), opened);

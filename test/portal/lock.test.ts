@@ -97,7 +97,7 @@ describe('portal lock', () => {
 
   test('rules are restored after a flush of Redis, and an older copy never replaces a newer one', async () => {
     await lock('set', '--by', 'app', '--limit', '1', '--window', '60');
-    await stack.redis.flushall();
+    await stack.flush();
     await stack.api.reload();
     expect(await rewritePolicies()).toBeGreaterThan(0);
     const [key = ''] = await stack.redis.keys('*:lock:policy:*');

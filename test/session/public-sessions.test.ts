@@ -165,7 +165,7 @@ describe('a signed session ends', () => {
       async ({ session }) => {
         const userId = session.split('.')[0];
         await stack.mysql.query('UPDATE sessions SET ends_at = NOW(3) - INTERVAL 1 SECOND WHERE user_id = ?', [userId]);
-        await stack.redis.flushall();
+        await stack.flush();
       },
       'LOGIN_EXPIRED',
     ],
@@ -198,7 +198,7 @@ describe('a flush of Redis', () => {
   test('logs nobody out', async () => {
     const session = await world.logIn();
     expect(await world.stateOf(session)).toBe('alive');
-    await stack.redis.flushall();
+    await stack.flush();
     expect(await world.stateOf(session)).toBe('alive');
   });
 });

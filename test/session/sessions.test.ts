@@ -29,10 +29,10 @@ describe('sessions of a user', () => {
     expect((await me(session)).status).toBe(200);
     expect((await call('POST', '/logout', session)).status).toBe(204);
     expect(await me(session)).toMatchObject({ status: 401, body: { code: 'SESSION_REVOKED' } });
-    await stack.redis.flushall();
+    await stack.flush();
     expect(await codeOf(session)).toBe('SESSION_REVOKED');
     await stack.mysql.query('UPDATE sessions SET ended_at = ended_at - INTERVAL 25 HOUR WHERE ended_at IS NOT NULL');
-    await stack.redis.flushall();
+    await stack.flush();
     expect(await codeOf(session)).toBe('LOGIN_EXPIRED');
   });
 

@@ -3,7 +3,7 @@ import { idleSeconds } from '../../shared/session/session.ts';
 import { newUserId } from '../../shared/session/token.ts';
 import { SESSION_GRACE_SECONDS as GRACE_SECONDS, sessionKey } from '../../shared/swept-keys.ts';
 import { openBearerSession } from './bearer-session.ts';
-import { openReplayRecords, type TestApp, type TestStack } from './stack.ts';
+import type { TestApp, TestStack } from './stack.ts';
 
 /** Creates users and sessions without a login, and lets time pass without waiting. */
 export function sessionsOf(stack: TestStack, app: TestApp) {
@@ -34,10 +34,6 @@ export function sessionsOf(stack: TestStack, app: TestApp) {
         sessionId,
       ]);
     },
-    /** Redis loses all data while no call is in progress. */
-    async flush(): Promise<void> {
-      await stack.redis.flushall();
-      await openReplayRecords(stack.redis);
-    },
+    flush: () => stack.flush(),
   };
 }

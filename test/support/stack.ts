@@ -95,6 +95,11 @@ export interface TestStack {
   call(app: TestApp, method: string, path: string, request?: SignedRequest): Promise<TestAnswer>;
   /** Any call, sent unchanged. */
   send(method: string, path: string, headers: Record<string, string>, body?: string): Promise<TestAnswer>;
+  /**
+   * Redis loses all data while no call is in progress. What is signed in the same second is accepted: otherwise a call
+   * would be refused whenever a second ends on its way.
+   */
+  flush(): Promise<void>;
   counters(): Promise<Counters>;
   resetCounters(): Promise<void>;
   stop(): Promise<void>;
@@ -201,6 +206,10 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
         const target = request.query ? `${path}?${request.query}` : path;
         return send(method, target, signedHeaders(app, method, path, request), textOf(request.body));
       },
+      async flush() {
+        await redis.flushall();
+        await openReplayRecords(redis);
+      },
       async counters() {
         const byCommand = await commandCounts(redis);
         return {
@@ -234,7 +243,7 @@ function templateFor({ seeded = false, sandbox = true, emptyDatabase, ha }: Stac
 }
 
 /** Marks the replay records as complete, because no call was made yet. The backend does this on an empty database. */
-export async function openReplayRecords(redis: Redis): Promise<void> {
+async function openReplayRecords(redis: Redis): Promise<void> {
   for (const shard of SINCE_SHARDS) await redis.set(sinceKey(shard), '1', 'PX', 86_400_000);
 }
 
