@@ -1,5 +1,4 @@
 import { createHash, createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -10,24 +9,10 @@ import { sessionSigner, textOfSession } from '../../shared/app/session-signature
 import { canonicalQuery, signaturesEqual } from '../../shared/app/signature.ts';
 import { checkConfig } from '../../shared/config.ts';
 import { expectedSessionKey } from '../support/expected-signature.ts';
+import { sessionVectors } from '../support/session-vectors.ts';
 
-interface Call {
-  method: string;
-  path: string;
-  query: string;
-  idempotencyKey: string;
-  body: string;
-}
-interface Vectors {
-  now: number;
-  SIGNING_KEY: string;
-  SIGNING_KEY_OLD: string;
-  AppID: string;
-  session: { session: string; sid: string; key: string; keyUnderOld: string; keyAtOtherApp: string; sessionId: string };
-  ok: Array<{ name: string; call: Call; toSign: string; signature: string; token: string }>;
-  judged: Array<{ name: string; call: Call; token: string; verdict: string }>;
-}
-const vectors = JSON.parse(readFileSync('test/support/vectors/session-token.json', 'utf8')) as Vectors;
+const vectors = sessionVectors;
+type Call = (typeof vectors.ok)[number]['call'];
 const { session, key, keyUnderOld, keyAtOtherApp } = vectors.session;
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const requestOf = ({ method, path, query, body }: Call) => ({
@@ -221,7 +206,7 @@ describe('SIGNING_KEY_OLD', () => {
 
   test('verifies with the newest key first, and makes no key', () => {
     process.env.SIGNING_KEY_OLD = `${'7'.repeat(64)},${vectors.SIGNING_KEY_OLD}`;
-    const { call, token } = vectors.ok[5] as Vectors['ok'][number];
+    const { call, token } = vectors.ok[5] as (typeof vectors)['ok'][number];
     expect(sessionSigner(parseAccessToken(token) as AccessToken, requestOf(call), '')).toBe('former');
     expect(sessionKeyUnder(currentSigningKey(), vectors.AppID, session)).toBe(key);
     process.env.SIGNING_KEY_OLD = '';

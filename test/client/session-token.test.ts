@@ -1,27 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { signV3 } from '../../client/miniapp-client.ts';
 import { namedToken, sessionStringToSign } from '../../client/session-token.ts';
 import { judge, sessionKey } from '../support/session-token-rules.ts';
+import { sessionVectors } from '../support/session-vectors.ts';
 
-interface VectorCall {
-  method: string;
-  path: string;
-  query: string;
-  idempotencyKey: string;
-  body: string;
-}
-interface Vectors {
-  now: number;
-  SIGNING_KEY: string;
-  SIGNING_KEY_OLD: string;
-  AppID: string;
-  session: { session: string; key: string; keyUnderOld: string };
-  ok: { name: string; call: VectorCall; toSign: string; signature: string; token: string }[];
-  judged: { name: string; token: string; call: VectorCall; verdict: string }[];
-}
-const file = new URL('../support/vectors/session-token.json', import.meta.url);
-const vectors = JSON.parse(readFileSync(file, 'utf8')) as Vectors;
+const vectors = sessionVectors;
 const { session } = vectors;
 const bodyHash = async (body: string): Promise<string> =>
   Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(body))).toString('hex');

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { setRule } from '../../shared/lock/admin.ts';
-import { Interleaving } from '../support/interleaving.ts';
+import { race } from '../support/race.ts';
 import { sessionsOf } from '../support/session-engines.ts';
-import { startTestStack, type TestAnswer, type TestApp, type TestStack } from '../support/stack.ts';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 /** A longer search: `INTERLEAVINGS=10 npx vitest run ...`. */
 const SEEDS = 60 * Number(process.env.INTERLEAVINGS ?? 1);
@@ -28,25 +28,6 @@ describe('sessions under parallel calls', { timeout: 900_000 }, () => {
     await Promise.all(Array.from({ length: width }, worker));
   }
 
-  /** The two calls, whose requests to Redis and MySQL are served one by one, in an order that the seed decides. */
-  async function race(seed: number, calls: ReadonlyArray<() => Promise<TestAnswer>>): Promise<TestAnswer[]> {
-    const answers: TestAnswer[] = [];
-    const order = new Interleaving(seed, () => {});
-    stack.faults.redis = () => order.hold();
-    stack.faults.mysql = () => order.hold();
-    try {
-      await order.run(
-        calls.map((call, index) => async () => {
-          answers[index] = await call();
-        }),
-      );
-    } finally {
-      stack.faults.redis = undefined;
-      stack.faults.mysql = undefined;
-    }
-    return answers;
-  }
-
   test.each([
     ['that Redis knows', true],
     ['that only MySQL knows', false],
@@ -59,7 +40,7 @@ describe('sessions under parallel calls', { timeout: 900_000 }, () => {
         await me(session.token);
         await stack.redis.pexpire(session.key, 86_400_000 + 100_000_000);
       }
-      const [read, ended] = await race(seed, [
+      const [read, ended] = await race(stack, seed, [
         () => me(session.token),
         () => stack.call(app, 'POST', '/logout', { session: session.token }),
       ]);

@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest';
 import { clearTarget } from '../../shared/lock/admin.ts';
-import { Interleaving } from '../support/interleaving.ts';
 import { openedSession, type SignedSession } from '../support/public-app.ts';
 import { type PublicWorld, publicWorld } from '../support/public-world.ts';
-import { startTestStack, type TestAnswer, type TestStack } from '../support/stack.ts';
+import { race } from '../support/race.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
 
 /** A longer search: `INTERLEAVINGS=10 npx vitest run ...`. */
 const SEEDS = 30 * Number(process.env.INTERLEAVINGS ?? 1);
@@ -19,25 +19,6 @@ beforeAll(async () => {
   userId = (await world.logIn(person)).session.split('.')[0] ?? '';
 });
 
-/** Runs both calls. Their requests to Redis and MySQL are served one by one, in an order that the seed decides. */
-async function race(seed: number, calls: ReadonlyArray<() => Promise<TestAnswer>>): Promise<TestAnswer[]> {
-  const answers: TestAnswer[] = [];
-  const order = new Interleaving(seed, () => {});
-  stack.faults.redis = () => order.hold();
-  stack.faults.mysql = () => order.hold();
-  try {
-    await order.run(
-      calls.map((call, index) => async () => {
-        answers[index] = await call();
-      }),
-    );
-  } finally {
-    stack.faults.redis = undefined;
-    stack.faults.mysql = undefined;
-  }
-  return answers;
-}
-
 test.each([
   ['that Redis knows', true],
   ['that only MySQL knows', false],
@@ -48,7 +29,7 @@ test.each([
     for (const target of ['POST /login/wechat', '*']) await clearTarget(target, 'test');
     const former = await openedSession(stack, world.appId, userId);
     if (known) expect(await world.stateOf(former)).toBe('alive');
-    const [login, logout] = await race(seed, [
+    const [login, logout] = await race(stack, seed, [
       () => world.login(person, former),
       () => world.call(former, 'POST', '/logout', { body: {} }),
     ]);
