@@ -16,12 +16,16 @@ beforeEach(async () => {
 });
 
 test('anybody may ask, and many callers at once cause one request to each engine', async () => {
-  await stack.resetCounters();
+  const asked: string[] = [];
+  stack.faults.redis = ({ body }) => void asked.push(`redis ${JSON.stringify(body).slice(0, 60)}`);
+  stack.faults.mysql = ({ sql }) => void asked.push(`mysql ${sql}`);
   const answers = await Promise.all(Array.from({ length: 50 }, () => ask()));
   for (const { status, body } of answers) {
     expect([status, body]).toEqual([200, { status: 'ok', engines: { redis: 'ok', mysql: 'ok' } }]);
   }
-  expect(await stack.counters()).toMatchObject({ redisRequests: 1, mysqlRequests: 1 });
+  // Calls of clients that a former file has left may still arrive. They ask something else.
+  const pings = asked.filter((text) => text === 'mysql SELECT 1' || text === 'redis ["ping"]');
+  expect(pings.sort()).toEqual(['mysql SELECT 1', 'redis ["ping"]']);
 });
 
 test.each(['redis', 'mysql'] as const)(
