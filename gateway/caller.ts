@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -40,5 +41,6 @@ function leaveWithSocket(socket: Socket): Set<() => void> {
   return leaving;
 }
 
-/** For work that has no caller. */
+/** For work that has no caller. All such work at one time listens to it: Node would warn of more than ten. */
 export const NEVER_GONE: AbortSignal = new AbortController().signal;
+setMaxListeners(0, NEVER_GONE);
