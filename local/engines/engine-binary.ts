@@ -142,8 +142,24 @@ async function probeRoot(
   return null;
 }
 
+/** Programs that ran once, by path, environment and state of the file: a process that starts many engines asks once. */
+const probed = new Map<string, EngineBinary>();
+
 /** Null: it does not run (a broken link, a missing library, another architecture). */
 async function probe(
+  name: EngineBinary['name'],
+  path: string,
+  source: EngineBinary['source'],
+  env: NodeJS.ProcessEnv,
+): Promise<EngineBinary | null> {
+  const file = await stat(path).catch(() => null);
+  const key = JSON.stringify([name, path, source, env, file?.ino, file?.size, file?.mtimeMs]);
+  const engine = probed.get(key) ?? (await runOnce(name, path, source, env));
+  if (engine !== null) probed.set(key, engine);
+  return engine;
+}
+
+async function runOnce(
   name: EngineBinary['name'],
   path: string,
   source: EngineBinary['source'],

@@ -56,8 +56,7 @@ export interface ServerlessFile {
  * does not support.
  */
 export function readServerlessFile(path: string, wantedStage?: string): ServerlessFile {
-  // The cast is safe: the framework validates the file against its schema at every packaging.
-  const file = parse(readFileSync(path, 'utf8'), { merge: true }) as Declared;
+  const file = declaredIn(readFileSync(path, 'utf8'));
   const value = resolver(file, wantedStage);
   const { provider } = file;
   const authorizers = new Map(
@@ -92,6 +91,17 @@ export function readServerlessFile(path: string, wantedStage?: string): Serverle
     },
     integrationTimeoutSeconds: Number(value(provider.httpApi?.timeout ?? 30)),
   };
+}
+
+let parsed: { text: string; file: Declared } | undefined;
+
+/** Parses a text once: a program may start many servers from one file. The result is only read. */
+function declaredIn(text: string): Declared {
+  if (parsed?.text === text) return parsed.file;
+  // The cast is safe: the framework validates the file against its schema at every packaging.
+  const file = parse(text, { merge: true }) as Declared;
+  parsed = { text, file };
+  return file;
 }
 
 function routeOf(functionName: string, declared: DeclaredRoute, authorizers: Map<string, Authorizer>): RouteEntry {
