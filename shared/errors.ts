@@ -24,9 +24,12 @@ export type ErrorCode =
   | 'UNKNOWN_RESOURCE'
   | 'ACCOUNT_EXISTS'
   | 'INSUFFICIENT_BALANCE'
+  | 'QUOTA_REACHED'
   | 'NOTICE_MISMATCH'
+  | 'VERSION_MISMATCH'
   | 'TOO_LARGE'
   | 'IDEMPOTENCY_KEY_REUSED'
+  | 'MISSING_VERSION'
   | 'LOCKED'
   | 'UNAVAILABLE'
   | 'PLUGIN_SERVER_UNAVAILABLE'
@@ -80,7 +83,8 @@ type Outcome = 'not-applied' | 'unknown';
 export class EngineError extends Error {
   override readonly name = 'EngineError';
   constructor(
-    readonly engine: 'redis' | 'mysql',
+    /** `store`: the object store of uploads. */
+    readonly engine: 'redis' | 'mysql' | 'store',
     readonly reason: string,
     readonly outcome: Outcome,
   ) {

@@ -1,10 +1,11 @@
 import * as v from 'valibot';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { idempotencyHeader, perUser } from '../../shared/http/write-inputs.ts';
 import { balanceFrom, balanceRead } from '../../shared/recharge/balance.ts';
 import { ASSET } from '../../shared/recharge/catalogue.ts';
 import { listEntries, readEntryCursor } from '../../shared/recharge/ledger.ts';
 import { spend } from '../../shared/recharge/spend.ts';
-import { idempotencyHeader, pageQuery, perUser } from './rules.ts';
+import { pageQuery } from './rules.ts';
 
 export const balance = endpoint(
   {

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { perUser } from '../../shared/http/write-inputs.ts';
 import { listOrders, ownOrder, publicOrder, readOrderCursor } from '../../shared/recharge/order.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
-import { pageQuery, perUser } from './rules.ts';
+import { pageQuery } from './rules.ts';
 
 export const list = endpoint(
   { route: 'GET /recharge', auth: 'user', scope: 'recharge', query: pageQuery(readOrderCursor) },

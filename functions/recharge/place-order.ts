@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { invalidInput } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { idempotencyHeader, perUser } from '../../shared/http/write-inputs.ts';
 import type { LockRule } from '../../shared/lock/rule.ts';
 import { placeOrder, placingReads } from '../../shared/recharge/place-order.ts';
-import { idempotencyHeader, perUser } from './rules.ts';
 
 const newOrder = v.strictObject({
   productId: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,64}$/)),

@@ -51,6 +51,8 @@ export function proofOf({ signatureMethod }: ProvenContext): Proof {
 export interface CallingApp {
   readonly appId: string;
   readonly scopes: ReadonlyArray<Scope | OpenScope>;
+  /** The access_token has a v1 signature, which covers neither the path nor the query. */
+  readonly signsV1: boolean;
   /** Whether the app may issue tokens for this plugin. */
   mayIssueFor(pluginId: string): boolean;
   /** The one plugin whose tokens the app validates; null: it validates none. */
@@ -76,11 +78,15 @@ export function authorizerContext(event: APIGatewayProxyEventV2): ProvenContext 
   return context;
 }
 
+export const isV1 = ({ signatureMethod }: ProvenContext): boolean =>
+  signatureMethod === 'SHA1' || signatureMethod === 'MD5';
+
 export function callingApp(context: ProvenContext): CallingApp {
   const plugins = context.plugins.split(',');
   return Object.freeze({
     appId: context.appId,
     scopes: Object.freeze(context.scopes.split(',') as Array<Scope | OpenScope>),
+    signsV1: isV1(context),
     mayIssueFor: (pluginId: string) => context.plugins === '*' || plugins.includes(pluginId),
     validates: context.validates === '' ? null : context.validates,
   });

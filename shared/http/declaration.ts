@@ -16,6 +16,8 @@ export type Auth = 'app' | 'user' | 'by-input';
 /** Checked before the input is parsed. */
 export interface Permission {
   scope: Scope;
+  /** An app with this scope may call it too. `lookup` then decides what for. */
+  orScope?: Scope;
   /** In addition to the scope: whether the app may call this path. Refused with the same SCOPE_DENIED. */
   permits?: (path: Readonly<Record<string, string | undefined>>, app: CallingApp) => boolean;
   /**

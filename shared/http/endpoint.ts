@@ -8,7 +8,15 @@ import { checkRules, type LockTarget } from '../lock/rule.ts';
 import { parseDeviceMark } from '../session/device-mark.ts';
 import { sessionCheck } from '../session/session.ts';
 import { noteCaller, useReservedTime } from '../telemetry.ts';
-import { authorizerContext, type CallingApp, callingApp, type ProvenContext, proofOf, SIGNED_WITH } from './caller.ts';
+import {
+  authorizerContext,
+  type CallingApp,
+  callingApp,
+  isV1,
+  type ProvenContext,
+  proofOf,
+  SIGNED_WITH,
+} from './caller.ts';
 import type { Auth, Call, Declaration, Permission } from './declaration.ts';
 import { bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
 import { type Input, type ObjectSchema, parseInput } from './input.ts';
@@ -129,14 +137,13 @@ function checkPermission(
   context: ProvenContext,
   app: CallingApp,
 ): void {
-  const { permits, scope, v2Only } = permission;
+  const { permits, scope, orScope, v2Only } = permission;
   const permitted = permits?.(event.pathParameters ?? {}, app) ?? true;
-  if (!app.scopes.includes(scope) || !permitted) throw new AppError('SCOPE_DENIED');
+  const hasScope = app.scopes.includes(scope) || (orScope !== undefined && app.scopes.includes(orScope));
+  if (!hasScope || !permitted) throw new AppError('SCOPE_DENIED');
   checkEntry(permission, proofOf(context), app);
-  if (v2Only && isV1(context)) throw new AppError('SIGNATURE_TOO_WEAK');
+  if (v2Only && app.signsV1) throw new AppError('SIGNATURE_TOO_WEAK');
 }
-
-const isV1 = ({ signatureMethod }: ProvenContext): boolean => signatureMethod === 'SHA1' || signatureMethod === 'MD5';
 
 /** v2 and v3 signed the declared hash; others may declare one, too. Throws BODY_HASH_MISMATCH. */
 function checkBodyHash(context: ProvenContext, bytes: Buffer): void {

@@ -141,11 +141,23 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
     en: ['Insufficient balance', 'The balance is too low for this call.'],
     zh: ['余额不足', '余额不足以完成此操作。'],
   },
+  QUOTA_REACHED: {
+    status: 409,
+    retryable: false,
+    en: ['Quota reached', 'This user has as many records of this kind as allowed; delete one first.'],
+    zh: ['数量已达上限', '该用户的此类记录已达上限，请先删除一条。'],
+  },
   NOTICE_MISMATCH: {
     status: 409,
     retryable: false,
     en: ['Notification does not match', 'The notification does not match the order.'],
     zh: ['通知与订单不符', '该通知与订单内容不一致。'],
+  },
+  VERSION_MISMATCH: {
+    status: 412,
+    retryable: false,
+    en: ['Changed meanwhile', 'The record has another version now; read it again.'],
+    zh: ['记录已被修改', '该记录已有新的版本，请重新读取。'],
   },
   TOO_LARGE: {
     status: 413,
@@ -158,6 +170,12 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
     retryable: false,
     en: ['Idempotency key reused', 'This key was used with another body.'],
     zh: ['幂等键重复使用', '该幂等键已用于不同的请求体。'],
+  },
+  MISSING_VERSION: {
+    status: 428,
+    retryable: false,
+    en: ['Version missing', 'Send the header if-match: the version that you read, in double quotes.'],
+    zh: ['缺少版本', '请发送请求头 if-match：读取到的版本号，加双引号。'],
   },
   LOCKED: {
     status: 429,

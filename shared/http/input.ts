@@ -33,12 +33,26 @@ export function parseInput<P, Q, H, B>(
   bytes: Buffer,
 ): Input<P, Q, H, B> {
   const { path, query = NOTHING, headers, body = NOTHING } = schemas as Record<string, ObjectSchema | undefined>;
+  const named = path ? parseWith(path, event.pathParameters, 'path') : {};
+  const queried = queryMembers(event);
+  const json = bytes.length === 0 ? {} : parseJson(bytes);
+  refuseDropped(queried, 'query');
+  refuseDropped(json, '');
   return {
-    path: path ? parseWith(path, event.pathParameters, 'path') : {},
-    query: parseWith(query, queryMembers(event), 'query'),
-    body: parseWith(body, bytes.length === 0 ? {} : parseJson(bytes), ''),
+    path: named,
+    query: parseWith(query, queried, 'query'),
+    body: parseWith(body, json, ''),
     headers: headers ? parseWith(headers, headersByName(event), 'headers') : {},
   } as Input<P, Q, H, B>;
+}
+
+/** A schema for any members drops these, and the call would be accepted. No route has a member with such a name. */
+const DROPPED = ['__proto__', 'prototype', 'constructor'];
+
+function refuseDropped(members: unknown, where: string): void {
+  const name = DROPPED.find((dropped) => Object.hasOwn(Object(members), dropped));
+  if (name !== undefined)
+    throw invalidInput({ path: [where, name].filter(Boolean).join('.'), message: 'unknown member' });
 }
 
 /** A JSON object from UTF-8 bytes. Throws INVALID_INPUT. */

@@ -31,6 +31,7 @@ interface Demands extends Permission {
   auth: Auth;
   lookup?: (input: never, app: never) => unknown;
   needsUser?: (input: never) => boolean;
+  path?: ObjectSchema | undefined;
   query?: ObjectSchema | undefined;
   headers?: ObjectSchema | undefined;
   body?: ObjectSchema | undefined;

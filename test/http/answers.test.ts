@@ -154,7 +154,7 @@ describe('a correct call gets the documented answer', () => {
     const again = await good('GET /data/{resource}/{id}', 200, { path: '/data/notice/1' });
     expect([one.headers.get('x-cache'), again.headers.get('x-cache')]).toEqual(['miss', 'hit']);
     const many = await good('GET /data/{resource}', 200, { path: '/data/service', query: 'ids=1,99999' });
-    const service = { id: '1', name: TEXT, description: TEXT, priceFen: WHOLE };
+    const service = { id: '1', name: TEXT, description: TEXT, priceFen: WHOLE, category: ID };
     expect(many.body).toEqual({ items: { 1: service, 99999: null } });
     const demo = await stack.call(app, 'POST', '/login', { body: { account: 'demo', password: 'demo-password-1' } });
     const voucher = await good('GET /data/{resource}/{id}', 200, { path: '/data/voucher/1', session: demo.body.token });
@@ -168,6 +168,24 @@ describe('a correct call gets the documented answer', () => {
     });
     expect(shown(foreign)).toEqual(shown(absent));
     expect(shown(absent)).toMatchObject({ status: 404, cache: 'null', body: { code: 'NOT_FOUND' } });
+  });
+
+  test('on pages of lists, and on records that users write', async () => {
+    const page = await good('GET /data/{resource}', 200, { path: '/data/service', query: 'list=cheapest' });
+    const item = { id: ID, name: TEXT, priceFen: WHOLE, category: ID };
+    expect(page.body).toEqual({ items: Array.from({ length: 20 }, () => item), next: TEXT });
+    const body = { serviceId: '1', day: '2030-05-01' };
+    const created = await good('POST /data/{resource}', 201, { session, headers: once(), path: '/data/booking', body });
+    const shown = { id: ID, userId: ID, ...body, note: '', status: 'requested', createdAt: TIME };
+    expect(created.body).toEqual({ ...shown, version: 1 });
+    const path = `/data/booking/${created.body.id}`;
+    const change = { session, path, headers: { 'if-match': '"1"' } };
+    const changes = { day: '2030-05-02', note: '请按铃', status: 'cancelled' };
+    const changed = await good('PUT /data/{resource}/{id}', 200, { ...change, body: changes });
+    expect(changed.body).toEqual({ ...created.body, ...changes, version: 2 });
+    await good('DELETE /data/{resource}/{id}', 204, { session, path });
+    const mine = await good('GET /data/{resource}', 200, { session, path: '/data/booking', query: 'list=mine' });
+    expect(mine.body).toEqual({ items: [] });
   });
 
   test('on recharge and balance', async () => {
