@@ -9,7 +9,14 @@ const serverKey = requiredKey('SERVER_KEY');
  * `bc` give different results.
  */
 export function serverMac(
-  purpose: 'session' | 'session-origin' | 'account-address' | 'first-string' | 'device-mark' | 'reserved-account',
+  purpose:
+    | 'session'
+    | 'session-origin'
+    | 'list-cursor'
+    | 'account-address'
+    | 'first-string'
+    | 'device-mark'
+    | 'reserved-account',
   ...parts: Array<string | Buffer>
 ): Buffer {
   const derived = createHmac('sha256', serverKey()).update(`mpc:${purpose}`).digest();

@@ -4,7 +4,7 @@ import { AppError, EngineError, TokenRefused } from '../errors.ts';
 import { type ApiLock, askLock } from '../lock/api-lock.ts';
 import { evaluateAndGet } from '../redis.ts';
 import { count } from '../telemetry.ts';
-import { pack, readApart } from './pack.ts';
+import { isApart, pack, readApart } from './pack.ts';
 import { recordId, signatureRecord } from './replay-record.ts';
 import type { AdmissionRequest, CacheRead } from './request.ts';
 import { admissionScript } from './script.ts';
@@ -145,9 +145,12 @@ function readAnswers(answer: string[], reads: readonly CacheRead[], apart: Array
   return reads.map((read, i) => {
     const found = READ_ANSWER.read(answer, i * READ_ANSWER.length);
     const state = found.state as ReadState;
-    if (read.kind !== 'apart') return { state, stored: found.stored };
+    if (!isApart(read.kind)) return { state, stored: found.stored };
     const stored = apart[next++] ?? '';
-    if (!['hit', 'stale', 'refresh', 'reload'].includes(state)) return { state, stored: '' };
+    const isShown = ['hit', 'stale', 'refresh', 'reload'].includes(state);
+    // What the script says about the generation of a page, and the page. Its reader compares the generation.
+    if (read.kind === 'apart-page') return { state, stored: found.stored + (isShown ? stored : '') };
+    if (!isShown) return { state, stored: '' };
     // A writer changed the key after the script: this request has no lease, so it must not fill the key.
     return /^[JZN]/.test(stored) ? { state, stored } : { state: 'bypass', stored: '' };
   });

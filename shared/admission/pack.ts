@@ -16,6 +16,7 @@ import {
   HOT,
   HOT_READ,
   NONCE,
+  PAGE,
   PROVEN,
   READ,
   READS,
@@ -48,7 +49,9 @@ export function pack(request: AdmissionRequest, lock: ApiLock, former: boolean):
 
 /** Keys of values that are read by GET after the script, in the same request. */
 export const readApart = (reads: readonly CacheRead[]): Key[] =>
-  reads.flatMap(({ key, kind }) => (kind === 'apart' ? [key] : []));
+  reads.flatMap(({ key, kind }) => (isApart(kind) ? [key] : []));
+
+export const isApart = (kind: CacheRead['kind']): boolean => kind === 'apart' || kind === 'apart-page';
 
 function packToken({ token, unsafe, requestId }: AdmissionRequest, former: boolean, packed: Packed): void {
   const { signature, timeStamp, version } = token;
@@ -89,9 +92,10 @@ function packSession(check: SessionCheck | undefined, packed: Packed): void {
 
 function packReads(reads: readonly CacheRead[], packed: Packed): void {
   READS.pack(packed, { early: drawEarliness(), leaseMs: LEASE_MS, readCount: reads.length });
-  for (const { key, filter, kind } of reads) {
+  for (const { key, filter, kind, generation } of reads) {
     READ.pack(packed, { kind: kind ?? '', hashes: filter ? filter.hashes.join(',') : '' });
-    (kind === 'apart' ? APART_READ : STRING_READ).pack(packed, { read: key });
+    (isApart(kind) ? APART_READ : STRING_READ).pack(packed, { read: key });
+    if (generation) PAGE.pack(packed, { generation: generation.key, drawn: generation.drawn });
     if (filter) FILTER.pack(packed, { filter: filter.key });
   }
 }

@@ -42,10 +42,13 @@ export interface CacheRead {
   /**
    * undefined: the script returns the value. apart: the value is big, so it is read by a GET after the script, in the
    * same request. plain: not a key of the cache; the value is returned as `<remaining life in ms>;<value>`, or '' if
-   * the key is absent, and there is no lease.
+   * the key is absent, and there is no lease. Its state is `none` if the filter calls the id absent. page, apart-page:
+   * a page of a list, which counts only under its generation; the value is returned as `<number>;<age in ms>;<value>`.
    */
-  kind?: 'apart' | 'plain';
-  /** Name for the hot keys: `<resource>:<id>`. undefined: the read is never counted. */
+  kind?: 'apart' | 'plain' | 'page' | 'apart-page';
+  /** Of a page. `drawn`: its number, if this request begins it. */
+  generation?: { key: Key; drawn: string };
+  /** Name for the hot keys: `<resource>:<id>` or `<resource>?list=<name>`. undefined: the read is never counted. */
   hot?: string;
 }
 

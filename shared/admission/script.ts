@@ -1,4 +1,5 @@
 import { ASK } from '../cache/existence-filter.ts';
+import { LOOK_PAGE } from '../cache/page-scripts.ts';
 import { LOOK } from '../cache/scripts.ts';
 import { STORED_FORM } from '../cache/value.ts';
 import { CLOCK } from '../clock.ts';
@@ -19,6 +20,7 @@ import {
   HOT_READ,
   LOCKED,
   NONCE,
+  PAGE,
   PROVEN,
   READ,
   READ_ANSWER,
@@ -46,6 +48,7 @@ const LATE_MS = 3_000;
  */
 export const admissionScript = new Script(lua`
 ${LOOK}
+${LOOK_PAGE}
 ${STORED_FORM}
 ${ASK}
 ${CLOCK}
@@ -185,23 +188,36 @@ local misses, reads = 0, {}
 for i = 1, readCount do
   ${READ.take}
   ${STRING_READ.declare}
-  if kind == 'apart' then
+  ${PAGE.declare}
+  local isApart, isPage = string.sub(kind, 1, 5) == 'apart', string.sub(kind, -4) == 'page'
+  if isApart then
     ${APART_READ.assign}
     read = redis.pcall('GETRANGE', readKey, 0, 199)
     if read == '' or type(read) == 'table' then read = nil end
   else
     ${STRING_READ.assign}
   end
-  local state = kind == 'plain' and kind or look(read, id, now, early)
+  local state, number, begun, begins
+  if isPage then
+    ${PAGE.assign}
+    state, read, number, begun, begins = look_page(read, generation, drawn, again, id, now, early)
+  else
+    state = kind == 'plain' and kind or look(read, id, now, early)
+  end
   if kind == 'plain' then
     read = read and int(redis.call('PTTL', readKey)) .. ';' .. read
-  elseif hashes ~= '' then
+  end
+  if hashes ~= '' then
     ${FILTER.take}
-    if state == 'lease' and not ask_filter(filterKey, hashes) then state = 'none' end
+    local isMissing = state == 'lease' or (kind == 'plain' and not read)
+    if isMissing and not ask_filter(filterKey, hashes) then state = 'none' end
   end
   -- An id that the filter calls absent is a miss too, so that asking for absent ids has its price.
   if state == 'lease' or state == 'none' then misses = misses + 1 end
-  reads[i] = {readKey, read, state, kind}
+  reads[i] = {
+    key = readKey, value = read, state = state, isApart = isApart,
+    isPage = isPage, generationKey = generationKey, number = number, begun = begun, begins = begins,
+  }
 end
 
 -- 5. API lock.
@@ -219,18 +235,23 @@ write_counts(counts)
 if extended then redis.call('PEXPIREAT', sessionKey, int(extendTo)) end
 local SHOWN = {hit = true, stale = true, refresh = true, reload = true, plain = true}
 for _, read in ipairs(reads) do
-  local readKey, value, state, kind = unpack(read, 1, 4)
-  if kind == 'apart' and (state == 'refresh' or state == 'reload') then value = redis.call('GET', readKey) end
-  take_lease(state, readKey, value, id, now, leaseMs)
-  local given = kind ~= 'apart' and SHOWN[state]
+  local readKey, value, state = read.key, read.value, read.state
+  if read.isApart and (state == 'refresh' or state == 'reload') then value = redis.call('GET', readKey) end
+  if read.isPage then
+    lease_page(state, readKey, value, read.generationKey, read.number, read.begins, id, now, leaseMs)
+  else
+    take_lease(state, readKey, value, id, now, leaseMs)
+  end
+  local given = not read.isApart and SHOWN[state]
   local stored = given and value or ''
+  if read.isPage then stored = page_head(read.number, read.begun, now) .. stored end
   answer[#answer + 1], answer[#answer + 2] = ${READ_ANSWER.give}
 end
 -- A read is counted only if it found a value: a record that does not exist is never hot.
 ${HOT.take}
 if hotPlace > 0 then
   ${HOT_READ.take}
-  local value = reads[hotPlace][2]
+  local value = reads[hotPlace].value
   if value and string.find(value, '^[JZ]') then
     redis.pcall('ZINCRBY', hotKey, 1, hotName)
     redis.pcall('PEXPIRE', hotKey, 86400000)

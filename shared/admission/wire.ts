@@ -46,10 +46,12 @@ export const APP = layout({ off: 'key', keyId: 'text' });
 export const READS = layout({ early: 'number', leaseMs: 'number', readCount: 'number' });
 /** For each read. `hashes`: of its id, for the existence filter; '' without a filter. */
 export const READ = layout({ kind: 'text', hashes: 'text' });
-/** Follows a read of kind `apart`. Only the head of its value is read in the script. */
+/** Follows a read of kind `apart` or `apart-page`. Only the head of its value is read in the script. */
 export const APART_READ = layout({ read: 'other' });
 /** Follows a read of another kind. */
 export const STRING_READ = layout({ read: 'key' });
+/** Follows a read of a page, of either kind. `drawn`: the number of the generation if this request begins it. */
+export const PAGE = layout({ generation: 'key', drawn: 'text' });
 /** Follows a read with hashes. */
 export const FILTER = layout({ filter: 'other' });
 

@@ -43,7 +43,7 @@ export const NOT_READ: ReadAnswer = { state: 'bypass', stored: '' };
 
 export const LEASE_MS = 5_000;
 /** Waits for another request's load, 150 ms in all at most: each step is shortened by a random part. */
-const WAIT_STEPS_MS = [20, 45, 85];
+export const WAIT_STEPS_MS = [20, 45, 85];
 
 /**
  * XFetch: a random factor, so that one reader refreshes a value before it is stale. This is more likely when a load

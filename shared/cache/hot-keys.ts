@@ -24,7 +24,7 @@ const hotKeys = (): Key[] => Array.from({ length: SHARDS }, (_, shard) => hotKey
 export const anyHotKey = (): Key => hotKey(Math.floor(Math.random() * SHARDS));
 
 interface HotRecord {
-  /** `<resource>:<id>`. */
+  /** `<resource>:<id>` of a record, `<resource>?list=<name>&<filter>=<value>` of a list. */
   name: string;
   /** Estimated from the sample. */
   readsPerMinute: number;

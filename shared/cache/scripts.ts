@@ -92,7 +92,7 @@ return answer
 /**
  * Rows were changed: deletes their keys, which also ends leases. Where replicas are used each key gets a floor instead,
  * so that no fill is older than this version. A tombstone stays, because its writers are still at work. KEYS: cache
- * keys. ARGV: life ms of a floor, or 0 for none; then a row version for each key.
+ * keys. ARGV: life ms of a floor, or 0 for none; then for each key a row version, or '-' for a key that gets no floor.
  */
 export const sweepScript = new Script(lua`
 local floorMs = tonumber(ARGV[1])
@@ -101,7 +101,7 @@ for i, key in ipairs(KEYS) do
   if type(stored) == 'table' then redis.call('DEL', key) stored = nil end
   if stored and string.sub(stored, 1, 1) == 'T' then
     -- Tombstone: not changed.
-  elseif floorMs > 0 then
+  elseif floorMs > 0 and ARGV[i + 1] ~= '-' then
     local floor = stored and (string.match(stored, '^F(%d+)$') or string.match(stored, '^L[^;]+;F(%d+)$'))
     floor = math.max(tonumber(floor or '0'), tonumber(ARGV[i + 1]))
     redis.call('SET', key, 'F' .. string.format('%d', floor), 'PX', floorMs)

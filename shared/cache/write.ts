@@ -16,51 +16,55 @@ export const FLOOR_MS = 60_000;
 
 /** A floor that no row version reaches: the next fill must come from the primary. */
 const PRIMARY_ONLY = Number.MAX_SAFE_INTEGER;
+/** A young generation is loaded from the primary anyway. */
+export const NO_FLOOR = '-';
 
 /**
- * Deletes keys, which also ends their leases. Call it after the commit. Where replicas are used each key gets a floor:
- * the row version that was written. Without `versions` the next fill must come from the primary. Throws EngineError.
+ * Deletes keys, which also ends their leases, and generations of lists, which ends all their pages. Call it after the
+ * commit. Where replicas are used each key gets a floor: the next fill must come from the primary. Throws EngineError.
  */
-export async function invalidate(keys: readonly Key[], versions: readonly number[] = []): Promise<void> {
+export async function invalidate(keys: readonly Key[], generations: readonly Key[] = []): Promise<void> {
   forgetFlights();
-  if (!hasReplica() || keys.length === 0) return deleteKeys(keys);
-  await evaluate(sweepScript, [...keys], [FLOOR_MS, ...keys.map((_, index) => versions[index] ?? PRIMARY_ONLY)]);
+  if (!hasReplica() || keys.length === 0) return deleteKeys([...keys, ...generations]);
+  const floors = [...keys.map(() => PRIMARY_ONLY), ...generations.map(() => NO_FLOOR)];
+  await evaluate(sweepScript, [...keys, ...generations], [FLOOR_MS, ...floors]);
 }
 
 /**
  * Runs a write, then deletes the keys of the changed rows in one request. Keys that are given as a list are also
- * deleted when the outcome is unknown, since the write may have been applied. If the delete fails or the process ends
+ * deleted when the outcome is unknown, since the write may have been applied. `work` may add to `generations`. If the delete fails or the process ends
  * before it, cache-warm deletes the keys: it sweeps all rows changed since its last run. Throws what `work` throws.
  */
 export async function writeThrough<T>(
   work: () => Promise<T>,
   changedKeys: readonly Key[] | ((result: T) => readonly Key[]),
+  generations: readonly Key[] = [],
 ): Promise<T> {
   let result: T;
   try {
     result = await work();
   } catch (error) {
     const unknown = error instanceof EngineError && error.outcome === 'unknown';
-    if (unknown && typeof changedKeys !== 'function') await invalidateWithRetries(changedKeys);
+    if (unknown && typeof changedKeys !== 'function') await invalidateWithRetries(changedKeys, generations);
     throw error;
   }
-  await invalidateWithRetries(typeof changedKeys === 'function' ? changedKeys(result) : changedKeys);
+  await invalidateWithRetries(typeof changedKeys === 'function' ? changedKeys(result) : changedKeys, generations);
   return result;
 }
 
 /** A lost delete leaves old values in the cache until the next sweep. So the delete is tried again twice. */
 const RETRY_PAUSES_MS = [60, 180];
 
-async function invalidateWithRetries(keys: readonly Key[]): Promise<void> {
+async function invalidateWithRetries(keys: readonly Key[], generations: readonly Key[]): Promise<void> {
   for (const pause of RETRY_PAUSES_MS) {
     try {
-      return await invalidate(keys);
+      return await invalidate(keys, generations);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
-  await invalidate(keys).catch(ignoreEngine);
+  await invalidate(keys, generations).catch(ignoreEngine);
 }
 
 /**
