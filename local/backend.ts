@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { engineErrno, executeOverHttp } from '../db/execute.ts';
@@ -15,6 +17,8 @@ import { SINCE_SHARDS, sinceKey } from '../shared/admission/replay-record.ts';
 import { proveDeployment } from '../shared/deployment.ts';
 import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-environment.ts';
 import type { Keys } from './keys-file.ts';
+import { type ObjectStoreSimulator, startObjectStore } from './simulators/object-store.ts';
+import { folderObjects } from './simulators/stored-objects.ts';
 import { startWechatSimulator, type WechatSimulator } from './simulators/wechat.ts';
 
 export interface MysqlLogin {
@@ -36,6 +40,8 @@ export interface BackendOptions {
   sandbox?: boolean;
   /** Sample data. Default: true. */
   seeded?: boolean;
+  /** Folder for uploaded objects. Default: they are in memory. */
+  objectsDirectory?: string;
   intercept?: {
     redis?: NonNullable<Parameters<typeof startUpstashGateway>[0]['intercept']>;
     mysql?: NonNullable<PlanetscaleGatewayOptions['intercept']>;
@@ -45,13 +51,14 @@ export interface BackendOptions {
   log: (line: string) => void;
 }
 
-/** What the functions call: both engines behind their HTTP protocols, with tables, and a simulated WeChat. */
+/** What the functions call: both engines behind their HTTP protocols, with tables, a simulated WeChat and a simulated object store. */
 export interface Backend {
   /** The variables that were set in this process's environment. */
   env: Record<string, string>;
   upstash: UpstashGateway;
   planetscale: PlanetscaleGateway;
   wechat: WechatSimulator;
+  objectStore: ObjectStoreSimulator;
   sandbox: boolean;
   stop(): Promise<void>;
 }
@@ -84,6 +91,8 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     onStop(() => planetscale.stop());
     const wechat = await startWechatSimulator({ appid: WECHAT_APPID, secret: keys.wechatSecret, devCodes: true, log });
     onStop(() => wechat.stop());
+    const { objectStore, store } = await startStore(options.objectsDirectory);
+    onStop(() => objectStore.stop());
 
     const { replicaUrl } = planetscale;
     const addresses = {
@@ -91,6 +100,7 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
       ...(replicaUrl && { replicaUrl }),
       redisUrl: upstash.url,
       wechatUrl: wechat.url,
+      store,
       sandbox,
     };
     const env = { ...functionEnvironment(keys, addresses), ...options.env };
@@ -106,8 +116,17 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     planetscale.resetStats();
     log(`gateways ${upstash.url} (redis), http://${new URL(planetscale.url).host} (mysql)`);
     log(`wechat simulator ${wechat.url}, takes codes such as dev-alice-1`);
-    return { env, upstash, planetscale, wechat, sandbox };
+    log(`object store simulator ${objectStore.url}, bucket ${store.bucket}`);
+    return { env, upstash, planetscale, wechat, objectStore, sandbox };
   });
+}
+
+/** Its keys are made at each start: nothing that is kept was signed with them. */
+async function startStore(directory: string | undefined) {
+  const store = { bucket: 'uploads', region: 'auto', keyId: 'sandbox', secret: randomBytes(24).toString('base64url') };
+  const objects = directory === undefined ? {} : { objects: folderObjects(join(directory, 'objects')) };
+  const objectStore = await startObjectStore({ ...store, ...objects });
+  return { objectStore, store: { ...store, url: objectStore.url } };
 }
 
 /** A database that is older than this version has no table yet that names its stage. */

@@ -2,7 +2,13 @@ import type { Keys } from './keys-file.ts';
 
 export const WECHAT_APPID = 'wx0000000000000000';
 /** Variables of a deployed stage that a local run must not take from the shell. */
-const NEVER_INHERITED = ['MASTER_KEY_OLD', 'SIGNING_KEY_OLD', 'DATABASE_REPLICA_URL', 'SANDBOX_KEY'];
+const NEVER_INHERITED = [
+  'MASTER_KEY_OLD',
+  'SIGNING_KEY_OLD',
+  'DATABASE_REPLICA_URL',
+  'SANDBOX_KEY',
+  'UPLOADS_PUBLIC_URL',
+];
 
 export interface Addresses {
   /** With its credentials. */
@@ -11,6 +17,8 @@ export interface Addresses {
   replicaUrl?: string;
   redisUrl: string;
   wechatUrl: string;
+  /** undefined: uploads are off. */
+  store?: { url: string; bucket: string; region: string; keyId: string; secret: string };
   sandbox: boolean;
 }
 
@@ -33,6 +41,19 @@ export function functionEnvironment(keys: Keys, addresses: Addresses): Record<st
     WECHAT_SECRET: keys.wechatSecret,
     WECHAT_API_URL: addresses.wechatUrl,
     PLUGIN_PRIVATE_ADDRESSES: 'allow',
+    ...storeEnvironment(addresses.store),
+  };
+}
+
+function storeEnvironment(store: Addresses['store']): Record<string, string> {
+  if (!store) return {};
+  return {
+    UPLOADS_ENDPOINT: store.url,
+    UPLOADS_BUCKET: store.bucket,
+    UPLOADS_REGION: store.region,
+    UPLOADS_KEY_ID: store.keyId,
+    UPLOADS_SECRET: store.secret,
+    UPLOADS_TIMEOUT_MS: '10000',
   };
 }
 

@@ -56,7 +56,11 @@ export function startStack(options: StackOptions): Promise<Stack> {
     onStop(() => engines.stop());
     const mysql = { ...engines.mysql, database: DATABASE };
     const { redis, mysqlReplicas } = engines;
-    const { stop: stopBackend, ...backend } = await startBackend({ ...options, redis, mysql, mysqlReplicas, keys });
+    const { stop: stopBackend, ...backend } = await startBackend({
+      ...options,
+      ...(kept && { objectsDirectory: directory }),
+      ...{ redis, mysql, mysqlReplicas, keys },
+    });
     onStop(stopBackend);
     const api = options.served === false ? undefined : await serve(options);
     if (api) onStop(() => api.stop());

@@ -15,7 +15,7 @@ export interface SimulatedRequest {
 
 export interface SimulatedAnswer {
   status: number;
-  /** Text is sent as it is, other values as JSON. */
+  /** Text and bytes are sent as they are, other values as JSON. */
   body: unknown;
   headers?: Record<string, string>;
 }
@@ -28,9 +28,12 @@ export type Fault =
   | { kind: 'hang' }
   | { kind: 'lose-ack' };
 
+/** A fault for some requests only. */
+export type FaultOf = (request: Pick<SimulatedRequest, 'method' | 'path' | 'headers'>) => Fault | null;
+
 interface LoopbackServer {
   url: string;
-  misbehave(fault: Fault | null): void;
+  misbehave(fault: Fault | FaultOf | null): void;
   stop(): Promise<void>;
 }
 
@@ -40,30 +43,24 @@ const MAX_BODY_BYTES = 64 * 1024;
 export async function startLoopbackServer(
   answer: (request: SimulatedRequest) => SimulatedAnswer | Promise<SimulatedAnswer>,
   port = 0,
+  maxBodyBytes = MAX_BODY_BYTES,
 ): Promise<LoopbackServer> {
-  let fault: Fault | null = null;
+  let fault: Fault | FaultOf | null = null;
   const stopped = new AbortController();
 
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse) {
-    const current = fault;
+    const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://127.0.0.1');
+    const head = { method: incoming.method ?? 'GET', path: pathname, query: searchParams, headers: incoming.headers };
+    const current = typeof fault === 'function' ? fault(head) : fault;
     if (current?.kind === 'refuse') return incoming.socket.destroy();
-    const body = await readBody(incoming);
+    const body = await readBody(incoming, maxBodyBytes);
     if (current?.kind === 'hang') return;
     if (current?.kind === 'delay') await sleep(current.ms, undefined, { signal: stopped.signal });
-    const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://127.0.0.1');
-    const given =
-      current?.kind === 'answer'
-        ? current
-        : await answer({
-            method: incoming.method ?? 'GET',
-            path: pathname,
-            query: searchParams,
-            headers: incoming.headers,
-            body,
-          });
+    const given = current?.kind === 'answer' ? current : await answer({ ...head, body });
     if (current?.kind === 'lose-ack') return incoming.socket.destroy();
-    const text = typeof given.body === 'string' ? given.body : JSON.stringify(given.body);
-    outgoing.writeHead(given.status, { 'content-type': 'application/json', ...given.headers }).end(text);
+    const isRaw = typeof given.body === 'string' || Buffer.isBuffer(given.body);
+    const sent = isRaw ? given.body : JSON.stringify(given.body);
+    outgoing.writeHead(given.status, { 'content-type': 'application/json', ...given.headers }).end(sent);
   }
 
   const server = createServer((incoming, outgoing) => {
@@ -98,12 +95,12 @@ export function announce(server: { url: string; stop(): Promise<void> }) {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop());
 }
 
-async function readBody(incoming: IncomingMessage): Promise<Buffer> {
+async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw new RangeError('the body is too large');
+    if (bytes > maxBytes) throw new RangeError('the body is too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
