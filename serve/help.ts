@@ -6,7 +6,7 @@ export const help = `npm run serve -- [options]   serves the built functions (np
   --admin-port N     GET /ready and GET /metrics on 127.0.0.1 (default 8001; 0 takes a free port)
   --h5-origins LIST  web pages that may call from a browser, such as https://h5.example.com, comma separated; default:
                      the environment's H5_ORIGINS, or those of the stage (STAGE) in serverless.yml
-  --no-schedules     do not run cache-warm and recharge-sweep; one other process must run them
+  --no-schedules     do not run cache-warm, recharge-sweep and upload-sweep; one other process must run them
   --help
 
 Environment: the variables of the functions, see .env.example, and

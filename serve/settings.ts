@@ -28,6 +28,8 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
+/** All of them, or none: then there are no uploads. */
+const STORE = ['UPLOADS_ENDPOINT', 'UPLOADS_BUCKET', 'UPLOADS_REGION', 'UPLOADS_KEY_ID', 'UPLOADS_SECRET'];
 const NEEDED = [
   'UPSTASH_REDIS_REST_URL',
   'UPSTASH_REDIS_REST_TOKEN',
@@ -43,6 +45,10 @@ export function readServeSettings(argv: string[], environment: NodeJS.ProcessEnv
   const flags = readFlags(argv, problems);
   if (flags.help) return 'help';
   for (const name of NEEDED) if (!environment[name]) problems.push(`${name} is not set: see .env.example.`);
+  const [set] = STORE.filter((name) => environment[name]);
+  for (const name of STORE) {
+    if (set && !environment[name]) problems.push(`${name} is not set, but ${set} is: see docs/uploads.md.`);
+  }
   const whole = (name: string, fallback: number, least = 1): number => {
     const text = environment[name];
     if (!text) return fallback;

@@ -70,6 +70,18 @@ export const requiredText = (name: string): (() => string) => declare(name, true
 export const optionalText = (name: string): (() => string | undefined) =>
   declare<string | undefined>(name, false, identity, undefined);
 
+/** Declared optional variables that switch a feature on together: each is required as soon as one is set. */
+export function setTogether(...names: string[]): void {
+  for (const name of names) {
+    const declaration = declarations.get(name);
+    if (declaration) Object.defineProperty(declaration, 'required', { get: () => names.some(isSet) });
+  }
+}
+
+/** A base URL without query and credentials. undefined when unset. */
+export const optionalUrl = (name: string): (() => URL | undefined) =>
+  declare<URL | undefined>(name, false, parseBaseUrl, undefined);
+
 /** false: unset or empty. For tools that must not take a default for what the operator forgot. */
 export const isSet = (name: string): boolean => Boolean(process.env[name]);
 
@@ -89,6 +101,14 @@ function parseKeys(value: string, most: number): Buffer[] {
   const parts = value.split(',');
   if (parts.length > most) throw new ConfigError(`must be at most ${most} keys`);
   return parts.map((part) => parseKey(part.trim()));
+}
+
+function parseBaseUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:';
+  if (!url || !isHttp || url.username || url.password || url.search || url.hash)
+    throw new ConfigError('must be a URL such as https://files.example.com');
+  return url;
 }
 
 function parsePositiveInteger(value: string): number {

@@ -9,7 +9,7 @@ import { remainingMs } from './telemetry.ts';
  */
 export interface OutgoingRequest {
   url: URL;
-  method: 'GET' | 'POST';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   headers: Record<string, string>;
   body?: string | Buffer;
   timeoutMs: number;
