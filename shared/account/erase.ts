@@ -1,8 +1,10 @@
 import type { ReadAnswer } from '../cache/cache.ts';
-import { writeStrict } from '../cache/write.ts';
+import { ignoreEngine, invalidate, writeStrict } from '../cache/write.ts';
 import { isRecentSecondString } from '../channel/second-string.ts';
-import { query, type Row, writeRepeatably } from '../db.ts';
+import { eraseRecordsOf } from '../data/erased-records.ts';
+import { query, type Row, type Transaction, withTransaction } from '../db.ts';
 import { AppError } from '../errors.ts';
+import type { Key } from '../keys.ts';
 import type { CurrentUser } from '../session/session.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
 import { revokeAllPluginTokens } from './change.ts';
@@ -65,6 +67,14 @@ async function isProven({ appId, user, proof, ip }: ErasingCall, row: Row): Prom
   return typeof address === 'string' && isRecentSecondString(appId, address, proof.secondString ?? '');
 }
 
+/** The extra fields are erased in the same statement: a parallel write of fields then finds an erased user. */
+const ERASE = `UPDATE users u LEFT JOIN sessions s ON s.user_id = u.user_id LEFT JOIN user_fields f ON f.user_id = u.user_id
+     SET f.fields = '{}', u.account = NULL, u.password_hash = NULL, u.wechat_openid = NULL, u.channel = NULL,
+         u.channel_user_id = NULL, u.account_address = NULL, u.profile = '{}', u.erased_at = NOW(3),
+         u.version = u.version + 1, s.device = '', s.network = '', s.ended_at = COALESCE(s.ended_at, NOW(3)),
+         s.ended_by = COALESCE(s.ended_by, 'erased')
+   WHERE u.user_id = ? AND u.erased_at IS NULL`;
+
 /**
  * Erases all personal data of the user and ends all sessions. Orders and ledger entries stay, with a user id that no
  * longer identifies a person. The account name stays reserved for a time; an openid or channel id is free again: a
@@ -73,16 +83,15 @@ async function isProven({ appId, user, proof, ip }: ErasingCall, row: Row): Prom
 async function erase(appId: string, user: CurrentUser, { account }: Row): Promise<void> {
   await writeStrict([userVersionKey(user.userId), sessionKey(appId, user.userId, user.sessionId)], async () => {
     if (typeof account === 'string') await reserveAccount(account);
-    // The extra fields are erased in the same statement: a parallel write of fields then finds an erased user.
-    await writeRepeatably(
-      `UPDATE users u LEFT JOIN sessions s ON s.user_id = u.user_id LEFT JOIN user_fields f ON f.user_id = u.user_id
-          SET f.fields = '{}', u.account = NULL, u.password_hash = NULL, u.wechat_openid = NULL, u.channel = NULL,
-              u.channel_user_id = NULL, u.account_address = NULL, u.profile = '{}', u.erased_at = NOW(3),
-              u.version = u.version + 1, s.device = '', s.network = '', s.ended_at = COALESCE(s.ended_at, NOW(3)),
-              s.ended_by = COALESCE(s.ended_by, 'erased')
-        WHERE u.user_id = ? AND u.erased_at IS NULL`,
-      [user.userId],
-    );
+    const spoiled = { keys: [] as Key[], generations: [] as Key[] };
+    const statements = async (transaction: Transaction): Promise<void> => {
+      const [row] = await transaction.query('SELECT 1 FROM users WHERE user_id = ? FOR UPDATE', [user.userId]);
+      if (row) await eraseRecordsOf(user.userId, transaction, spoiled);
+      await transaction.write(ERASE, [user.userId]);
+    };
+    await withTransaction(statements, { lostAnswers: true });
+    // Whatever this misses, the sweep of changed rows deletes.
+    await invalidate([...new Set(spoiled.keys)], [...new Set(spoiled.generations)]).catch(ignoreEngine);
   });
   await revokeAllPluginTokens(user.userId);
 }

@@ -7,7 +7,16 @@ import type { AppMethod } from './access-token.ts';
 import { type SigningKey, signingKey } from './signature.ts';
 
 /** The scopes of apps (row A1 (identity and permission)). */
-export const SCOPES = ['login', 'register', 'plugin:issue', 'plugin:validate', 'data:read', 'recharge'] as const;
+export const SCOPES = [
+  'login',
+  'register',
+  'plugin:issue',
+  'plugin:validate',
+  'data:read',
+  'data:own',
+  'data:write',
+  'recharge',
+] as const;
 export type Scope = (typeof SCOPES)[number];
 /** What a public app may call by its name alone, before a login. Only public apps have them. */
 export const OPEN_SCOPES = ['open:wechat', 'open:password', 'open:register', 'open:channel', 'open:data'] as const;

@@ -15,7 +15,7 @@ import { type Key, keyFamily } from '../keys.ts';
 import { batch, evaluate } from '../redis.ts';
 import { lua, Script } from '../script.ts';
 import { countRows, idsAfter } from './records.ts';
-import type { Resource } from './resources.ts';
+import type { Resource } from './resource.ts';
 
 /**
  * Builds the existence filters, in steps that cache-warm takes:

@@ -1,14 +1,13 @@
 import type { CacheRead } from '../admission/request.ts';
 import { type Found, type Load, type Loaded, type ReadAnswer, settleReads } from '../cache/cache.ts';
 import { filterCheck } from '../cache/existence-filter.ts';
-import { query, queryReplica, type SqlValue, sqlTime } from '../db.ts';
+import { query, queryReplica, type Row, type SqlValue, sqlTime } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { type Key, keyFamily } from '../keys.ts';
-import type { CurrentUser } from '../session/session.ts';
-import type { Resource } from './resources.ts';
+import type { Column, Resource } from './resource.ts';
 
 /** The records of a resource: their ids, their cache keys, and all statements on their table. */
-type ResourceRecord = { id: string } & Record<string, unknown>;
+export type ResourceRecord = { id: string } & Record<string, unknown>;
 
 const ID = /^[1-9][0-9]{0,15}$/;
 /** Checks an id of the input. The functions below expect checked ids. Throws INVALID_KEY. */
@@ -33,6 +32,18 @@ export const readOf = (resource: Resource, id: string): CacheRead => ({
   ...(resource.filtered && { filter: filterCheck(resource.name, id) }),
 });
 
+/** The record as it is cached, if it is: without a lease, since the call does not load it. */
+export const cachedReadOf = (resource: Resource, id: string): CacheRead => ({
+  key: resourceKey(resource, id),
+  kind: 'plain',
+});
+
+/** The same for a call that needs a record which is not deleted: the existence filter then refuses ids without one. */
+export const knownReadOf = (resource: Resource, id: string): CacheRead => ({
+  ...cachedReadOf(resource, id),
+  ...(resource.filtered && { filter: filterCheck(resource.name, id) }),
+});
+
 /** Makes the records from the answers of admission's reads (see readOf), in the order of the ids. */
 export const recordsFrom = (
   leaseId: string,
@@ -48,12 +59,12 @@ export const recordsFrom = (
     loadResources(resource, ids),
   );
 
-/** The record if this caller may see it. null: there is none, or it belongs to another user. */
+/** The record if this user may see it. null: there is none, or it belongs to another user. */
 export const visibleTo = (
-  user: CurrentUser | undefined,
+  userId: string | undefined,
   resource: Resource,
   record: ResourceRecord | null,
-): ResourceRecord | null => (resource.readers === 'app' || record?.userId === user?.userId ? record : null);
+): ResourceRecord | null => (resource.readers === 'app' || record?.userId === userId ? record : null);
 
 /** Loads ids in one statement; `fresh` asks the primary. The result is null for ids without a row. */
 export function loadResources(resource: Resource, ids: readonly string[]): Load<ResourceRecord> {
@@ -66,11 +77,20 @@ export function loadResources(resource: Resource, ids: readonly string[]): Load<
     return wanted.map((id): Loaded<ResourceRecord> => {
       const row = byId.get(id);
       if (!row) return { value: null, version: 0 };
-      const members = resource.columns.map(({ member, column }) => [member, row[column]]);
-      return { value: { id, ...Object.fromEntries(members) }, version: Number(row.version) };
+      return { value: recordOf(resource, id, row), version: Number(row.version) };
     });
   };
 }
+
+export const shownValue = ({ column, kind }: Column, row: Row): unknown =>
+  kind === 'id' ? String(row[column]) : row[column];
+
+/** The version is a member where users write, because a change names it. */
+export const recordOf = ({ columns, writers }: Resource, id: string, row: Row): ResourceRecord => ({
+  id,
+  ...Object.fromEntries(columns.map((column) => [column.member, shownValue(column, row)])),
+  ...(writers && { version: Number(row.version) }),
+});
 
 /** Reads the primary, not the cache. null: there is none. Throws INVALID_KEY, EngineError. */
 export async function findRecord(resource: Resource, id: string): Promise<ResourceRecord | null> {

@@ -2,34 +2,29 @@ import * as v from 'valibot';
 import type { CachePolicy } from '../cache/cache.ts';
 import { AppError } from '../errors.ts';
 import { checkRules, type LockRule, type LockTarget } from '../lock/rule.ts';
+import { checkLists } from './list.ts';
+import type { Resource } from './resource.ts';
+import { SERVICE_CATEGORIES } from './service-categories.ts';
 
 /**
- * Business data that is read through the cache. Each resource is declared only here. Reads, writes, cache-warm, the
- * sweep and the existence filter all use this list.
+ * Business data that is read through the cache. Each resource is declared only here. Reads, lists, writes, cache-warm,
+ * the sweep and the existence filter all use these declarations.
  */
-export interface Resource {
-  name: string;
-  table: string;
-  /** Who may read: every app with the scope, or only the user whose id is in `userId`. */
-  readers: 'app' | 'owner';
-  /** Members in the order of the answer, with their columns. `id` is a string in the API. */
-  columns: Array<{ member: string; column: string; kind: 'text' | 'integer' | 'time' }>;
-  /** The input of `data put`: all members except `id`. */
-  input: v.GenericSchema<Record<string, unknown>, Record<string, unknown>>;
-  cache: CachePolicy;
-  /** Whether an existence filter protects it against floods of random ids. */
-  filtered: boolean;
-  rules: readonly LockRule[];
-  /** Values are large (8 KB and more): they are read in a request of their own, not by the admission script. */
-  apart: boolean;
-  /** This many of the newest records are always kept in the cache, also before anyone reads them. */
-  warmNewest: number;
-}
-
 const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
 const fen = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(4_294_967_295));
 const time = v.pipe(v.string(), v.isoTimestamp());
 const userId = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,32}$/));
+const recordId = v.pipe(v.string(), v.regex(/^[1-9]\d{0,15}$/, 'expected the id of a record'));
+/** May be empty, and have several lines. */
+const freeText = (max: number) => v.pipe(v.string(), v.maxLength(max), v.regex(/^(?:[^\p{Cc}\p{Cs}]|[\n\t])*$/u));
+const isDay = (text: string): boolean =>
+  !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text);
+const day = v.pipe(v.string(), v.isoDate(), v.check(isDay, 'expected a day of the calendar'));
+/** A write of the owner gives an upload; an operator gives the key of an object that is kept already. */
+const uploadId = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22}$/, 'expected the id of an upload'));
+const keptKey = v.pipe(v.string(), v.regex(/^kept\/[\w-]+\/[\w-]+\/[\w-]{22}$/, 'expected the key of a kept object'));
+const stars = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(5));
+const BOOKING_STATES = ['requested', 'confirmed', 'done', 'cancelled'] as const;
 
 /** Random ids cause misses. They are limited for each app and address. */
 const misses: LockRule = {
@@ -58,6 +53,16 @@ const declared: Resource[] = [
     rules: [misses],
     apart: true,
     warmNewest: 20,
+    lists: [
+      {
+        name: 'newest',
+        sort: { member: 'publishedAt', direction: 'descending' },
+        sizes: [20, 50],
+        members: ['title', 'publishedAt'],
+        index: 'notices_newest',
+        warm: true,
+      },
+    ],
   },
   {
     name: 'service',
@@ -67,13 +72,38 @@ const declared: Resource[] = [
       { member: 'name', column: 'name', kind: 'text' },
       { member: 'description', column: 'description', kind: 'text' },
       { member: 'priceFen', column: 'price_fen', kind: 'integer' },
+      { member: 'category', column: 'category', kind: 'text' },
     ],
-    input: v.strictObject({ name: text(200), description: text(20_000), priceFen: fen }),
+    input: v.strictObject({
+      name: text(200),
+      description: text(20_000),
+      priceFen: fen,
+      category: v.optional(v.picklist(SERVICE_CATEGORIES), 'other'),
+    }),
     cache: policy,
     filtered: true,
     rules: [misses],
     apart: false,
     warmNewest: 50,
+    lists: [
+      {
+        name: 'cheapest',
+        sort: { member: 'priceFen', direction: 'ascending' },
+        sizes: [20, 50],
+        members: ['name', 'priceFen', 'category'],
+        index: 'services_cheapest',
+        warm: true,
+      },
+      {
+        name: 'by-category',
+        filters: [{ member: 'category', values: SERVICE_CATEGORIES }],
+        sort: { member: 'priceFen', direction: 'ascending' },
+        sizes: [20, 50],
+        members: ['name', 'priceFen', 'category'],
+        index: 'services_by_category',
+        warm: true,
+      },
+    ],
   },
   {
     name: 'voucher',
@@ -91,6 +121,148 @@ const declared: Resource[] = [
     rules: [misses],
     apart: false,
     warmNewest: 0,
+    fixed: ['userId'],
+    lists: [
+      {
+        name: 'mine',
+        owner: true,
+        sort: { member: 'expiresAt', direction: 'ascending' },
+        sizes: [20, 50],
+        index: 'vouchers_mine',
+        per: 'userId',
+      },
+    ],
+  },
+  {
+    name: 'booking',
+    table: 'bookings',
+    readers: 'owner',
+    columns: [
+      { member: 'userId', column: 'user_id', kind: 'text' },
+      { member: 'serviceId', column: 'service_id', kind: 'id' },
+      { member: 'day', column: 'day', kind: 'text' },
+      { member: 'note', column: 'note', kind: 'text' },
+      { member: 'status', column: 'status', kind: 'text' },
+      { member: 'createdAt', column: 'created_at', kind: 'time' },
+    ],
+    input: v.strictObject({
+      userId,
+      serviceId: recordId,
+      day,
+      note: freeText(500),
+      status: v.picklist(BOOKING_STATES),
+      createdAt: time,
+    }),
+    cache: policy,
+    filtered: true,
+    rules: [misses],
+    apart: false,
+    warmNewest: 0,
+    fixed: ['userId', 'serviceId'],
+    writers: {
+      quota: 100,
+      members: {
+        serviceId: recordId,
+        day,
+        note: v.optional(freeText(500), ''),
+        status: v.optional(v.picklist(['requested', 'cancelled']), 'requested'),
+      },
+      byServer: { status: v.optional(v.picklist(BOOKING_STATES), 'requested') },
+      references: { serviceId: 'service' },
+    },
+    lists: [
+      {
+        name: 'mine',
+        owner: true,
+        sort: { member: 'createdAt', direction: 'descending' },
+        sizes: [20, 50],
+        index: 'bookings_mine',
+        per: 'userId',
+      },
+      {
+        name: 'mine-by-status',
+        filters: [{ member: 'status', values: BOOKING_STATES }],
+        owner: true,
+        sort: { member: 'createdAt', direction: 'descending' },
+        sizes: [20, 50],
+        index: 'bookings_mine_by_status',
+        per: 'userId',
+      },
+    ],
+  },
+  {
+    name: 'review',
+    table: 'reviews',
+    readers: 'app',
+    columns: [
+      { member: 'userId', column: 'user_id', kind: 'text' },
+      { member: 'serviceId', column: 'service_id', kind: 'id' },
+      { member: 'stars', column: 'stars', kind: 'integer' },
+      { member: 'words', column: 'words', kind: 'text' },
+      { member: 'createdAt', column: 'created_at', kind: 'time' },
+    ],
+    input: v.strictObject({ userId, serviceId: recordId, stars, words: freeText(1_000), createdAt: time }),
+    cache: policy,
+    filtered: true,
+    rules: [misses],
+    apart: false,
+    warmNewest: 0,
+    fixed: ['userId', 'serviceId'],
+    writers: {
+      quota: 200,
+      members: { serviceId: recordId, stars, words: v.optional(freeText(1_000), '') },
+      references: { serviceId: 'service' },
+    },
+    lists: [
+      {
+        name: 'of-service',
+        filters: [{ member: 'serviceId', idOf: 'service' }],
+        sort: { member: 'createdAt', direction: 'descending' },
+        sizes: [20, 50],
+        index: 'reviews_of_service',
+        per: 'serviceId',
+      },
+      {
+        name: 'mine',
+        owner: true,
+        sort: { member: 'createdAt', direction: 'descending' },
+        sizes: [20, 50],
+        index: 'reviews_mine',
+        per: 'userId',
+      },
+    ],
+  },
+  {
+    name: 'photo',
+    table: 'photos',
+    readers: 'owner',
+    columns: [
+      { member: 'userId', column: 'user_id', kind: 'text' },
+      { member: 'picture', column: 'picture', kind: 'upload', serve: 'signed' },
+      { member: 'caption', column: 'caption', kind: 'text' },
+      { member: 'createdAt', column: 'created_at', kind: 'time' },
+    ],
+    input: v.strictObject({ userId, picture: keptKey, caption: freeText(200), createdAt: time }),
+    cache: policy,
+    filtered: true,
+    rules: [misses],
+    apart: false,
+    warmNewest: 0,
+    fixed: ['userId'],
+    writers: {
+      quota: 50,
+      members: { picture: uploadId, caption: v.optional(freeText(200), '') },
+    },
+    lists: [
+      {
+        name: 'mine',
+        owner: true,
+        sort: { member: 'createdAt', direction: 'descending' },
+        sizes: [20, 50],
+        index: 'photos_mine',
+        per: 'userId',
+      },
+    ],
   },
 ];
 
@@ -99,6 +271,7 @@ export const lockTargetOf = ({ name, rules }: Resource): LockTarget => ({ name: 
 for (const { name, rules } of declared.map(lockTargetOf)) checkRules(name, rules);
 
 const byName = new Map(declared.map((resource) => [resource.name, resource]));
+for (const resource of declared) checkLists(resource, byName);
 export const allResources = (): readonly Resource[] => declared;
 
 /** Throws UNKNOWN_RESOURCE. */
