@@ -1,10 +1,12 @@
 import { announceIds } from '../cache/existence-filter.ts';
 import { sweepScript } from '../cache/scripts.ts';
-import { FLOOR_MS } from '../cache/write.ts';
+import { FLOOR_MS, NO_FLOOR } from '../cache/write.ts';
 import { retireFilter } from '../data/filter-builder.ts';
+import { cutColumns, cutsOf, generationsOf } from '../data/generations.ts';
 import { resourceKey } from '../data/records.ts';
-import { allResources, type Resource } from '../data/resources.ts';
-import { hasReplica, query, sqlTime } from '../db.ts';
+import type { Resource } from '../data/resource.ts';
+import { allResources } from '../data/resources.ts';
+import { hasReplica, query, type Row, sqlTime } from '../db.ts';
 import { type Key, keyFamily } from '../keys.ts';
 import { batch, evaluate } from '../redis.ts';
 import {
@@ -27,6 +29,9 @@ interface SweptTable {
   id: string;
   /** The version is 0 for rows that have none. */
   keysOf(id: string): Key[];
+  /** Columns by which lists are cut, and the generations of lists that a row ends. */
+  cutBy?: readonly string[];
+  generationsOf?(row: Row): Key[];
   /** Fills may come from replicas, if there are any: the sweep leaves floors. Never true for strict families. */
   fromReplicas: boolean;
   /**
@@ -57,16 +62,19 @@ interface Position {
   startedAt?: string;
 }
 
+/** The rows of a resource: their cached records, and the pages of the lists that have them. */
+export const sweptResource = (resource: Resource): SweptTable => ({
+  table: resource.table,
+  id: 'id',
+  keysOf: (id) => [resourceKey(resource, id)],
+  fromReplicas: true,
+  cutBy: cutColumns(resource).map(({ column }) => column),
+  generationsOf: (row) => generationsOf(resource, cutsOf(resource, row)),
+  ...(resource.filtered && { exists: (ids, before) => announceChanged(resource, ids, before) }),
+});
+
 export const sweptTables = (): SweptTable[] => [
-  ...allResources().map(
-    (resource): SweptTable => ({
-      table: resource.table,
-      id: 'id',
-      keysOf: (id) => [resourceKey(resource, id)],
-      fromReplicas: true,
-      ...(resource.filtered && { exists: (ids, before) => announceChanged(resource, ids, before) }),
-    }),
-  ),
+  ...allResources().map(sweptResource),
   { table: 'apps', id: 'app_id', keysOf: (id) => [appKey(id), userFieldsKey(id)], fromReplicas: false },
   { table: 'users', id: 'user_id', keysOf: (id) => [userVersionKey(id)], fromReplicas: false },
   { table: 'plugins', id: 'plugin_id', keysOf: () => [pluginsKey()], fromReplicas: false },
@@ -145,9 +153,13 @@ interface ChangedRow {
   version: number;
   exists: boolean;
   updatedAt: string;
+  row: Row;
 }
 
-async function changedRows({ table, id, fromReplicas }: SweptTable, { at, afterId }: Position): Promise<ChangedRow[]> {
+async function changedRows(
+  { table, id, fromReplicas, cutBy = [] }: SweptTable,
+  { at, afterId }: Position,
+): Promise<ChangedRow[]> {
   const gone = fromReplicas ? 'deleted_at' : 'NULL';
   const where =
     afterId === undefined
@@ -155,7 +167,7 @@ async function changedRows({ table, id, fromReplicas }: SweptTable, { at, afterI
       : `updated_at >= ? AND (updated_at > ? OR (updated_at = ? AND ${id} > ?))`;
   const time = sqlTime(at);
   const rows = await query(
-    `SELECT ${id} AS id, version, updated_at, ${gone} AS gone FROM ${table} WHERE ${where} ORDER BY updated_at, ${id} LIMIT ${SLICE}`,
+    `SELECT ${[`${id} AS id`, 'version', 'updated_at', `${gone} AS gone`, ...cutBy].join(', ')} FROM ${table} WHERE ${where} ORDER BY updated_at, ${id} LIMIT ${SLICE}`,
     afterId === undefined ? [time] : [time, time, time, afterId],
   );
   return rows.map((row) => ({
@@ -163,6 +175,7 @@ async function changedRows({ table, id, fromReplicas }: SweptTable, { at, afterI
     version: Number(row.version),
     exists: row.gone === null,
     updatedAt: String(row.updated_at),
+    row,
   }));
 }
 
@@ -172,7 +185,10 @@ async function sweepRows(table: SweptTable, rows: ChangedRow[], before: number):
     rows.filter(({ exists }) => exists).map(({ id }) => id),
     before,
   );
-  const spoiled = new Map(rows.flatMap(({ id, version }) => table.keysOf(id).map((key) => [key, version] as const)));
+  const spoiled = new Map<Key, number | string>(
+    rows.flatMap(({ id, version }) => table.keysOf(id).map((key) => [key, version] as const)),
+  );
+  for (const { row } of rows) for (const key of table.generationsOf?.(row) ?? []) spoiled.set(key, NO_FLOOR);
   const floorMs = table.fromReplicas && hasReplica() ? FLOOR_MS : 0;
   await evaluate(sweepScript, [...spoiled.keys()], [floorMs, ...spoiled.values()]);
 }

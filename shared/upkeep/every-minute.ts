@@ -7,9 +7,11 @@ import { decayHotKeys } from '../cache/hot-keys.ts';
 import { claimScript, fillScript, giveUpScript } from '../cache/scripts.ts';
 import { invalidate } from '../cache/write.ts';
 import { checkClock } from '../clock.ts';
+import { deleteEndedRecords } from '../data/erased-records.ts';
 import { type FilterStep, maintainFilter } from '../data/filter-builder.ts';
 import { loadResources, newestIds, resourceKey } from '../data/records.ts';
-import { allResources, type Resource } from '../data/resources.ts';
+import type { Resource } from '../data/resource.ts';
+import { allResources } from '../data/resources.ts';
 import { EngineError } from '../errors.ts';
 import { rewritePolicies } from '../lock/stored-policy.ts';
 import { evaluate } from '../redis.ts';
@@ -17,6 +19,7 @@ import { sweepEndedSessions } from '../session/ended-copies.ts';
 import { deleteOldSessions } from '../session/old-rows.ts';
 import { count } from '../telemetry.ts';
 import { sweepChangedRows, sweptTables } from './changed-rows.ts';
+import { warmFirstPages } from './warm-pages.ts';
 
 /**
  * The scheduled cache-warm (row A10 (hot data)), once a minute and once after deploy. The steps are independent: a
@@ -28,6 +31,8 @@ interface WarmReport {
   /** Records loaded into the cache. `candidates`: the declared and the hot ones. */
   warmed: number | 'failed';
   candidates: number;
+  /** First pages of lists that were loaded into the cache, and those that could not be. */
+  pages: { loaded: number; failed: number } | 'failed';
   /** The step that was done for the existence filter of each resource. */
   filters: Record<string, FilterStep | 'failed'>;
   /** Targets whose operator policy was written again, so that after a flush none is missing for more than a minute. */
@@ -52,6 +57,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
   const policies = await attempt('policies', rewritePolicies);
   const oldSessions = await attempt('old-sessions', deleteOldSessions);
   await attempt('ended-reservations', deleteEndedReservations);
+  await attempt('ended-records', deleteEndedRecords);
   let candidates = 0;
   const warmed = await attempt('warm', async () => {
     const wanted = await wantedIds();
@@ -64,6 +70,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
     }
     return loads;
   });
+  const pages = await attempt('pages', () => warmFirstPages(allResources(), limits.stopAt));
   // Only after a successful sweep, which announces the rows of other tools to the filters.
   const filters: WarmReport['filters'] = {};
   if (sweep !== 'failed' && sweep.whole) {
@@ -72,7 +79,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
     }
   }
   const swept = sweep === 'failed' ? sweep : sweep.rows;
-  return { swept, warmed, candidates, filters, policies, replayRecordsBegun, oldSessions };
+  return { swept, warmed, candidates, pages, filters, policies, replayRecordsBegun, oldSessions };
 }
 
 async function attempt<T>(step: string, work: () => Promise<T>): Promise<T | 'failed'> {
