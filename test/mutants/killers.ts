@@ -33,13 +33,23 @@ const SETUP: Partial<Record<Lane, string[]>> = {
   packages: ['test/support/bundles-setup.ts'],
 };
 
+/** Vitest knows one pattern for all copies. So each copy skips the tests that only another copy needs. */
+const enterText = (copy: string, killers: readonly TestKiller[]): string => `
+process.chdir(${JSON.stringify(copy)});
+const titles = ${JSON.stringify(killers.map(({ title }) => title))};
+const fullName = ({ name, suite }) => (suite ? \`\${fullName(suite)} \${name}\` : name);
+beforeEach(({ task, skip }) => {
+  if (!titles.some((title) => fullName(task).includes(title))) skip();
+});
+`;
+
 /** `folder`: of this run of Vitest. The tests of a copy have the copy as their working directory. */
 function projectsOf({ copy, killers }: CopyRun, index: number, folder: string): object[] {
   const files = [...new Set(killers.map(({ file }) => file))];
   const inCopy = (names: string[]) => names.map((name) => join(copy, name)).filter((path) => existsSync(path));
   const lanes = new Map(files.map((file) => [file, laneIn(copy, file)]));
   const enter = join(folder, `enter-${index}.mjs`);
-  writeFileSync(enter, `process.chdir(${JSON.stringify(copy)});\n`);
+  writeFileSync(enter, enterText(copy, killers));
   return [...new Set(lanes.values())].map((lane) => ({
     root: copy,
     test: {
@@ -49,7 +59,7 @@ function projectsOf({ copy, killers }: CopyRun, index: number, folder: string): 
         globalSetup: inCopy(SETUP[lane] ?? []),
         setupFiles: [enter, ...inCopy(['test/support/fresh-file.ts'])],
       },
-      ...{ pool: 'forks', isolate: false, testTimeout: 120_000, hookTimeout: 120_000 },
+      ...{ globals: true, pool: 'forks', isolate: false, testTimeout: 120_000, hookTimeout: 120_000 },
       // The whole values: a mutant may name a part of them.
       chaiConfig: { truncateThreshold: 0 },
     },
