@@ -43,8 +43,15 @@ export interface InternalOptions extends Omit<RequestOptions, 'session'> {
   session?: boolean | 'optional' | SignedIn;
   /** True for logins: sends the mark of this device, if there is one. */
   deviceMark?: boolean;
-  /** Only as this user: throws USER_CHANGED when another one is logged in. */
-  as?: string;
+  /** Only as this user: throws USER_CHANGED when another one is logged in. Without an id it gets that of the session. */
+  as?: SameUser;
+  /** For `if-match`: the call is meant for this version of the record. */
+  version?: number | undefined;
+}
+
+/** Calls that share it are of one user. */
+export interface SameUser {
+  userId?: string;
 }
 
 /** Resolves with the JSON of a successful answer. */

@@ -1,13 +1,14 @@
 // The entry of the SDK. Pure ECMAScript 2018: requests, storage and randomness of the platform are passed in.
 import { accountCalls } from './account.ts';
 import type { PluginToken, PluginValidation } from './answers.ts';
-import { ApiError, badAnswer, parsed } from './api-error.ts';
+import { type ApiError, badAnswer, parsed } from './api-error.ts';
 import type { CallOptions, ClientState, Empty, InternalOptions, Json, RequestOptions } from './call.ts';
 import { type Keep, memoryKeep } from './keep.ts';
 import { logins, type SilentCode, userOf } from './logins.ts';
 import { segment } from './path-segment.ts';
 import { freshNonce, type RandomSource } from './random.ts';
 import { type Paying, rechargeCalls } from './recharge.ts';
+import { recordCalls } from './records.ts';
 import { sessionBook } from './session-book.ts';
 import { sessionOf, sessionOfText, textOfSession } from './session-text.ts';
 import { sendSigned } from './signed-call.ts';
@@ -16,6 +17,7 @@ import type { KeyValueStorage, Transport } from './transport.ts';
 
 export { ApiError } from './api-error.ts';
 export { type RequestPayment, wxPayment, wxVirtualPayment } from './recharge.ts';
+export type { Item, List, ListOptions, ListPage, Own } from './records.ts';
 export { signV3 } from './session-token.ts';
 export { signV1, signV2 } from './sign.ts';
 export { fetchTransport, type Transport, wxLogin, wxTransport } from './transport.ts';
@@ -121,6 +123,7 @@ function callsOf<Profile>(caller: ClientState, paying: Paying, common: CallOptio
 
     ...accountCalls<Profile>(json, empty, caller, common),
     ...rechargeCalls(json, paying),
+    ...recordCalls(json, empty, paying.holdKey),
 
     pluginToken: (pluginId: string) => json<PluginToken>('POST', `/plugins/${segment(pluginId)}/token`),
     /** For plugin servers. For an invalid token the answer is only `active: false`. */
@@ -130,19 +133,5 @@ function callsOf<Profile>(caller: ClientState, paying: Paying, common: CallOptio
         session: false,
         repeatable: true,
       }),
-
-    /** null: there is no such record, or it belongs to another user. */
-    readOne: <T>(resource: string, id: string | number): Promise<T | null> =>
-      json<T>('GET', `/data/${segment(resource)}/${segment(id)}`).catch((error: unknown) => {
-        if (error instanceof ApiError && error.code === 'NOT_FOUND') return null;
-        throw error;
-      }),
-    /** 1 to 100 ids; null for ids without a record. */
-    readMany: async <T>(resource: string, ids: readonly (string | number)[]): Promise<Record<string, T | null>> =>
-      (
-        await json<{ items: Record<string, T | null> }>('GET', `/data/${segment(resource)}`, {
-          query: { ids: ids.join(',') },
-        })
-      ).items,
   };
 }

@@ -10,10 +10,10 @@ import type {
   Spent,
 } from './answers.ts';
 import { ApiError, reasonOf } from './api-error.ts';
-import type { Json, Logins } from './call.ts';
+import type { Json, Logins, SameUser } from './call.ts';
 import { asked } from './keep.ts';
 import { segment } from './path-segment.ts';
-import type { HeldKey, KeyHolder } from './storage.ts';
+import { type HeldKey, type KeyHolder, underKey } from './storage.ts';
 
 /** Shows the platform's payment sheet and resolves when it reports success. This report is not taken as a payment. */
 export type RequestPayment = (payment: Record<string, unknown>) => Promise<unknown>;
@@ -25,8 +25,6 @@ interface PayResult {
   paymentFailure: string | null;
 }
 
-// After these refusals the outcome is known. After all others an earlier try may still have taken effect.
-const DEFINITIVE = /^(INVALID_INPUT|INSUFFICIENT_BALANCE|IDEMPOTENCY_KEY_REUSED)$/;
 /** The notification of the provider takes a moment. Sync asks the provider directly, so a few tries are enough. */
 const SYNC_WAITS_MS = [1000, 2000, 3000, 4000];
 
@@ -45,14 +43,14 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running, user
     const body = JSON.stringify({ productId, provider, code });
     return underKey(held, (own) => json<CreatedOrder>('POST', '/recharge', { body, ...own }));
   };
-  const syncOrder = (orderNo: string, as?: string) =>
+  const syncOrder = (orderNo: string, as?: SameUser) =>
     json<Order>('POST', `/recharge/${segment(orderNo)}/sync`, { repeatable: true, ...(as && { as }) });
 
   async function payOnce(input: RechargeInput, requestPayment: RequestPayment): Promise<PayResult> {
     const held = await holdKey('pay', purchaseOf(input));
     const created = await create(input, held);
     if (held.resumed) {
-      const order = await syncOrder(created.orderNo, held.userId);
+      const order = await syncOrder(created.orderNo, held);
       if (order.status !== 'pending') {
         held.settle();
         // The user paid, and the mini-program ended before it knew. It must not charge again.
@@ -61,7 +59,7 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running, user
       }
     }
     const paymentFailure = await requestPayment(created.payment).then(() => null, reasonOf);
-    const sync = () => syncOrder(created.orderNo, held.userId);
+    const sync = () => syncOrder(created.orderNo, held);
     const order = await untilSettled(sync, paymentFailure === null ? SYNC_WAITS_MS : []);
     if (order.status !== 'pending') held.settle();
     return { order, paymentFailure };
@@ -127,16 +125,6 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running, user
       return spent;
     },
   };
-}
-
-/** A key belongs to its user: the call is not sent as another one. */
-async function underKey<T>(held: HeldKey, call: (own: object) => Promise<T>): Promise<T> {
-  try {
-    return await call({ idempotencyKey: held.key, as: held.userId });
-  } catch (error) {
-    if (error instanceof ApiError && DEFINITIVE.test(error.code)) held.settle();
-    throw error;
-  }
 }
 
 // Always the same members in the same order: equal input gives equal text and so the same key. The code of a login is

@@ -24,7 +24,11 @@ async function sendAndRepeat(caller: ClientState, verb: string, path: string, op
   /** Each reason counts once. */
   const spent = new Set<Reason>();
   let session = await sessionFor(caller, mode);
-  if (options.as && session && session.userId !== options.as) throw userChanged();
+  const { as } = options;
+  if (as && session) {
+    as.userId = as.userId || session.userId;
+    if (as.userId !== session.userId) throw userChanged();
+  }
   for (;;) {
     // Of this try: calls at the same time all learn the clock, and each of them has to repeat.
     const { clock } = caller;

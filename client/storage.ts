@@ -1,5 +1,5 @@
 // State that is kept after a call: the device mark, and the keys of operations whose outcome is unknown.
-import { throwPlatform } from './api-error.ts';
+import { ApiError, throwPlatform } from './api-error.ts';
 import type { Keep } from './keep.ts';
 import { bodySha256 } from './sign.ts';
 import type { KeyValueStorage } from './transport.ts';
@@ -65,9 +65,23 @@ export interface HeldKey {
 
 /**
  * One idempotency key for each operation and user, kept until the outcome is known. After a lost answer, a stopped
- * mini-program or a second tap, the same operation is repeated and no other one is started.
+ * mini-program or a second tap, the same operation is repeated and no other one is started. `named`: the user for whom a
+ * server app acts. Default: the user who is logged in.
  */
-export type KeyHolder = (operation: string, body: string) => Promise<HeldKey>;
+export type KeyHolder = (operation: string, body: string, named?: string) => Promise<HeldKey>;
+
+// After these refusals the outcome is known. After all others an earlier try may still have taken effect.
+const DEFINITIVE = /^(INVALID_INPUT|INSUFFICIENT_BALANCE|QUOTA_REACHED|IDEMPOTENCY_KEY_REUSED)$/;
+
+/** A key belongs to its user: the call is not sent as another one. */
+export async function underKey<T>(held: HeldKey, call: (own: object) => Promise<T>): Promise<T> {
+  try {
+    return await call({ idempotencyKey: held.key, as: held });
+  } catch (error) {
+    if (error instanceof ApiError && DEFINITIVE.test(error.code)) held.settle();
+    throw error;
+  }
+}
 
 export function keyHolder(
   storage: KeyValueStorage,
@@ -75,9 +89,9 @@ export function keyHolder(
   userId: () => Promise<string>,
   mintKey: () => Promise<string>,
 ): KeyHolder {
-  return async (operation, body) => {
+  return async (operation, body, named) => {
     // The user's id, so that two users of one phone have different keys.
-    const user = await userId();
+    const user = named || (await userId());
     const slot = `miniapp:${appId}:${operation}:${user}:${bodySha256(body).slice(0, 32)}`;
     const minted = await mintKey();
     try {

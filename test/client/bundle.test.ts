@@ -26,9 +26,9 @@ async function bundle(minify: boolean): Promise<string> {
 }
 
 describe('the SDK in a mini-program', () => {
-  it('is below 21 KB and needs no module', async () => {
+  it('is below 22 KB and needs no module', async () => {
     const code = await bundle(true);
-    expect(code.length).toBeLessThan(21_000);
+    expect(code.length).toBeLessThan(22_000);
     expect(code).not.toMatch(/node:|require\(|import\(/);
   });
 
@@ -72,6 +72,19 @@ describe('the SDK in a mini-program', () => {
     const user = await runInNewContext(code, { wx: wxStandIn(), appId: APP_ID, baseUrl: server.url });
     expect(user.userId).toBe(userId('wechat-user'));
     expect(server.routes()).toEqual(['POST /login/wechat named', 'GET /me session']);
+    await server.close();
+  });
+
+  it('reads pages of a list where the platform has no async iteration, whose syntax it never uses', async () => {
+    const server = await startSessionServer();
+    server.instead = ({ query }) => ({ status: 200, body: { items: [{ id: query }] } });
+    expect(await bundle(true)).not.toMatch(/async\s*\*|async function\s*\*|for await/);
+    const old = `Symbol = { iterator: Symbol.iterator };
+      ${await bundle(false)}
+      const client = sdk.createClient({ ...app, baseUrl, transport: sdk.wxTransport(wx) });
+      client.list('notice', 'newest', { limit: 20 }).page('c');`;
+    const page = await runInNewContext(old, { wx: wxStandIn(), app, baseUrl: server.url });
+    expect(JSON.stringify(page)).toBe('{"items":[{"id":"after=c&limit=20&list=newest"}]}');
     await server.close();
   });
 

@@ -34,6 +34,9 @@ const user: Row[] = [
   ['POST /plugins/p/token', null, () => client.pluginToken('p')],
   ['GET /data/voucher/7', null, () => client.readOne('voucher', '7')],
   ['GET /data/voucher?ids=7%2C8', null, () => client.readMany('voucher', ['7', '8'])],
+  ['GET /data/voucher?limit=20&list=mine', null, () => client.list('voucher', 'mine', { limit: 20 }).page()],
+  ['POST /data/booking', { day: 'd' }, () => client.create('booking', { day: 'd' })],
+  ['PUT /data/booking/7', { day: 'd' }, () => client.update('booking', '7', 1, { day: 'd' })],
   ['GET /recharge/params', null, () => client.rechargeParams()],
   [
     'POST /recharge',
@@ -55,6 +58,7 @@ const userWithoutContent: Row[] = [
   ['DELETE /me', { password: 'p' }, () => client.deleteAccount({ password: 'p' })],
   ['DELETE /sessions/s%3D1', null, () => client.revokeSession('s=1')],
   ['DELETE /sessions', null, () => client.revokeOtherSessions()],
+  ['DELETE /data/booking/7', null, () => client.remove('booking', '7')],
 ];
 const appOnly: Row[] = [
   ['POST /accounts', credentials, () => client.register(credentials)],
@@ -89,7 +93,7 @@ describe('each call of the SDK reaches its route with a v2 signature', () => {
     answer = () => ({ status: 200, body: { token: 's1.u.next' } });
     const { headers, method, url } = await sentBy(row);
     expect(headers.authorization).toBe('Bearer s1.u.secret');
-    const needsKey = method === 'POST' && (url === '/recharge' || url === '/balance/spend');
+    const needsKey = method === 'POST' && ['/recharge', '/balance/spend', '/data/booking'].includes(url);
     expect(headers['idempotency-key'] !== undefined).toBe(needsKey);
   });
 

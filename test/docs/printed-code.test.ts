@@ -7,7 +7,15 @@ import { createClient, fetchTransport } from '../../client/miniapp-client.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Pages that print programs which use the client. Each program compiles as it is printed, in both languages. */
-const PAGES = ['README', 'docs/first-steps', 'docs/client', 'docs/zh-CN/first-steps', 'docs/zh-CN/client'];
+const PAGES = [
+  'README',
+  'docs/first-steps',
+  'docs/client',
+  'docs/zh-CN/first-steps',
+  'docs/zh-CN/client',
+  'docs/uploads',
+  'docs/zh-CN/uploads',
+];
 const pages = [...PAGES, 'README.zh-CN'].map((name) => `${name}.md`);
 
 interface Program {
@@ -20,9 +28,12 @@ const programsOf = (page: string): Program[] =>
     .map(([, name = '', code = ''], index) => ({ name: name || `printed-${index}.ts`, code }))
     .filter(({ code }) => code.includes('/client/miniapp-client'));
 
+const isMiniProgram = ({ code }: Program): boolean => /\bwx\b|^Page\(/m.test(code);
+
 /** A mini-program, a page and a server have different global names. */
-const typesOf = ({ code }: Program): string[] => {
-  if (/\bwx\b/.test(code)) return ['--lib', 'ES2020', '--types', 'miniprogram-api-typings'];
+const typesOf = (program: Program): string[] => {
+  const { code } = program;
+  if (isMiniProgram(program)) return ['--lib', 'ES2020', '--types', 'miniprogram-api-typings'];
   if (/process\b/.test(code)) return ['--lib', 'ES2022', '--types', 'node'];
   return ['--lib', 'ES2020,DOM', '--types', ''];
 };
@@ -56,7 +67,7 @@ test('the typings are those that WeChat publishes for its current base library',
 });
 
 test('the packages of mini-programs that are printed hold no key', () => {
-  const printed = pages.flatMap(programsOf).filter(({ code }) => /\bwx\b/.test(code));
+  const printed = pages.flatMap(programsOf).filter(isMiniProgram);
   expect(printed.filter(({ code }) => code.includes('privateKey'))).toEqual([]);
 });
 
