@@ -9,9 +9,10 @@ import {
   setUserFields,
   showApp,
 } from '../../shared/app/admin.ts';
-import { SCOPES } from '../../shared/app/app.ts';
+import { SCOPES, type Scope } from '../../shared/app/app.ts';
 import { revokeKey, rotateKey } from '../../shared/app/keys.ts';
 import { kindOf, openingsOf } from '../../shared/app/public-app.ts';
+import { changeScopes } from '../../shared/app/scopes.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
 import { idForm, jsonForm, nameForm, textOfFile } from '../forms.ts';
 import { translated } from '../language.ts';
@@ -147,6 +148,32 @@ async function revoke(given: Given): Promise<Printed> {
   return { json: { appId, keyId, liveKeys }, text };
 }
 
+async function scopes(given: Given): Promise<Printed> {
+  const appId = given.text('app');
+  const change = scopeChange(given);
+  const isChange = change.add.length + change.remove.length > 0;
+  const after = isChange ? await changeScopes(appId, change, given.actor) : (await showApp(appId)).scopes;
+  return { json: { appId, scopes: after }, text: fields({ AppID: appId, scopes: after.join(', ') }) };
+}
+
+function scopeChange(given: Given): { add: Scope[]; remove: Scope[] } {
+  const [add, remove] = (['add', 'remove'] as const).map((option) =>
+    given.optional(option) === undefined ? [] : given.list(option, SCOPES),
+  ) as [Scope[], Scope[]];
+  const both = add.filter((scope) => remove.includes(scope));
+  if (both.length > 0) throw new UsageError(`--add and --remove both name ${both.join(', ')}`);
+  return { add, remove };
+}
+
+async function whatScopesEnds(given: Given): Promise<string[]> {
+  const { remove } = scopeChange(given);
+  if (remove.length === 0) return [];
+  const { appId, name, scopes: now } = await showApp(given.text('app'));
+  const ended = remove.filter((scope) => now.includes(scope));
+  if (ended.length === 0) return [];
+  return [`App ${appId} (${name}): calls that need ${ended.join(', ')} will be refused within 60 s.`];
+}
+
 async function userFields(given: Given): Promise<Printed> {
   const appId = given.text('app');
   const file = given.optional('json-schema');
@@ -208,6 +235,16 @@ export const app: Noun = {
       options: { app: APP, key: required('KEY', 'its id in "app show", such as k1') },
       destructive: whatRevokeEnds,
       run: revoke,
+    },
+    scopes: {
+      about: 'Gives an app scopes, takes scopes from it, or shows them.',
+      options: {
+        app: APP,
+        add: optional('A,B', 'scopes to give, valid within 60 s'),
+        remove: optional('A,B', 'scopes to take, refused within 60 s'),
+      },
+      destructive: whatScopesEnds,
+      run: scopes,
     },
     fields: {
       about: 'Registers the extra user fields of an app (row B4), or shows them.',

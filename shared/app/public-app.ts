@@ -33,6 +33,10 @@ const openScope = (opening: Opening): OpenScope => `open:${opening}`;
 export const openingsOf = (scopes: readonly string[]): Opening[] =>
   OPENINGS.filter((opening) => scopes.includes(openScope(opening)));
 
+/** The scopes without which a route that is open before a login would refuse. */
+export const neededByOpenings = (scopes: readonly string[]): Scope[] =>
+  openingsOf(scopes).map((opening) => ROUTE_SCOPE[opening]);
+
 export type AppKind = 'server' | 'public' | 'both';
 
 /** The kind of an app is its list of methods. */
@@ -134,7 +138,10 @@ export async function existsPublicApp(): Promise<boolean> {
 
 const list = (text: unknown): string[] => String(text).split(',').filter(Boolean);
 
-async function readSide(transaction: Transaction, appId: string): Promise<{ methods: string[]; scopes: string[] }> {
+export async function readSide(
+  transaction: Transaction,
+  appId: string,
+): Promise<{ methods: string[]; scopes: string[] }> {
   const [row] = await transaction.query('SELECT methods, scopes FROM apps WHERE app_id = ?', [appId]);
   return { methods: list(row?.methods), scopes: list(row?.scopes) };
 }
