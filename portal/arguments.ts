@@ -44,7 +44,7 @@ export function firstLook(argv: readonly string[]): FirstLook {
 /** Reads the command line by the declaration of its verb. `lead`: words for noun and verb. Throws UsageError. */
 export function readGiven(argv: readonly string[], verb: Verb, lead: number): Given {
   const known = { ...COMMON_OPTIONS, ...verb.options };
-  const values = new Map<string, string>();
+  const values = new Map<string, string[]>();
   const flags = new Set<string>();
   const words: string[] = [];
   for (const token of parsed(argv, known).tokens) {
@@ -52,12 +52,13 @@ export function readGiven(argv: readonly string[], verb: Verb, lead: number): Gi
     if (token.kind !== 'option') continue;
     const option = known[token.name];
     if (!option) throw unknownOption(token.rawName, Object.keys(known));
-    if (values.has(token.name)) throw new UsageError(`--${token.name} is given twice`);
+    const earlier = values.get(token.name) ?? [];
+    if (earlier.length > 0 && !option.repeated) throw new UsageError(`--${token.name} is given twice`);
     if (option.value === null) {
       if (token.value !== undefined) throw new UsageError(`--${token.name} takes no value`);
       flags.add(token.name);
     } else {
-      values.set(token.name, textOf(token, option.value));
+      values.set(token.name, [...earlier, textOf(token, option.value)]);
     }
   }
   for (const [name, option] of Object.entries(verb.options)) {
@@ -65,11 +66,9 @@ export function readGiven(argv: readonly string[], verb: Verb, lead: number): Gi
   }
   const operands = words.slice(lead);
   checkOperands(operands, verb.operands ?? []);
-  const display = displayFor(
-    values.get('time') ?? setting('time') ?? 'utc',
-    values.get('money') ?? setting('money') ?? 'fen',
-  );
-  return new Given(values.get('actor') ?? whoami(), values.get('data'), operands, display, values, flags);
+  const given = (name: string): string | undefined => values.get(name)?.[0];
+  const display = displayFor(given('time') ?? setting('time') ?? 'utc', given('money') ?? setting('money') ?? 'fen');
+  return new Given(given('actor') ?? whoami(), given('data'), operands, display, values, flags);
 }
 
 function parsed(argv: readonly string[], options: Record<string, Option>) {

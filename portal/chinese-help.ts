@@ -43,6 +43,9 @@ export const chineseHelp: Sentences = {
   'Makes a new privateKey; the old one is valid 24 h more.': '生成新的 privateKey，旧的还有 24 小时有效期。',
   'Revokes one key.': '作废一个密钥。',
   'its id in "app show", such as k1': '它在 "app show" 里的编号，例如 k1',
+  'Gives an app scopes, takes scopes from it, or shows them.': '给应用增加权限、去掉权限，或查看它的权限。',
+  'scopes to give, valid within 60 s': '要增加的权限，60 秒内生效',
+  'scopes to take, refused within 60 s': '要去掉的权限，60 秒内被拒绝',
   'Registers the extra user fields of an app (row B4), or shows them.': '登记应用的用户扩展字段（B4），或查看它们。',
   'JSON Schema of the fields (default: show it)': '字段的 JSON Schema（默认：查看）',
   'removes the registration': '移除登记',
@@ -60,14 +63,24 @@ export const chineseHelp: Sentences = {
     '输出 bash 或 zsh 的脚本。它还定义 "portal"，在任何目录里都能运行。',
 
   'business data: writes MySQL first, then the cache (row A9)': '业务数据：先写 MySQL，再处理缓存（A9）',
-  'Creates a record, or replaces it.': '写入新记录，或替换已有的。',
+  'Lists records a page at a time, from the database and not from the cache. Without --list: which lists there are.':
+    '分页列出记录，从数据库读取，不经过缓存。不带 --list 时列出有哪些列表。',
+  'the list': '列表',
+  'a filter that the list needs': '列表需要的筛选条件',
+  'for lists of one user: the userId': '用于某个用户的列表：userId',
+  'how many, from 1 to 100 (default: the page of the API)': '多少条，1 到 100（默认：接口的一页）',
+  'what the page before printed': '上一页打印的位置',
+  'Shows a record, from the database and not from the cache.': '查看一条记录，从数据库读取，不经过缓存。',
+  'Creates a record, or replaces it or single members of it.': '写入新记录，替换已有的，或只替换它的个别成员。',
+  'one member; the others of an existing record stay. @FILE: the text of a file':
+    '一个成员；已有记录的其他成员不变。@FILE：文件里的文本',
   'all members of the record except id': '记录除 id 以外的全部成员',
   'Deletes a record.': '删除一条记录。',
   'For rows that other tools changed: the next read loads them from the database.':
     '用于被其他工具改过的行：下一次读取从数据库加载。',
 
-  'records that are read most (row A10)': '读取最多的记录（A10）',
-  'Shows the records that are read most.': '列出读取最多的记录。',
+  'records and lists that are read most (row A10)': '读取最多的记录和列表（A10）',
+  'Shows the records and lists that are read most.': '列出读取最多的记录和列表。',
   'how many (default 20)': '多少条（默认 20）',
   'how many (default 50)': '多少条（默认 50）',
 

@@ -25,6 +25,7 @@ export const chineseSentences: Sentences = {
   'login server': '登录服务器',
   record: '记录',
   'reads a minute': '每分钟读取',
+  'record or list': '记录或列表',
   'about {}': '约 {1}',
   rules: '规则',
   blocks: '封禁',
@@ -58,6 +59,8 @@ export const chineseSentences: Sentences = {
   price: '价格',
   gives: '得到',
   order: '订单',
+  list: '列表',
+  filter: '筛选',
   status: '状态',
   amount: '金额',
   what: '事件',
@@ -120,6 +123,22 @@ export const chineseSentences: Sentences = {
   'there is no "{}"{}': '没有“{1}”{2}',
   '{} needs one of: {}': '{1} 后面应为：{2}',
   'there is no resource "{}"{}': '没有资源“{1}”{2}',
+  '{} has no member "{}"{}': '{1} 没有成员“{2}”{3}',
+  '{} has no list "{}"{}': '{1} 没有列表“{2}”{3}',
+  'list {} has no filter "{}"{}': '列表 {1} 没有筛选条件“{2}”{3}',
+  'list {} takes no --filter': '列表 {1} 不带 --filter',
+  'list {} needs --filter {}': '列表 {1} 需要 --filter {2}',
+  'list {} is of one user: name it with --user ID': '列表 {1} 属于某个用户：请用 --user ID 指明',
+  'list {} is of all users: it takes no --user': '列表 {1} 属于全体用户，不带 --user',
+  '--after takes what the page before printed, not "{}"': '--after 应为上一页打印的位置，不能是“{1}”',
+  '--{} takes member=value, not "{}"': '--{1} 应为 成员=值，不能是“{2}”',
+  '--member {} takes a whole number, not "{}"': '--member {1} 应为整数，不能是“{2}”',
+  '--member {} takes a time such as 2026-01-01T09:00:00Z, not "{}"':
+    '--member {1} 应为 2026-01-01T09:00:00Z 这样的时间，不能是“{2}”',
+  '--{} names a file that is not UTF-8: {}': '--{1} 指定的文件不是 UTF-8：{2}',
+  'give --member or --json-body, not both': '--member 和 --json-body 只能给一个',
+  'give the members: --member member=value, or all of them with --json-body JSON':
+    '请给出成员：--member 成员=值，或用 --json-body JSON 给出全部成员',
   '{} offers no bill to download': '{1} 没有可以下载的账单',
 
   'The environment names a deployed stage only in part: {} not set. Set it (see .env.example), or unset {} to work on "npm run dev".':
@@ -162,6 +181,12 @@ export const chineseSentences: Sentences = {
   'Valid keys that stay: {}.': '剩余有效密钥：{1} 个。',
   'Key {} is revoked: calls that change something are refused at once, all calls within 60 s.':
     '密钥 {1} 已作废：有修改作用的调用立即被拒绝，所有调用 60 秒内被拒绝。',
+  'App {} ({}): calls that need {} will be refused within 60 s.':
+    '应用 {1}（{2}）：需要 {3} 的调用将在 60 秒内被拒绝。',
+  '--add and --remove both name {}': '--add 和 --remove 都写了 {1}',
+  'This app is public, and only servers may have {}.': '这个应用是公开应用，只有服务器才能有 {1}。',
+  'What is open before a login needs {}: shut it first with "app public --open".':
+    '登录之前打开的接口需要 {1}：先用 "app public --open" 关闭它。',
   'The app has no valid key now: create one with "app rotate-key".':
     '这个应用没有有效密钥了：用 "app rotate-key" 生成一个。',
   'both; end v1 and v2 with "app public --only" when the log shows no more calls of them':
@@ -213,6 +238,9 @@ export const chineseSentences: Sentences = {
 
   '{} {} is written.': '{1} {2} 已写入。',
   '{} {} exists and will be replaced: {}': '{1} {2} 已存在，将被替换：{3}',
+  '{} {} exists: {} will be "{}", it was "{}"': '{1} {2} 已存在：{3} 将改为“{4}”，原来是“{5}”',
+  'There is no {} {}.': '没有 {1} {2}。',
+  'Next page: {}': '下一页：{1}',
   '{} {} will be deleted: {}': '{1} {2} 将被删除：{3}',
   '{} {} is deleted.': '{1} {2} 已删除。',
   'There was no {} {}.': '没有 {1} {2}。',

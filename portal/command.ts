@@ -15,10 +15,13 @@ export interface Option {
   about: string;
   /** The only values that it takes. */
   values?: readonly string[];
+  /** It may be given several times. */
+  repeated?: true;
 }
 
 export const required = (value: string, about: string): Option => ({ value, required: true, about });
 export const optional = (value: string, about: string): Option => ({ value, required: false, about });
+export const repeated = (value: string, about: string): Option => ({ value, required: false, about, repeated: true });
 export const flag = (about: string): Option => ({ value: null, required: false, about });
 
 export interface Printed {
@@ -70,25 +73,30 @@ export class Given {
     readonly operands: readonly string[],
     /** Writes times and amounts as the operator asked for. */
     readonly display: Display,
-    private readonly values: ReadonlyMap<string, string>,
+    private readonly values: ReadonlyMap<string, readonly string[]>,
     private readonly flags: ReadonlySet<string>,
   ) {}
 
   text(name: string): string {
-    const value = this.values.get(name);
+    const value = this.optional(name);
     if (value === undefined) throw new UsageError(`--${name} is missing`);
     return value;
   }
 
   /** A word of a declared list. undefined: the option is not given. */
   choice<T extends string>(name: string, allowed: readonly T[]): T | undefined {
-    const text = this.values.get(name);
+    const text = this.optional(name);
     if (text === undefined || (allowed as readonly string[]).includes(text)) return text as T | undefined;
     throw new UsageError(`--${name} takes one of ${allowed.join(', ')}, not "${text}"`);
   }
 
   optional(name: string): string | undefined {
-    return this.values.get(name);
+    return this.all(name)[0];
+  }
+
+  /** Every value of an option that may be given several times, in their order. */
+  all(name: string): readonly string[] {
+    return this.values.get(name) ?? [];
   }
 
   flag(name: string): boolean {

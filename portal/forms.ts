@@ -48,6 +48,17 @@ export function jsonForm(option: string, text: string): unknown {
   }
 }
 
+/** The text of a file as its author sees it: without the mark of its coding, with one kind of line break. */
+export function writtenText(option: string, file: string): string {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    return text.replaceAll('\r\n', '\n').replace(/\n$/, '');
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(`--${option} names a file that is not UTF-8: ${file}`);
+    throw new UsageError(`--${option} names a file that cannot be read: ${file}`);
+  }
+}
+
 export function textOfFile(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');

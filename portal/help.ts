@@ -58,4 +58,5 @@ function usage(name: string, verbName: string, verb: Verb): string {
   return [name, verbName, ...operands, ...options].filter(Boolean).join(' ');
 }
 
-const optionUsage = (name: string, { value }: Option): string => (value === null ? `--${name}` : `--${name} ${value}`);
+const optionUsage = (name: string, { value, repeated }: Option): string =>
+  [`--${name}`, value ?? [], repeated ? '...' : []].flat().join(' ');

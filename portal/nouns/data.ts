@@ -1,24 +1,46 @@
 import { findRecord } from '../../shared/data/records.ts';
-import { allResources, getResource, type Resource } from '../../shared/data/resources.ts';
-import { deleteResource, invalidateResource, putResource } from '../../shared/data/write.ts';
+import type { Resource } from '../../shared/data/resource.ts';
+import { allResources, getResource } from '../../shared/data/resources.ts';
+import { deleteResource, invalidateResource, putMembers, putResource } from '../../shared/data/write.ts';
+import { AppError } from '../../shared/errors.ts';
 import { logChange } from '../../shared/operator-log.ts';
-import { type Given, type Noun, type Printed, required, UsageError } from '../command.ts';
-import { jsonForm } from '../forms.ts';
-import { nearest } from '../nearest.ts';
+import { type Given, type Noun, optional, type Printed, repeated } from '../command.ts';
+import { listsOf, pageOfList } from '../data-lists.ts';
+import { recordRows, shortValue, unknownName, writtenMembers } from '../data-members.ts';
 
 async function put(given: Given): Promise<Printed> {
   const [resource, id] = one(given);
-  const members = jsonForm('json-body', given.text('json-body'));
-  await putResource(resource, id, members);
+  const written = writtenMembers(resource, given);
+  if ('all' in written) await putResource(resource, id, written.all);
+  else await putMembers(resource, id, written.some);
   await record(given, 'data.put', `${resource.name}:${id}`);
   return { json: { resource: resource.name, id, put: true }, text: [`${resource.name} ${id} is written.`] };
 }
 
 async function whatPutReplaces(given: Given): Promise<string[]> {
   const [resource, id] = one(given);
-  jsonForm('json-body', given.text('json-body'));
+  const written = writtenMembers(resource, given);
   const former = await findRecord(resource, id);
-  return former ? [`${resource.name} ${id} exists and will be replaced: ${JSON.stringify(former)}`] : [];
+  if (!former) return [];
+  if ('all' in written) return [`${resource.name} ${id} exists and will be replaced: ${JSON.stringify(former)}`];
+  return Object.entries(written.some)
+    .filter(([member, value]) => former[member] !== value)
+    .map(
+      ([member, value]) =>
+        `${resource.name} ${id} exists: ${member} will be "${shortValue(value)}", it was "${shortValue(former[member])}"`,
+    );
+}
+
+async function get(given: Given): Promise<Printed> {
+  const [resource, id] = one(given);
+  const found = await findRecord(resource, id);
+  if (!found) throw new AppError('NOT_FOUND', `There is no ${resource.name} ${id}.`);
+  return { json: { resource: resource.name, record: found }, text: recordRows(resource, found, given.display) };
+}
+
+async function list(given: Given): Promise<Printed> {
+  const [resource] = one(given);
+  return given.optional('list') === undefined ? listsOf(resource) : pageOfList(resource, given);
 }
 
 async function whatDeleteRemoves(given: Given): Promise<string[]> {
@@ -54,22 +76,49 @@ function one({ operands: [name = '', id = ''] }: Given): [Resource, string] {
 function known(name: string): Resource {
   const names = allResources().map((resource) => resource.name);
   if (names.includes(name)) return getResource(name);
-  const meant = nearest(name, names);
-  throw new UsageError(
-    `there is no resource "${name}"${meant ? `; did you mean ${meant}?` : `; there is: ${names.join(', ')}`}`,
-  );
+  throw unknownName(`there is no resource "${name}"`, name, names);
 }
 
 const RESOURCES = allResources().map(({ name }) => name);
+const LISTS = [...new Set(allResources().flatMap(({ lists = [] }) => lists.map(({ name }) => name)))];
 
 export const data: Noun = {
   about: 'business data: writes MySQL first, then the cache (row A9)',
   verbs: {
-    put: {
-      about: 'Creates a record, or replaces it.',
+    list: {
+      about:
+        'Lists records a page at a time, from the database and not from the cache. Without --list: which lists there are.',
+      operands: ['resource'],
+      words: RESOURCES,
+      options: {
+        list: { ...optional('NAME', 'the list'), values: LISTS },
+        filter: repeated('MEMBER=VALUE', 'a filter that the list needs'),
+        user: optional('ID', 'for lists of one user: the userId'),
+        limit: optional('N', 'how many, from 1 to 100 (default: the page of the API)'),
+        after: optional('PLACE', 'what the page before printed'),
+      },
+      destructive: false,
+      run: list,
+    },
+    get: {
+      about: 'Shows a record, from the database and not from the cache.',
       operands: ['resource', 'id'],
       words: RESOURCES,
-      options: { 'json-body': required('JSON', 'all members of the record except id') },
+      options: {},
+      destructive: false,
+      run: get,
+    },
+    put: {
+      about: 'Creates a record, or replaces it or single members of it.',
+      operands: ['resource', 'id'],
+      words: RESOURCES,
+      options: {
+        member: repeated(
+          'MEMBER=VALUE',
+          'one member; the others of an existing record stay. @FILE: the text of a file',
+        ),
+        'json-body': optional('JSON', 'all members of the record except id'),
+      },
       destructive: whatPutReplaces,
       run: put,
     },

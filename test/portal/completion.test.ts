@@ -27,6 +27,7 @@ test('bash completes nouns, verbs, options, values of options and resources', as
   expect(offered(script, 'recharge', 'refund', '--yes', '--am')).toEqual(['--amount-fen']);
   expect(offered(script, 'app', 'list', '--lang', '')).toEqual(['en', 'zh']);
   expect(offered(script, 'data', 'put', 'no')).toEqual(['notice']);
+  expect(offered(script, 'data', 'list', 'notice', '--list', 'new')).toEqual(['newest']);
   expect(offered(script, 'hot', '--l')).toEqual(['--limit', '--lang']);
   expect(offered(script, 'nothing', 'x')).toEqual([]);
 });

@@ -68,6 +68,10 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
   [['lock', 'set', '--target', 'GET /me', '--by', 'ip', '--limit', '0', '--window', '60'], 'refuses every call'],
   [['lock', 'clear', '--target', 'POST /login'], '1 rules and 0 blocks'],
   [['app', 'fields', '--app', app.appId, '--remove'], '"level"'],
+  [
+    ['app', 'scopes', '--app', app.appId, '--remove', 'recharge'],
+    'calls that need recharge will be refused within 60 s',
+  ],
   [['app', 'rotate-key', '--app', app.appId], 'will end in 24 h'],
   [
     ['app', 'revoke-key', '--app', app.appId, '--key', await keyOf()],
@@ -77,6 +81,7 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
   [['app', 'disable', '--app', app.appId], `App ${app.appId} (test) will be refused`],
   [['user', 'disable', '--user', userId], '(demo) will be logged out'],
   [['data', 'put', 'notice', '1', '--json-body', NOTICE], 'exists and will be replaced'],
+  [['data', 'put', 'notice', '1', '--member', 'title=Shut'], 'title will be "Shut", it was "'],
   [['data', 'delete', 'notice', '1'], 'will be deleted'],
   [['product', 'put', '--id', 'coins-100', '--title', 'x', '--amount-fen', '9', '--units', '9'], 'units for'],
   [['channel', 'add', '--id', 'acme', ...CHANNEL], 'a.example:7000 will be replaced'],

@@ -159,6 +159,9 @@ test('each command works as it is typed, and prints text for a person', async ()
   await run('lock', 'clear', '--target', 'POST /login');
   const notice = { title: 'Open', body: 'From nine to five', publishedAt: '2026-01-01T09:00:00Z' };
   await run('data', 'put', 'notice', '7', '--json-body', JSON.stringify(notice));
+  await run('data', 'put', 'notice', '7', '--member', 'title=Closed', '--member', 'body=On Sunday');
+  expect(await run('data', 'get', 'notice', '7')).toMatch(/^title +Closed$/m);
+  expect(await run('data', 'list', 'notice', '--list', 'newest')).toContain('Closed');
   await run('data', 'invalidate', 'notice', '7');
   await run('data', 'delete', 'notice', '7');
   await run('hot');
