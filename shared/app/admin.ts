@@ -33,7 +33,7 @@ export interface IssuedApp {
  * scope, and every new one, is given by name only.
  */
 export const NEW_METHODS: readonly SignatureMethod[] = ['SHA1', 'HMAC-SHA256'];
-export const NEW_SCOPES: readonly Scope[] = ['login', 'register', 'plugin:issue', 'data:read', 'recharge'];
+export const NEW_SCOPES: readonly Scope[] = ['login', 'register', 'plugin:issue', 'data:read', 'data:own', 'recharge'];
 
 /** 256 random bits as text. It does not begin with a dash, because a command line would read it as an option. */
 export const newPrivateKey = (): string => randomBytes(32).toString('base64url').replace(/^[-_]/, 'k');

@@ -82,7 +82,10 @@ const bodyOf = (row: RouteRow): fc.Arbitrary<Uint8Array | undefined> =>
 /** The text as UTF-8 can encode it. */
 const wellFormed = (any: string): string => Buffer.from(any).toString();
 
-const segment = fc.oneof(fc.constantFrom('notice', 'voucher', 'shop', '1', '9', 'sandbox', 'demo'), text);
+const segment = fc.oneof(
+  fc.constantFrom('notice', 'voucher', 'booking', 'photo', 'shop', '1', '9', 'sandbox', 'demo'),
+  text,
+);
 /** The path of the route, with valid or random parameters. */
 const pathOf = (row: RouteRow): fc.Arbitrary<string> =>
   fc.oneof(
@@ -94,9 +97,12 @@ const pathOf = (row: RouteRow): fc.Arbitrary<string> =>
   );
 const queryOf = (row: RouteRow): fc.Arbitrary<string> => {
   const escaped = text.map((name) => encodeURIComponent(wellFormed(name)));
-  const free = fc.array(fc.tuple(fc.oneof(escaped, fc.constantFrom('ids', 'after', 'limit')), escaped), {
-    maxLength: 3,
-  });
+  const free = fc.array(
+    fc.tuple(fc.oneof(escaped, fc.constantFrom('ids', 'after', 'limit', 'list', 'status', 'user')), escaped),
+    {
+      maxLength: 3,
+    },
+  );
   return fc.oneof(
     fc.constant(row.query ?? ''),
     free.map((pairs) => pairs.map((pair) => pair.join('=')).join('&')),
@@ -107,6 +113,7 @@ const headersOf = fc.dictionary(
   fc.constantFrom(
     'authorization',
     'idempotency-key',
+    'if-match',
     'accept-language',
     'x-content-sha256',
     'content-type',

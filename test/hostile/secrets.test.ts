@@ -152,6 +152,28 @@ describe('calls that carry secrets are answered', () => {
     expect((await call('POST', `/recharge/${orderNo}/sync`, { session })).status).toBe(200);
   });
 
+  test('with an upload, and a store that refuses it', async () => {
+    const signatureOf = (address: string) => new URL(address).searchParams.get('X-Amz-Signature') ?? '';
+    const bytes = randomBytes(200);
+    const promised = { session, body: { contentType: 'image/png', bytes: bytes.length } };
+    const { uploadId, url, headers } = (await call('POST', '/uploads', promised)).body;
+    keep('signed address', signatureOf(url));
+    expect((await fetch(url, { method: 'PUT', headers, body: bytes })).status).toBe(200);
+    const create = () => {
+      const key = { 'idempotency-key': randomBytes(12).toString('hex') };
+      return call('POST', '/data/photo', { session, headers: key, body: { picture: uploadId } });
+    };
+    const said = keep('what a store said', `store-${randomBytes(8).toString('hex')}`);
+    stack.objectStore.misbehave({ kind: 'answer', status: 403, body: said, headers: { 'x-said': said } });
+    expect((await create()).status).toBe(503);
+    stack.objectStore.misbehave(null);
+    const created = await create();
+    expect(created.status).toBe(201);
+    keep('signed address', signatureOf(created.body.picture));
+    expect((await call('GET', `/data/photo/${created.body.id}`, { session })).status).toBe(200);
+    await stack.api.runSchedule('upload-sweep');
+  });
+
   test('with reads, schedules, replays and forgeries', async () => {
     await call('GET', '/data/notice/1');
     await call('GET', '/data/service', { query: 'ids=1,2,99999' });
@@ -209,6 +231,8 @@ describe('after calls with every kind of secret', () => {
       'SANDBOX_KEY',
       'UPSTASH_REDIS_REST_TOKEN',
       'WECHAT_SECRET',
+      'UPLOADS_SECRET',
+      'signed address',
       'database password',
     ]) {
       expect(kinds).toContain(kind);
@@ -240,7 +264,7 @@ describe('after calls with every kind of secret', () => {
 
   test('no answer contains a secret, except the answer that issues it', () => {
     const text = story.answers.join('\n');
-    const handedOut = /^(session|first string|second string|plugin token) /;
+    const handedOut = /^(session|first string|second string|plugin token|signed address) /;
     expect(story.found(text).filter((what) => !handedOut.test(what))).toEqual([]);
   });
 

@@ -13,6 +13,12 @@ const SETTINGS = [
   'SESSION_MAX_SECONDS',
   'WECHAT_APPID',
   'WECHAT_API_URL',
+  'UPLOADS_ENDPOINT',
+  'UPLOADS_BUCKET',
+  'UPLOADS_REGION',
+  'UPLOADS_KEY_ID',
+  'UPLOADS_PUBLIC_URL',
+  'UPLOADS_TIMEOUT_MS',
 ];
 
 const serverlessText = readFileSync(join(projectFolder, 'serverless.yml'), 'utf8');

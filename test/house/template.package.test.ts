@@ -75,7 +75,7 @@ describe('the packaged template', () => {
     for (const name of functionNames) expect(packaged.zips[name]).toEqual([`dist/${name}.mjs`]);
   });
 
-  test('runs cache-warm and recharge-sweep every minute, and never one of them twice at the same time', () => {
+  test('runs cache-warm, recharge-sweep and upload-sweep every minute, and never one of them twice at the same time', () => {
     const schedules = packaged
       .ofType('AWS::Scheduler::Schedule')
       .map(({ Properties }) => [
@@ -86,15 +86,17 @@ describe('the packaged template', () => {
     expect(schedules.sort()).toEqual([
       ['CacheDashwarm', 'rate(1 minute)', { kind: 'cache-warm' }],
       ['RechargeDashsweep', 'rate(1 minute)', { kind: 'recharge-sweep' }],
+      ['UploadDashsweep', 'rate(1 minute)', { kind: 'upload-sweep' }],
     ]);
     expect(lambda('cache-warm').ReservedConcurrentExecutions).toBe(1);
     expect(lambda('recharge-sweep').ReservedConcurrentExecutions).toBe(1);
+    expect(lambda('upload-sweep').ReservedConcurrentExecutions).toBe(1);
   });
 
   test('reserves concurrency within the limit of an account, and can omit it for a small account', () => {
     const reserved = (from: Packaged): number[] =>
       from.ofType('AWS::Lambda::Function').flatMap(({ Properties }) => Properties.ReservedConcurrentExecutions ?? []);
-    expect(reserved(packaged)).toHaveLength(7);
+    expect(reserved(packaged)).toHaveLength(8);
     expect(reserved(packaged).reduce((sum, share) => sum + share, 0)).toBeLessThanOrEqual(900);
     expect(lambda('authorizer').ReservedConcurrentExecutions).toBe(Math.max(...reserved(packaged)));
     expect(reserved(packageTemplate(functionNames, { cliArguments: ['--param', 'reservations=off'] }))).toEqual([]);

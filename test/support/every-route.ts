@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type RouteEntry, readServerlessFile } from '../../serve/http-api/serverless-file.ts';
-import type { OpenScope, Scope } from '../../shared/app/app.ts';
+import { type OpenScope, SCOPES, type Scope } from '../../shared/app/app.ts';
+import { AppError } from '../../shared/errors.ts';
+import type { CallingApp } from '../../shared/http/caller.ts';
+import { type ObjectSchema, parseWith } from '../../shared/http/input.ts';
 import type { Route } from '../../shared/http/lambda.ts';
 import { ROUTE_SAMPLES, type RouteSample } from './route-samples.ts';
 import { isTaken, sampleOf } from './schema-samples.ts';
@@ -16,7 +19,7 @@ export interface RouteRow {
   query?: string;
   /** A valid body; undefined: the route takes none. */
   body?: Record<string, unknown>;
-  /** Whether the route's schema accepts this as a body. */
+  /** Whether the route accepts this as a body. What its members are may depend on the path: see `lookup`. */
   takes(body: unknown): boolean;
   /** `open`: the route has no authorizer. */
   auth: 'open' | 'app' | 'user';
@@ -44,12 +47,14 @@ export async function routesOf(functionName: string): Promise<readonly Route[]> 
 }
 
 async function rowOf({ key, method, functionName }: RouteEntry, { demands }: Route): Promise<RouteRow> {
-  const { path: parameters = {}, query, body }: RouteSample = ROUTE_SAMPLES[key] ?? {};
+  const { path: parameters = {}, query, body, headers: named }: RouteSample = ROUTE_SAMPLES[key] ?? {};
   const [, pattern = ''] = key.split(' ');
   const names = [...pattern.matchAll(PARAMETER)].map(([, name = '']) => name);
   const values = Object.fromEntries(names.map((name) => [name, parameters[name] ?? '1']));
   const given = body ?? (demands?.body && sampleOf(demands.body, `${key}, body`));
   const asked = query ?? (demands?.query && queryText(sampleOf(demands.query, `${key}, query`)));
+  const headers = demands?.headers ? (sampleOf(demands.headers, `${key}, headers`) as Record<string, string>) : {};
+  const sent = { path: values, query: asked ?? '', headers: { ...headers, ...named } };
   return {
     route: key,
     functionName,
@@ -57,22 +62,55 @@ async function rowOf({ key, method, functionName }: RouteEntry, { demands }: Rou
     path: pattern.replace(PARAMETER, (_, name) => values[name] ?? ''),
     ...(asked && { query: asked }),
     ...(given && { body: given }),
-    takes: (json) => isTaken(demands?.body, json),
-    auth: await authOf(demands, values),
+    takes: (json) => isTaken(demands?.body, json) && isFound(demands, { ...sent, body: json }),
+    auth: authOf(demands, { ...sent, body: given ?? {} }),
     ...(demands && { scope: demands.scope }),
     ...(demands?.open && { open: demands.open }),
     entry: demands?.auth === 'app',
     v2Only: demands?.v2Only ?? false,
-    headers: demands?.headers ? (sampleOf(demands.headers, `${key}, headers`) as Record<string, string>) : {},
+    headers: sent.headers,
     ownApp: demands?.permits !== undefined,
   };
 }
 
-async function authOf(demands: Route['demands'], path: Record<string, string>): Promise<RouteRow['auth']> {
+/** What a call sends, before its schemas have parsed it. */
+interface Sent {
+  path: Record<string, string>;
+  query: string;
+  headers: Record<string, string>;
+  body: unknown;
+}
+
+/** An app that may do everything. */
+const APP: CallingApp = { appId: 'any', scopes: SCOPES, signsV1: false, mayIssueFor: () => true, validates: null };
+
+/** The parsed input and what `lookup` adds to it. Routes whose lookup asks an engine are not `by-input`. */
+function lookedUp(demands: NonNullable<Route['demands']>, { path, query, headers, body }: Sent): object {
+  const parsed = (schema: ObjectSchema | undefined, value: unknown) => (schema ? parseWith(schema, value, '') : {});
+  const input = {
+    path: parsed(demands.path, path),
+    query: parsed(demands.query, Object.fromEntries(new URLSearchParams(query))),
+    headers: parsed(demands.headers, headers),
+    body: parsed(demands.body, body),
+  };
+  return { ...input, ...(demands.lookup?.(input as never, APP as never) as object | undefined) };
+}
+
+function authOf(demands: Route['demands'], sent: Sent): RouteRow['auth'] {
   if (!demands) return 'open';
   if (demands.auth !== 'by-input') return demands.auth;
-  const found = (await demands.lookup?.({ path } as never, undefined as never)) as object | undefined;
-  return demands.needsUser?.({ path, ...found } as never) ? 'user' : 'app';
+  return demands.needsUser?.(lookedUp(demands, sent) as never) ? 'user' : 'app';
+}
+
+function isFound(demands: Route['demands'], sent: Sent): boolean {
+  if (demands?.auth !== 'by-input') return true;
+  try {
+    lookedUp(demands, sent);
+    return true;
+  } catch (error) {
+    if (error instanceof AppError) return false;
+    throw error;
+  }
 }
 
 const queryText = (members: Record<string, unknown>): string =>

@@ -30,6 +30,9 @@ const MISSING: Record<string, string> = {
   'POST /plugins/{pluginId}/token': '/plugins/nobody/token',
   'GET /data/{resource}': '/data/nothing',
   'GET /data/{resource}/{id}': '/data/nothing/1',
+  'POST /data/{resource}': '/data/notice',
+  'PUT /data/{resource}/{id}': '/data/nothing/1',
+  'DELETE /data/{resource}/{id}': '/data/voucher/1',
 };
 
 export function defectsOf(row: RouteRow): Defect[] {

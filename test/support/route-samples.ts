@@ -4,6 +4,8 @@ export interface RouteSample {
   path?: Record<string, string>;
   query?: string;
   body?: Record<string, unknown>;
+  /** Besides those that the schema needs. */
+  headers?: Record<string, string>;
 }
 
 /** An account address that no user has. */
@@ -30,6 +32,14 @@ export const ROUTE_SAMPLES: Record<string, RouteSample> = {
   'POST /plugins/{pluginId}/validate': { path: { pluginId: 'shop' }, body: { pluginToken: 'p1.none' } },
   'GET /data/{resource}': { path: { resource: 'notice' }, query: 'ids=1,2' },
   'GET /data/{resource}/{id}': { path: { resource: 'voucher', id: '1' } },
+  'POST /data/{resource}': { path: { resource: 'booking' }, body: { serviceId: '1', day: '2030-05-01', note: 'n' } },
+  'PUT /data/{resource}/{id}': {
+    path: { resource: 'booking', id: '1' },
+    body: { day: '2030-05-02', note: 'n', status: 'requested' },
+    headers: { 'if-match': '"1"' },
+  },
+  'DELETE /data/{resource}/{id}': { path: { resource: 'booking', id: '1' } },
+  'POST /uploads': { body: { contentType: 'image/png', bytes: 1 } },
   'POST /recharge': { body: { productId: 'coins-60', provider: 'sandbox' } },
   'GET /recharge/{orderNo}': { path: { orderNo } },
   'POST /recharge/{orderNo}/sync': { path: { orderNo } },

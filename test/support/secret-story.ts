@@ -12,6 +12,9 @@ import '../../functions/plugin-token.ts';
 import '../../functions/plugin-validation.ts';
 import '../../functions/recharge/index.ts';
 import '../../functions/recharge-sweep.ts';
+import '../../functions/own-records.ts';
+import '../../functions/uploads.ts';
+import '../../functions/upload-sweep.ts';
 
 /** The service, a record of all its output, and a list of the secrets that this output must not contain. */
 export interface SecretStory {

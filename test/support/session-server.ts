@@ -10,6 +10,8 @@ export const APP_ID = '6f1c1f0e-5d0b-4c57-9a55-0c6a6e0d7b21';
 
 export interface ServedCall {
   route: string;
+  /** As it was sent, without `?`. */
+  query: string;
   /** `forged`: the gateway refused it. */
   proof: 'named' | 'session' | 'forged';
   /** '' unless the proof is `session`. */
@@ -60,7 +62,8 @@ export async function startSessionServer(): Promise<SessionServer> {
     const judged = judge(signed, [server.signingKey], Math.floor(server.now / 1000));
     const body = raw.length === 0 ? {} : JSON.parse(raw.toString('utf8'));
     const proof = judged?.proof ?? 'forged';
-    const call: ServedCall = { route: `${method} ${path}`, proof, session: judged?.session ?? '', body, headers };
+    const session = judged?.session ?? '';
+    const call: ServedCall = { route: `${method} ${path}`, query, proof, session, body, headers };
     server.calls.push(call);
     const scripted = await server.instead(call);
     if (scripted) return scripted;

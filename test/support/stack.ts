@@ -11,6 +11,7 @@ import type { startUpstashGateway } from '../../gateway/upstash/gateway.ts';
 import { type BackendOptions, startBackend } from '../../local/backend.ts';
 import { type HighAvailability, startHighAvailability } from '../../local/engines/high-availability.ts';
 import { newKeys } from '../../local/keys-file.ts';
+import type { ObjectStoreSimulator } from '../../local/simulators/object-store.ts';
 import type { WechatSimulator } from '../../local/simulators/wechat.ts';
 import { type HttpApi, startHttpApi } from '../../serve/http-api/http-api.ts';
 import { startTogether } from '../../serve/lifecycle/started.ts';
@@ -69,6 +70,7 @@ export interface TestStack {
   url: string;
   api: HttpApi;
   wechat: WechatSimulator;
+  objectStore: ObjectStoreSimulator;
   /** The environment of the functions. It is set in this process too. */
   env: Record<string, string>;
   /** Only with the option `ha`. */
@@ -112,7 +114,7 @@ const NOT_COUNTED = /^(eval|evalsha|script|info|config|client|hello|auth|select|
  * Time limits of engines and functions, several times as long as on AWS: a test is about the order of events, and a
  * busy machine must not change it. Tests about a time limit set their own.
  */
-const UNHURRIED = { REDIS_TIMEOUT_MS: '20000', MYSQL_TIMEOUT_MS: '20000' };
+const UNHURRIED = { REDIS_TIMEOUT_MS: '20000', MYSQL_TIMEOUT_MS: '20000', UPLOADS_TIMEOUT_MS: '20000' };
 function writeUnhurriedFunctions(folder: string): string {
   const file = join(folder, 'serverless.yml');
   const text = readFileSync(join(import.meta.dirname, '../../serverless.yml'), 'utf8');
@@ -150,7 +152,7 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
     const engines = await (options.ha ? replicatedEngines(options.ha) : freshEngines(template));
     onStop(() => engines.stop());
     const { host, port, user, password, database } = engines.mysql;
-    const { upstash, planetscale, wechat, env, stop } = await startBackend({
+    const { upstash, planetscale, wechat, objectStore, env, stop } = await startBackend({
       redis: engines.redis,
       mysql: { host, port, user, password, database },
       mysqlReplicas: engines.mysqlReplicas,
@@ -193,6 +195,7 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
       url: api.url,
       api,
       wechat,
+      objectStore,
       env,
       highAvailability: engines.highAvailability,
       faults,
