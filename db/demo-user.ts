@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import argon2 from 'hash-wasm/dist/argon2.umd.min.js';
 import { DatabaseTaskError, type Execute } from './execute.ts';
 import { insertMissing } from './insert-missing.ts';
+import { sampleBookings, sampleReviews } from './seed/own-records.ts';
 
 const ACCOUNT = 'demo';
 const PASSWORD = 'demo-password-1';
@@ -14,8 +15,8 @@ const vouchers = [
 const VOUCHERS_END = '2030-12-31 16:00:00.000';
 
 /**
- * Creates account `demo` and vouchers 1 to 3 if they are missing. Returns the id of the demo user, which stays the
- * same.
+ * Creates account `demo` with its vouchers, bookings and reviews, where they are missing. Returns the id of the demo
+ * user, which stays the same.
  */
 export async function seedDemoUser(execute: Execute): Promise<string> {
   const userId = (await findDemoUser(execute)) ?? (await createDemoUser(execute));
@@ -25,14 +26,41 @@ export async function seedDemoUser(execute: Execute): Promise<string> {
     ['id', 'user_id', 'title', 'amount_fen', 'expires_at'],
     vouchers.map(({ id, title, amountFen }) => [id, userId, title, amountFen, VOUCHERS_END]),
   );
-  // If the demo account was erased, its vouchers have no owner. The new demo account becomes their owner.
-  await execute(
-    `UPDATE vouchers SET user_id = ?, deleted_at = NULL, version = version + 1
-     WHERE id IN (${vouchers.map(() => '?').join(', ')}) AND user_id <> ?
-       AND NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = vouchers.user_id AND users.erased_at IS NULL)`,
-    [userId, ...vouchers.map(({ id }) => id), userId],
+  await insertMissing(
+    execute,
+    'bookings',
+    ['id', 'user_id', 'service_id', 'day', 'note', 'status', 'created_at'],
+    sampleBookings.map(({ id, serviceId, day, note, status, createdAt }) => {
+      return [id, userId, serviceId, day, note, status, createdAt];
+    }),
   );
+  await insertMissing(
+    execute,
+    'reviews',
+    ['id', 'user_id', 'service_id', 'stars', 'words', 'created_at'],
+    sampleReviews.map(({ id, serviceId, stars, words, createdAt }) => {
+      return [id, userId, serviceId, stars, words, createdAt];
+    }),
+  );
+  await giveToDemoUser(execute, 'vouchers', vouchers, userId);
+  await giveToDemoUser(execute, 'bookings', sampleBookings, userId);
+  await giveToDemoUser(execute, 'reviews', sampleReviews, userId);
   return userId;
+}
+
+/** If the demo account was erased, its records have no owner. The new demo account becomes their owner. */
+async function giveToDemoUser(
+  execute: Execute,
+  table: string,
+  records: ReadonlyArray<{ id: number }>,
+  userId: string,
+): Promise<void> {
+  await execute(
+    `UPDATE ${table} SET user_id = ?, deleted_at = NULL, version = version + 1
+     WHERE id IN (${records.map(() => '?').join(', ')}) AND user_id <> ?
+       AND NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = ${table}.user_id AND users.erased_at IS NULL)`,
+    [userId, ...records.map(({ id }) => id), userId],
+  );
 }
 
 /** null: there is no demo user. */

@@ -22,7 +22,12 @@ export async function seed(
   { sandbox, log = () => {} }: { sandbox: boolean; log?: (line: string) => void },
 ): Promise<Seeded> {
   const services = sampleServices();
-  await insertMissing(execute, 'services', ['id', 'name', 'description', 'price_fen'], services.map(serviceRow));
+  await insertMissing(
+    execute,
+    'services',
+    ['id', 'name', 'description', 'price_fen', 'category'],
+    services.map(serviceRow),
+  );
   log(`services 1-${services.length}`);
 
   const notices = sampleNotices();
@@ -38,12 +43,18 @@ export async function seed(
   log(`products ${sampleProducts.map(({ productId }) => productId).join(', ')}`);
 
   const demoUserId = sandbox ? await seedDemoUser(execute) : null;
-  if (sandbox) log('sandbox: account demo, vouchers 1-3');
+  if (sandbox) log('sandbox: account demo, vouchers 1-3, bookings 1-3, reviews 1-3');
   return { services: services.length, notices: notices.length, products: sampleProducts.length, demoUserId };
 }
 
-function serviceRow({ id, name, description, priceFen }: ReturnType<typeof sampleServices>[number]): SqlValue[] {
-  return [id, name, description, priceFen];
+function serviceRow({
+  id,
+  name,
+  description,
+  priceFen,
+  category,
+}: ReturnType<typeof sampleServices>[number]): SqlValue[] {
+  return [id, name, description, priceFen, category];
 }
 
 function noticeRow({ id, title, body, publishedAt }: ReturnType<typeof sampleNotices>[number]): SqlValue[] {

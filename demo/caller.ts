@@ -16,6 +16,8 @@ interface CallOptions {
   method?: 'SHA1' | 'MD5';
   session?: string;
   idempotencyKey?: string;
+  /** A version in double quotes. */
+  ifMatch?: string;
   /** Unix seconds (default: now). */
   timeStamp?: number;
   /** An access_token to be sent again instead of a new one. */
@@ -59,6 +61,7 @@ export function newCaller(url: string, tape: Tape): DemoApp {
         'access-token': options.token ?? sign(app, verb, path, options),
         ...(options.session !== undefined && { authorization: `Bearer ${options.session}` }),
         ...(options.idempotencyKey !== undefined && { 'idempotency-key': options.idempotencyKey }),
+        ...(options.ifMatch !== undefined && { 'if-match': options.ifMatch }),
         ...(body !== undefined && { 'content-type': 'application/json', 'x-content-sha256': bodySha256(body) }),
       };
       const target = options.query ? `${path}?${options.query}` : path;

@@ -6,7 +6,9 @@ import { UsageError } from '../local/dev-options.ts';
 import { apiLocks } from './api-locks.ts';
 import { newCaller } from './caller.ts';
 import { channelLogin } from './channels.ts';
+import { lists } from './lists.ts';
 import { openMeter } from './meter.ts';
+import { ownRecords } from './own-records.ts';
 import { pluginTokens } from './plugins.ts';
 import { newPortal } from './portal.ts';
 import { publicApps } from './public-apps.ts';
@@ -23,6 +25,7 @@ const HELP = `npm run demo -- [options]   shows every requirement on a real serv
 
   --url URL    the server; its engines are those of the running "npm run dev", or of the environment
   --data DIR   the data folder of that "npm run dev" (default .data/dev)
+  --only A,F   only the rows of these letters
   --json       only one JSON line: rows, steps and failures
   --help
 
@@ -32,9 +35,10 @@ can run any number of times. It removes the operator's locks on resource "servic
 every step gave the expected result.`;
 
 /** The rows that the demo can show on one machine. Replicas, sentinels and the web page are not among them. */
-const ROWS = 'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5'.split(
-  ' ',
-);
+const ROWS =
+  'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5 F1 F2 F3 F4 F5 F6 F7'.split(
+    ' ',
+  );
 
 const CHAPTERS: [title: string, play: (scene: Scene) => Promise<void>][] = [
   ['A. Who calls: apps, keys, signatures', signedCalls],
@@ -44,9 +48,16 @@ const CHAPTERS: [title: string, play: (scene: Scene) => Promise<void>][] = [
   ['C. Channel login and recharge', async (scene) => recharges(scene, await channelLogin(scene))],
   ['D. Plugins and their servers', pluginTokens],
   ['E. Locks on an interface', apiLocks],
+  ['F. Lists', lists],
+  ['F. Records of users', ownRecords],
 ];
 
-async function play(stage: Stage, print: (line: string) => void, colour: boolean): Promise<StepResult[]> {
+async function play(
+  stage: Stage,
+  letters: readonly string[],
+  print: (line: string) => void,
+  colour: boolean,
+): Promise<StepResult[]> {
   const tape = newTape();
   const meter = await openMeter(stage.env);
   const story = newStory({ tape, meter, print, colour });
@@ -59,7 +70,7 @@ async function play(stage: Stage, print: (line: string) => void, colour: boolean
   const { url, env } = stage;
   const scene: Scene = { story, tape, portal, url, env, run, app, caller: newCaller(url, tape) };
   try {
-    for (const [title, chapter] of CHAPTERS) {
+    for (const [title, chapter] of CHAPTERS.filter(([title]) => letters.includes(title.charAt(0)))) {
       story.chapter(title);
       // A failed step has reported the failure. The other chapters do not depend on it.
       await chapter(scene).catch((error: unknown) => failedOutside(story.results, title, error, print));
@@ -81,6 +92,8 @@ function failedOutside(results: StepResult[], title: string, error: unknown, pri
 async function main(): Promise<number> {
   const { values } = readOptions();
   if (values.help) return say(HELP);
+  const letters = lettersOf(values.only);
+  const wanted = ROWS.filter((row) => letters.includes(row.charAt(0)));
   let quiet = values.json;
   const print = (line: string) => void (quiet || console.log(line));
   const startedAt = performance.now();
@@ -96,13 +109,13 @@ async function main(): Promise<number> {
   open = stage;
   let results: StepResult[];
   try {
-    results = await play(stage, print, process.stdout.isTTY === true && !process.env.NO_COLOR);
+    results = await play(stage, letters, print, process.stdout.isTTY === true && !process.env.NO_COLOR);
   } finally {
     await stage.stop();
   }
-  const shown = ROWS.filter((row) => results.some(({ rows, passed }) => passed && rows.includes(row)));
+  const shown = wanted.filter((row) => results.some(({ rows, passed }) => passed && rows.includes(row)));
   const failed = results.filter(({ passed }) => !passed);
-  const missing = ROWS.filter((row) => !shown.includes(row) || failed.some(({ rows }) => rows.includes(row)));
+  const missing = wanted.filter((row) => !shown.includes(row) || failed.some(({ rows }) => rows.includes(row)));
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(1));
   if (values.json) {
     console.log(
@@ -117,10 +130,20 @@ async function main(): Promise<number> {
     );
   }
   print(
-    `\n${shown.length} of ${ROWS.length} rows shown, ${results.length - failed.length} of ${results.length} steps passed, ${seconds} s` +
+    `\n${shown.length} of ${wanted.length} rows shown, ${results.length - failed.length} of ${results.length} steps passed, ${seconds} s` +
       (missing.length > 0 ? `; failed or missing: ${missing.join(', ')}` : ''),
   );
   return failed.length > 0 || missing.length > 0 ? 1 : 0;
+}
+
+/** Throws UsageError. */
+function lettersOf(only: string | undefined): string[] {
+  const known = [...new Set(CHAPTERS.map(([title]) => title.charAt(0)))];
+  const letters = only === undefined ? known : only.toUpperCase().split(',');
+  const unknown = letters.filter((letter) => !known.includes(letter));
+  if (unknown.length > 0)
+    throw new UsageError(`--only takes letters of ${known.join(', ')}, not "${unknown.join(', ')}"`);
+  return letters;
 }
 
 function readOptions() {
@@ -129,6 +152,7 @@ function readOptions() {
       options: {
         url: { type: 'string' },
         data: { type: 'string', default: defaultDataFolder },
+        only: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },

@@ -14,6 +14,6 @@ export interface Scene {
   env: Record<string, string>;
   /** A part of names that is new with every run, so that the demo can run again on the same server. */
   run: string;
-  /** The mini-program of the demo: an app with all scopes but `plugin:validate`. */
+  /** The mini-program of the demo: an app with the scopes that `app create` gives. */
   app: App;
 }

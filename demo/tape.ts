@@ -71,7 +71,8 @@ export function newTape(): Tape {
 
 function askedLine(method: string, url: string, body: string | undefined, remark?: string): string {
   const { pathname, search } = new URL(url);
-  const shown = body === undefined ? '' : `  ${brief(parsed(body))}`;
+  const json = body === undefined ? undefined : parsed(body);
+  const shown = body === undefined ? '' : `  ${json === undefined ? `${body.length} bytes` : brief(json)}`;
   return `${method} ${shortened(pathname + search, 70)}${shown}${remark ? `  (${remark})` : ''}`;
 }
 

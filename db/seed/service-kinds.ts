@@ -1,8 +1,17 @@
+import type { ServiceCategory } from '../../shared/data/service-categories.ts';
 import type { Text } from './places.ts';
 
-type Kind = { name: Text; about: Text; priceFen: number };
+type Kind = { category: ServiceCategory; name: Text; about: Text; priceFen: number };
 
-const kind = (priceFen: number, zh: string, aboutZh: string, en: string, aboutEn: string): Kind => ({
+const kind = (
+  category: ServiceCategory,
+  priceFen: number,
+  zh: string,
+  aboutZh: string,
+  en: string,
+  aboutEn: string,
+): Kind => ({
+  category,
   name: { zh, en },
   about: { zh: aboutZh, en: aboutEn },
   priceFen,
@@ -10,6 +19,7 @@ const kind = (priceFen: number, zh: string, aboutZh: string, en: string, aboutEn
 
 export const kinds: readonly Kind[] = [
   kind(
+    'home',
     12800,
     '上门保洁',
     '厨房、卫生间和玻璃一次擦亮。',
@@ -17,6 +27,7 @@ export const kinds: readonly Kind[] = [
     'Kitchen, bathroom and windows in one visit.',
   ),
   kind(
+    'home',
     6800,
     '洗衣取送',
     '按衣料分类洗涤，叠好送回门口。',
@@ -24,6 +35,7 @@ export const kinds: readonly Kind[] = [
     'Sorted by fabric, folded, back at your door.',
   ),
   kind(
+    'home',
     15800,
     '空调清洗',
     '拆洗滤网与风轮，附前后对比照片。',
@@ -31,6 +43,7 @@ export const kinds: readonly Kind[] = [
     'Filter and fan taken out; before-and-after photos.',
   ),
   kind(
+    'home',
     9900,
     '管道疏通',
     '先查堵点再报价，不通不收费。',
@@ -38,6 +51,7 @@ export const kinds: readonly Kind[] = [
     'We find the blockage first; no flow, no fee.',
   ),
   kind(
+    'home',
     8800,
     '开锁换锁',
     '师傅持证上门，旧锁当面作废。',
@@ -45,6 +59,7 @@ export const kinds: readonly Kind[] = [
     'A licensed locksmith; the old lock is scrapped.',
   ),
   kind(
+    'repair',
     19800,
     '家电维修',
     '冰箱、洗衣机、油烟机都能修，配件保修九十天。',
@@ -52,6 +67,7 @@ export const kinds: readonly Kind[] = [
     'Fridge, washer or hood; parts covered for 90 days.',
   ),
   kind(
+    'repair',
     5900,
     '自行车保养',
     '校正刹车变速，链条清洗上油。',
@@ -59,6 +75,7 @@ export const kinds: readonly Kind[] = [
     'Brakes and gears set, chain cleaned and oiled.',
   ),
   kind(
+    'repair',
     7900,
     '手机换屏',
     '当面更换，数据不离开您的视线。',
@@ -66,6 +83,7 @@ export const kinds: readonly Kind[] = [
     'Done in front of you; your data stays in sight.',
   ),
   kind(
+    'home',
     22800,
     '搬家小车',
     '两名师傅加一辆厢车，易碎物单独打包。',
@@ -73,6 +91,7 @@ export const kinds: readonly Kind[] = [
     'Two movers and a van; fragile things packed apart.',
   ),
   kind(
+    'home',
     16800,
     '家具组装',
     '按说明书装好，垃圾一并带走。',
@@ -80,14 +99,23 @@ export const kinds: readonly Kind[] = [
     'Built by the manual, and the boxes leave with us.',
   ),
   kind(
+    'beauty',
     10800,
     '肩颈推拿',
     '五年以上技师，力度随时可调。',
     'Neck and shoulder massage',
     'Therapists with five years of practice.',
   ),
-  kind(13800, '中医艾灸', '先问诊再施灸，室内排烟。', 'Moxibustion', 'A short consultation first; a well-aired room.'),
   kind(
+    'beauty',
+    13800,
+    '中医艾灸',
+    '先问诊再施灸，室内排烟。',
+    'Moxibustion',
+    'A short consultation first; a well-aired room.',
+  ),
+  kind(
+    'beauty',
     8600,
     '剪发造型',
     '先聊五分钟脸型与发质，再动剪刀。',
@@ -95,6 +123,7 @@ export const kinds: readonly Kind[] = [
     'Five minutes of talk before the first snip.',
   ),
   kind(
+    'beauty',
     11800,
     '手部护理',
     '工具一客一消毒，颜色不满意可重涂。',
@@ -102,6 +131,7 @@ export const kinds: readonly Kind[] = [
     'Tools sterilised for each guest; repaint if unhappy.',
   ),
   kind(
+    'sport',
     7200,
     '晨间瑜伽',
     '小班不超过八人，垫子备好。',
@@ -109,23 +139,47 @@ export const kinds: readonly Kind[] = [
     'Eight mats at most, and a mat is waiting for you.',
   ),
   kind(
+    'sport',
     18800,
     '私教健身',
     '体测一次，按您的作息排课。',
     'Personal training',
     'One body check, then a plan around your hours.',
   ),
-  kind(4900, '羽毛球场', '木地板场地，灯光不刺眼。', 'Badminton court', 'Wooden floor and lights that do not glare.'),
-  kind(5600, '游泳票', '恒温水池，每两小时检测水质。', 'Swimming ticket', 'Heated pool, water tested every two hours.'),
   kind(
+    'sport',
+    4900,
+    '羽毛球场',
+    '木地板场地，灯光不刺眼。',
+    'Badminton court',
+    'Wooden floor and lights that do not glare.',
+  ),
+  kind(
+    'sport',
+    5600,
+    '游泳票',
+    '恒温水池，每两小时检测水质。',
+    'Swimming ticket',
+    'Heated pool, water tested every two hours.',
+  ),
+  kind(
+    'sport',
     9600,
     '室内攀岩',
     '教练系绳，新手也能登顶。',
     'Indoor climbing',
     'A coach on the rope; beginners reach the top, too.',
   ),
-  kind(20800, '钢琴课', '一对一，从喜欢的曲子学起。', 'Piano lesson', 'One to one, starting with a tune you love.'),
   kind(
+    'classes',
+    20800,
+    '钢琴课',
+    '一对一，从喜欢的曲子学起。',
+    'Piano lesson',
+    'One to one, starting with a tune you love.',
+  ),
+  kind(
+    'classes',
     14600,
     '书法课',
     '笔墨纸砚齐备，作品可带走装裱。',
@@ -133,6 +187,7 @@ export const kinds: readonly Kind[] = [
     'Brush, ink and paper included; keep what you write.',
   ),
   kind(
+    'classes',
     15200,
     '陶艺体验',
     '拉坯上釉，两周后取走自己的杯子。',
@@ -140,14 +195,23 @@ export const kinds: readonly Kind[] = [
     'Throw and glaze; your cup is ready in two weeks.',
   ),
   kind(
+    'classes',
     12600,
     '油画下午茶',
     '一幅小画加一壶茶，不需要基础。',
     'Painting and tea',
     'A small canvas and a pot of tea; no skill needed.',
   ),
-  kind(11600, '烘焙课堂', '现烤现尝，配方写给您。', 'Baking class', 'Bake, taste, and go home with the recipe.'),
   kind(
+    'classes',
+    11600,
+    '烘焙课堂',
+    '现烤现尝，配方写给您。',
+    'Baking class',
+    'Bake, taste, and go home with the recipe.',
+  ),
+  kind(
+    'classes',
     17600,
     '英语口语',
     '真实场景对话，课后有录音点评。',
@@ -155,6 +219,7 @@ export const kinds: readonly Kind[] = [
     'Real-life scenes, and feedback on the recording.',
   ),
   kind(
+    'classes',
     18600,
     '数学辅导',
     '先找卡住的那一步，再讲新题。',
@@ -162,6 +227,7 @@ export const kinds: readonly Kind[] = [
     'We find the step where it stuck, then move on.',
   ),
   kind(
+    'classes',
     13200,
     '少儿编程',
     '做一个能玩的小游戏再下课。',
@@ -169,6 +235,7 @@ export const kinds: readonly Kind[] = [
     'Nobody leaves without a game that can be played.',
   ),
   kind(
+    'classes',
     9200,
     '绘本故事会',
     '每次三本书，孩子可以打断提问。',
@@ -176,23 +243,47 @@ export const kinds: readonly Kind[] = [
     'Three books a time; questions may interrupt.',
   ),
   kind(
+    'other',
     26800,
     '证件照套餐',
     '三套底色，精修两张，电子版当天发。',
     'ID photo set',
     'Three backgrounds, two retouched, sent the same day.',
   ),
-  kind(39800, '家庭摄影', '不摆拍，抓一家人笑起来的那一刻。', 'Family photo walk', 'No posing; we wait for the laugh.'),
-  kind(6200, '鲜花周配', '当季花材五枝起，附养护卡。', 'Weekly flowers', 'Five stems in season and a care card.'),
   kind(
+    'other',
+    39800,
+    '家庭摄影',
+    '不摆拍，抓一家人笑起来的那一刻。',
+    'Family photo walk',
+    'No posing; we wait for the laugh.',
+  ),
+  kind(
+    'home',
+    6200,
+    '鲜花周配',
+    '当季花材五枝起，附养护卡。',
+    'Weekly flowers',
+    'Five stems in season and a care card.',
+  ),
+  kind(
+    'home',
     7600,
     '绿植养护',
     '换盆、修剪、除虫，再教您浇水。',
     'Plant care',
     'Repotting, pruning, pests, and how to water.',
   ),
-  kind(8200, '宠物洗护', '全程可看监控，怕水的慢慢来。', 'Pet grooming', 'Watch by camera; shy ones take their time.'),
   kind(
+    'pets',
+    8200,
+    '宠物洗护',
+    '全程可看监控，怕水的慢慢来。',
+    'Pet grooming',
+    'Watch by camera; shy ones take their time.',
+  ),
+  kind(
+    'pets',
     5200,
     '代遛狗',
     '定位路线实时可见，雨天备雨衣。',
@@ -200,6 +291,7 @@ export const kinds: readonly Kind[] = [
     'The route is on your map; raincoats for wet days.',
   ),
   kind(
+    'pets',
     9800,
     '猫咪上门喂养',
     '喂食、换砂、拍视频，离开前检查门窗。',
@@ -207,6 +299,7 @@ export const kinds: readonly Kind[] = [
     'Food, litter, a video, and windows checked on leaving.',
   ),
   kind(
+    'repair',
     16200,
     '洗车打蜡',
     '两桶水手洗，漆面不留划痕。',
@@ -214,6 +307,7 @@ export const kinds: readonly Kind[] = [
     'Hand-washed with two buckets; no swirls in the paint.',
   ),
   kind(
+    'other',
     3900,
     '共享会议室',
     '按小时使用，投影、白板、热水都有。',
@@ -221,6 +315,7 @@ export const kinds: readonly Kind[] = [
     'By the hour, with projector, whiteboard and hot water.',
   ),
   kind(
+    'other',
     2900,
     '自习座位',
     '安静区，插座和台灯每座一个。',
@@ -228,6 +323,7 @@ export const kinds: readonly Kind[] = [
     'A quiet zone; each seat has a lamp and a socket.',
   ),
   kind(
+    'other',
     21800,
     '陪诊服务',
     '挂号、取药、记医嘱，全程陪同。',
@@ -235,6 +331,7 @@ export const kinds: readonly Kind[] = [
     'Queues, medicine and notes, by your side throughout.',
   ),
   kind(
+    'other',
     14200,
     '老人助浴',
     '两名护理员配合，水温先试后洗。',

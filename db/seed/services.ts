@@ -1,7 +1,8 @@
+import type { ServiceCategory } from '../../shared/data/service-categories.ts';
 import { type Language, pick, places, type Text } from './places.ts';
 import { kinds } from './service-kinds.ts';
 
-type Service = { id: number; name: string; description: string; priceFen: number };
+type Service = { id: number; name: string; description: string; priceFen: number; category: ServiceCategory };
 
 const formats = [
   { zh: '体验', en: 'taster', percent: 60, about: { zh: '适合第一次来。', en: 'Made for a first visit.' } },
@@ -41,6 +42,7 @@ export function sampleServices(): Service[] {
       name,
       description: sentences.map((sentence) => sentence[language]).join(language === 'zh' ? '' : ' '),
       priceFen: Math.round((chosen.priceFen * format.percent) / 10_000) * 100,
+      category: chosen.category,
     };
   });
 }

@@ -17,7 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const tables = ['services', 'notices', 'products', 'users', 'vouchers'];
+const tables = ['services', 'notices', 'products', 'users', 'vouchers', 'bookings', 'reviews'];
+const ofTheDemoUser = ['vouchers', 'bookings', 'reviews'];
 const everything = async () => {
   const rows = await Promise.all(tables.map((table) => execute(`SELECT * FROM ${table} ORDER BY 1`)));
   return Object.fromEntries(tables.map((table, index) => [table, rows[index] ?? []]));
@@ -28,14 +29,14 @@ const count = async (table: string) =>
 test('without the sandbox there is no account with a published password', async () => {
   expect(await seed(execute, { sandbox: false })).toMatchObject({ demoUserId: null });
   expect(await execute('SELECT * FROM users')).toEqual([]);
-  expect(await execute('SELECT * FROM vouchers')).toEqual([]);
+  for (const table of ofTheDemoUser) expect(await execute(`SELECT * FROM ${table}`)).toEqual([]);
 });
 
 test('services and notices have ids from 1 without a gap, and coins can be bought', async () => {
   await seed(execute, { sandbox: true });
   expect(await count('services')).toEqual({ n: 1200, low: 1, high: 1200 });
   expect(await count('notices')).toEqual({ n: 1000, low: 1, high: 1000 });
-  expect(await count('vouchers')).toEqual({ n: 3, low: 1, high: 3 });
+  for (const table of ofTheDemoUser) expect(await count(table), table).toEqual({ n: 3, low: 1, high: 3 });
   const [product] = await execute("SELECT * FROM products WHERE product_id = 'coins-100'");
   expect(product).toMatchObject({ amount_fen: 1000, currency: 'CNY', units: 100, asset: 'coin', active: 1 });
 });
@@ -49,7 +50,7 @@ test('Chinese text, quotes and publication times are stored unchanged', async ()
   );
 });
 
-test('the demo account logs in with its password, and owns the three vouchers', async () => {
+test('the demo account logs in with its password, and owns its vouchers, bookings and reviews', async () => {
   const { demoUserId } = await seed(execute, { sandbox: true });
   const [user] = await execute("SELECT * FROM users WHERE account = 'demo'");
   expect(user?.user_id).toBe(demoUserId);
@@ -58,7 +59,9 @@ test('the demo account logs in with its password, and owns the three vouchers', 
   expect(await argon2.argon2Verify({ password: 'demo-password-1', hash: String(user?.password_hash) })).toBe(true);
   const profile = typeof user?.profile === 'string' ? JSON.parse(user.profile) : user?.profile;
   expect(profile).toEqual({ nickname: 'Demo' });
-  expect(await execute('SELECT DISTINCT user_id FROM vouchers')).toEqual([{ user_id: demoUserId }]);
+  for (const table of ofTheDemoUser) {
+    expect(await execute(`SELECT DISTINCT user_id FROM ${table}`), table).toEqual([{ user_id: demoUserId }]);
+  }
 });
 
 test('a second seed changes nothing, not even a time stamp', async () => {
@@ -79,15 +82,21 @@ test('a second seed keeps what an operator changed, switched off or deleted', as
   expect(after).toEqual({ ...before, services: [...(before.services ?? []), expect.objectContaining({ id: 1200 })] });
 });
 
-test('a new demo account gets the vouchers of an erased one, and no other user loses a voucher', async () => {
+test('a new demo account gets the records of an erased one, and no other user loses a record', async () => {
   const { demoUserId: erased } = await seed(execute, { sandbox: true });
   await execute("UPDATE users SET account = NULL, erased_at = NOW(3) WHERE account = 'demo'");
   await execute("INSERT INTO users (user_id, account, profile) VALUES ('somebody-else-00000000', 'else', '{}')");
-  await execute("UPDATE vouchers SET user_id = 'somebody-else-00000000' WHERE id = 2");
+  for (const table of ofTheDemoUser) {
+    await execute(`UPDATE ${table} SET user_id = 'somebody-else-00000000' WHERE id = 2`);
+    await execute(`UPDATE ${table} SET deleted_at = NOW(3) WHERE id = 3`);
+  }
   const { demoUserId } = await seed(execute, { sandbox: true });
   expect(demoUserId).not.toBe(erased);
-  const owners = await execute('SELECT user_id FROM vouchers ORDER BY id');
-  expect(owners.map(({ user_id }) => user_id)).toEqual([demoUserId, 'somebody-else-00000000', demoUserId]);
+  for (const table of ofTheDemoUser) {
+    const rows = await execute(`SELECT user_id, deleted_at FROM ${table} ORDER BY id`);
+    expect(rows.map(({ user_id }) => user_id)).toEqual([demoUserId, 'somebody-else-00000000', demoUserId]);
+    expect(rows.map(({ deleted_at }) => deleted_at)).toEqual([null, null, null]);
+  }
 });
 
 test('two seeds at the same time create one demo account', async () => {
