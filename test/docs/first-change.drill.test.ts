@@ -15,17 +15,22 @@ const GO_OVER_ALL = [
   ],
 ];
 
-/** Follows "Add data of your own" of docs/first-steps.md, as printed. */
+/** Follows "Add data of your own" and "A list in five minutes" of docs/first-steps.md, as printed. */
 function addResource(copy: CheckoutCopy): void {
   const page = copy.read('docs/first-steps.md');
-  const [, table = ''] = /```sql\n(CREATE TABLE articles .*?)```/s.exec(page) ?? [];
-  const [, entry = ''] = /```ts\n( {2}\{\n {4}name: 'article',.*?)```/s.exec(page) ?? [];
-  expect([table, entry].map((text) => text.length > 100)).toEqual([true, true]);
+  const printed = (form: RegExp): string => form.exec(page)?.[1] ?? '';
+  const table = printed(/```sql\n(CREATE TABLE articles .*?)```/s);
+  const index = printed(/```sql\n(ALTER TABLE articles\n.*?)```/s);
+  const entry = printed(/```ts\n( {2}\{\n {4}name: 'article',.*?)```/s);
+  const lists = printed(/```ts\n( {4}lists: \[\n.*?)```/s);
+  expect([table, index, entry, lists].map((text) => text.length > 70)).toEqual([true, true, true, true]);
   const taken = readdirSync(join(copy.path, 'db/migrations')).filter((name) => name.endsWith('.sql'));
-  const next = String(Math.max(...taken.map((name) => Number.parseInt(name, 10))) + 1).padStart(4, '0');
-  copy.write(`db/migrations/${next}_articles.sql`, table);
+  const next = Math.max(...taken.map((name) => Number.parseInt(name, 10))) + 1;
+  copy.write(`db/migrations/${String(next).padStart(4, '0')}_articles.sql`, table);
+  copy.write(`db/migrations/${String(next + 1).padStart(4, '0')}_article_list.sql`, index);
   const list = 'const declared: Resource[] = [\n';
-  copy.edit('shared/data/resources.ts', list, list + entry);
+  const last = '    warmNewest: 20,\n';
+  copy.edit('shared/data/resources.ts', list, list + entry.replace(last, last + lists));
 }
 
 /** Adds a file in functions/ that declares a route with endpoint(), like functions/business.ts, and its event. */
@@ -122,7 +127,7 @@ interface Report {
   }>;
 }
 
-test('adding a resource and a route as the documents say breaks no test, also with old bundles in dist/', {
+test('adding a resource, a list and a route as the documents say breaks no test, also with old bundles in dist/', {
   timeout: 600_000,
 }, async () => {
   const copy = copyCheckout();

@@ -16,24 +16,25 @@ beforeAll(async () => {
   page = await readFile('docs/first-steps.md', 'utf8');
 });
 
-async function startFirstCalls(): Promise<ChildProcess> {
+/** Starts a program of the page as printed, with an app that is made as printed. `named`: another resource in its place. */
+async function startPrinted(name: string, named?: [printed: string, other: string]): Promise<ChildProcess> {
   const folder = await temporaryFolder('first-calls');
   onTestFinished(() => rm(folder.path, { recursive: true, force: true }));
   await cp('client', join(folder.path, 'client'), { recursive: true });
   const [, create = ''] = /npm run -s portal -- (app create .*--public .*)/.exec(page) ?? [];
   const { appId } = await portalJson(create.split(' '));
   await writeFile(join(folder.path, 'package.json'), '{"type":"module"}');
-  const program = /```ts first-calls\.ts\n(.*?)```/s.exec(page)?.[1] ?? '';
-  await writeFile(join(folder.path, 'first-calls.ts'), program);
+  const program = page.split(`\`\`\`ts ${name}\n`)[1]?.split('```')[0] ?? '';
+  await writeFile(join(folder.path, name), named ? program.replaceAll(...named) : program);
   const tsx = import.meta.resolve('tsx');
-  const argv = ['--import', tsx, 'first-calls.ts', appId, stack.url];
+  const argv = ['--import', tsx, name, appId, stack.url];
   const child = spawn(process.execPath, argv, { cwd: folder.path, stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill());
   return child;
 }
 
 test('the program of the first steps runs as printed: account, login, reads, a paid recharge, a spend', async () => {
-  const child = await startFirstCalls();
+  const child = await startPrinted('first-calls.ts');
   const ended = once(child, 'exit');
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
@@ -46,6 +47,16 @@ test('the program of the first steps runs as printed: account, login, reads, a p
   expect(told).toContain('logged in as');
   expect(told).toContain("paid { balance: 10, asset: 'coin' }");
   expect(told).toContain('{ balance: 7,');
+});
+
+test('the program that reads a list prints the newest records first, and all pages', async () => {
+  const child = await startPrinted('first-list.ts', ["'article'", "'notice'"]);
+  const ended = once(child, 'exit');
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) lines.push(line);
+  expect(await ended).toEqual([0, null]);
+  const ids = lines.flatMap((line) => /^(\d+) ./.exec(line)?.[1] ?? []).map(Number);
+  expect(ids).toEqual(Array.from({ length: 1_000 }, (_, index) => 1_000 - index));
 });
 
 test('the table of the first steps and of every resource has the columns and the index that the cache needs', async () => {
