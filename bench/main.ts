@@ -3,6 +3,8 @@ import { suite as cache } from './cache.ts';
 import { suite as client } from './client.ts';
 import { suite as cost } from './cost.ts';
 import { suite as edge } from './edge/edge.ts';
+import { suite as listInterleavings } from './list-interleavings.ts';
+import { suite as lists } from './lists.ts';
 import { suite as load } from './load.ts';
 import { suite as lock } from './lock.ts';
 import { suite as recharge } from './recharge.ts';
@@ -18,7 +20,20 @@ interface Suite {
   run(): Promise<object>;
 }
 
-const suites: Suite[] = [auth, cache, client, cost, edge, load, lock, recharge, signedReads, transport];
+const suites: Suite[] = [
+  auth,
+  cache,
+  client,
+  cost,
+  edge,
+  listInterleavings,
+  lists,
+  load,
+  lock,
+  recharge,
+  signedReads,
+  transport,
+];
 
 function print(result: object): void {
   for (const [name, value] of Object.entries(result)) {
@@ -33,7 +48,7 @@ const wanted = process.argv[2];
 const suite = suites.find(({ name }) => name === wanted);
 if (!suite || wanted === '--help') {
   console.log('npm run bench -- <suite> [--json]\n');
-  for (const { name, about } of suites) console.log(`  ${name.padEnd(12)} ${about}`);
+  for (const { name, about } of suites) console.log(`  ${name.padEnd(18)} ${about}`);
   process.exit(wanted === '--help' || wanted === undefined ? 0 : 2);
 }
 if (process.argv.includes('--help')) {
