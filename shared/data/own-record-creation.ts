@@ -68,7 +68,7 @@ export async function createOwn(
     // The record was made, and has been deleted with its uploads since.
     const standing = error instanceof AppError ? await findStanding(resource, firstId) : null;
     if (standing?.madeBy !== made) throw error;
-    return { made: standing.record };
+    return { made: ownOf(standing, userId) };
   });
   if ('made' in claimed) return claimed.made;
   const record = { ...claimed.members, [OWNER]: userId, createdAt: new Date(now).toISOString() };
@@ -84,12 +84,18 @@ export async function createOwn(
     );
     if (inserted) return shown(resource, { ...record, id, version: 1 });
     const { standing, refusal } = await findReason(resource, id, record, claimed.conditions);
-    if (standing?.madeBy === made) return standing.record;
+    if (standing?.madeBy === made) return ownOf(standing, userId);
     if (standing && standing.madeBy.slice(0, 32) !== made.slice(0, 32)) continue;
     await claimed.release();
     throw standing ? new AppError('IDEMPOTENCY_KEY_REUSED') : refusal;
   }
   throw new AppError('IDEMPOTENCY_KEY_REUSED');
+}
+
+/** An operator may have moved the record to another user since. Throws NOT_FOUND then. */
+function ownOf({ record }: Standing, userId: string): OwnRecord {
+  if (record[OWNER] !== userId) throw new AppError('NOT_FOUND');
+  return record;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { getResource } from '../../shared/data/resources.ts';
-import { putResource } from '../../shared/data/write.ts';
+import { putMembers, putResource } from '../../shared/data/write.ts';
 import { BOOKING, codeOf, type OwnRecordWorld, type Person, startOwnRecordWorld } from '../support/own-record-world.ts';
 
 let world: OwnRecordWorld;
@@ -145,4 +145,14 @@ test('a creation that is sent again is the same record, although the service tha
   // The cache and the filter still know the service. The statement decides.
   const refused = await create(owner, members);
   expect(refused.body).toMatchObject({ code: 'INVALID_INPUT', errors: [{ path: 'serviceId' }] });
+});
+
+test('a creation that is sent again does not show the record of the user to whom an operator moved it', async () => {
+  const [from, to] = [await newPerson(), await newPerson()];
+  const key = newKey();
+  const { id } = (await create(from, BOOKING, key)).body;
+  await putMembers(getResource('booking'), id, { userId: to.userId, note: 'of another user' });
+  const again = await create(from, BOOKING, key);
+  expect(codeOf(again)).toEqual([404, 'NOT_FOUND']);
+  expect(again.text).not.toContain('of another user');
 });
