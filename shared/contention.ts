@@ -15,20 +15,25 @@ const PAUSE_MS = 10;
  * `lostAnswers`: repeat also when the outcome is unknown. Only a unique key, or a condition in the statement itself,
  * makes this safe.
  *
- * Throws the error of the last attempt.
+ * Throws the error of the last attempt. Where an earlier one may have been applied, the outcome stays unknown.
  */
 export async function repeatOnContention<T>(
   work: () => Promise<T>,
   { tries = 3, lostAnswers = false }: { tries?: number; lostAnswers?: boolean } = {},
 ): Promise<T> {
+  let mayBeApplied: EngineError | undefined;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      const lost = lostAnswers && error instanceof EngineError && error.outcome === 'unknown';
+      const isUnknown = error instanceof EngineError && error.outcome === 'unknown';
+      const lost = lostAnswers && isUnknown;
+      if (isUnknown) mayBeApplied = error;
       const pauseMs = attempt * PAUSE_MS * (1 + Math.random());
       const mayRetry = error instanceof ContentionError || lost;
-      if (!mayRetry || attempt >= tries || remainingMs(pauseMs) < pauseMs) throw error;
+      if (!mayRetry || attempt >= tries || remainingMs(pauseMs) < pauseMs) {
+        throw error instanceof EngineError ? (mayBeApplied ?? error) : error;
+      }
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }

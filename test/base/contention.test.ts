@@ -50,4 +50,7 @@ test.each([
 test('after a lost answer the work is repeated, if it may be applied twice', async () => {
   expect(await repeatOnContention(failingWith(lost, new ContentionError()).work, { lostAnswers: true })).toBe(3);
   await expect(repeatOnContention(failingWith(lost, lost, lost).work, { lostAnswers: true })).rejects.toBe(lost);
+  // The first try may have been applied, so the caller must not believe the last one.
+  const blocked = failingWith(lost, ...contention(2));
+  await expect(repeatOnContention(blocked.work, { lostAnswers: true })).rejects.toBe(lost);
 });
