@@ -20,7 +20,7 @@ export interface CallOptions {
 }
 
 export interface RequestOptions extends CallOptions {
-  query?: Query;
+  query?: Query | undefined;
   /** A JSON value, or the exact text to send. */
   body?: unknown;
   /** The default is v2. Use v1 only for servers that do not know v2. Not for public apps. */

@@ -44,7 +44,7 @@ export async function callOf(
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (body !== undefined && !isV1) headers['x-content-sha256'] = bodySha256(body);
   if (idempotencyKey) headers['idempotency-key'] = idempotencyKey;
-  if (options.version) headers['if-match'] = `"${options.version}"`;
+  if (options.version !== undefined) headers['if-match'] = `"${options.version}"`;
   const mark = options.deviceMark && caller.deviceMarks.current();
   if (mark) headers['device-mark'] = mark;
   if (language) headers['accept-language'] = language;

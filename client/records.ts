@@ -31,41 +31,37 @@ export interface List<T> extends AsyncIterable<T> {
 }
 
 /** For server apps with the scope `data:write`: whose record or list it is. */
-interface OwnerOption {
-  user?: string;
-}
+type OwnerOption = {
+  user?: string | undefined;
+};
 
 export function recordCalls(json: Json, empty: Empty, holdKey: KeyHolder) {
   const pathOf = (resource: string, id?: string | number) =>
     `/data/${segment(resource)}${id === undefined ? '' : `/${segment(id)}`}`;
 
   /** null: there is no such record, or it belongs to another user. */
-  const readOne = <T>(resource: string, id: string | number, query: OwnerOption = {}): Promise<T | null> =>
-    json<T>('GET', pathOf(resource, id), { query: { ...query } }).catch((error: unknown) => {
+  const find = <T>(resource: string, id: string | number, query?: OwnerOption, own?: object): Promise<T | null> =>
+    json<T>('GET', pathOf(resource, id), { query, ...own }).catch((error: unknown) => {
       if (error instanceof ApiError && error.code === 'NOT_FOUND') return null;
       throw error;
     });
 
-  async function create<T = object>(
-    resource: string,
-    members: object,
-    { idempotencyKey }: { idempotencyKey?: string } = {},
-  ): Promise<Own<T>> {
-    const path = pathOf(resource);
-    const body = JSON.stringify(members);
-    const call = (own: object) => json<Own<T>>('POST', path, { body, ...own });
-    if (idempotencyKey) return call({ idempotencyKey });
-    const { userId } = members as { userId?: string };
-    const held = await holdKey(`create ${resource}`, body, userId);
-    const created = await underKey(held, call);
+  const post = <T>(resource: string, body: string, own: object) =>
+    json<Own<T>>('POST', pathOf(resource), { body, ...own });
+
+  /** `user`: for whom it is created; never another one who has logged in meanwhile. */
+  async function createOnce<T>(resource: string, body: string, named?: string, user = named): Promise<Own<T>> {
+    const held = await holdKey(`create ${resource}`, body, user);
+    const created = await underKey(held, (own) => post<T>(resource, body, own));
     held.settle();
+    if (!held.resumed) return created;
     // The record of an earlier try, whose answer was lost, may have been deleted since.
-    const isGone = held.resumed && (await readOne(resource, created.id).catch(() => created)) === null;
-    return isGone ? create(resource, members) : created;
+    const found = await find(resource, created.id, { user: named }, { as: held }).catch(() => created);
+    return found ? created : createOnce(resource, body, named, held.userId);
   }
 
   return {
-    readOne,
+    readOne: find as <T>(resource: string, id: string | number, owner?: OwnerOption) => Promise<T | null>,
     /** 1 to 100 ids; null for ids without a record. */
     readMany: async <T>(resource: string, ids: readonly (string | number)[]): Promise<Record<string, T | null>> =>
       (await json<{ items: Record<string, T | null> }>('GET', pathOf(resource), { query: { ids: ids.join(',') } }))
@@ -84,9 +80,17 @@ export function recordCalls(json: Json, empty: Empty, holdKey: KeyHolder) {
 
     /**
      * Creates a record of the user, once for each input until the outcome is known: a repetition after a lost answer, a
-     * restart or a second tap is the same record. An idempotency key of the caller is used and not stored.
+     * restart or a second tap before the answer is the same record. An idempotency key of the caller is used and not stored.
      */
-    create,
+    create<T = object>(
+      resource: string,
+      members: object,
+      { idempotencyKey }: { idempotencyKey?: string } = {},
+    ): Promise<Own<T>> {
+      const body = JSON.stringify(members);
+      if (idempotencyKey) return post<T>(resource, body, { idempotencyKey });
+      return createOnce<T>(resource, body, (members as { userId?: string }).userId);
+    },
 
     /** The members that change; the record keeps those that need not be given at creation. It may be repeated as it is: a change that took effect is a success again. */
     update: <T = object>(
@@ -96,7 +100,7 @@ export function recordCalls(json: Json, empty: Empty, holdKey: KeyHolder) {
       members: object,
       query: OwnerOption = {},
     ): Promise<Own<T>> =>
-      json<Own<T>>('PUT', pathOf(resource, id), { body: members, version, query: { ...query }, repeatable: true }),
+      json<Own<T>>('PUT', pathOf(resource, id), { body: members, version, query, repeatable: true }),
 
     /** With a version only if it is still that one. It may be repeated as it is within a day. */
     remove: (
@@ -118,8 +122,9 @@ function itemsOf<T>(page: (after?: string) => Promise<ListPage<T>>): AsyncIterat
       while (at === items.length && !isLast) {
         const read = await page(after);
         items = read.items;
+        // A server that repeats a cursor would never end.
+        isLast = !read.next || read.next === after;
         after = read.next;
-        isLast = !after;
         at = 0;
       }
       return at < items.length ? { value: items[at++] as T } : { value: undefined, done: true };

@@ -125,6 +125,23 @@ describe('create', () => {
     },
   );
 
+  it('is not made for another user who logs in while a resumed one is looked up', async () => {
+    const client = start();
+    loseOneAnswer();
+    await expect(client.create('booking', booking)).rejects.toMatchObject({ code: 'NETWORK' });
+    let login: Promise<unknown> | undefined;
+    server.instead = (call) => {
+      if (call.route === 'POST /data/booking') login ??= client.login({ account: 'anna', password: 'right' });
+      return call.route === 'GET /data/booking/1' ? problem(404, 'NOT_FOUND') : served(call);
+    };
+    await client.create('booking', booking).catch((error: unknown) => {
+      expect(error).toMatchObject({ code: 'USER_CHANGED' });
+    });
+    await login;
+    expect(records.size).toBe(1);
+    expect(new Set(keys()).size).toBe(1);
+  });
+
   it('is not sent as another user than the one who called it', async () => {
     const client = start();
     loseOneAnswer();
