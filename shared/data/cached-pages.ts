@@ -33,8 +33,14 @@ export function keysOf(resource: Resource, { list, equals, size, after }: PageRe
   };
 }
 
-export const livesOf = ({ after }: PageRequest, { items }: Page): PageLives =>
-  (after?.depth ?? 0) >= DEEP_FROM ? DEEP : items.length === 0 ? EMPTY : FIRST;
+/**
+ * Users who write a list move its places, and each former cursor is a page of its own. So only its first page lives
+ * long.
+ */
+export const livesOf = ({ writers }: Resource, { after }: PageRequest, { items }: Page): PageLives => {
+  if (after && (writers || after.depth >= DEEP_FROM)) return DEEP;
+  return items.length === 0 ? EMPTY : FIRST;
+};
 
 /** All pages of a list have one name among the hot keys. It has no user: all lists of owners are counted together. */
 export const hotNameOf = ({ name }: Resource, { list, equals }: PageRequest): string =>

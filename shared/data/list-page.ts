@@ -115,7 +115,7 @@ export async function listPage(
   // The filter says that the id of the condition does not exist.
   if (answer.state === 'none') return { items: [], cache: 'null' };
   const request = requestOf(resource, asked, caller);
-  const lives = (page: Page): PageLives => livesOf(request, page);
+  const lives = (page: Page): PageLives => livesOf(resource, request, page);
   const load = (primary: boolean) => loadPage(resource, request, primary);
   const { page, cache } = await settlePage<Page>(leaseId, keysOf(resource, request), answer, lives, load);
   const { items, next } = page;
