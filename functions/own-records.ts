@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { changeOwn, removeOwn } from '../shared/data/own-record-changes.ts';
-import { createOwn, namedRecords, noSuchRecord } from '../shared/data/own-record-creation.ts';
+import { createOwn, namedRecords } from '../shared/data/own-record-creation.ts';
 import type { OwnResource } from '../shared/data/own-records.ts';
 import { cachedReadOf, checkId, knownReadOf } from '../shared/data/records.ts';
 import type { Members, Resource } from '../shared/data/resource.ts';
@@ -106,10 +106,12 @@ const create = endpoint(
   },
   async ({ resource, owner, members, named, app, user, headers, reads }) => {
     const absent = named.find((_, index) => reads[index]?.state === 'none');
-    if (absent) throw noSuchRecord(absent);
     const userId = owner.userId ?? user?.userId ?? '';
     const maker = { appId: app.appId, userId, uploadsOf: uploadsOf(app, owner.by) };
-    return withAddresses(resource, await createOwn(resource, maker, headers.idempotencyKey, members, Date.now()));
+    return withAddresses(
+      resource,
+      await createOwn(resource, maker, headers.idempotencyKey, members, Date.now(), absent),
+    );
   },
 );
 

@@ -49,7 +49,8 @@ interface Owner {
 }
 
 /**
- * Creates a record of this user. `now`: Unix milliseconds. Throws QUOTA_REACHED; IDEMPOTENCY_KEY_REUSED (the key made a
+ * Creates a record of this user. `now`: Unix milliseconds. `absent`: a named record that the existence filter does not
+ * know. Throws QUOTA_REACHED; IDEMPOTENCY_KEY_REUSED (the key made a
  * record from other members); INVALID_INPUT (an upload or a named record that cannot be used); NOT_FOUND (the user is disabled, erased or
  * does not exist); EngineError.
  */
@@ -59,13 +60,18 @@ export async function createOwn(
   idempotencyKey: string,
   given: Members,
   now: number,
+  absent?: Named,
 ): Promise<OwnRecord> {
   const maker = [appId, userId, idempotencyKey];
   const made = madeBy(maker, given);
   const firstId = idFor(resource, maker, 0);
   const claimant = { record: recordName(resource, firstId), userId, appId: uploadsOf };
-  const claimed = await claimMembers(resource, claimant, given).catch(async (error: unknown) => {
-    // The record was made, and has been deleted with its uploads since.
+  const claim = async () => {
+    if (absent) throw noSuchRecord(absent);
+    return claimMembers(resource, claimant, given);
+  };
+  const claimed = await claim().catch(async (error: unknown) => {
+    // The record was made by this key before, and its uploads or the records that it names are gone since.
     const standing = error instanceof AppError ? await findStanding(resource, firstId) : null;
     if (standing?.madeBy !== made) throw error;
     return { made: ownOf(standing, userId) };
@@ -158,7 +164,7 @@ async function findReason(
 }
 
 /** A record of another resource that the new record names. */
-interface Named {
+export interface Named {
   member: string;
   resource: Resource;
   id: string;
@@ -174,5 +180,5 @@ export const namedRecords = ({ writers: { references = {} } }: OwnResource, memb
     return { member, resource, id, condition: [sql, [id]] };
   });
 
-export const noSuchRecord = ({ member, resource }: Named): AppError =>
+const noSuchRecord = ({ member, resource }: Named): AppError =>
   invalidInput({ path: member, message: `expected the id of a ${resource.name}` });

@@ -121,12 +121,12 @@ describe('a creation', () => {
     expect([answer.status, cost]).toEqual([201, [3, 1]]);
   });
 
-  test('costs no more when what it names is not in the cache, and nothing when the filter does not know it', async () => {
+  test('costs no more when what it names is not in the cache, and one look for the key when the filter does not know it', async () => {
     expect((await create({ ...BOOKING, serviceId: '7' })).cost).toEqual([3, 1]);
     const absent = await create({ ...BOOKING, serviceId: '99999' });
     expect([codeOf(absent.answer), absent.cost]).toEqual([
       [400, 'INVALID_INPUT'],
-      [1, 0],
+      [1, 1],
     ]);
   });
 
