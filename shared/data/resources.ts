@@ -3,7 +3,7 @@ import type { CachePolicy } from '../cache/cache.ts';
 import { AppError } from '../errors.ts';
 import { checkRules, type LockRule, type LockTarget } from '../lock/rule.ts';
 import { checkLists } from './list.ts';
-import type { Resource } from './resource.ts';
+import type { List, Resource } from './resource.ts';
 import { SERVICE_CATEGORIES } from './service-categories.ts';
 
 /**
@@ -36,6 +36,16 @@ const misses: LockRule = {
   onError: 'open',
 };
 const policy: CachePolicy = { freshSeconds: 300, graceSeconds: 900, nullSeconds: 30 };
+
+/** The records of the caller, the newest first. */
+const newestOfOwner = (index: string): List => ({
+  name: 'mine',
+  owner: true,
+  sort: { member: 'createdAt', direction: 'descending' },
+  sizes: [20, 50],
+  index,
+  per: 'userId',
+});
 
 const declared: Resource[] = [
   {
@@ -171,14 +181,7 @@ const declared: Resource[] = [
       references: { serviceId: 'service' },
     },
     lists: [
-      {
-        name: 'mine',
-        owner: true,
-        sort: { member: 'createdAt', direction: 'descending' },
-        sizes: [20, 50],
-        index: 'bookings_mine',
-        per: 'userId',
-      },
+      newestOfOwner('bookings_mine'),
       {
         name: 'mine-by-status',
         filters: [{ member: 'status', values: BOOKING_STATES }],
@@ -222,14 +225,7 @@ const declared: Resource[] = [
         index: 'reviews_of_service',
         per: 'serviceId',
       },
-      {
-        name: 'mine',
-        owner: true,
-        sort: { member: 'createdAt', direction: 'descending' },
-        sizes: [20, 50],
-        index: 'reviews_mine',
-        per: 'userId',
-      },
+      newestOfOwner('reviews_mine'),
     ],
   },
   {
@@ -253,16 +249,7 @@ const declared: Resource[] = [
       quota: 50,
       members: { picture: uploadId, caption: v.optional(freeText(200), '') },
     },
-    lists: [
-      {
-        name: 'mine',
-        owner: true,
-        sort: { member: 'createdAt', direction: 'descending' },
-        sizes: [20, 50],
-        index: 'photos_mine',
-        per: 'userId',
-      },
-    ],
+    lists: [newestOfOwner('photos_mine')],
   },
 ];
 
