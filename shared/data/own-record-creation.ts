@@ -164,7 +164,7 @@ async function findReason(
 }
 
 /** A record of another resource that the new record names. */
-export interface Named {
+interface Named {
   member: string;
   resource: Resource;
   id: string;
