@@ -11,8 +11,8 @@ import type { List, Resource } from './resource.ts';
 const FIRST: PageLives = { freshSeconds: 50, graceSeconds: 240 };
 const DEEP: PageLives = { freshSeconds: 15, graceSeconds: 0 };
 const EMPTY: PageLives = { freshSeconds: 30, graceSeconds: 0 };
-/** Of pages that cache-warm loads: fresh until its next run, and no longer in the cache than other first pages. */
-const WARM: PageLives = { freshSeconds: 90, graceSeconds: 200 };
+/** Of pages that cache-warm loads: fresh until its next run, and at most 295 s in the cache, as other first pages. */
+const WARM: PageLives = { freshSeconds: 90, graceSeconds: 196 };
 /** From this page on pages are deep: few read them, and somebody who walks through a list must not fill Redis. */
 const DEEP_FROM = 10;
 

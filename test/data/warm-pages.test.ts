@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { admit } from '../../shared/admission/admission.ts';
 import { readHotKeys } from '../../shared/cache/hot-keys.ts';
 import { checkLists } from '../../shared/data/list.ts';
@@ -74,6 +74,15 @@ describe('cache-warm keeps the first pages of lists, so that', () => {
     const stored = (await stack.redis.get(key)) ?? '';
     await stack.redis.set(key, stored.replace(/^(.1;)\d+/, `$1${Date.now() + 60_000}`), 'KEEPTTL');
     expect(await warm()).toEqual({ loaded: 1, failed: 0 });
+  });
+
+  test('a page is not in the cache longer than other first pages: 295 s', async () => {
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.999_999);
+    onTestFinished(() => random.mockRestore());
+    await warm();
+    const keys = await stack.redis.keys('*page*');
+    expect(keys).toHaveLength(ALL);
+    for (const key of keys) expect(await stack.redis.pttl(key)).toBeLessThanOrEqual(295_000);
   });
 
   test('a page never ends with its generation before the next run', async () => {
