@@ -127,6 +127,7 @@ export const chineseSentences: Sentences = {
   '{} has no list "{}"{}': '{1} 没有列表“{2}”{3}',
   'list {} has no filter "{}"{}': '列表 {1} 没有筛选条件“{2}”{3}',
   'list {} takes no --filter': '列表 {1} 不带 --filter',
+  '--{} needs --list NAME': '--{1} 需要同时给出 --list NAME',
   'list {} needs --filter {}': '列表 {1} 需要 --filter {2}',
   'list {} is of one user: name it with --user ID': '列表 {1} 属于某个用户：请用 --user ID 指明',
   'list {} is of all users: it takes no --user': '列表 {1} 属于全体用户，不带 --user',

@@ -102,8 +102,10 @@ function nextCommand(resource: Resource, given: Given, after: string): string {
 /** A word for the shell. */
 const quoted = (word: string): string => (/^[\w=.,:/@+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
 
-/** Which lists the resource has, and what they need. */
-export function listsOf({ name, lists = [] }: Resource): Printed {
+/** Which lists the resource has, and what they need. Throws UsageError for an option that only a page takes. */
+export function listsOf({ name, lists = [] }: Resource, given: Given): Printed {
+  const option = ['filter', 'user', 'limit', 'after'].find((known) => given.all(known).length > 0);
+  if (option) throw new UsageError(`--${option} needs --list NAME`);
   const json = lists.map(({ name, filters = [], owner = false, sort }) => ({ name, filters, owner, sort }));
   const rows = lists.map(({ name, filters = [], owner, sort }) => [
     name,

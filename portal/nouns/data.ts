@@ -1,7 +1,7 @@
 import { findRecord } from '../../shared/data/records.ts';
 import type { Resource } from '../../shared/data/resource.ts';
 import { allResources, getResource } from '../../shared/data/resources.ts';
-import { deleteResource, invalidateResource, putMembers, putResource } from '../../shared/data/write.ts';
+import { checkMembers, deleteResource, invalidateResource, putMembers, putResource } from '../../shared/data/write.ts';
 import { AppError } from '../../shared/errors.ts';
 import { logChange } from '../../shared/operator-log.ts';
 import { type Given, type Noun, optional, type Printed, repeated } from '../command.ts';
@@ -20,6 +20,7 @@ async function put(given: Given): Promise<Printed> {
 async function whatPutReplaces(given: Given): Promise<string[]> {
   const [resource, id] = one(given);
   const written = writtenMembers(resource, given);
+  if ('all' in written) checkMembers(resource, written.all);
   const former = await findRecord(resource, id);
   if (!former) return [];
   if ('all' in written) return [`${resource.name} ${id} exists and will be replaced: ${JSON.stringify(former)}`];
@@ -40,7 +41,7 @@ async function get(given: Given): Promise<Printed> {
 
 async function list(given: Given): Promise<Printed> {
   const [resource] = one(given);
-  return given.optional('list') === undefined ? listsOf(resource) : pageOfList(resource, given);
+  return given.optional('list') === undefined ? listsOf(resource, given) : pageOfList(resource, given);
 }
 
 async function whatDeleteRemoves(given: Given): Promise<string[]> {

@@ -49,7 +49,7 @@ export async function putMembers(resource: Resource, id: string, some: Members):
 }
 
 /** All members that a put takes. Throws INVALID_INPUT. */
-function checkMembers(resource: Resource, members: unknown): Record<string, unknown> {
+export function checkMembers(resource: Resource, members: unknown): Record<string, unknown> {
   const parsed = v.safeParse(resource.input, members);
   if (parsed.success) return parsed.output;
   const errors = parsed.issues.map((issue) => ({ path: v.getDotPath(issue) ?? '', message: issue.message }));

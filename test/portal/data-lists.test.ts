@@ -154,6 +154,8 @@ test.each([
 
 test.each([
   [['booking', '--list', 'mine'], 'list mine is of one user: name it with --user ID'],
+  [['service', '--filter', 'category=pets'], '--filter needs --list NAME'],
+  [['service', '--limit', '5'], '--limit needs --list NAME'],
   [['service', '--list', 'by-category'], 'needs --filter category=home|'],
   [['service', '--list', 'by-category', '--filter', 'category=boats'], 'takes one of home, '],
   [['service', '--list', 'by-category', '--filter', 'categry=pets'], 'did you mean category?'],

@@ -161,6 +161,12 @@ describe('a command that ends, removes or replaces something', () => {
     expect(run).toMatchObject({ code: 2, stdout: '' });
   });
 
+  test('is not asked about when the record would be refused', async () => {
+    const put = ['data', 'put', 'notice', '1', '--json-body', '{"title":1}'];
+    const run = await portalHere(put, process.env, () => Promise.reject(new Error('asked')));
+    expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('title') });
+  });
+
   test('shows a stored text without the marks that would change what the terminal shows', async () => {
     const put = ['product', 'put', '--id', 'hostile', '--amount-fen', '1', '--units', '1', '--title'];
     const title = 'A\u202e\u2066\u2028B 👨‍👩‍👧 张三';
