@@ -1,9 +1,8 @@
-import * as v from 'valibot';
 import { announceIds } from '../cache/existence-filter.ts';
 import { invalidate, writeThrough } from '../cache/write.ts';
 import { query, type SqlValue, type Transaction, type Written, withTransaction, writeRepeatably } from '../db.ts';
-import { invalidInput } from '../errors.ts';
 import type { Key } from '../keys.ts';
+import { parseWith } from '../parse.ts';
 import { lockNamedUploads, recordChanged } from './claimed-uploads.ts';
 import { cutColumns, cutStatement, cutsOf, generationsOf } from './generations.ts';
 import { checkId, deleteStatement, putStatement, resourceKey, shownValue } from './records.ts';
@@ -49,12 +48,8 @@ export async function putMembers(resource: Resource, id: string, some: Members):
 }
 
 /** All members that a put takes. Throws INVALID_INPUT. */
-export function checkMembers(resource: Resource, members: unknown): Record<string, unknown> {
-  const parsed = v.safeParse(resource.input, members);
-  if (parsed.success) return parsed.output;
-  const errors = parsed.issues.map((issue) => ({ path: v.getDotPath(issue) ?? '', message: issue.message }));
-  throw invalidInput(...errors);
-}
+export const checkMembers = (resource: Resource, members: unknown): Record<string, unknown> =>
+  parseWith(resource.input, members, '');
 
 /** undefined: there is none. */
 async function lockRecord(

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import { callRules, targetsOfRoute } from '../lock/default-rules.ts';
 import { addressIdentities } from '../lock/ip-identity.ts';
 import { checkRules, type LockTarget } from '../lock/rule.ts';
+import type { ObjectSchema } from '../parse.ts';
 import { parseDeviceMark } from '../session/device-mark.ts';
 import { sessionCheck } from '../session/session.ts';
 import { noteCaller, useReservedTime } from '../telemetry.ts';
@@ -19,7 +20,7 @@ import {
 } from './caller.ts';
 import type { Auth, Call, Declaration, Permission } from './declaration.ts';
 import { bodyBytes, headerOf, limitBody, sha256Hex } from './event.ts';
-import { type Input, type ObjectSchema, parseInput } from './input.ts';
+import { type Input, parseInput } from './input.ts';
 import type { Route } from './lambda.ts';
 import { type Charged, passAdmission } from './pass-admission.ts';
 import { isOurFailure } from './problem.ts';

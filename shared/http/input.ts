@@ -1,6 +1,7 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import * as v from 'valibot';
 import { AppError, invalidInput } from '../errors.ts';
+import { type ObjectSchema, parseWith } from '../parse.ts';
 import { headersByName, queryMembers } from './event.ts';
 
 /**
@@ -8,8 +9,6 @@ import { headersByName, queryMembers } from './event.ts';
  * describes a path, a query, headers or a body, and refuses with INVALID_INPUT. Where a refusal has its own code
  * (INVALID_KEY, MISSING_IDEMPOTENCY_KEY), a transform of the schema throws the AppError.
  */
-export type ObjectSchema = v.GenericSchema<Record<string, unknown>, unknown>;
-
 type Output<S> = S extends ObjectSchema ? v.InferOutput<S> : Record<string, never>;
 
 /** The parsed request. P, Q, H, B: the schemas. */
@@ -87,22 +86,3 @@ function refuseUnsafe(value: unknown, path = ''): unknown {
 const isExact = (number: number): boolean =>
   Number.isSafeInteger(number) || (Number.isFinite(number) && !Number.isInteger(number));
 const HALF_PAIR = /\p{Surrogate}/u;
-
-/** Throws INVALID_INPUT. Messages say what was expected and never repeat the value, which may be a password. */
-export function parseWith<S extends ObjectSchema>(schema: S, value: unknown, where: string): v.InferOutput<S> {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  throw invalidInput(
-    ...result.issues.slice(0, 20).map((issue) => ({
-      path: [where, v.getDotPath(issue) ?? ''].filter(Boolean).join('.'),
-      message: messageOf(issue),
-    })),
-  );
-}
-
-function messageOf(issue: v.BaseIssue<unknown>): string {
-  if (issue.expected === 'never') return 'unknown member';
-  // The schema has its own sentence. The sentences of valibot would show the value.
-  if (!issue.message.startsWith('Invalid')) return issue.message;
-  return issue.expected ? `expected ${issue.expected}` : 'not valid';
-}

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { checkConfig } from '../config.ts';
 import type { LockRule } from '../lock/rule.ts';
+import type { ObjectSchema } from '../parse.ts';
 import { logInvocation, noteCaller, runInvocation } from '../telemetry.ts';
 import { Answer } from './answer.ts';
 import type { Auth, Permission } from './declaration.ts';
 import { headerOf, requestIdOf } from './event.ts';
-import type { ObjectSchema } from './input.ts';
 import { logEngineError, logUnknown } from './log-unknown.ts';
 import { chooseLanguage, type HttpAnswer, problemFor, type Success, successAnswer } from './problem.ts';
 

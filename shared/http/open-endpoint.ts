@@ -4,10 +4,10 @@ import { bindRules } from '../lock/bind.ts';
 import { addressIdentities } from '../lock/ip-identity.ts';
 import { checkRules, type LockRule } from '../lock/rule.ts';
 import { chargeHere, refuseHere } from '../lock/without-redis.ts';
+import { type ObjectSchema, parseWith } from '../parse.ts';
 import { noteCaller } from '../telemetry.ts';
 import { addressHash } from './address-hash.ts';
 import { bodyBytes, headersByName, limitBody, queryMembers } from './event.ts';
-import { type ObjectSchema, parseWith } from './input.ts';
 import type { Route } from './lambda.ts';
 import type { Success } from './problem.ts';
 

@@ -4,8 +4,8 @@ import { type RouteEntry, readServerlessFile } from '../../serve/http-api/server
 import { type OpenScope, SCOPES, type Scope } from '../../shared/app/app.ts';
 import { AppError } from '../../shared/errors.ts';
 import type { CallingApp } from '../../shared/http/caller.ts';
-import { type ObjectSchema, parseWith } from '../../shared/http/input.ts';
 import type { Route } from '../../shared/http/lambda.ts';
+import { type ObjectSchema, parseWith } from '../../shared/parse.ts';
 import { ROUTE_SAMPLES, type RouteSample } from './route-samples.ts';
 import { isTaken, sampleOf } from './schema-samples.ts';
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { ObjectSchema } from '../../shared/http/input.ts';
+import type { ObjectSchema } from '../../shared/parse.ts';
 
 /** For most members one of these is valid. They are tried in this order. */
 const CANDIDATES: readonly unknown[] = [
