@@ -64,3 +64,13 @@ const merchants = keyFamily<[string]>({
   ttlSeconds: 4_300,
 });
 export const merchantsKey = (): Key => merchants('all');
+
+const miniPrograms = keyFamily<[string]>({
+  area: 'cache',
+  name: 'mini-programs',
+  version: 1,
+  parts: ['id'],
+  ttlSeconds: 1_300,
+});
+/** One value holds the mini-programs of all apps. */
+export const miniProgramsKey = (): Key => miniPrograms('all');

@@ -1,12 +1,13 @@
 import * as v from 'valibot';
 import { findOrCreateAccount } from '../../shared/account/account.ts';
 import { logIn } from '../../shared/account/log-in.ts';
-import { exchangeRead, withWechatPerson } from '../../shared/account/wechat-exchange.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { wechatCode } from '../../shared/http/login-inputs.ts';
 import { remembered } from '../../shared/http/remembered.ts';
 import { wechatRules } from '../../shared/lock/guessing.ts';
 import { WECHAT_CALLERS } from '../../shared/lock/known-caller.ts';
+import { exchangeRead, withWechatPerson } from '../../shared/wechat/exchange.ts';
+import { miniProgramOf, miniProgramsRead } from '../../shared/wechat/mini-program.ts';
 
 export const wechatLogin = endpoint(
   {
@@ -17,10 +18,11 @@ export const wechatLogin = endpoint(
     body: v.strictObject({ code: wechatCode }),
     rules: wechatRules,
     identities: ({ body }) => ({ account: WECHAT_CALLERS, resource: body.code }),
-    reads: ({ body }, { app }) => [exchangeRead(app.appId, body.code)],
+    reads: ({ body }, { app }) => [exchangeRead(app.appId, body.code), miniProgramsRead()],
   },
-  async ({ app, body: { code }, reads, ...call }) => {
-    const login = await withWechatPerson({ appId: app.appId, code }, reads[0], async (openid) => {
+  async ({ app, body: { code }, reads: [kept, programs], ...call }) => {
+    const program = await miniProgramOf(call.leaseId, app.appId, programs);
+    const login = await withWechatPerson({ appId: app.appId, code, program }, kept, async ({ openid }) => {
       const { account } = await findOrCreateAccount({ by: 'wechat', openid }, app.appId);
       return logIn(account, app.appId, call);
     });

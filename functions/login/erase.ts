@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import { eraseAccount } from '../../shared/account/erase.ts';
-import { exchangeRead } from '../../shared/account/wechat-exchange.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { text, wechatCode } from '../../shared/http/login-inputs.ts';
 import { ownPassword, wechatCodes } from '../../shared/lock/guessing.ts';
+import { exchangeRead } from '../../shared/wechat/exchange.ts';
+import { miniProgramsRead } from '../../shared/wechat/mini-program.ts';
 import { password } from './credentials.ts';
 
 const proof = v.pipe(
@@ -29,10 +30,11 @@ export const eraseMe = endpoint(
       ...(body.code === undefined ? [] : [wechatCodes]),
     ],
     identities: ({ body: { code } }) => (code === undefined ? {} : { resource: code }),
-    reads: ({ body: { code } }, { app }) => (code === undefined ? [] : [exchangeRead(app.appId, code)]),
+    reads: ({ body: { code } }, { app }) =>
+      code === undefined ? [] : [exchangeRead(app.appId, code), miniProgramsRead()],
   },
-  async ({ app, body, ip, reads, succeeded, user }) => {
-    await eraseAccount({ appId: app.appId, user, proof: body, ip, kept: reads[0] });
+  async ({ app, body, ip, leaseId, reads, succeeded, user }) => {
+    await eraseAccount({ appId: app.appId, user, proof: body, ip, leaseId, reads });
     await succeeded();
   },
 );

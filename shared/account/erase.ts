@@ -7,10 +7,11 @@ import { AppError } from '../errors.ts';
 import type { Key } from '../keys.ts';
 import type { CurrentUser } from '../session/session.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
+import { withWechatPerson } from '../wechat/exchange.ts';
+import { miniProgramOf } from '../wechat/mini-program.ts';
 import { revokeAllPluginTokens } from './change.ts';
 import { verifyPassword } from './password.ts';
 import { reserveAccount } from './reserved-names.ts';
-import { withWechatPerson } from './wechat-exchange.ts';
 
 /** Erasing an account. It cannot be undone, so a session alone is not enough: a copied token must not do it. */
 interface Proof {
@@ -28,13 +29,14 @@ interface ErasingCall {
   proof: Proof;
   /** The address of the caller. */
   ip: string;
-  /** What is kept of an earlier exchange of the code. */
-  kept: ReadAnswer | undefined;
+  leaseId: string;
+  /** With a code: what is kept of an earlier exchange of it, and the mini-programs. */
+  reads: readonly ReadAnswer[];
 }
 
 /** Throws PROOF_REQUIRED if there is no proof, or if it is not that of this user; UNAVAILABLE; EngineError. */
 export async function eraseAccount(call: ErasingCall): Promise<void> {
-  const { appId, user, proof, kept } = call;
+  const { appId, user, proof, leaseId, reads } = call;
   if (proof.password === undefined && proof.code === undefined && proof.secondString === undefined) throw noProof();
   const [row] = await query(
     'SELECT account, account_address, password_hash, wechat_openid FROM users WHERE user_id = ? AND erased_at IS NULL',
@@ -46,7 +48,9 @@ export async function eraseAccount(call: ErasingCall): Promise<void> {
     if (!(await isProven(call, row))) throw noProof();
     return erase(appId, user, row);
   }
-  const erased = withWechatPerson({ appId, code }, kept, async (openid) => {
+  const [kept, programs] = reads;
+  const program = await miniProgramOf(leaseId, appId, programs);
+  const erased = withWechatPerson({ appId, code, program }, kept, async ({ openid }) => {
     if (openid !== row.wechat_openid) throw noProof();
     await erase(appId, user, row);
   });

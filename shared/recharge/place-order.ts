@@ -1,7 +1,8 @@
-import { fetchWechatSession } from '../account/wechat.ts';
 import type { CacheRead } from '../admission/request.ts';
 import type { ReadAnswer } from '../cache/cache.ts';
 import { AppError, invalidInput } from '../errors.ts';
+import { fetchWechatSession } from '../wechat/code-session.ts';
+import { type MiniProgram, miniProgramOf, miniProgramsRead } from '../wechat/mini-program.ts';
 import { catalogueRead, productsFrom } from './catalogue.ts';
 import { merchantsRead } from './merchant.ts';
 import { createOrder, findOrder, type OrderStatus } from './order.ts';
@@ -17,17 +18,22 @@ interface PlacedOrder {
   payment: Record<string, unknown>;
 }
 
-/** The reads of placing an order, in admission's own request: the merchants and the products. */
+/** The reads of placing an order, in admission's own request: the merchants, the products and the mini-programs. */
 export const placingReads = (provider: string): CacheRead[] =>
-  provider === SANDBOX ? [] : [merchantsRead(), catalogueRead()];
+  provider === SANDBOX ? [] : [merchantsRead(), catalogueRead(), miniProgramsRead()];
 
 /**
  * A code is valid once, so it is not part of the request that the idempotency key stands for. Throws BAD_CREDENTIALS,
  * UNAVAILABLE.
  */
-async function payerOf({ userId, wechatOpenid }: Payer, code: string | undefined): Promise<Payer> {
+async function payerOf(
+  { userId, wechatOpenid }: Payer,
+  code: string | undefined,
+  program: () => Promise<MiniProgram>,
+): Promise<Payer> {
   if (code === undefined) return { userId, wechatOpenid };
-  const { openid, sessionKey } = await fetchWechatSession(code);
+  const { person, sessionKey } = await fetchWechatSession(await program(), code);
+  const { openid } = person;
   if (wechatOpenid !== null && openid !== wechatOpenid) throw new AppError('BAD_CREDENTIALS');
   return { userId, wechatOpenid: openid, wechatSessionKey: sessionKey };
 }
@@ -64,7 +70,10 @@ export async function placeOrder(
   const products = reads[1] ? await productsFrom(leaseId, reads[1]) : [];
   const title = products.find((candidate) => candidate.productId === productId)?.title ?? productId;
   const payable = { ...order, productId, title };
-  const payment = await provider.prepare(payable, await payerOf(user, code));
+  const payment = await provider.prepare(
+    payable,
+    await payerOf(user, code, () => miniProgramOf(leaseId, appId, reads[2])),
+  );
   if (payment) return { orderNo, status, payment };
   const known = await findOrder(orderNo);
   return { orderNo, status: known ? (await syncOrder(known)).status : status, payment: {} };

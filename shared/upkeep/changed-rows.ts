@@ -13,6 +13,7 @@ import {
   appKey,
   channelKey,
   merchantsKey,
+  miniProgramsKey,
   pluginsKey,
   productsKey,
   userFieldsKey,
@@ -75,11 +76,17 @@ export const sweptResource = (resource: Resource): SweptTable => ({
 
 export const sweptTables = (): SweptTable[] => [
   ...allResources().map(sweptResource),
-  { table: 'apps', id: 'app_id', keysOf: (id) => [appKey(id), userFieldsKey(id)], fromReplicas: false },
+  {
+    table: 'apps',
+    id: 'app_id',
+    keysOf: (id) => [appKey(id), userFieldsKey(id), miniProgramsKey()],
+    fromReplicas: false,
+  },
   { table: 'users', id: 'user_id', keysOf: (id) => [userVersionKey(id)], fromReplicas: false },
   { table: 'plugins', id: 'plugin_id', keysOf: () => [pluginsKey()], fromReplicas: false },
   { table: 'channels', id: 'channel', keysOf: (id) => [channelKey(id)], fromReplicas: false },
   { table: 'products', id: 'product_id', keysOf: () => [productsKey()], fromReplicas: false },
+  { table: 'mini_programs', id: 'wechat_appid', keysOf: () => [miniProgramsKey()], fromReplicas: false },
   { table: 'merchants', id: 'provider', keysOf: () => [merchantsKey()], fromReplicas: false },
 ];
 

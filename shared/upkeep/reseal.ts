@@ -7,7 +7,8 @@ import { isMadeWithFormerKey, isSealedUnderFormerKey, SealError, seal, unseal } 
 import { logChange } from '../operator-log.ts';
 import { sealContext as pluginContext } from '../plugin/directory.ts';
 import { sealContext as merchantContext, merchantsRead } from '../recharge/merchant.ts';
-import { appKey, pluginsKey } from '../swept-keys.ts';
+import { appKey, miniProgramsKey, pluginsKey } from '../swept-keys.ts';
+import { pushContext, secretContext } from '../wechat/mini-program.ts';
 
 /** After a change of MASTER_KEY: seals again all secrets that are sealed under a former key. */
 interface SealedColumn {
@@ -27,6 +28,14 @@ const pluginSecret = (column: string): SealedColumn => ({
   keysOf: () => [pluginsKey()],
 });
 
+const miniProgramSecret = (column: string, contextOf: (wechatAppid: string) => string): SealedColumn => ({
+  table: 'mini_programs',
+  column,
+  id: ['wechat_appid'],
+  contextOf: (row) => contextOf(String(row.wechat_appid)),
+  keysOf: () => [miniProgramsKey()],
+});
+
 const COLUMNS: readonly SealedColumn[] = [
   {
     table: 'app_keys',
@@ -44,6 +53,9 @@ const COLUMNS: readonly SealedColumn[] = [
     contextOf: (row) => merchantContext(String(row.provider)),
     keysOf: () => [merchantsRead().key],
   },
+  miniProgramSecret('sealed_secret', secretContext),
+  miniProgramSecret('sealed_former_secret', secretContext),
+  miniProgramSecret('sealed_push', pushContext),
 ];
 
 const PAGE = 200;

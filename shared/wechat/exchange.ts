@@ -5,7 +5,8 @@ import { type Key, keyFamily } from '../keys.ts';
 import { SealError, seal, unseal } from '../master-key.ts';
 import { batch } from '../redis.ts';
 import { useReservedTime } from '../telemetry.ts';
-import { exchangeWechatCode } from './wechat.ts';
+import { exchangeWechatCode, type WechatPerson } from './code-session.ts';
+import type { MiniProgram } from './mini-program.ts';
 
 /**
  * WeChat accepts a code once, so it cannot be returned. When a login fails after WeChat has answered, its answer is
@@ -14,7 +15,7 @@ import { exchangeWechatCode } from './wechat.ts';
 const exchangeKey = keyFamily<[string, string]>({
   area: 'session',
   name: 'wechat-exchange',
-  version: 1,
+  version: 2,
   parts: ['id', 'text'],
   ttlSeconds: 300,
 });
@@ -26,25 +27,25 @@ export const exchangeRead = (appId: string, code: string): CacheRead => ({
 });
 
 /**
- * Runs `work` with the openid of this code. Throws what `work` throws; BAD_CREDENTIALS, UNAVAILABLE if WeChat gives no
- * openid.
+ * Runs `work` with the person of this code. Throws what `work` throws; what exchangeWechatCode() throws if WeChat gives
+ * no openid.
  */
 export async function withWechatPerson<T>(
-  { appId, code }: { appId: string; code: string },
+  { appId, code, program }: { appId: string; code: string; program: MiniProgram },
   kept: ReadAnswer | undefined,
-  work: (openid: string) => Promise<T>,
+  work: (person: WechatPerson) => Promise<T>,
 ): Promise<T> {
   const key = exchangeKey(appId, code);
   const context = `wechat-exchange:${key}`;
-  const known = openidOf(kept, context);
-  const openid = known ?? (await exchangeWechatCode(code));
+  const known = personOf(kept, context);
+  const person = known ?? (await exchangeWechatCode(program, code));
   try {
-    const result = await work(openid);
+    const result = await work(person);
     if (known !== undefined) await forget(key);
     return result;
   } catch (error) {
     useReservedTime();
-    if (known === undefined) await keep(key, seal(openid, context));
+    if (known === undefined) await keep(key, seal(JSON.stringify(person), context));
     throw error;
   }
 }
@@ -54,11 +55,11 @@ const keep = (key: Key, sealed: string): Promise<unknown> =>
 const forget = (key: Key): Promise<unknown> => batch([['del', key]]).catch(ignoreEngine);
 
 /** undefined: nothing is kept, or it cannot be opened. The stored text is `<remaining life in ms>;<value>`. */
-function openidOf(kept: ReadAnswer | undefined, context: string): string | undefined {
+function personOf(kept: ReadAnswer | undefined, context: string): WechatPerson | undefined {
   const sealed = kept?.stored.split(';')[1];
   if (!sealed) return undefined;
   try {
-    return unseal(sealed, context);
+    return JSON.parse(unseal(sealed, context)) as WechatPerson;
   } catch (error) {
     if (error instanceof SealError) return undefined;
     throw error;

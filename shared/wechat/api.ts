@@ -1,0 +1,53 @@
+import { textOr } from '../config.ts';
+import { AppError } from '../errors.ts';
+import { count } from '../telemetry.ts';
+import { send, TransportError } from '../transport.ts';
+
+/** Requests to WeChat's server. As long as WeChat has not answered clearly, nothing is charged to the caller. */
+const apiUrl = textOr('WECHAT_API_URL', 'https://api.weixin.qq.com');
+
+const TIMEOUT_MS = 3_000;
+
+/** An answer of WeChat: refusals have status 200 and an `errcode` other than 0. */
+export type WechatAnswer = Readonly<Record<string, unknown>>;
+
+/**
+ * One request. undefined: WeChat did not answer in time, or not with JSON. `repeatable`: it is sent once more if a kept
+ * socket is dead.
+ */
+export async function askWechat(
+  path: string,
+  query: Readonly<Record<string, string>>,
+  { body, repeatable }: { body?: object; repeatable: boolean },
+): Promise<WechatAnswer | undefined> {
+  const url = new URL(path, apiUrl());
+  url.search = new URLSearchParams(query).toString();
+  try {
+    const { status, body: text } = await send({
+      url,
+      method: body === undefined ? 'GET' : 'POST',
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      timeoutMs: TIMEOUT_MS,
+      repeatable,
+      maxAnswerBytes: 16_384,
+    });
+    const answer: unknown = status === 200 ? JSON.parse(text.toString('utf8')) : undefined;
+    if (typeof answer === 'object' && answer !== null) return answer as WechatAnswer;
+  } catch (error) {
+    if (!(error instanceof TransportError || error instanceof SyntaxError)) throw error;
+  }
+  count('wechat.no-answer');
+  return undefined;
+}
+
+export const errcodeOf = (answer: WechatAnswer): number => Number(answer.errcode ?? 0);
+
+/** WeChat gave no clear answer. */
+export const wechatUnavailable = (): AppError => new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
+
+/** WeChat is busy (-1), or gets too many calls a minute (45011). */
+export function wechatBusy(errcode: number): AppError {
+  count(`wechat.errcode${errcode}`);
+  return new AppError('WECHAT_BUSY', undefined, { retryAfterSeconds: 2 });
+}
