@@ -1,4 +1,4 @@
-import { ContentionError, EngineError } from './errors.ts';
+import { ContentionError, EngineError, InterruptedTransaction } from './errors.ts';
 import { remainingMs } from './telemetry.ts';
 
 const PAUSE_MS = 10;
@@ -27,7 +27,7 @@ export async function repeatOnContention<T>(
       return await work();
     } catch (error) {
       const isUnknown = error instanceof EngineError && error.outcome === 'unknown';
-      const lost = lostAnswers && isUnknown;
+      const lost = lostAnswers && (isUnknown || error instanceof InterruptedTransaction);
       if (isUnknown) mayBeApplied = error;
       const pauseMs = attempt * PAUSE_MS * (1 + Math.random());
       const mayRetry = error instanceof ContentionError || lost;

@@ -2,7 +2,7 @@ import { Client, type Config, cast, DatabaseError, type Field } from '@planetsca
 import { Breaker } from './breaker.ts';
 import { errorDetails, integerOr, optionalText, requiredText } from './config.ts';
 import { repeatOnContention } from './contention.ts';
-import { EngineError } from './errors.ts';
+import { EngineError, InterruptedTransaction } from './errors.ts';
 import { comparesForeignText, errorOfNumber } from './sql-errors.ts';
 import { count, countRequest } from './telemetry.ts';
 import { send, TransportError } from './transport.ts';
@@ -181,8 +181,8 @@ export interface Transaction {
  * Runs BEGIN, the statements of `work`, and COMMIT; each is one request. It is for changes of several tables at once,
  * by operators and when an account is erased: other routes need one statement only. After a deadlock or a lock wait the transaction starts again from
  * BEGIN, three times in all, so `work` may run several times. Throws EngineError with outcome `unknown` only when
- * COMMIT was not answered: nothing is applied before COMMIT. `lostAnswers`: it also starts again then, which the
- * conditions of its statements must make safe.
+ * COMMIT was not answered: nothing is applied before COMMIT. `lostAnswers`: it also starts again then, and after any
+ * other lost answer, which the conditions of its statements must make safe.
  */
 export const withTransaction = <T>(
   work: (transaction: Transaction) => Promise<T>,
@@ -207,7 +207,7 @@ async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>)
     // ROLLBACK may fail too: the server itself rolls back a transaction that is not committed in time.
     await run('ROLLBACK').catch(() => {});
     const unknown = error instanceof EngineError && error.outcome === 'unknown';
-    throw unknown ? new EngineError(error.engine, error.reason, 'not-applied') : error;
+    throw unknown ? new InterruptedTransaction(error.reason) : error;
   }
   await run('COMMIT');
   return result;

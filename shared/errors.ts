@@ -23,6 +23,9 @@ export type ErrorCode =
   | 'UNKNOWN_PLUGIN'
   | 'UNKNOWN_RESOURCE'
   | 'ACCOUNT_EXISTS'
+  | 'IDENTITY_TAKEN'
+  | 'LAST_IDENTITY'
+  | 'WALLET_NOT_EMPTY'
   | 'INSUFFICIENT_BALANCE'
   | 'QUOTA_REACHED'
   | 'NOTICE_MISMATCH'
@@ -96,6 +99,13 @@ export class EngineError extends Error {
 export class ContentionError extends EngineError {
   constructor() {
     super('mysql', 'contention', 'not-applied');
+  }
+}
+
+/** The answer to a statement inside a transaction was lost, so nothing is applied, and the transaction may run again. */
+export class InterruptedTransaction extends EngineError {
+  constructor(reason: string) {
+    super('mysql', reason, 'not-applied');
   }
 }
 

@@ -75,6 +75,10 @@ export const masterKeyIds = (): { current: string; former: string[] } => ({
 export const masterMac = (purpose: 'log-address', text: string): Buffer =>
   createHmac('sha256', derive(masterKey(), purpose)).update(text).digest();
 
+/** The same text under each master key, the current one first. */
+export const masterMacs = (purpose: 'phone', text: string): Buffer[] =>
+  allKeys().map((key) => createHmac('sha256', derive(key, purpose)).update(text).digest());
+
 const APP_ID = /^([0-9a-f]{8})-([0-9a-f]{4})-(8[0-9a-f]{3})-([89ab])([0-9a-f]{3})-([0-9a-f]{12})$/;
 
 const appIdMac = (key: Buffer, rest: string): string =>

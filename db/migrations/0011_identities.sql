@@ -1,11 +1,11 @@
--- Who may log in as a user: a user has several identities. First step of a move in two steps: the columns of `users`
--- (account, wechat_openid, channel, channel_user_id, account_address) are still written and read, so the former
--- release works on these tables while a deployment is in progress. A later migration removes them.
+-- How a user can be recognised, beside the account name, which is a column of `users`: a user has one at most, with its
+-- password. First step of a move in two steps: the columns of `users` (wechat_openid, channel, channel_user_id,
+-- account_address) are still written and read, so the former release works on these tables while a deployment is in
+-- progress. A later migration removes them.
 --
 -- platform      platform_app           subject
--- password      ''                     account name in its normal form
 -- wechat        AppID of mini-program  openid
--- wechat-union  ''                     unionid, the same in all mini-programs of one owner; users do not see it
+-- wechat-union  ''                     unionid: the same person in all mini-programs of one owner; users do not see it
 -- channel       name of the channel    user id at the channel
 -- phone         ''                     keyed hash of the number
 CREATE TABLE identities (
@@ -13,6 +13,7 @@ CREATE TABLE identities (
   platform_app VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
   subject VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   user_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  unionid VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'of an openid, where WeChat has told it',
   address VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'account address of a channel user',
   sealed VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'phone number, sealed under the master key',
   label VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'phone number, masked',
@@ -22,12 +23,12 @@ CREATE TABLE identities (
   KEY identities_user (user_id, platform, platform_app)
 ) DEFAULT CHARSET = utf8mb4;
 
-INSERT INTO identities (platform, platform_app, subject, user_id, created_at)
-  SELECT 'password', '', account, user_id, created_at FROM users WHERE account IS NOT NULL;
 INSERT INTO identities (platform, platform_app, subject, user_id, address, created_at)
   SELECT 'channel', channel, channel_user_id, user_id, account_address, created_at
     FROM users WHERE channel IS NOT NULL AND channel_user_id IS NOT NULL;
--- An openid is moved by the service, which knows the AppID of the mini-program that it belongs to.
+-- Only the service knows which mini-program the openids of `users` belong to: it moves each at the next login.
+
+ALTER TABLE users ADD COLUMN account_since TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'NULL: since created_at';
 
 -- The mini-programs of the deployment, beside the one of WECHAT_APPID and WECHAT_SECRET.
 CREATE TABLE mini_programs (

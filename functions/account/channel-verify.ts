@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { findOrCreateAccount } from '../../shared/account/account.ts';
+import { accountOfChannel } from '../../shared/account/first-login.ts';
 import { findChannel } from '../../shared/channel/channel.ts';
 import { findFirstString } from '../../shared/channel/first-string.ts';
 import { exchangeFirstString } from '../../shared/channel/second-string.ts';
@@ -33,8 +33,7 @@ export const channelVerify = endpoint(
   async ({ app, body, succeeded }) => {
     const { channelUser, random } = await findFirstString(app.appId, body);
     const { loginList } = await findChannel(channelUser.channel);
-    const identity = { by: 'channel', ...channelUser, address: body.accountAddress } as const;
-    const { created } = await findOrCreateAccount(identity, app.appId);
+    const { created } = await accountOfChannel({ ...channelUser, address: body.accountAddress }, app.appId);
     const second = await exchangeFirstString(app.appId, body.accountAddress, random, loginList);
     await succeeded();
     return { account: body.accountAddress, created, loginList, ...second };

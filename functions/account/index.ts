@@ -2,6 +2,7 @@ import { serve } from '../../shared/http/lambda.ts';
 import { channelEnter } from './channel-enter.ts';
 import { channelStart } from './channel-start.ts';
 import { channelVerify } from './channel-verify.ts';
+import { exportMe, identityList } from './identities.ts';
 import { changeMe, readMe } from './me.ts';
 import { logout, revokeOne, revokeOthers, sessionList } from './sessions.ts';
 import { wechatLogin } from './wechat.ts';
@@ -14,6 +15,8 @@ export const handler = serve(
   channelEnter,
   readMe,
   changeMe,
+  identityList,
+  exportMe,
   sessionList,
   revokeOne,
   revokeOthers,

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { findOrCreateAccount } from '../../shared/account/account.ts';
+import { accountOfWechat } from '../../shared/account/first-login.ts';
 import { logIn } from '../../shared/account/log-in.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { wechatCode } from '../../shared/http/login-inputs.ts';
@@ -22,8 +22,8 @@ export const wechatLogin = endpoint(
   },
   async ({ app, body: { code }, reads: [kept, programs], ...call }) => {
     const program = await miniProgramOf(call.leaseId, app.appId, programs);
-    const login = await withWechatPerson({ appId: app.appId, code, program }, kept, async ({ openid }) => {
-      const { account } = await findOrCreateAccount({ by: 'wechat', openid }, app.appId);
+    const login = await withWechatPerson({ appId: app.appId, code, program }, kept, async (person) => {
+      const { account } = await accountOfWechat(person, app.appId);
       return logIn(account, app.appId, call);
     });
     return remembered(login, WECHAT_CALLERS, { ...call, ip: undefined });

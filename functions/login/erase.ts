@@ -7,13 +7,14 @@ import { exchangeRead } from '../../shared/wechat/exchange.ts';
 import { miniProgramsRead } from '../../shared/wechat/mini-program.ts';
 import { password } from './credentials.ts';
 
-const proof = v.pipe(
+const erasure = v.pipe(
   v.strictObject({
     password: v.optional(password),
     code: v.optional(wechatCode),
     secondString: v.optional(text(128)),
+    forfeit: v.optional(v.boolean(), false),
   }),
-  v.check((given) => Object.keys(given).length <= 1, 'expected one proof'),
+  v.check(({ forfeit: _, ...proofs }) => Object.keys(proofs).length <= 1, 'expected one proof'),
 );
 
 export const eraseMe = endpoint(
@@ -23,18 +24,18 @@ export const eraseMe = endpoint(
     scope: 'login',
     v2Only: true,
     success: 'no-content',
-    body: proof,
+    body: erasure,
     // A wrong proof is a guess at the password, and is counted together with those of PUT /me/password.
     targets: ({ body }) => [
-      ...(Object.keys(body).length > 0 ? [ownPassword] : []),
+      ...(Object.keys(body).length > 1 ? [ownPassword] : []),
       ...(body.code === undefined ? [] : [wechatCodes]),
     ],
     identities: ({ body: { code } }) => (code === undefined ? {} : { resource: code }),
     reads: ({ body: { code } }, { app }) =>
       code === undefined ? [] : [exchangeRead(app.appId, code), miniProgramsRead()],
   },
-  async ({ app, body, ip, leaseId, reads, succeeded, user }) => {
-    await eraseAccount({ appId: app.appId, user, proof: body, ip, leaseId, reads });
+  async ({ app, body: { forfeit, ...proof }, ip, leaseId, reads, succeeded, user }) => {
+    await eraseAccount({ appId: app.appId, user, proof, forfeit, ip, leaseId, reads });
     await succeeded();
   },
 );

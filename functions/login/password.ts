@@ -3,11 +3,13 @@ import { findAccount } from '../../shared/account/account.ts';
 import { changePassword } from '../../shared/account/change-password.ts';
 import { logIn } from '../../shared/account/log-in.ts';
 import { verifyPassword } from '../../shared/account/password.ts';
+import { resetPassword } from '../../shared/account/password-reset.ts';
 import { renewHash } from '../../shared/account/renew-hash.ts';
 import { AppError, invalidInput } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { text } from '../../shared/http/login-inputs.ts';
 import { remembered } from '../../shared/http/remembered.ts';
-import { ownPassword, passwordRules } from '../../shared/lock/guessing.ts';
+import { ownPassword, passwordRules, resetRules } from '../../shared/lock/guessing.ts';
 import { accountName, isOwnName, NOT_THE_NAME, newPassword, password } from './credentials.ts';
 
 export const passwordLogin = endpoint(
@@ -49,6 +51,26 @@ export const passwordChange = endpoint(
       throw invalidInput({ path: 'newPassword', message: NOT_THE_NAME });
     }
     await changePassword(app.appId, user, { former: body.oldPassword, next: body.newPassword, address: ip });
+    await succeeded();
+  },
+);
+
+/** The token has 256 bits and cannot be guessed; the limits keep strangers from asking MySQL. */
+export const passwordReset = endpoint(
+  {
+    route: 'POST /login/reset',
+    auth: 'app',
+    scope: 'login',
+    open: 'open:password',
+    success: 'no-content',
+    body: v.strictObject({ resetToken: text(128), password: newPassword }),
+    rules: resetRules,
+  },
+  async ({ body: { resetToken, password: next }, ip, succeeded }) => {
+    const check = (account: string | null): void => {
+      if (isOwnName(next, account)) throw invalidInput({ path: 'password', message: NOT_THE_NAME });
+    };
+    await resetPassword({ resetToken, password: next, check, address: ip });
     await succeeded();
   },
 );

@@ -1,4 +1,4 @@
-import { type SqlValue, writeRepeatably } from '../db.ts';
+import type { SqlValue, Transaction } from '../db.ts';
 import { serverMac } from '../server-key.ts';
 
 /** Account names that nobody can register: names that users would trust, and for a time those of erased accounts. */
@@ -31,9 +31,9 @@ export const notReserved = (account: string): [condition: string, values: SqlVal
   [hashOf(account)],
 ];
 
-/** Call it before the account is erased. Throws EngineError. */
-export async function reserveAccount(account: string): Promise<void> {
-  await writeRepeatably(
+/** In the transaction in which the account gives up its name. Throws EngineError. */
+export async function reserveAccount(account: string, write: Transaction['write']): Promise<void> {
+  await write(
     `INSERT INTO reserved_accounts (name_hash, ends_at) VALUES (?, NOW(3) + INTERVAL ${RESERVED_DAYS} DAY)
      ON DUPLICATE KEY UPDATE ends_at = VALUES(ends_at)`,
     [hashOf(account)],

@@ -135,6 +135,24 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
     en: ['Account exists', 'This account name is taken.'],
     zh: ['账号已存在', '该账号名已被使用。'],
   },
+  IDENTITY_TAKEN: {
+    status: 409,
+    retryable: false,
+    en: ['Belongs to another account', 'This WeChat user or phone number belongs to another account.'],
+    zh: ['已属于其他账号', '该微信用户或手机号已属于其他账号。'],
+  },
+  LAST_IDENTITY: {
+    status: 409,
+    retryable: false,
+    en: ['Last way to log in', 'Nothing else could log in to this account; link something else first.'],
+    zh: ['最后一种登录方式', '移除后将无法再登录该账号，请先关联其他登录方式。'],
+  },
+  WALLET_NOT_EMPTY: {
+    status: 409,
+    retryable: false,
+    en: ['Wallet not empty', 'The account has units, open orders or refunds in progress; see errors.'],
+    zh: ['钱包未清空', '该账号仍有余额、未完成的订单或退款，详见 errors。'],
+  },
   INSUFFICIENT_BALANCE: {
     status: 409,
     retryable: false,

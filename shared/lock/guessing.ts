@@ -63,6 +63,9 @@ export const passwordRules: readonly LockRule[] = [
   ...addressFailures({ ip: 150, net56: 300, net48: 600 }, ifKnownCaller),
 ];
 
+/** Tokens for a forgotten password. */
+export const resetRules: readonly LockRule[] = addressFailures({ ip: 30, net56: 60, net48: 120 }, undefined);
+
 /** Verification strings are random and cannot be guessed, and many devices of a household may log in at once. */
 export const channelRules: readonly LockRule[] = [
   ...logins,

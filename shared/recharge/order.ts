@@ -90,7 +90,8 @@ interface CreatedOrder {
 }
 
 /**
- * One statement, and one more for a repeated call. The statement reads the price from the catalogue. The order number
+ * One statement, and one more for a repeated call. The statement reads the price from the catalogue, and locks the row
+ * of the user, so that an account that is erased at the same time gets no order. The order number
  * is derived from the idempotency key. Throws INVALID_INPUT (no such product), IDEMPOTENCY_KEY_REUSED (another body).
  */
 export async function createOrder(wanted: NewOrder, now = Date.now()): Promise<CreatedOrder> {
@@ -105,8 +106,9 @@ export async function createOrder(wanted: NewOrder, now = Date.now()): Promise<C
          provider_app_id, merchant_id, amount_fen, currency, units, next_check_at, expires_at)
        SELECT ?, ?, ?, p.asset, ?, p.product_id, ?, ?, ?, LAST_INSERT_ID(p.amount_fen), p.currency, p.units,
               NOW(3) + INTERVAL ${FIRST_CHECK_SECONDS} SECOND, ?
-         FROM products p WHERE p.product_id = ? AND p.active = 1`,
-      [orderNo, appId, userId, hash, provider, providerAppId, merchantId, sqlTime(expiresAt), productId],
+         FROM products p JOIN users u ON u.user_id = ? AND u.erased_at IS NULL
+        WHERE p.product_id = ? AND p.active = 1`,
+      [orderNo, appId, userId, hash, provider, providerAppId, merchantId, sqlTime(expiresAt), userId, productId],
     );
     const amountFen = Number(insertId);
     if (rowsAffected === 1 && amountFen > 0)

@@ -25,7 +25,9 @@ export interface CurrentUser {
   readonly userId: string;
   /** Login account, or account address of a channel account; null: the user has neither (WeChat). */
   readonly account: string | null;
-  /** The id of the payer at WeChat Pay; null: the user has no WeChat login. */
+  /** Masked; null: the user has none. */
+  readonly phone: string | null;
+  /** The id of the payer at WeChat Pay, in the mini-program of the calling app; null: the user has no WeChat login. */
   readonly wechatOpenid: string | null;
   readonly profile: Readonly<Record<string, unknown>>;
   /** The extra fields of the calling app; no other app sees them. */
@@ -33,9 +35,21 @@ export interface CurrentUser {
   readonly sessionId: string;
   /** Raised when all sessions have to be checked again: whatever was made under a lower version is void. */
   readonly version: number;
+  /** RFC 3339. */
+  readonly sessionOpenedAt: string;
   /** RFC 3339; absolute end of the session. */
   readonly sessionEndsAt: string;
 }
+
+/** SQL: the masked phone number of this user. */
+export const phoneOf = (userId: string): string =>
+  `(SELECT i.label FROM identities i WHERE i.user_id = ${userId} AND i.platform = 'phone' LIMIT 1)`;
+
+/** SQL: the newest openid at the mini-program of the app `a`. The column is that of the deployment's own mini-program. */
+const OPENID = `COALESCE(
+  (SELECT i.subject FROM identities i WHERE i.user_id = u.user_id AND i.platform = 'wechat'
+      AND i.platform_app = a.wechat_appid ORDER BY i.created_at DESC LIMIT 1),
+  IF(a.wechat_appid IS NULL, u.wechat_openid, NULL))`;
 
 export function sessionCheck(session: SessionToken, appId: string): SessionCheck {
   return {
@@ -50,8 +64,11 @@ export function sessionCheck(session: SessionToken, appId: string): SessionCheck
 /** Reads the user from a session's copy in Redis; undefined: the copy is unreadable. */
 export function userFromCopy(copy: string): CurrentUser | undefined {
   const user = decodeValue(copy)?.value as CurrentUser | null | undefined;
-  return typeof user?.userId === 'string' ? freezeUser(user) : undefined;
+  return typeof user?.userId === 'string' ? freezeUser({ ...LACKING, ...user }) : undefined;
 }
+
+/** Members that copies of the former release lack. */
+const LACKING = { phone: null, sessionOpenedAt: new Date(0).toISOString() };
 
 /** Deletes an unreadable copy, unless the key has another value by now. Throws EngineError. */
 export const dropCopy = (key: Key, copy: string): Promise<unknown> => evaluate(dropScript, [key], [copy]);
@@ -69,17 +86,19 @@ const MARKER_POLICY: CachePolicy = { freshSeconds: 1, graceSeconds: 0, nullSecon
 /** Asks MySQL in one statement. Throws EngineError. */
 export async function findSession(session: SessionName, appId: string): Promise<SessionTruth> {
   const [row] = await query(
-    `SELECT s.user_version, s.ended_at, s.ends_at,
+    `SELECT s.user_version, s.ended_at, s.created_at AS opened_at, s.ends_at,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.idle_until) DIV 1000 AS idle_ms,
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.ends_at) DIV 1000 AS end_ms,
             TIMESTAMPDIFF(SECOND, COALESCE(s.ended_at, u.updated_at), NOW(3)) AS ended_seconds,
-            u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.wechat_openid, u.profile, f.fields,
+            u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.profile, f.fields,
+            ${OPENID} AS openid, ${phoneOf('u.user_id')} AS phone,
             (SELECT COUNT(*) FROM sessions n
               WHERE n.app_id = s.app_id AND n.user_id = s.user_id AND n.user_version = u.version
                 AND n.ended_at IS NULL AND n.idle_until > NOW(3) AND n.ends_at > NOW(3)
                 AND (n.last_seen_at > s.last_seen_at
                   OR (n.last_seen_at = s.last_seen_at AND n.session_id > s.session_id))) AS newer
        FROM sessions s JOIN users u ON u.user_id = s.user_id
+       LEFT JOIN apps a ON a.app_id = s.app_id
        LEFT JOIN user_fields f ON f.app_id = s.app_id AND f.user_id = s.user_id
       WHERE s.app_id = ? AND s.user_id = ? AND s.session_id = ?`,
     [appId, session.userId, session.sessionId],
@@ -124,11 +143,13 @@ function userFromRow(row: Record<string, unknown>, session: SessionName): Curren
   return freezeUser({
     userId: session.userId,
     account: (row.account ?? row.account_address ?? null) as string | null,
-    wechatOpenid: (row.wechat_openid ?? null) as string | null,
+    phone: row.phone as string | null,
+    wechatOpenid: row.openid as string | null,
     profile: asObject(row.profile),
     fields: asObject(row.fields),
     sessionId: session.sessionId,
     version: Number(row.version),
+    sessionOpenedAt: String(row.opened_at),
     sessionEndsAt: String(row.ends_at),
   });
 }

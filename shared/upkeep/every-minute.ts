@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { deleteEndedReservations } from '../account/ended-reservations.ts';
+import { deleteEndedReservations, deleteEndedResets } from '../account/ended-rows.ts';
 import { keepReplayRecords } from '../admission/replay-record.ts';
 import { LEASE_MS } from '../cache/cache.ts';
 import { fillArguments } from '../cache/fill.ts';
@@ -7,9 +7,9 @@ import { decayHotKeys } from '../cache/hot-keys.ts';
 import { claimScript, fillScript, giveUpScript } from '../cache/scripts.ts';
 import { invalidate } from '../cache/write.ts';
 import { checkClock } from '../clock.ts';
-import { deleteEndedRecords } from '../data/erased-records.ts';
 import { type FilterStep, maintainFilter } from '../data/filter-builder.ts';
 import { loadResources, newestIds, resourceKey } from '../data/records.ts';
+import { deleteEndedRecords } from '../data/records-of-user.ts';
 import type { Resource } from '../data/resource.ts';
 import { allResources } from '../data/resources.ts';
 import { EngineError } from '../errors.ts';
@@ -57,6 +57,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
   const policies = await attempt('policies', rewritePolicies);
   const oldSessions = await attempt('old-sessions', deleteOldSessions);
   await attempt('ended-reservations', deleteEndedReservations);
+  await attempt('ended-resets', deleteEndedResets);
   await attempt('ended-records', deleteEndedRecords);
   let candidates = 0;
   const warmed = await attempt('warm', async () => {

@@ -1,4 +1,4 @@
-import { type SqlValue, type Transaction, writeRepeatably } from '../db.ts';
+import { query, type SqlValue, type Transaction, writeRepeatably } from '../db.ts';
 import { KEPT_KEY, parseKeptKey } from './object-keys.ts';
 
 /**
@@ -70,4 +70,21 @@ export async function lockKept(key: string, { query }: Transaction): Promise<boo
     [named.uploadId, named.appId, named.userId],
   );
   return rows.length > 0;
+}
+
+/** The user's uploads that have not ended; the newest `limit`. */
+export async function exportUploads(userId: string, limit: number): Promise<object[]> {
+  const rows = await query(
+    `SELECT upload_id, app_id, content_type, bytes, used_by, created_at FROM uploads
+      WHERE user_id = ? AND (used_by IS NULL OR used_by <> '${ENDED}') ORDER BY created_at DESC LIMIT ?`,
+    [userId, limit],
+  );
+  return rows.map((row) => ({
+    uploadId: row.upload_id,
+    appId: row.app_id,
+    contentType: row.content_type,
+    bytes: row.bytes,
+    usedBy: row.used_by,
+    createdAt: row.created_at,
+  }));
 }

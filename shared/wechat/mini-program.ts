@@ -100,13 +100,13 @@ export async function findPushSecrets(wechatAppid: string): Promise<PushSecrets 
   return sealed ? (JSON.parse(unseal(sealed, pushContext(wechatAppid))) as PushSecrets) : undefined;
 }
 
-/** Whether an openid of this mini-program belongs into the column `users.wechat_openid`, too. */
-export const isDefaultProgram = (wechatAppid: string): boolean => wechatAppid === defaultAppid();
+/** The mini-program of apps that name none. undefined: there is no default. */
+export const defaultProgramId = (): string | undefined => defaultAppid();
 
 function openProgram({ programs }: MiniPrograms, wechatAppid: string): MiniProgram | undefined {
   const sealed = programs.find((program) => program.wechatAppid === wechatAppid)?.sealed ?? [];
   const secrets = sealed.map((secret) => unseal(secret, secretContext(wechatAppid)));
-  const fromEnvironment = isDefaultProgram(wechatAppid) ? defaultSecret() : undefined;
+  const fromEnvironment = wechatAppid === defaultAppid() ? defaultSecret() : undefined;
   if (fromEnvironment) secrets.push(fromEnvironment);
   return secrets.length > 0 ? { wechatAppid, secrets } : undefined;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { channelDigest } from '../../client/channel-digest.ts';
 import type { GatewayFault } from '../../gateway/faults.ts';
-import { deleteEndedReservations } from '../../shared/account/ended-reservations.ts';
+import { deleteEndedReservations } from '../../shared/account/ended-rows.ts';
 import { insertAccount, makeHashQuick, KNOWN_PASSWORD as PASSWORD } from '../support/known-accounts.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 

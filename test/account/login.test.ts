@@ -35,7 +35,7 @@ describe('logging in by account and password', () => {
     expect(Date.parse(login.body.expiresAt)).toBeGreaterThan(Date.now() + 29 * 86_400_000);
     const me = await stack.call(app, 'GET', '/me', { session: login.body.token });
     expect(me).toMatchObject({ status: 200, body: user });
-    expect(Object.keys(me.body).sort()).toEqual(['account', 'profile', 'userId']);
+    expect(Object.keys(me.body).sort()).toEqual(['account', 'phone', 'profile', 'userId']);
   });
 
   test('a login costs two requests to Redis and two to MySQL', async () => {

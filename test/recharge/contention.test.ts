@@ -103,7 +103,7 @@ test('logins, profile changes, disabling, erasing and payments of one user work 
   await shop.stack.mysql.query('UPDATE users SET password_hash = ? WHERE user_id = ?', [QUICK_HASH, userId]);
   const proof = { password: KNOWN_PASSWORD };
   const [erased, ...notifications] = await Promise.all([
-    eraseAccount({ appId: shop.app.appId, user, proof, ip: '', leaseId: '', reads: [] }),
+    eraseAccount({ appId: shop.app.appId, user, proof, forfeit: true, ip: '', leaseId: '', reads: [] }),
     ...more.map((orderNo) => shop.notify({ orderNo })),
   ]);
   expect(erased).toBeUndefined();

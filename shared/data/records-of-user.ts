@@ -1,14 +1,15 @@
-import { type SqlValue, type Transaction, write } from '../db.ts';
+import { query, type SqlValue, type Transaction, write } from '../db.ts';
 import type { Key } from '../keys.ts';
 import { endUploadsOf } from '../uploads/lives.ts';
 import { cutColumns, cutsOf, generationsOf } from './generations.ts';
 import { columnOf, OWNER } from './list.ts';
+import { type OwnRecord, shown, standingColumns, standingOf } from './own-records.ts';
 import { resourceKey } from './records.ts';
 import type { Resource } from './resource.ts';
 import { allResources } from './resources.ts';
 
 /**
- * The end of records that users wrote. A deleted record is kept for a time, so that a repeated deletion finds it and
+ * The records that one user wrote, all together, and the end of records. A deleted record is kept for a time, so that a repeated deletion finds it and
  * the sweep ends its cached copies. Then its row goes. The records of an erased user go within an hour.
  */
 const KEPT_HOURS = 25;
@@ -56,4 +57,31 @@ export async function deleteEndedRecords(): Promise<number> {
     deleted += (await write(sql)).rowsAffected;
   }
   return deleted;
+}
+
+/** Whether the user has a record at any app. `query`: of a transaction that has locked the user. */
+export async function hasRecords(userId: string, query: Transaction['query']): Promise<boolean> {
+  for (const resource of written()) {
+    const owner = columnOf(resource, OWNER)?.column;
+    const rows = await query(`SELECT id FROM ${resource.table} WHERE ${owner} = ? AND deleted_at IS NULL LIMIT 1`, [
+      userId,
+    ]);
+    if (rows.length > 0) return true;
+  }
+  return false;
+}
+
+/** The records that the user owns, by the name of their resource; the newest `limit` of each. */
+export async function exportRecords(userId: string, limit: number): Promise<Record<string, OwnRecord[]>> {
+  const exported: Record<string, OwnRecord[]> = {};
+  for (const resource of written()) {
+    const owner = columnOf(resource, OWNER)?.column;
+    const rows = await query(
+      `SELECT id, ${standingColumns(resource)} FROM ${resource.table}
+        WHERE ${owner} = ? AND deleted_at IS NULL ORDER BY id DESC LIMIT ?`,
+      [userId, limit],
+    );
+    exported[resource.name] = rows.map((row) => shown(resource, standingOf(resource, String(row.id), row).record));
+  }
+  return exported;
 }

@@ -1,0 +1,134 @@
+import * as v from 'valibot';
+import { linkWechat } from '../../shared/account/link.ts';
+import { linkPassword } from '../../shared/account/link-password.ts';
+import { shown, unlink } from '../../shared/account/own-identities.ts';
+import { type Proof, type ProvingCall, withFreshProof } from '../../shared/account/own-proof.ts';
+import { hashPassword } from '../../shared/account/password.ts';
+import { AppError, type ErrorCode } from '../../shared/errors.ts';
+import { endpoint } from '../../shared/http/endpoint.ts';
+import { wechatCode } from '../../shared/http/login-inputs.ts';
+import { perUser } from '../../shared/http/write-inputs.ts';
+import { ownPassword, wechatCodes } from '../../shared/lock/guessing.ts';
+import type { LockTarget } from '../../shared/lock/rule.ts';
+import type { CurrentUser } from '../../shared/session/session.ts';
+import { exchangeRead, withWechatPerson } from '../../shared/wechat/exchange.ts';
+import { miniProgramOf, miniProgramsRead } from '../../shared/wechat/mini-program.ts';
+import { accountName, isOwnName, NOT_THE_NAME, newPassword, password } from './credentials.ts';
+
+/** Who may log in as a user. A copied session must not add a way in: it has to be fresh, or come with a proof. */
+const proof = v.optional(
+  v.pipe(
+    v.strictObject({ password: v.optional(password), code: v.optional(wechatCode) }),
+    v.check((given) => Object.keys(given).length === 1, 'expected one proof'),
+  ),
+  {},
+);
+
+/** A wrong proof is counted together with the wrong passwords of PUT /me/password. */
+const proofTargets = ({ proof: given }: { proof: Proof }): LockTarget[] => [
+  ...(Object.keys(given).length > 0 ? [ownPassword] : []),
+  ...(given.code === undefined ? [] : [wechatCodes]),
+];
+const proofReads = (appId: string, { code }: Proof) =>
+  code === undefined ? [] : [exchangeRead(appId, code), miniProgramsRead()];
+
+const provingCall = (
+  call: { app: { appId: string }; user: CurrentUser; ip: string; leaseId: string; body: { proof: Proof } },
+  reads: ProvingCall['reads'],
+): ProvingCall => {
+  const { app, user, ip, leaseId, body } = call;
+  return { appId: app.appId, user, proof: body.proof, ip, leaseId, reads };
+};
+
+const REFUSALS: readonly ErrorCode[] = ['IDENTITY_TAKEN', 'LAST_IDENTITY', 'ACCOUNT_EXISTS', 'NOT_FOUND'];
+
+/** Gives back the charge, unless the proof or the code was wrong: a refused link is no guess. */
+async function settled<T>(call: { succeeded(): Promise<void> }, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await work();
+    await call.succeeded();
+    return result;
+  } catch (error) {
+    const isNoGuess = error instanceof AppError && REFUSALS.includes(error.code);
+    if (isNoGuess) await call.succeeded();
+    throw error;
+  }
+}
+
+const linking = { auth: 'user', scope: 'login', v2Only: true, success: 'created' } as const;
+const links = [perUser('links', 30)];
+
+export const linkOwnWechat = endpoint(
+  {
+    ...linking,
+    route: 'POST /me/identities/wechat',
+    body: v.strictObject({ code: wechatCode, proof }),
+    rules: links,
+    targets: ({ body }) => [wechatCodes, ...proofTargets(body).filter((target) => target !== wechatCodes)],
+    identities: ({ body }) => ({ resource: body.code }),
+    reads: ({ body }, { app }) => [
+      exchangeRead(app.appId, body.code),
+      miniProgramsRead(),
+      ...proofReads(app.appId, body.proof).slice(0, 1),
+    ],
+  },
+  async (call) => {
+    const { app, body, leaseId, reads, user } = call;
+    const [kept, programs, keptProof] = reads;
+    const program = await miniProgramOf(leaseId, app.appId, programs);
+    const linked = await settled(call, () =>
+      withFreshProof(provingCall(call, [keptProof, programs]), () =>
+        withWechatPerson({ appId: app.appId, code: body.code, program }, kept, (person) =>
+          linkWechat(user.userId, person),
+        ),
+      ),
+    );
+    return shown(linked)[0];
+  },
+);
+
+export const linkOwnPassword = endpoint(
+  {
+    ...linking,
+    route: 'POST /me/identities/password',
+    body: v.pipe(
+      v.strictObject({ account: accountName, password: newPassword, proof }),
+      v.forward(
+        v.check(({ account, password: chosen }) => !isOwnName(chosen, account), NOT_THE_NAME),
+        ['password'],
+      ),
+    ),
+    rules: links,
+    targets: ({ body }) => proofTargets(body),
+    identities: ({ body }) => (body.proof.code === undefined ? {} : { resource: body.proof.code }),
+    reads: ({ body }, { app }) => proofReads(app.appId, body.proof),
+  },
+  async (call) => {
+    const { body, ip, reads, user } = call;
+    return settled(call, () =>
+      withFreshProof(provingCall(call, reads), async () => {
+        const passwordHash = await hashPassword(body.password, { address: ip, account: user.userId });
+        return linkPassword(user.userId, body.account, passwordHash);
+      }),
+    );
+  },
+);
+
+export const unlinkOwn = endpoint(
+  {
+    ...linking,
+    route: 'DELETE /me/identities/{id}',
+    success: 'no-content',
+    path: v.object({ id: v.string() }),
+    body: v.strictObject({ proof }),
+    rules: links,
+    targets: ({ body }) => proofTargets(body),
+    identities: ({ body }) => (body.proof.code === undefined ? {} : { resource: body.proof.code }),
+    reads: ({ body }, { app }) => proofReads(app.appId, body.proof),
+  },
+  async (call) => {
+    const { app, path, reads, user } = call;
+    const session = { appId: app.appId, sessionId: user.sessionId };
+    await settled(call, () => withFreshProof(provingCall(call, reads), () => unlink(user.userId, path.id, session)));
+  },
+);

@@ -1,0 +1,130 @@
+import { type Transaction, withTransaction, writeRepeatably } from '../db.ts';
+import { EngineError } from '../errors.ts';
+import { newUserId } from '../session/token.ts';
+import { count } from '../telemetry.ts';
+import type { WechatPerson } from '../wechat/code-session.ts';
+import { type FoundBy, findAccount, type LoginAccount } from './account.ts';
+import {
+  channelIdentity,
+  deleteOfErased,
+  formerColumns,
+  insertStatement,
+  isTaken,
+  lockUser,
+  type NewIdentity,
+  unionIdentity,
+  wechatIdentity,
+  writeFormerColumns,
+} from './identity.ts';
+
+/**
+ * The account of a person that WeChat or a channel has confirmed. Of several first logins at once, also at several
+ * mini-programs, one creates the user: the primary key of `identities` decides, and the others find what it created.
+ */
+interface Confirmed {
+  account: LoginAccount;
+  /** Only in the call that created it. */
+  created: boolean;
+}
+
+/**
+ * A known openid wins over a unionid that belongs to somebody else. A person who is known by the unionid alone gets a row
+ * for the openid. Throws EngineError.
+ */
+export async function accountOfWechat(person: WechatPerson, appId: string): Promise<Confirmed> {
+  const find = () => findAccount({ by: 'wechat', person }, appId);
+  const own = wechatIdentity(person);
+  const rows = person.unionid === null ? [own] : [unionIdentity(person.unionid), own];
+  const confirmed = await findOrCreate(find, rows);
+  const { userId, foundBy } = confirmed.account;
+  if (!confirmed.created && foundBy) await completeWechat(userId, person, foundBy);
+  return confirmed;
+}
+
+/** Adds what is new: the openid at another mini-program, or the unionid, which WeChat tells only from some time on. */
+async function completeWechat(userId: string, person: WechatPerson, known: FoundBy): Promise<void> {
+  const { unionid } = person;
+  if (known.unionOwner !== null && known.unionOwner !== userId) {
+    // Two accounts of one person: an operator can merge them.
+    count('identity.unionid-of-another');
+    if (known.identity) return;
+  }
+  const isComplete = known.identity && (unionid === null || (known.unionid === unionid && known.unionOwner === userId));
+  if (isComplete) return;
+  const mayHaveUnion = unionid !== null && (known.unionOwner ?? userId) === userId;
+  await addRows(userId, [
+    ...(mayHaveUnion ? [unionIdentity(unionid)] : []),
+    wechatIdentity({ ...person, unionid: mayHaveUnion ? unionid : null }),
+  ]);
+}
+
+/** After SERVER_KEY was changed a channel user has a new address. Throws EngineError. */
+export async function accountOfChannel(
+  user: { channel: string; channelUserId: string; address: string },
+  appId: string,
+): Promise<Confirmed> {
+  const own = channelIdentity(user);
+  const confirmed = await findOrCreate(() => findAccount({ by: 'channel', ...user }, appId), [own]);
+  const { userId, foundBy } = confirmed.account;
+  if (!confirmed.created && foundBy?.address !== user.address) await addRows(userId, [own]);
+  return confirmed;
+}
+
+async function findOrCreate(
+  find: () => Promise<LoginAccount | null>,
+  rows: readonly NewIdentity[],
+): Promise<Confirmed> {
+  const known = await find();
+  if (known) return { account: known, created: false };
+  const userId = newUserId();
+  const isFree = await createUser(userId, rows);
+  let account = await find();
+  if (!account && !isFree) {
+    // A subject is taken, but by no living user: the former release has erased the account.
+    for (const row of rows) await writeRepeatably(...deleteOfErased(row));
+    await createUser(userId, rows);
+    account = await find();
+  }
+  // Another call created it, and it was erased since. The next attempt creates a new account.
+  if (!account) throw new EngineError('mysql', 'the account was erased meanwhile', 'not-applied');
+  return { account, created: account.userId === userId };
+}
+
+/**
+ * false: one of the subjects is taken, and nothing was created; a repetition after a lost answer finds its own rows
+ * taken. The identities come first: of several calls at once all but one wait there, while they hold no other lock.
+ */
+async function createUser(userId: string, rows: readonly NewIdentity[]): Promise<boolean> {
+  const columns = formerColumns(rows);
+  const create = async ({ write }: Transaction): Promise<void> => {
+    await write(...insertStatement(userId, ...rows));
+    await write(
+      `INSERT INTO users (user_id, profile, ${columns.map(([column]) => column).join(', ')})
+       VALUES (?, '{}', ${columns.map(() => '?').join(', ')})`,
+      [userId, ...columns.map(([, value]) => value)],
+    );
+  };
+  try {
+    await withTransaction(create, { lostAnswers: true });
+    return true;
+  } catch (error) {
+    if (isTaken(error)) return false;
+    throw error;
+  }
+}
+
+/** Adds rows to a user, and renews unionid and address of rows that it has. A subject of somebody else stays there. */
+async function addRows(userId: string, rows: readonly NewIdentity[]): Promise<void> {
+  const add = async (transaction: Transaction): Promise<void> => {
+    if (!(await lockUser(userId, transaction))) return;
+    for (const row of rows) {
+      const [insert, values] = insertStatement(userId, row);
+      const renewed = `${insert} ON DUPLICATE KEY UPDATE
+        unionid = IF(user_id = VALUES(user_id), COALESCE(VALUES(unionid), unionid), unionid),
+        address = IF(user_id = VALUES(user_id), COALESCE(VALUES(address), address), address)`;
+      await transaction.write(renewed, values);
+    }
+    await writeFormerColumns(userId, transaction);
+  };
+  await withTransaction(add, { lostAnswers: true });
+}

@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { query, type Row, type SqlValue, type Transaction } from '../db.ts';
+import { ER_DUP_ENTRY, SqlError } from '../errors.ts';
+import type { WechatPerson } from '../wechat/code-session.ts';
+import { defaultProgramId } from '../wechat/mini-program.ts';
+
+/**
+ * The rows of `identities`: how a user is recognised, beside the account name. Their primary key decides which of two
+ * parallel calls gets a subject. Everything that changes the identities of a user locks the row of the user first.
+ */
+type Platform = 'wechat' | 'wechat-union' | 'channel' | 'phone';
+
+export interface NewIdentity {
+  platform: Platform;
+  /** The AppID of a mini-program, the name of a channel, or ''. */
+  platformApp: string;
+  subject: string;
+  /** Of an openid. */
+  unionid?: string | null;
+  /** Of a channel user. */
+  address?: string;
+  /** Of a phone number, for which `subject` is a keyed hash. */
+  sealed?: string;
+  label?: string;
+}
+
+export interface Identity extends NewIdentity {
+  userId: string;
+  /** RFC 3339. */
+  createdAt: string;
+}
+
+/** The statement failed because a value of a unique key exists already. */
+export const isTaken = (error: unknown): boolean => error instanceof SqlError && error.errno === ER_DUP_ENTRY;
+
+/** Throws SqlError ER_DUP_ENTRY if a subject has a row already. */
+export const insertStatement = (userId: string, ...identities: readonly NewIdentity[]): [string, SqlValue[]] => [
+  `INSERT INTO identities (platform, platform_app, subject, user_id, unionid, address, sealed, label)
+   VALUES ${identities.map(() => '(?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
+  identities.flatMap(
+    ({ platform, platformApp, subject, unionid = null, address = null, sealed = null, label = null }) => [
+      platform,
+      platformApp,
+      subject,
+      userId,
+      unionid,
+      address,
+      sealed,
+      label,
+    ],
+  ),
+];
+
+/** The rows of an erased user, which the former release leaves, do not keep a subject from others. */
+export const deleteOfErased = ({ platform, platformApp, subject }: NewIdentity): [string, SqlValue[]] => [
+  `DELETE i FROM identities i JOIN users u ON u.user_id = i.user_id
+    WHERE i.platform = ? AND i.platform_app = ? AND i.subject = ? AND u.erased_at IS NOT NULL`,
+  [platform, platformApp, subject],
+];
+
+const COLUMNS = 'platform, platform_app, subject, user_id, unionid, address, sealed, label, created_at';
+
+/** All rows of a user, the oldest first. `query`: of a transaction that has locked the user, where they are changed. */
+async function identitiesOf(userId: string, query: Transaction['query']): Promise<Identity[]> {
+  const rows = await query(`SELECT ${COLUMNS} FROM identities WHERE user_id = ? ORDER BY created_at, platform`, [
+    userId,
+  ]);
+  return rows.map(identityFromRow);
+}
+
+/** The owners of these subjects, in any order. */
+export async function ownersOf(wanted: readonly NewIdentity[], query: Transaction['query']): Promise<Identity[]> {
+  const columns = COLUMNS.split(', ').map((column) => `i.${column}`);
+  const rows = await query(
+    `SELECT ${columns.join(', ')} FROM identities i JOIN users u ON u.user_id = i.user_id AND u.erased_at IS NULL
+      WHERE ${wanted.map(() => '(i.platform = ? AND i.platform_app = ? AND i.subject = ?)').join(' OR ')}`,
+    wanted.flatMap(({ platform, platformApp, subject }) => [platform, platformApp, subject]),
+  );
+  return rows.map(identityFromRow);
+}
+
+const identityFromRow = (row: Row): Identity => ({
+  platform: row.platform as Platform,
+  platformApp: String(row.platform_app),
+  subject: String(row.subject),
+  userId: String(row.user_id),
+  unionid: row.unionid as string | null,
+  ...(row.address !== null && { address: String(row.address) }),
+  ...(row.sealed !== null && { sealed: String(row.sealed) }),
+  ...(row.label !== null && { label: String(row.label) }),
+  createdAt: String(row.created_at),
+});
+
+/** A user with all identities. */
+export interface IdentifiedUser {
+  userId: string;
+  account: string | null;
+  version: number;
+  disabled: boolean;
+  /** RFC 3339. */
+  accountSince: string;
+  identities: Identity[];
+}
+
+/**
+ * Locks the row of the user, and moves what the former release has stored in its columns into rows. null: there is no
+ * such user, or it was erased. To lock two users, lock the one with the smaller id first.
+ */
+export async function lockUser(userId: string, { query, write }: Transaction): Promise<IdentifiedUser | null> {
+  const [row] = await query(`SELECT ${USER_COLUMNS} FROM users WHERE user_id = ? AND erased_at IS NULL FOR UPDATE`, [
+    userId,
+  ]);
+  if (!row) return null;
+  for (const identity of formerIdentities(row)) {
+    const [sql, values] = insertStatement(userId, identity);
+    await write(sql.replace('INSERT', 'INSERT IGNORE'), values);
+  }
+  return identified(userId, row, await identitiesOf(userId, query));
+}
+
+const USER_COLUMNS = `account, account_since, version, disabled_at, created_at, wechat_openid, channel, channel_user_id,
+  account_address`;
+
+const identified = (userId: string, row: Row, identities: Identity[]): IdentifiedUser => ({
+  userId,
+  account: row.account as string | null,
+  version: Number(row.version),
+  disabled: row.disabled_at !== null,
+  accountSince: String(row.account_since ?? row.created_at),
+  identities,
+});
+
+/** The same without a lock, and without a change: what is still in columns only is listed, too. */
+export async function readUser(userId: string): Promise<IdentifiedUser | null> {
+  const [row] = await query(`SELECT ${USER_COLUMNS} FROM users WHERE user_id = ? AND erased_at IS NULL`, [userId]);
+  if (!row) return null;
+  const rows = await identitiesOf(userId, query);
+  const former = formerIdentities(row).filter((identity) => !rows.some((known) => isSame(known, identity)));
+  const createdAt = String(row.created_at);
+  return identified(userId, row, [...former.map((identity) => ({ ...identity, userId, createdAt })), ...rows]);
+}
+
+export const isSame = (a: NewIdentity, b: NewIdentity): boolean =>
+  a.platform === b.platform && a.platformApp === b.platformApp && a.subject === b.subject;
+
+function formerIdentities(row: Row): NewIdentity[] {
+  const { wechat_openid: openid, channel, channel_user_id: channelUser, account_address: address } = row;
+  const program = defaultProgramId();
+  return [
+    ...(openid !== null && program !== undefined
+      ? [wechatIdentity({ wechatAppid: program, openid: String(openid), unionid: null })]
+      : []),
+    ...(channel !== null && channelUser !== null
+      ? [channelIdentity({ channel: String(channel), channelUserId: String(channelUser), address: String(address) })]
+      : []),
+  ];
+}
+
+export const wechatIdentity = ({ wechatAppid, openid, unionid }: WechatPerson): NewIdentity => ({
+  platform: 'wechat',
+  platformApp: wechatAppid,
+  subject: openid,
+  unionid,
+});
+export const unionIdentity = (unionid: string): NewIdentity => ({
+  platform: 'wechat-union',
+  platformApp: '',
+  subject: unionid,
+});
+export const channelIdentity = (user: { channel: string; channelUserId: string; address: string }): NewIdentity => ({
+  platform: 'channel',
+  platformApp: user.channel,
+  subject: user.channelUserId,
+  address: user.address,
+});
+
+/**
+ * The columns of `users` that the former release reads: the newest openid at the deployment's own mini-program, and one
+ * channel user. `rows`: the oldest first.
+ */
+export function formerColumns(rows: readonly NewIdentity[]): Array<[column: string, value: string | null]> {
+  const program = defaultProgramId();
+  const channel = rows.find((row) => row.platform === 'channel');
+  const openid = rows.findLast((row) => row.platform === 'wechat' && row.platformApp === program);
+  return [
+    ['channel', channel?.platformApp ?? null],
+    ['channel_user_id', channel?.subject ?? null],
+    ['account_address', channel?.address ?? null],
+    // Without the AppID of the mini-program nothing is known about the column.
+    ...(program === undefined ? [] : [['wechat_openid', openid?.subject ?? null] satisfies [string, string | null]]),
+  ];
+}
+
+/** Ends every change of the rows of a locked user. */
+export async function writeFormerColumns(userId: string, { query, write }: Transaction): Promise<void> {
+  const columns = formerColumns(await identitiesOf(userId, query));
+  const assignments = columns.map(([column]) => `${column} = ?`).join(', ');
+  // `updated_at`: if this process dies before it deletes the copies of the user in Redis, the sweep does it.
+  await write(`UPDATE users SET updated_at = NOW(3), ${assignments} WHERE user_id = ?`, [
+    ...columns.map(([, value]) => value),
+    userId,
+  ]);
+}
+
+/** The id of an identity in the API. */
+export const identityId = (platform: string, platformApp: string, subject: string): string =>
+  createHash('sha256').update(`${platform}\n${platformApp}\n${subject}`).digest('hex').slice(0, 24);

@@ -1,0 +1,77 @@
+import { query, type Row, type Transaction } from '../db.ts';
+
+/** What a user has in wallets, and money that is on its way, over all apps. */
+export interface MoneyAtApp {
+  appId: string;
+  /** Over all assets. */
+  units: number;
+  openOrders: number;
+  refunds: number;
+}
+
+/**
+ * Apps where something is left, and no others. `query`: of a transaction that has locked the row of the user, which
+ * every ledger entry and every order locks, too. Each app is looked up by the index that begins with it.
+ */
+export async function moneyOf(userId: string, query: Transaction['query']): Promise<MoneyAtApp[]> {
+  const rows = await query(
+    `SELECT a.app_id,
+            (SELECT COALESCE(SUM(e.delta), 0) FROM ledger_entries e WHERE e.app_id = a.app_id AND e.user_id = ?) AS units,
+            (SELECT COUNT(*) FROM recharge_orders o
+              WHERE o.app_id = a.app_id AND o.user_id = ? AND o.status = 'pending') AS open_orders,
+            (SELECT COUNT(*) FROM recharge_orders o JOIN refunds r ON r.order_no = o.order_no
+              WHERE o.app_id = a.app_id AND o.user_id = ? AND r.status IN ('accepted', 'processing')) AS refunds
+       FROM apps a`,
+    [userId, userId, userId],
+  );
+  const apps = rows.map((row) => ({
+    appId: String(row.app_id),
+    units: Number(row.units),
+    openOrders: Number(row.open_orders),
+    refunds: Number(row.refunds),
+  }));
+  return apps.filter(({ units, openOrders, refunds }) => units !== 0 || openOrders > 0 || refunds > 0);
+}
+
+/** Whether the user has ever ordered or received anything. `query`: as above. */
+export async function hasMoneyHistory(userId: string, query: Transaction['query']): Promise<boolean> {
+  const rows = await query(
+    `SELECT a.app_id FROM apps a
+      WHERE EXISTS (SELECT 1 FROM ledger_entries e WHERE e.app_id = a.app_id AND e.user_id = ?)
+         OR EXISTS (SELECT 1 FROM recharge_orders o WHERE o.app_id = a.app_id AND o.user_id = ?)
+      LIMIT 1`,
+    [userId, userId],
+  );
+  return rows.length > 0;
+}
+
+/** Orders, refunds and ledger entries of the user at all apps; the newest `limit` of each. */
+export async function exportMoney(userId: string, limit: number) {
+  const [orders, refunds, entries] = await Promise.all([
+    query(
+      `SELECT o.order_no, o.app_id, o.product_id, o.provider, o.amount_fen, o.currency, o.units, o.status, o.refunded_fen,
+              o.transaction_id, o.paid_at, o.created_at
+         FROM apps a JOIN recharge_orders o ON o.app_id = a.app_id AND o.user_id = ?
+        ORDER BY o.created_at DESC LIMIT ?`,
+      [userId, limit],
+    ),
+    query(
+      `SELECT r.refund_no, r.order_no, r.amount_fen, r.units, r.status, r.created_at
+         FROM apps a JOIN recharge_orders o ON o.app_id = a.app_id AND o.user_id = ?
+         JOIN refunds r ON r.order_no = o.order_no ORDER BY r.created_at DESC LIMIT ?`,
+      [userId, limit],
+    ),
+    query(
+      `SELECT e.app_id, e.asset, e.seq, e.delta, e.balance_after, e.kind, e.ref, e.reason, e.created_at
+         FROM apps a JOIN ledger_entries e ON e.app_id = a.app_id AND e.user_id = ?
+        ORDER BY e.created_at DESC, e.seq DESC LIMIT ?`,
+      [userId, limit],
+    ),
+  ]);
+  return { orders: orders.map(inCamelCase), refunds: refunds.map(inCamelCase), entries: entries.map(inCamelCase) };
+}
+
+const inCamelCase = (row: Row): Row =>
+  Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()), value]),
+  );
