@@ -19,7 +19,7 @@ import { functionEnvironment, takeEnvironment, WECHAT_APPID } from './function-e
 import type { Keys } from './keys-file.ts';
 import { type ObjectStoreSimulator, startObjectStore } from './simulators/object-store.ts';
 import { folderObjects } from './simulators/stored-objects.ts';
-import { startWechatSimulator, type WechatSimulator } from './simulators/wechat.ts';
+import { startWechatSimulator, type WechatSimulator } from './simulators/wechat/index.ts';
 
 export interface MysqlLogin {
   host: string;
@@ -89,7 +89,8 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
       ...(intercept.mysql && { intercept: intercept.mysql }),
     });
     onStop(() => planetscale.stop());
-    const wechat = await startWechatSimulator({ appid: WECHAT_APPID, secret: keys.wechatSecret, devCodes: true, log });
+    const program = { appid: WECHAT_APPID, secret: keys.wechatSecret };
+    const wechat = await startWechatSimulator({ ...program, unionid: true, devCodes: true, log });
     onStop(() => wechat.stop());
     const { objectStore, store } = await startStore(options.objectsDirectory);
     onStop(() => objectStore.stop());
@@ -115,7 +116,7 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
     upstash.resetStats();
     planetscale.resetStats();
     log(`gateways ${upstash.url} (redis), http://${new URL(planetscale.url).host} (mysql)`);
-    log(`wechat simulator ${wechat.url}, takes codes such as dev-alice-1`);
+    log(`wechat simulator ${wechat.url}, takes codes such as dev-alice-1 and dev-phone-13580006666-1`);
     log(`object store simulator ${objectStore.url}, bucket ${store.bucket}`);
     return { env, upstash, planetscale, wechat, objectStore, sandbox };
   });

@@ -20,13 +20,14 @@ export interface SimulatedAnswer {
   headers?: Record<string, string>;
 }
 
-/** A fault, until another one is set. Only with `delay` and `lose-ack` the request takes effect. */
+/** A fault, until another one is set. Only with `delay`, `lose-ack` and `cut` the request takes effect. */
 export type Fault =
   | { kind: 'delay'; ms: number }
   | { kind: 'answer'; status: number; body: unknown; headers?: Record<string, string> }
   | { kind: 'refuse' }
   | { kind: 'hang' }
-  | { kind: 'lose-ack' };
+  | { kind: 'lose-ack' }
+  | { kind: 'cut' };
 
 /** A fault for some requests only. */
 export type FaultOf = (request: Pick<SimulatedRequest, 'method' | 'path' | 'headers'>) => Fault | null;
@@ -59,8 +60,12 @@ export async function startLoopbackServer(
     const given = current?.kind === 'answer' ? current : await answer({ ...head, body });
     if (current?.kind === 'lose-ack') return incoming.socket.destroy();
     const isRaw = typeof given.body === 'string' || Buffer.isBuffer(given.body);
-    const sent = isRaw ? given.body : JSON.stringify(given.body);
-    outgoing.writeHead(given.status, { 'content-type': 'application/json', ...given.headers }).end(sent);
+    const sent = isRaw ? (given.body as string | Buffer) : JSON.stringify(given.body);
+    const headers = { 'content-type': 'application/json', ...given.headers };
+    if (current?.kind !== 'cut') return outgoing.writeHead(given.status, headers).end(sent);
+    const bytes = Buffer.from(sent);
+    outgoing.writeHead(given.status, { ...headers, 'content-length': bytes.length });
+    outgoing.write(bytes.subarray(0, bytes.length / 2), () => incoming.socket.destroy());
   }
 
   const server = createServer((incoming, outgoing) => {

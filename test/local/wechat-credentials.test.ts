@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { startWechatSimulator } from '../../local/simulators/wechat.ts';
+import { startWechatSimulator } from '../../local/simulators/wechat/index.ts';
 import { wechatCredentials } from '../../local/wechat-credentials.ts';
 
 const credentials = (shell: Record<string, string>) => {

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startChannelSimulator } from '../../local/simulators/channel.ts';
 import { startLoopbackServer } from '../../local/simulators/loopback-server.ts';
 import { startPluginServer } from '../../local/simulators/plugin-server.ts';
-import { startWechatSimulator, type WechatSimulatorOptions } from '../../local/simulators/wechat.ts';
+import { startWechatSimulator, type WechatSimulatorOptions } from '../../local/simulators/wechat/index.ts';
 import { event, newToken, SECRET, signed } from '../support/plugin-push.ts';
 
 const running: { stop(): Promise<unknown> }[] = [];
@@ -115,7 +115,7 @@ describe('the WeChat simulator', () => {
 
   it('runs as its own process, issues codes and ends on SIGTERM', async () => {
     const args = ['--appid', app.appid, '--secret', app.secret];
-    const { url, child, ended } = await startProcess('local/simulators/wechat.ts', ...args);
+    const { url, child, ended } = await startProcess('local/simulators/wechat/main.ts', ...args);
     const minted = await fetch(`${url}/codes?openid=o-ada`, { method: 'POST' });
     const { code } = (await minted.json()) as { code: string };
     const query = new URLSearchParams({ ...app, js_code: code, grant_type: 'authorization_code' });

@@ -12,7 +12,7 @@ import { type BackendOptions, startBackend } from '../../local/backend.ts';
 import { type HighAvailability, startHighAvailability } from '../../local/engines/high-availability.ts';
 import { newKeys } from '../../local/keys-file.ts';
 import type { ObjectStoreSimulator } from '../../local/simulators/object-store.ts';
-import type { WechatSimulator } from '../../local/simulators/wechat.ts';
+import type { WechatSimulator } from '../../local/simulators/wechat/index.ts';
 import { type HttpApi, startHttpApi } from '../../serve/http-api/http-api.ts';
 import { startTogether } from '../../serve/lifecycle/started.ts';
 import { SINCE_SHARDS, sinceKey } from '../../shared/admission/replay-record.ts';
