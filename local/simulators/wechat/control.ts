@@ -47,7 +47,7 @@ export function answerControl(
   return answer ? { status: 200, body: answer } : { status: 400, body: { message: 'no such call, or wrong input' } };
 }
 
-const notFound = (): SimulatedAnswer => ({
+export const notFound = (): SimulatedAnswer => ({
   status: 404,
   body: 'not found',
   headers: { 'content-type': 'text/plain' },

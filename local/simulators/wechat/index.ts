@@ -1,7 +1,7 @@
-import { type SimulatedAnswer, startLoopbackServer } from '../loopback-server.ts';
+import { type Fault, type FaultOf, type SimulatedAnswer, startLoopbackServer } from '../loopback-server.ts';
 import { createAccessTokens } from './access-tokens.ts';
 import { answerOf, type WechatInterface, WechatRefusal } from './answers.ts';
-import { answerControl, type Controls } from './control.ts';
+import { answerControl, type Controls, notFound } from './control.ts';
 import { createLogin } from './login.ts';
 import { isWechatPath, WECHAT_PATHS, type WechatPath } from './paths.ts';
 import { createPhones } from './phone.ts';
@@ -42,6 +42,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
   const shipping = createShipping(tokens);
   const planned = new Map<string, number[]>();
   const calls = new Map<string, number>();
+  let fault: Fault | FaultOf | null = null;
 
   const interfaces: Record<WechatPath, { method: 'GET' | 'POST'; answer: WechatInterface }> = {
     [WECHAT_PATHS.session]: { method: 'GET', answer: login.code2Session },
@@ -55,15 +56,20 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
     const { method, path } = request;
     if (!isWechatPath(path)) return answerControl(request, simulator);
     const simulated = interfaces[path];
-    if (method !== simulated.method)
-      return { status: 404, body: 'not found', headers: { 'content-type': 'text/plain' } };
-    calls.set(path, (calls.get(path) ?? 0) + 1);
+    if (method !== simulated.method) return notFound();
     return answerOf(() => {
       const errcode = planned.get(path)?.shift();
       if (errcode !== undefined) throw new WechatRefusal(errcode);
       return simulated.answer(request);
     });
   }, options.port);
+
+  // A call counts when it arrives, also if it gets no answer.
+  server.misbehave((request) => {
+    if (!isWechatPath(request.path)) return null;
+    calls.set(request.path, (calls.get(request.path) ?? 0) + 1);
+    return typeof fault === 'function' ? fault(request) : fault;
+  });
 
   const simulator: WechatSimulator = {
     ...server,
@@ -80,11 +86,9 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
     advance(ms) {
       aheadMs += ms;
     },
-    misbehave: (fault) =>
-      server.misbehave((request) => {
-        if (!isWechatPath(request.path)) return null;
-        return typeof fault === 'function' ? fault(request) : fault;
-      }),
+    misbehave(next) {
+      fault = next;
+    },
   };
   return simulator;
 }
