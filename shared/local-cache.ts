@@ -1,7 +1,7 @@
 /**
  * L1: the memory of one process, limited in entries, bytes and age. The age is checked on read, because timers do not
- * run in a frozen Lambda. Entries are at most 5 s old; only the authorizer's app record may be 60 s old. Balances and
- * sessions are never kept here.
+ * run in a frozen Lambda. Entries are at most 5 s old; only the authorizer's app record may be 60 s old, and what
+ * WeChat accepts (a secret, an access_token) is kept while it does. Balances and sessions are never kept here.
  */
 export class LocalCache<T> {
   private readonly entries = new Map<string, { value: T; endsAt: number; bytes: number }>();

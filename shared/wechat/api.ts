@@ -1,6 +1,6 @@
 import { textOr } from '../config.ts';
 import { AppError } from '../errors.ts';
-import { count } from '../telemetry.ts';
+import { alarm, count } from '../telemetry.ts';
 import { send, TransportError } from '../transport.ts';
 
 /** Requests to WeChat's server. As long as WeChat has not answered clearly, nothing is charged to the caller. */
@@ -46,8 +46,23 @@ export const errcodeOf = (answer: WechatAnswer): number => Number(answer.errcode
 /** WeChat gave no clear answer. */
 export const wechatUnavailable = (): AppError => new AppError('UNAVAILABLE', undefined, { retryAfterSeconds: 2 });
 
-/** WeChat is busy (-1), or gets too many calls a minute (45011). */
-export function wechatBusy(errcode: number): AppError {
+/** The error of ours for an errcode that is no fault of the caller. */
+export function wechatRefusal(errcode: number): AppError {
+  switch (errcode) {
+    case 45009: // the quota of the day is used up
+      alarm('wechat.quota');
+      return wechatBusy(errcode);
+    case -1: // busy
+    case 45011: // too many calls a minute
+      return wechatBusy(errcode);
+    default:
+      // Wrong appid, wrong secret, or a new error code: the operator has to look at it.
+      alarm('wechat.refused', { errcode });
+      return wechatUnavailable();
+  }
+}
+
+function wechatBusy(errcode: number): AppError {
   count(`wechat.errcode${errcode}`);
   return new AppError('WECHAT_BUSY', undefined, { retryAfterSeconds: 2 });
 }

@@ -1,8 +1,8 @@
 import { AppError } from '../errors.ts';
-import { LocalCache } from '../local-cache.ts';
 import { alarm, count } from '../telemetry.ts';
-import { askWechat, errcodeOf, type WechatAnswer, wechatBusy, wechatUnavailable } from './api.ts';
+import { askWechat, errcodeOf, wechatRefusal, wechatUnavailable } from './api.ts';
 import type { MiniProgram } from './mini-program.ts';
+import { askWithSecrets } from './secrets.ts';
 
 /** WeChat's code2Session: exchanges the code of wx.login for the person that it stands for. */
 export interface WechatPerson {
@@ -30,7 +30,12 @@ export async function fetchWechatSession(
   program: MiniProgram,
   code: string,
 ): Promise<{ person: WechatPerson; sessionKey: string }> {
-  const answer = await askWithSecrets(program, code);
+  const answer = await askWithSecrets(program, (secret) => {
+    const query = { appid: program.wechatAppid, secret, js_code: code, grant_type: 'authorization_code' };
+    // Sent only once: a code is valid once, so a repeated request would be refused.
+    return askWechat('/sns/jscode2session', query, { repeatable: false });
+  });
+  if (!answer) throw wechatUnavailable();
   const errcode = errcodeOf(answer);
   if (errcode !== 0) throw refusal(errcode);
   const { openid, session_key: sessionKey = '', unionid = null } = answer;
@@ -41,28 +46,6 @@ export async function fetchWechatSession(
 }
 
 const isSubject = (value: unknown): value is string => typeof value === 'string' && SUBJECT.test(value);
-
-/** WeChat: wrong AppSecret. It has not used up the code. */
-const WRONG_SECRET = 40125;
-
-/** The secret that WeChat accepted last, by mini-program: while a secret is exchanged, it is tried first. */
-const accepted = new LocalCache<string>(200, 3_600_000);
-
-/** Each request is sent only once: a code is valid once, so a repeated request would be refused. */
-async function askWithSecrets({ wechatAppid, secrets }: MiniProgram, code: string): Promise<WechatAnswer> {
-  const last = accepted.get(wechatAppid);
-  const inOrder = last !== undefined && secrets.includes(last) ? [last, ...secrets.filter((s) => s !== last)] : secrets;
-  let answer: WechatAnswer | undefined;
-  for (const secret of inOrder) {
-    const query = { appid: wechatAppid, secret, js_code: code, grant_type: 'authorization_code' };
-    answer = await askWechat('/sns/jscode2session', query, { repeatable: false });
-    if (!answer) throw wechatUnavailable();
-    if (errcodeOf(answer) === WRONG_SECRET) continue;
-    accepted.set(wechatAppid, secret);
-    return answer;
-  }
-  return answer ?? { errcode: WRONG_SECRET };
-}
 
 function refusal(errcode: number): AppError {
   switch (errcode) {
@@ -76,12 +59,7 @@ function refusal(errcode: number): AppError {
     case 50002: // WeChat limited this user
       count('wechat.user-limited');
       return new AppError('WECHAT_USER_LIMITED');
-    case -1:
-    case 45011:
-      return wechatBusy(errcode);
     default:
-      // Wrong appid, wrong secret, or a new error code: the operator has to look at it.
-      alarm('wechat.refused', { errcode });
-      return wechatUnavailable();
+      return wechatRefusal(errcode);
   }
 }
