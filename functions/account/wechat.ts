@@ -1,13 +1,16 @@
 import * as v from 'valibot';
 import { accountOfWechat } from '../../shared/account/first-login.ts';
 import { logIn } from '../../shared/account/log-in.ts';
+import { phoneOf } from '../../shared/account/phone.ts';
+import { accountWithPhone } from '../../shared/account/phone-login.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { wechatCode } from '../../shared/http/login-inputs.ts';
 import { remembered } from '../../shared/http/remembered.ts';
-import { wechatRules } from '../../shared/lock/guessing.ts';
+import { phoneCodes, wechatRules } from '../../shared/lock/guessing.ts';
 import { WECHAT_CALLERS } from '../../shared/lock/known-caller.ts';
 import { exchangeRead, withWechatPerson } from '../../shared/wechat/exchange.ts';
 import { miniProgramOf, miniProgramsRead } from '../../shared/wechat/mini-program.ts';
+import { exchangePhoneCode, phoneExchangeRead } from '../../shared/wechat/phone-number.ts';
 
 export const wechatLogin = endpoint(
   {
@@ -15,16 +18,23 @@ export const wechatLogin = endpoint(
     auth: 'app',
     scope: 'login',
     open: 'open:wechat',
-    body: v.strictObject({ code: wechatCode }),
+    body: v.strictObject({ code: wechatCode, phoneCode: v.optional(wechatCode) }),
     rules: wechatRules,
+    targets: ({ body }) => (body.phoneCode === undefined ? [] : [phoneCodes]),
     identities: ({ body }) => ({ account: WECHAT_CALLERS, resource: body.code }),
-    reads: ({ body }, { app }) => [exchangeRead(app.appId, body.code), miniProgramsRead()],
+    reads: ({ body: { code, phoneCode } }, { app }) => [
+      exchangeRead(app.appId, code),
+      miniProgramsRead(),
+      ...(phoneCode === undefined ? [] : [phoneExchangeRead(app.appId, phoneCode)]),
+    ],
   },
-  async ({ app, body: { code }, reads: [kept, programs], ...call }) => {
-    const program = await miniProgramOf(call.leaseId, app.appId, programs);
-    const login = await withWechatPerson({ appId: app.appId, code, program }, kept, async (person) => {
-      const { account } = await accountOfWechat(person, app.appId);
-      return logIn(account, app.appId, call);
+  async ({ app: { appId }, body: { code, phoneCode }, reads: [kept, programs, keptPhone], ...call }) => {
+    const program = await miniProgramOf(call.leaseId, appId, programs);
+    const login = await withWechatPerson({ appId, code, program }, kept, async (person) => {
+      if (phoneCode === undefined) return logIn((await accountOfWechat(person, appId)).account, appId, call);
+      const exchange = async () =>
+        phoneOf(await exchangePhoneCode({ appId, program, who: person.openid, kept: keptPhone }, phoneCode));
+      return logIn(await accountWithPhone(person, exchange, appId), appId, call);
     });
     return remembered(login, WECHAT_CALLERS, { ...call, ip: undefined });
   },

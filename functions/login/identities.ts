@@ -1,25 +1,27 @@
 import * as v from 'valibot';
-import { linkWechat } from '../../shared/account/link.ts';
+import { linkPhone, linkWechat } from '../../shared/account/link.ts';
 import { linkPassword } from '../../shared/account/link-password.ts';
 import { shown, unlink } from '../../shared/account/own-identities.ts';
 import { type Proof, type ProvingCall, withFreshProof } from '../../shared/account/own-proof.ts';
 import { hashPassword } from '../../shared/account/password.ts';
+import { phoneOf } from '../../shared/account/phone.ts';
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { wechatCode } from '../../shared/http/login-inputs.ts';
 import { perUser } from '../../shared/http/write-inputs.ts';
-import { ownPassword, wechatCodes } from '../../shared/lock/guessing.ts';
+import { ownPassword, phoneCodes, wechatCodes } from '../../shared/lock/guessing.ts';
 import type { LockTarget } from '../../shared/lock/rule.ts';
 import type { CurrentUser } from '../../shared/session/session.ts';
 import { exchangeRead, withWechatPerson } from '../../shared/wechat/exchange.ts';
 import { miniProgramOf, miniProgramsRead } from '../../shared/wechat/mini-program.ts';
+import { exchangePhoneCode, phoneExchangeRead } from '../../shared/wechat/phone-number.ts';
 import { accountName, isOwnName, NOT_THE_NAME, newPassword, password } from './credentials.ts';
 
 /** Who may log in as a user. A copied session must not add a way in: it has to be fresh, or come with a proof. */
 const proof = v.optional(
   v.pipe(
     v.strictObject({ password: v.optional(password), code: v.optional(wechatCode) }),
-    v.check((given) => Object.keys(given).length === 1, 'expected one proof'),
+    v.check((given) => Object.keys(given).length <= 1, 'expected one proof'),
   ),
   {},
 );
@@ -82,6 +84,34 @@ export const linkOwnWechat = endpoint(
           linkWechat(user.userId, person),
         ),
       ),
+    );
+    return shown(linked)[0];
+  },
+);
+
+export const linkOwnPhone = endpoint(
+  {
+    ...linking,
+    route: 'POST /me/identities/phone',
+    body: v.strictObject({ phoneCode: wechatCode, proof }),
+    rules: [...links, ...phoneCodes.rules],
+    targets: ({ body }) => proofTargets(body),
+    identities: ({ body }) => (body.proof.code === undefined ? {} : { resource: body.proof.code }),
+    reads: ({ body }, { app }) => [
+      phoneExchangeRead(app.appId, body.phoneCode),
+      miniProgramsRead(),
+      ...proofReads(app.appId, body.proof).slice(0, 1),
+    ],
+  },
+  async (call) => {
+    const { app, body, leaseId, reads, user } = call;
+    const [kept, programs, keptProof] = reads;
+    const program = await miniProgramOf(leaseId, app.appId, programs);
+    const linked = await settled(call, () =>
+      withFreshProof(provingCall(call, [keptProof, programs]), async () => {
+        const by = { appId: app.appId, program, who: user.userId, kept };
+        return linkPhone(user.userId, phoneOf(await exchangePhoneCode(by, body.phoneCode)));
+      }),
     );
     return shown(linked)[0];
   },

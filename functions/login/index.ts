@@ -1,7 +1,7 @@
 import { serve } from '../../shared/http/lambda.ts';
 import { register } from './accounts.ts';
 import { eraseMe } from './erase.ts';
-import { linkOwnPassword, linkOwnWechat, unlinkOwn } from './identities.ts';
+import { linkOwnPassword, linkOwnPhone, linkOwnWechat, unlinkOwn } from './identities.ts';
 import { passwordChange, passwordLogin, passwordReset } from './password.ts';
 
 /** The routes that compute a password hash, and no others: a hash blocks its instance, or the thread of `serve`. */
@@ -12,6 +12,7 @@ export const handler = serve(
   passwordReset,
   eraseMe,
   linkOwnWechat,
+  linkOwnPhone,
   linkOwnPassword,
   unlinkOwn,
 );

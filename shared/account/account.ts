@@ -2,7 +2,7 @@ import { publicFields, schemaOf, type UserFieldsSchema } from '../app/user-field
 import { query, type Row, type SqlValue, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
 import type { LiveSession } from '../session/devices.ts';
-import { asObject, phoneOf } from '../session/session.ts';
+import { asObject, maskedPhoneOf } from '../session/session.ts';
 import { newUserId } from '../session/token.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { defaultProgramId } from '../wechat/mini-program.ts';
@@ -95,7 +95,7 @@ export async function findAccount(key: AccountKey, appId: string): Promise<Login
   const [from, found, values] = sourceOf(key);
   const rows = await query(
     `SELECT ${found} u.user_id, u.account, u.account_address, u.password_hash, u.profile, u.version, u.disabled_at,
-            ${phoneOf('u.user_id')} AS phone, f.fields, a.user_fields, s.session_id, s.last_seen_at
+            ${maskedPhoneOf('u.user_id')} AS phone, f.fields, a.user_fields, s.session_id, s.last_seen_at
        FROM ${from}
        LEFT JOIN apps a ON a.app_id = ?
        LEFT JOIN user_fields f ON f.app_id = a.app_id AND f.user_id = u.user_id

@@ -106,7 +106,7 @@ async function linkOnce(userId: string, owner: string | undefined, wanted: Wante
     if (owner !== undefined) await absorb(locked.get(owner) ?? null, userId, wanted, transaction);
     return addRows(user, wanted, transaction);
   };
-  const linked = await writeStrict(users.map(userVersionKey), () => withTransaction(statements, { lostAnswers: true }));
+  const linked = await writeStrict(users.map((user) => userVersionKey(user)), () => withTransaction(statements, { lostAnswers: true }));
   if (owner !== undefined) await revokeAllPluginTokens(owner);
   return linked;
 }

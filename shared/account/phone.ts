@@ -1,4 +1,5 @@
 import { masterMacs, seal, unseal } from '../master-key.ts';
+import type { PhoneNumber } from '../wechat/phone-number.ts';
 import type { NewIdentity } from './identity.ts';
 
 /**
@@ -13,8 +14,7 @@ export interface Phone {
 
 const context = (subject: string): string => `phone:${subject}`;
 
-/** `number`: `+` and digits. `masked`: the form that is shown. */
-export function phoneOfNumber(number: string, masked: string): Phone {
+export function phoneOf({ number, masked }: PhoneNumber): Phone {
   const [subject = '', ...former] = masterMacs('phone', number).map((mac) => mac.toString('hex'));
   const row = (of: string): NewIdentity => ({ platform: 'phone', platformApp: '', subject: of });
   return {

@@ -19,6 +19,8 @@ const call = { count: 'call', onError: 'closed', windowSeconds: 60 } as const;
 /** A mark that was not issued here never gets so far, so these rules cost nothing for invented marks. */
 const appliesTo = ({ device }: Identities): boolean => device !== undefined;
 
+const hasUser = ({ user }: Identities): boolean => user !== undefined;
+
 /** Failures of one account: from an address, from a known device, and from everywhere. */
 function accountFailures(perAddress: number, limit: number): readonly LockRule[] {
   const byAddress: LockRule = {
@@ -98,6 +100,18 @@ export const wechatRules: readonly LockRule[] = [
 ];
 /** Codes of wx.login that are sent to another route. They share the counters of the login. */
 export const wechatCodes: LockTarget = { name: 'POST /login/wechat', rules: codeRules };
+
+/** Codes of WeChat's phone button: each success costs the mini-program money. */
+export const phoneCodes: LockTarget = {
+  name: 'POST /me/identities/phone',
+  rules: [
+    ...withNetworks(
+      { ...call, name: 'phone-codes-by-ip', by: ['ip'], limit: 100, windowSeconds: 3_600 },
+      { net56: 150, net48: 200 },
+    ),
+    { ...call, name: 'phone-codes-by-user', by: ['user'], limit: 10, windowSeconds: 3_600, appliesTo: hasUser },
+  ],
+};
 
 /** Tickets of a channel. Each is shown to the server of another company, which has a budget of wrong ones. */
 export const ticketRules: readonly LockRule[] = [

@@ -42,7 +42,7 @@ export interface CurrentUser {
 }
 
 /** SQL: the masked phone number of this user. */
-export const phoneOf = (userId: string): string =>
+export const maskedPhoneOf = (userId: string): string =>
   `(SELECT i.label FROM identities i WHERE i.user_id = ${userId} AND i.platform = 'phone' LIMIT 1)`;
 
 /** SQL: the newest openid at the mini-program of the app `a`. The column is that of the deployment's own mini-program. */
@@ -91,7 +91,7 @@ export async function findSession(session: SessionName, appId: string): Promise<
             TIMESTAMPDIFF(MICROSECOND, NOW(3), s.ends_at) DIV 1000 AS end_ms,
             TIMESTAMPDIFF(SECOND, COALESCE(s.ended_at, u.updated_at), NOW(3)) AS ended_seconds,
             u.version, u.disabled_at, u.erased_at, u.account, u.account_address, u.profile, f.fields,
-            ${OPENID} AS openid, ${phoneOf('u.user_id')} AS phone,
+            ${OPENID} AS openid, ${maskedPhoneOf('u.user_id')} AS phone,
             (SELECT COUNT(*) FROM sessions n
               WHERE n.app_id = s.app_id AND n.user_id = s.user_id AND n.user_version = u.version
                 AND n.ended_at IS NULL AND n.idle_until > NOW(3) AND n.ends_at > NOW(3)
