@@ -180,14 +180,14 @@ export interface Transaction {
 /**
  * Runs BEGIN, the statements of `work`, and COMMIT; each is one request. It is for changes of several tables at once,
  * by operators and when an account is erased: other routes need one statement only. After a deadlock or a lock wait the transaction starts again from
- * BEGIN, three times in all, so `work` may run several times. Throws EngineError with outcome `unknown` only when
+ * BEGIN, three times in all or `tries` times, so `work` may run several times. Throws EngineError with outcome `unknown` only when
  * COMMIT was not answered: nothing is applied before COMMIT. `lostAnswers`: it also starts again then, and after any
  * other lost answer, which the conditions of its statements must make safe.
  */
 export const withTransaction = <T>(
   work: (transaction: Transaction) => Promise<T>,
-  { lostAnswers = false } = {},
-): Promise<T> => repeatOnContention(() => runTransaction(work), { lostAnswers });
+  { lostAnswers = false, tries = 3 } = {},
+): Promise<T> => repeatOnContention(() => runTransaction(work), { lostAnswers, tries });
 
 async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const connection = clientFor(primaryUrl()).connection();

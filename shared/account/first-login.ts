@@ -1,4 +1,4 @@
-import { type Transaction, withTransaction, writeRepeatably } from '../db.ts';
+import { type Transaction, withTransaction } from '../db.ts';
 import { EngineError } from '../errors.ts';
 import { newUserId } from '../session/token.ts';
 import { count } from '../telemetry.ts';
@@ -6,8 +6,9 @@ import type { WechatPerson } from '../wechat/code-session.ts';
 import { type FoundBy, findAccount, type LoginAccount } from './account.ts';
 import {
   channelIdentity,
-  deleteOfErased,
+  deleteRowsOfErased,
   formerColumns,
+  IDENTITY_CHANGE,
   insertStatement,
   isTaken,
   lockUser,
@@ -81,7 +82,7 @@ async function findOrCreate(
   let account = await find();
   if (!account && !isFree) {
     // A subject is taken, but by no living user: the former release has erased the account.
-    for (const row of rows) await writeRepeatably(...deleteOfErased(row));
+    await deleteRowsOfErased(rows);
     await createUser(userId, rows);
     account = await find();
   }
@@ -105,7 +106,7 @@ async function createUser(userId: string, rows: readonly NewIdentity[]): Promise
     );
   };
   try {
-    await withTransaction(create, { lostAnswers: true });
+    await withTransaction(create, IDENTITY_CHANGE);
     return true;
   } catch (error) {
     if (isTaken(error)) return false;
@@ -126,5 +127,5 @@ async function addRows(userId: string, rows: readonly NewIdentity[]): Promise<vo
     }
     await writeFormerColumns(userId, transaction);
   };
-  await withTransaction(add, { lostAnswers: true });
+  await withTransaction(add, IDENTITY_CHANGE);
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { query, type Row, type SqlValue, type Transaction } from '../db.ts';
+import { query, type Row, type SqlValue, type Transaction, writeRepeatably } from '../db.ts';
 import { ER_DUP_ENTRY, SqlError } from '../errors.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { defaultProgramId } from '../wechat/mini-program.ts';
@@ -30,6 +30,9 @@ export interface Identity extends NewIdentity {
   createdAt: string;
 }
 
+/** For withTransaction(): many first logins of one person may come at once, and each waits for the others. */
+export const IDENTITY_CHANGE = { lostAnswers: true, tries: 8 };
+
 /** The statement failed because a value of a unique key exists already. */
 export const isTaken = (error: unknown): boolean => error instanceof SqlError && error.errno === ER_DUP_ENTRY;
 
@@ -51,12 +54,29 @@ export const insertStatement = (userId: string, ...identities: readonly NewIdent
   ),
 ];
 
-/** The rows of an erased user, which the former release leaves, do not keep a subject from others. */
-export const deleteOfErased = ({ platform, platformApp, subject }: NewIdentity): [string, SqlValue[]] => [
-  `DELETE i FROM identities i JOIN users u ON u.user_id = i.user_id
-    WHERE i.platform = ? AND i.platform_app = ? AND i.subject = ? AND u.erased_at IS NOT NULL`,
-  [platform, platformApp, subject],
-];
+/**
+ * The rows of an erased user, which the former release leaves, do not keep a subject from others. They are looked for
+ * first: a DELETE that finds nothing would still lock the place of the row, against everybody who inserts it.
+ */
+export async function deleteRowsOfErased(wanted: readonly NewIdentity[]): Promise<void> {
+  const rows = await query(
+    `SELECT i.platform, i.platform_app, i.subject, i.user_id
+       FROM identities i JOIN users u ON u.user_id = i.user_id AND u.erased_at IS NOT NULL
+      WHERE ${anyOf(wanted)}`,
+    subjectsOf(wanted),
+  );
+  for (const { platform, platform_app: platformApp, subject, user_id: userId } of rows) {
+    await writeRepeatably(
+      'DELETE FROM identities WHERE platform = ? AND platform_app = ? AND subject = ? AND user_id = ?',
+      [platform, platformApp, subject, userId].map(String),
+    );
+  }
+}
+
+const anyOf = (wanted: readonly NewIdentity[]): string =>
+  wanted.map(() => '(i.platform = ? AND i.platform_app = ? AND i.subject = ?)').join(' OR ');
+const subjectsOf = (wanted: readonly NewIdentity[]): string[] =>
+  wanted.flatMap(({ platform, platformApp, subject }) => [platform, platformApp, subject]);
 
 const COLUMNS = 'platform, platform_app, subject, user_id, unionid, address, sealed, label, created_at';
 
@@ -73,8 +93,8 @@ export async function ownersOf(wanted: readonly NewIdentity[], query: Transactio
   const columns = COLUMNS.split(', ').map((column) => `i.${column}`);
   const rows = await query(
     `SELECT ${columns.join(', ')} FROM identities i JOIN users u ON u.user_id = i.user_id AND u.erased_at IS NULL
-      WHERE ${wanted.map(() => '(i.platform = ? AND i.platform_app = ? AND i.subject = ?)').join(' OR ')}`,
-    wanted.flatMap(({ platform, platformApp, subject }) => [platform, platformApp, subject]),
+      WHERE ${anyOf(wanted)}`,
+    subjectsOf(wanted),
   );
   return rows.map(identityFromRow);
 }

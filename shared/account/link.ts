@@ -1,6 +1,6 @@
 import { writeStrict } from '../cache/write.ts';
 import { hasRecords } from '../data/records-of-user.ts';
-import { query, type Transaction, withTransaction, writeRepeatably } from '../db.ts';
+import { query, type Transaction, withTransaction } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { operatorLogStatement } from '../operator-log.ts';
 import { hasMoneyHistory } from '../recharge/money.ts';
@@ -10,7 +10,8 @@ import type { WechatPerson } from '../wechat/code-session.ts';
 import { revokeAllPluginTokens } from './change.ts';
 import { ERASE } from './erase.ts';
 import {
-  deleteOfErased,
+  deleteRowsOfErased,
+  IDENTITY_CHANGE,
   type IdentifiedUser,
   type Identity,
   insertStatement,
@@ -60,7 +61,7 @@ export const linkPhone = (userId: string, { identity, aliases }: Phone): Promise
     replaces: ({ platform }) => platform === 'phone',
   });
 
-const TRIES = 3;
+const TRIES = 5;
 
 /** The owner is looked up first and locked then. It has changed in between, so all is done once more. */
 class OwnerMoved extends Error {
@@ -75,7 +76,7 @@ async function link(userId: string, wanted: Wanted): Promise<Identity> {
     } catch (error) {
       if (!(error instanceof OwnerMoved || isTaken(error))) throw error;
       if (attempt === TRIES) throw new AppError('IDENTITY_TAKEN');
-      for (const row of wanted.rows) await writeRepeatably(...deleteOfErased(row));
+      await deleteRowsOfErased(wanted.rows);
     }
   }
 }
@@ -106,7 +107,10 @@ async function linkOnce(userId: string, owner: string | undefined, wanted: Wante
     if (owner !== undefined) await absorb(locked.get(owner) ?? null, userId, wanted, transaction);
     return addRows(user, wanted, transaction);
   };
-  const linked = await writeStrict(users.map((user) => userVersionKey(user)), () => withTransaction(statements, { lostAnswers: true }));
+  const linked = await writeStrict(
+    users.map((user) => userVersionKey(user)),
+    () => withTransaction(statements, IDENTITY_CHANGE),
+  );
   if (owner !== undefined) await revokeAllPluginTokens(owner);
   return linked;
 }
@@ -134,7 +138,8 @@ async function addRows(user: IdentifiedUser, wanted: Wanted, transaction: Transa
   const { userId } = user;
   const [first] = wanted.rows as [NewIdentity];
   for (const row of user.identities) {
-    if (wanted.replaces?.(row)) await write(...deleteStatement(row));
+    const isReplaced = wanted.replaces?.(row) && !isSame(row, first);
+    if (isReplaced) await write(...deleteStatement(row));
   }
   const known = await ownersOf(wanted.rows, query);
   for (const row of wanted.rows) {

@@ -3,7 +3,15 @@ import { type Transaction, withTransaction } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
 import { revokeAllPluginTokens } from './change.ts';
-import { type IdentifiedUser, type Identity, identityId, lockUser, readUser, writeFormerColumns } from './identity.ts';
+import {
+  IDENTITY_CHANGE,
+  type IdentifiedUser,
+  type Identity,
+  identityId,
+  lockUser,
+  readUser,
+  writeFormerColumns,
+} from './identity.ts';
 import { deleteStatement } from './link.ts';
 import { reserveAccount } from './reserved-names.ts';
 
@@ -85,7 +93,7 @@ export async function unlink(
     await also(transaction);
   };
   const keys = [userVersionKey(userId), ...(session ? [sessionKey(session.appId, userId, session.sessionId)] : [])];
-  await writeStrict(keys, () => withTransaction(statements, { lostAnswers: true }));
+  await writeStrict(keys, () => withTransaction(statements, IDENTITY_CHANGE));
   if (wasLogin) await revokeAllPluginTokens(userId);
 }
 

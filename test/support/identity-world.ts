@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { channelDigest } from '../../client/channel-digest.ts';
 import { seal } from '../../shared/master-key.ts';
-import { newUserId } from '../../shared/session/token.ts';
 import { secretContext } from '../../shared/wechat/mini-program.ts';
 import { openBearerSession } from './bearer-session.ts';
-import { insertAccount, KNOWN_PASSWORD, makeHashQuick } from './known-accounts.ts';
+import { insertAccount } from './known-accounts.ts';
 import { startTestStack, type TestAnswer, type TestApp, type TestStack } from './stack.ts';
 
 /** A logged-in user at an app. */
@@ -76,10 +75,9 @@ export async function startIdentityWorld(options: Parameters<typeof startTestSta
     logIn,
     wechatMember: async (person, at = app) => memberOf(await logIn(person, at), at),
     async passwordMember(at = app) {
-      const { account } = await insertAccount(stack.mysql, { quick: true });
-      const answer = await stack.call(at, 'POST', '/login', { body: { account, password: KNOWN_PASSWORD } });
-      await makeHashQuick(stack.mysql, account);
-      return memberOf(answer, at, account);
+      const { account, userId } = await insertAccount(stack.mysql, { quick: true });
+      const { token } = await openBearerSession(at.appId, userId);
+      return { userId, session: token, app: at, account };
     },
     async channelMember(channelUserId = randomBytes(6).toString('hex')) {
       const post = (path: string, body: object) => stack.call(app, 'POST', path, { body });
@@ -103,12 +101,4 @@ export async function startIdentityWorld(options: Parameters<typeof startTestSta
       await stack.flush();
     },
   };
-}
-
-/** A user without any way to log in, with a session. */
-export async function bareMember({ stack, app }: IdentityWorld): Promise<Member> {
-  const userId = newUserId();
-  await stack.mysql.execute("INSERT INTO users (user_id, profile) VALUES (?, '{}')", [userId]);
-  const { token } = await openBearerSession(app.appId, userId);
-  return { userId, session: token, app, account: '' };
 }
