@@ -1,7 +1,8 @@
 import { AppError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
+import type { PushSecrets } from '../wechat/mini-program.ts';
 import { settlePayment } from './payment.ts';
-import type { ProviderNotification, RawNotification } from './provider.ts';
+import type { Provider, ProviderNotification, RawNotification } from './provider.ts';
 import { findProvider } from './providers.ts';
 import { findRefund, recordMadeRefund, recordRefund } from './refund.ts';
 
@@ -26,10 +27,34 @@ export async function receiveNotification(
     }
     throw error;
   }
+  return record(notification);
+}
+
+async function record(notification: ProviderNotification): Promise<object | undefined> {
   if (notification.kind === 'payment') await settlePayment(notification.payment);
   if (notification.kind === 'refund') await receiveRefund(notification);
   if (notification.kind === 'refunded') await recordMadeRefund(notification);
   return notification.kind === 'refund' ? undefined : notification.answer;
+}
+
+/**
+ * Handles an event of virtual payment that came in the message push of a mini-program, as receiveNotification() does.
+ * Throws NOT_FOUND (no merchant of this mini-program, or no such order) and what receiveNotification() throws.
+ */
+export async function receivePaymentPush(wechatAppid: string, body: object): Promise<object | undefined> {
+  const push = (await findPushMerchant(wechatAppid))?.push;
+  if (!push) throw new AppError('NOT_FOUND');
+  return record(push.read(body));
+}
+
+/** undefined: no merchant of this mini-program gets its payments by message push. */
+export async function findMerchantPushSecrets(wechatAppid: string): Promise<PushSecrets | undefined> {
+  return (await findPushMerchant(wechatAppid))?.push?.secrets;
+}
+
+async function findPushMerchant(wechatAppid: string): Promise<Provider | undefined> {
+  const merchant = await findProvider('xpay');
+  return merchant?.providerAppId === wechatAppid ? merchant : undefined;
 }
 
 /** Answers the question with which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import type { PushSecrets } from '../wechat/mini-program.ts';
 import type { Payment } from './payment.ts';
 
 /** What every payment provider offers. Amounts are in fen. The numbers are ours and stay the same on a retry. */
@@ -27,6 +28,12 @@ export interface Provider {
    * Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT.
    */
   readNotification(notification: RawNotification, nowSeconds: number): ProviderNotification;
+  /** For a provider that reports payments in the message push of its mini-program. */
+  readonly push?: {
+    secrets: PushSecrets;
+    /** Reads an opened push. Throws BAD_NOTIFY_SIGNATURE for one of another form or environment. */
+    read(body: object): ProviderNotification;
+  };
   /** The text that registers our address for notifications, if the provider needs it. Throws BAD_NOTIFY_SIGNATURE. */
   echo?(query: RawNotification['query'], nowSeconds: number): string;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { member, text } from '../../foreign-input.ts';
 import { demand, WechatPayOutcomeUnknown, WechatPayRefused } from './error.ts';
 import { type Http, openExchange } from './exchange.ts';
 import {
@@ -15,7 +16,7 @@ import {
   type WechatPayConfig,
 } from './input.ts';
 import { type Notification, openNotification } from './notification.ts';
-import { member, readRefund, readTransaction, text, type WechatRefund, type WechatTransaction } from './record.ts';
+import { readRefund, readTransaction, type WechatRefund, type WechatTransaction } from './record.ts';
 import { type HttpHeaders, readMerchantKey, readPlatformKeys, signRsa } from './signature.ts';
 
 /** The argument of `wx.requestPayment`. */

@@ -1,7 +1,7 @@
 import { type KeyObject, randomBytes } from 'node:crypto';
+import { member, readJson } from '../../foreign-input.ts';
 import { refusalCode, WechatPayOutcomeUnknown, WechatPayRefused } from './error.ts';
 import type { WechatPayConfig } from './input.ts';
-import { member, readJson } from './record.ts';
 import { authorization, type HttpHeaders, oneHeader, type PlatformKeys, signatureFault } from './signature.ts';
 
 export interface HttpRequest {

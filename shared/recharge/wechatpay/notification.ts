@@ -1,15 +1,8 @@
 import { createDecipheriv } from 'node:crypto';
+import { member, readBase64, readJson, text } from '../../foreign-input.ts';
 import { WechatPayNotificationRefused } from './error.ts';
-import {
-  member,
-  readJson,
-  readRefund,
-  readTransaction,
-  text,
-  type WechatRefund,
-  type WechatTransaction,
-} from './record.ts';
-import { type HttpHeaders, type PlatformKeys, readBase64, signatureFault } from './signature.ts';
+import { readRefund, readTransaction, type WechatRefund, type WechatTransaction } from './record.ts';
+import { type HttpHeaders, type PlatformKeys, signatureFault } from './signature.ts';
 
 interface NotificationTrust {
   readonly appId: string;

@@ -1,3 +1,5 @@
+import { member, text } from '../../foreign-input.ts';
+
 /** Strict readers for the two records that WeChat Pay reports. Answers and notifications have the same form. */
 
 const paidStates = ['SUCCESS', 'REFUND'] as const;
@@ -80,28 +82,7 @@ export function readRefund(value: unknown, stateName: 'status' | 'refund_status'
   return { outRefundNo, outTradeNo, refundId, transactionId, status, refundFen, totalFen, refundedAt };
 }
 
-/** undefined: the value is not an object, or does not have the member itself. */
-export function member(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
-    return undefined;
-  return (value as Record<string, unknown>)[name];
-}
-
-/** A JSON object from UTF-8 bytes; null otherwise. */
-export function readJson(bytes: Buffer): object | null {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-export function text(value: unknown): string | null {
-  return typeof value === 'string' && value.length > 0 && value.length <= 128 ? value : null;
-}
-
-export function fen(value: unknown): number | null {
+function fen(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }
 

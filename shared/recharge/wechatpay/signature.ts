@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify, X509Certificate } from 'node:crypto';
+import { readBase64 } from '../../foreign-input.ts';
 import { demand } from './error.ts';
 
 /** Names in any case. A header with several values, or two spellings of one name, is refused. */
@@ -108,13 +109,6 @@ export function oneHeader(headers: HttpHeaders, name: string): string | null {
     found = value;
   }
   return found;
-}
-
-/** Accepts only canonical base64, so that each signature or ciphertext has one form. null: anything else. */
-export function readBase64(text: string): Buffer | null {
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return null;
-  const bytes = Buffer.from(text, 'base64');
-  return bytes.toString('base64') === text ? bytes : null;
 }
 
 function sameSerial(left: string, right: string): boolean {

@@ -1,21 +1,7 @@
-import { createDecipheriv, createHash } from 'node:crypto';
-import { fen, member, readJson, text } from '../wechatpay/record.ts';
-import { readBase64 } from '../wechatpay/signature.ts';
-import { sameText } from './payment.ts';
+import { member, text } from '../../foreign-input.ts';
+import { refusePush } from '../../wechat/push/refused.ts';
 
-/** The message push of a mini-program, format JSON. */
-export interface PushConfig {
-  readonly appId: string;
-  readonly token: string;
-  /** 43 characters. null: plain mode, in which the signature does not cover the body. */
-  readonly encodingAesKey: string | null;
-  /** The accepted environment: a sandbox payment must not become real money. */
-  readonly env: 0 | 1;
-}
-
-/** The decoded query of the push. */
-type PushQuery = Readonly<Record<string, string | undefined>>;
-
+/** The events of virtual payment in the message push of a mini-program. The push was opened before: it is authentic. */
 interface DeliverNotification {
   readonly event: 'xpay_goods_deliver_notify' | 'xpay_coin_pay_notify';
   readonly openid: string;
@@ -29,8 +15,6 @@ interface DeliverNotification {
   readonly attach: string;
   /** A trial push from the console: acknowledge it and change nothing. */
   readonly trial: boolean;
-  /** false in plain mode: anybody who has seen one push can send another body, so query the order before a credit. */
-  readonly bodyProven: boolean;
 }
 
 /** A refund that was made at the console, or by the payer at WeChat or Apple, without a request from here. */
@@ -44,133 +28,55 @@ interface RefundPush {
   readonly trial: boolean;
 }
 
-export type PushRefusal =
-  | 'MALFORMED'
-  | 'STALE'
-  | 'BAD_SIGNATURE'
-  | 'PLAIN_REFUSED'
-  | 'UNDECRYPTABLE'
-  | 'WRONG_APP'
-  | 'WRONG_ENV';
-
-export class XpayNotificationRefused extends Error {
-  override readonly name = 'XpayNotificationRefused';
-  constructor(readonly reason: PushRefusal) {
-    super(`virtual payment notification refused: ${reason}`);
-  }
-}
-
 /** The same bytes for the first delivery and all later ones. WeChat pushes again after any other answer. */
 export const deliverAnswer = '{"ErrCode":0,"ErrMsg":"success"}';
-const freshSeconds = 300;
-const longestPush = 64 * 1024;
 
-/** The answer to the console's GET that registers the push address. */
-export function pushEcho(query: PushQuery, token: string, nowSeconds: number): string {
-  demandSignature(query.signature, [token, ...stamp(query, nowSeconds)]);
-  return query.echostr !== undefined && /^[!-~]{1,256}$/.test(query.echostr) ? query.echostr : refuse('MALFORMED');
+/**
+ * `env`: the accepted environment, because a sandbox payment must not become real money. null: another event. Throws
+ * BAD_NOTIFY_SIGNATURE for an event of another environment or form.
+ */
+export function readXpayEvent(push: object, env: 0 | 1): DeliverNotification | RefundPush | null {
+  const event = member(push, 'Event');
+  if (event === 'xpay_refund_notify') return readRefundPush(push, env);
+  return event === 'xpay_goods_deliver_notify' || event === 'xpay_coin_pay_notify'
+    ? readDeliver(push, event, env)
+    : null;
 }
 
-/** null: an authentic push of another event. Throws only XpayNotificationRefused. */
-export function openPush(
-  query: PushQuery,
-  rawBody: Buffer,
-  config: PushConfig,
-  nowSeconds: number,
-): DeliverNotification | RefundPush | null {
-  if (!Buffer.isBuffer(rawBody) || rawBody.length > longestPush) refuse('MALFORMED');
-  const [timestamp, nonce] = stamp(query, nowSeconds);
-  const outer = readJson(rawBody) ?? refuse('MALFORMED');
-  if (config.encodingAesKey === null) {
-    demandSignature(query.signature, [config.token, timestamp, nonce]);
-    return readEvent(outer, config, false);
-  }
-  const encrypted = member(outer, 'Encrypt');
-  // Otherwise an attacker could leave out the encryption and forge a body.
-  if (typeof encrypted !== 'string') return refuse('PLAIN_REFUSED');
-  demandSignature(query.msg_signature, [config.token, timestamp, nonce, encrypted]);
-  const inner = readJson(decryptPush(encrypted, config.encodingAesKey, config.appId)) ?? refuse('MALFORMED');
-  return readEvent(inner, config, true);
-}
-
-function readEvent(push: object, config: PushConfig, bodyProven: boolean): DeliverNotification | RefundPush | null {
-  return member(push, 'Event') === 'xpay_refund_notify'
-    ? readRefundPush(push, config)
-    : readDeliver(push, config, bodyProven);
-}
-
-function readRefundPush(push: object, config: PushConfig): RefundPush {
-  const env = member(push, 'Env');
-  if (env !== undefined && env !== config.env && env !== String(config.env)) refuse('WRONG_ENV');
+function readRefundPush(push: object, env: 0 | 1): RefundPush {
+  const pushed = member(push, 'Env');
+  if (pushed !== undefined && whole(pushed) !== env) refusePush('WRONG_ENV');
   const outTradeNo = text(member(push, 'MchOrderId'));
   const wxRefundId = text(member(push, 'WxRefundId'));
-  const refundFen = fen(member(push, 'RefundFee'));
+  const refundFen = whole(member(push, 'RefundFee'));
   const result = member(push, 'RetCode');
-  if (outTradeNo === null || wxRefundId === null || !refundFen || result === undefined) return refuse('MALFORMED');
-  const succeeded = result === 0 || result === '0';
+  if (outTradeNo === null || wxRefundId === null || !refundFen || result === undefined) return refusePush('MALFORMED');
   const trial = isSet(member(push, 'IsMock'));
-  return { event: 'xpay_refund_notify', outTradeNo, wxRefundId, refundFen, succeeded, trial };
+  return { event: 'xpay_refund_notify', outTradeNo, wxRefundId, refundFen, succeeded: whole(result) === 0, trial };
 }
 
-function readDeliver(push: object, config: PushConfig, bodyProven: boolean): DeliverNotification | null {
-  const event = member(push, 'Event');
-  if (event !== 'xpay_goods_deliver_notify' && event !== 'xpay_coin_pay_notify') return null;
-  const env = member(push, 'Env');
-  if (env !== config.env && env !== String(config.env)) refuse('WRONG_ENV');
+function readDeliver(push: object, event: DeliverNotification['event'], env: 0 | 1): DeliverNotification {
+  if (whole(member(push, 'Env')) !== env) refusePush('WRONG_ENV');
   const goods = event === 'xpay_goods_deliver_notify';
   const bought = member(push, goods ? 'GoodsInfo' : 'CoinInfo');
   const openid = text(member(push, 'OpenId'));
   const outTradeNo = text(member(push, 'OutTradeNo'));
   const productId = goods ? text(member(bought, 'ProductId')) : null;
-  const quantity = fen(member(bought, 'Quantity'));
-  const actualPriceFen = fen(member(bought, 'ActualPrice'));
+  const quantity = whole(member(bought, 'Quantity'));
+  const actualPriceFen = whole(member(bought, 'ActualPrice'));
   const attach = member(bought, 'Attach') ?? '';
-  if (openid === null || outTradeNo === null || !quantity || actualPriceFen === null) return refuse('MALFORMED');
-  if ((goods && productId === null) || typeof attach !== 'string') return refuse('MALFORMED');
+  if (openid === null || outTradeNo === null || !quantity || actualPriceFen === null) return refusePush('MALFORMED');
+  if ((goods && productId === null) || typeof attach !== 'string') return refusePush('MALFORMED');
   const transactionId = text(member(member(push, 'WeChatPayInfo'), 'TransactionId'));
   const trial = isSet(member(push, 'IsMock')) || isSet(member(bought, 'IsMock'));
-  return { event, openid, outTradeNo, transactionId, productId, quantity, actualPriceFen, attach, trial, bodyProven };
+  return { event, openid, outTradeNo, transactionId, productId, quantity, actualPriceFen, attach, trial };
+}
+
+/** In XML every number is a text. null: no whole number from 0 on. */
+function whole(value: unknown): number | null {
+  const number = typeof value === 'string' && /^(?:0|[1-9]\d{0,15})$/.test(value) ? Number(value) : value;
+  return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : null;
 }
 
 /** Accepts all spellings: a trial that is read as a payment would credit units that nobody paid. */
 const isSet = (value: unknown): boolean => ![undefined, null, false, 0, '', '0', 'false'].includes(value as null);
-
-/** AES-256-CBC, iv = the key's first half, padding to 32. Content: 16 random bytes, length, message, app id. */
-function decryptPush(encrypted: string, encodingAesKey: string, appId: string): Buffer {
-  const key = Buffer.from(`${encodingAesKey}=`, 'base64');
-  const sealed = readBase64(encrypted);
-  if (key.length !== 32 || sealed === null) return refuse('UNDECRYPTABLE');
-  let plain: Buffer;
-  try {
-    const decipher = createDecipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
-    plain = Buffer.concat([decipher.update(sealed), decipher.final()]);
-  } catch {
-    return refuse('UNDECRYPTABLE');
-  }
-  const padding = plain.at(-1) ?? 0;
-  if (padding < 1 || padding > 32 || plain.length < 20 + padding) return refuse('UNDECRYPTABLE');
-  const content = plain.subarray(0, plain.length - padding);
-  const end = 20 + content.readUInt32BE(16);
-  if (end > content.length) return refuse('UNDECRYPTABLE');
-  if (content.subarray(end).toString('utf8') !== appId) return refuse('WRONG_APP');
-  return content.subarray(20, end);
-}
-
-function stamp(query: PushQuery, nowSeconds: number): [timestamp: string, nonce: string] {
-  const { timestamp, nonce } = query;
-  if (timestamp === undefined || !/^[1-9][0-9]{9}$/.test(timestamp)) return refuse('MALFORMED');
-  if (nonce === undefined || !/^[!-~]{1,128}$/.test(nonce)) return refuse('MALFORMED');
-  if (!(Math.abs(nowSeconds - Number(timestamp)) <= freshSeconds)) return refuse('STALE');
-  return [timestamp, nonce];
-}
-
-function demandSignature(presented: string | undefined, parts: readonly string[]): void {
-  const expected = createHash('sha1')
-    .update([...parts].sort().join(''))
-    .digest('hex');
-  if (presented === undefined || !sameText(presented, expected)) refuse('BAD_SIGNATURE');
-}
-
-function refuse(reason: PushRefusal): never {
-  throw new XpayNotificationRefused(reason);
-}

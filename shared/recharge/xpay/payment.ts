@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 
 /**
  * Virtual payment of mini-programs. The server makes no order at WeChat: it only signs what the client then passes to
@@ -71,12 +71,6 @@ export function paySig(appKey: string, uri: string, body: string): string {
 /** Proves that the payer is logged in: the key is the session_key of the login. */
 export function userSignature(sessionKey: string, body: string): string {
   return createHmac('sha256', sessionKey).update(body).digest('hex');
-}
-
-/** Compares in constant time. */
-export function sameText(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 function demand(holds: boolean, path: string): asserts holds {

@@ -1,7 +1,7 @@
-import { AppError, invalidInput } from '../../errors.ts';
-import { alarm, count } from '../../telemetry.ts';
-import type { Provider, RawNotification } from '../provider.ts';
-import { deliverAnswer, openPush, type PushConfig, pushEcho, XpayNotificationRefused } from './notification.ts';
+import { invalidInput } from '../../errors.ts';
+import { openPush, type PushReceiver, pushEcho } from '../../wechat/push/message.ts';
+import type { Provider, ProviderNotification } from '../provider.ts';
+import { deliverAnswer, readXpayEvent } from './notification.ts';
 import { virtualPayment, XpayInputError } from './payment.ts';
 
 /**
@@ -15,7 +15,7 @@ export interface XpayMerchant {
   /** 0: real money, 1: WeChat's sandbox. Each has its own appKey. */
   env: 0 | 1;
   appKey: string;
-  /** The message push: format JSON, encrypted mode, because in plain mode the signature does not cover the body. */
+  /** The message push of the mini-program, for a mini-program without push settings of its own. */
   pushToken: string;
   encodingAesKey: string;
 }
@@ -29,7 +29,8 @@ export function xpayProvider(config: unknown): Provider {
   demand(typeof appKey === 'string' && appKey.length > 0, 'appKey');
   demand(/^[A-Za-z0-9]{3,32}$/.test(pushToken), 'pushToken');
   demand(/^[A-Za-z0-9]{43}$/.test(encodingAesKey), 'encodingAesKey');
-  const push: PushConfig = { appId, token: pushToken, encodingAesKey, env };
+  const push: PushReceiver = { wechatAppid: appId, token: pushToken, encodingAesKey };
+  const readPush = (body: object): ProviderNotification => readEvent(body, { appId, offerId, env });
   return {
     name: 'xpay',
     providerAppId: appId,
@@ -54,38 +55,27 @@ export function xpayProvider(config: unknown): Provider {
     close: async () => 'closed',
     // A refund exists here only after WeChat has reported that the money was returned.
     refund: async () => 'success',
-    readNotification: (notification, nowSeconds) =>
-      refusingAsOurs(() => readPush(notification, push, offerId, nowSeconds)),
-    echo: (query, nowSeconds) => refusingAsOurs(() => pushEcho(query, pushToken, nowSeconds)),
+    push: { secrets: push, read: readPush },
+    readNotification: (notification, nowSeconds) => readPush(openPush(notification, push, nowSeconds).body),
+    echo: (query, nowSeconds) => pushEcho(query, pushToken, nowSeconds),
   };
 }
 
-function readPush({ query, body }: RawNotification, push: PushConfig, offerId: string, nowSeconds: number) {
+function readEvent(push: object, { appId, offerId, env }: Pick<XpayMerchant, 'appId' | 'offerId' | 'env'>) {
   const answer = JSON.parse(deliverAnswer) as object;
-  const delivery = openPush(query, body, push, nowSeconds);
-  if (!delivery || delivery.trial) return { kind: 'nothing', answer } as const;
-  if (delivery.event === 'xpay_refund_notify') {
-    const { outTradeNo: orderNo, wxRefundId: reference, refundFen, succeeded } = delivery;
+  const event = readXpayEvent(push, env);
+  if (!event || event.trial) return { kind: 'nothing', answer } as const;
+  if (event.event === 'xpay_refund_notify') {
+    const { outTradeNo: orderNo, wxRefundId: reference, refundFen, succeeded } = event;
     return succeeded
       ? ({ kind: 'refunded', orderNo, reference, refundFen, answer } as const)
       : ({ kind: 'nothing', answer } as const);
   }
-  const { outTradeNo: orderNo, transactionId, actualPriceFen: amountFen } = delivery;
-  const bound = { provider: 'xpay', providerAppId: push.appId, merchantId: offerId, orderNo, amountFen };
+  const { outTradeNo: orderNo, transactionId, actualPriceFen: amountFen } = event;
+  const bound = { provider: 'xpay', providerAppId: appId, merchantId: offerId, orderNo, amountFen };
   // Not paid through WeChat Pay: only the order's own number identifies the payment.
   const payment = { ...bound, transactionId: transactionId ?? orderNo, currency: 'CNY', paidAt: null };
   return { kind: 'payment', payment, answer } as const;
-}
-
-function refusingAsOurs<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof XpayNotificationRefused)) throw error;
-    count(`xpay.notification.${error.reason}`);
-    if (error.reason === 'PLAIN_REFUSED') alarm('xpay-push-not-encrypted');
-    throw new AppError('BAD_NOTIFY_SIGNATURE');
-  }
 }
 
 function demand(holds: boolean, path: string): asserts holds {

@@ -1,0 +1,16 @@
+import { AppError } from '../../errors.ts';
+import { count } from '../../telemetry.ts';
+
+type PushRefusal = 'MALFORMED' | 'STALE' | 'BAD_SIGNATURE' | 'PLAIN' | 'UNDECRYPTABLE' | 'WRONG_APP' | 'WRONG_ENV';
+
+/** The caller learns only that the push is not believed. The reason is for the counts. */
+export class PushRefused extends AppError {
+  constructor(readonly reason: PushRefusal) {
+    super('BAD_NOTIFY_SIGNATURE');
+  }
+}
+
+export function refusePush(reason: PushRefusal): never {
+  count(`wechat.push.${reason}`);
+  throw new PushRefused(reason);
+}
