@@ -1,9 +1,10 @@
 import { ignoreEngine, writeStrict } from '../cache/write.ts';
-import { query, type Row, type SqlValue, writeRepeatably } from '../db.ts';
+import { query, type SqlValue, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { revokePluginTokens } from '../plugin/plugin.ts';
 import type { CurrentUser } from '../session/session.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
+import { invalidateUserCopies } from './user-copies.ts';
 
 /**
  * Changes of an account. Each session carries the version of its user. A statement that raises the user's version ends
@@ -36,21 +37,6 @@ export async function changeUser(
   );
   await invalidateUserCopies([user.userId]);
 }
-
-/** Every session of a user has a copy of the user in Redis. This removes these copies. */
-async function invalidateUserCopies(userIds: readonly string[]): Promise<void> {
-  if (userIds.length === 0) return;
-  const rows = await query(
-    `SELECT app_id, user_id, session_id FROM sessions
-      WHERE user_id IN (${userIds.map(() => '?').join(', ')}) AND ended_at IS NULL AND ends_at > NOW(3)`,
-    [...userIds],
-  );
-  if (rows.length === 0) return;
-  // Tombstones and not a plain delete, which would remove the tombstone of another writer.
-  await writeStrict(rows.map(keyOfRow), async () => undefined);
-}
-
-const keyOfRow = (row: Row) => sessionKey(String(row.app_id), String(row.user_id), String(row.session_id));
 
 /**
  * The rows are needed only to notify plugin servers. Validation does not depend on them, so the change still succeeds.

@@ -1,0 +1,74 @@
+import { query, sqlTime, writeRepeatably } from '../db.ts';
+import { alarm, count } from '../telemetry.ts';
+import { isDefaultProgram } from '../wechat/mini-program.ts';
+import { invalidateUserCopies } from './user-copies.ts';
+
+/** What a user gave to a mini-program, and may take back at WeChat. */
+interface Withdrawn {
+  /** Nickname and picture. */
+  profile: boolean;
+  phone: boolean;
+}
+
+/** Members of a profile that hold what WeChat gave, by the names in WeChat's own samples. */
+const PROFILE_PATHS = ['nickname', 'nickName', 'avatar', 'avatarUrl'].map((name) => `'$.${name}'`).join(', ');
+const HOLDS_PROFILE = `JSON_CONTAINS_PATH(profile, 'one', ${PROFILE_PATHS})`;
+
+/**
+ * WeChat reports a withdrawal within seconds. What the user gave later than this after the withdrawal is a new consent,
+ * and a late or repeated report does not undo it. The clocks of WeChat and MySQL may differ by less.
+ */
+const REPORT_SECONDS = 60;
+
+/**
+ * Erases what the person withdrew at this mini-program, and renews the copies of the user in sessions. An unknown
+ * openid: nothing to do. It may run any number of times, also at the same time. `at`: when the person withdrew it, Unix
+ * seconds. Throws EngineError: then a part may be erased, and it has to run again.
+ */
+export async function withdrawConsent(
+  wechatAppid: string,
+  openid: string,
+  { profile, phone }: Withdrawn,
+  at: number,
+): Promise<void> {
+  if (!profile && !phone) return;
+  const userIds = await findUsers(wechatAppid, openid);
+  const until = sqlTime((at + REPORT_SECONDS) * 1000);
+  for (const userId of userIds) {
+    if (profile) await eraseProfile(userId, until);
+    if (phone) await erasePhone(userId, until);
+    count('account.consent-withdrawn');
+  }
+  await invalidateUserCopies(userIds);
+}
+
+/** The column `users.wechat_openid` has the openids of the default mini-program, also those of the former release. */
+async function findUsers(wechatAppid: string, openid: string): Promise<string[]> {
+  const inIdentities = "SELECT user_id FROM identities WHERE platform = 'wechat' AND platform_app = ? AND subject = ?";
+  const rows = isDefaultProgram(wechatAppid)
+    ? await query(`${inIdentities} UNION SELECT user_id FROM users WHERE wechat_openid = ?`, [
+        wechatAppid,
+        openid,
+        openid,
+      ])
+    : await query(inIdentities, [wechatAppid, openid]);
+  return rows.map((row) => String(row.user_id));
+}
+
+/** A profile has no time of its own. If the user was changed later, a person decides whether a new consent was given. */
+async function eraseProfile(userId: string, until: string): Promise<void> {
+  const { rowsAffected } = await writeRepeatably(
+    `UPDATE users SET profile = JSON_REMOVE(profile, ${PROFILE_PATHS})
+      WHERE user_id = ? AND updated_at <= ? AND ${HOLDS_PROFILE}`,
+    [userId, until],
+  );
+  if (rowsAffected > 0) return;
+  const [kept] = await query(`SELECT 1 FROM users WHERE user_id = ? AND ${HOLDS_PROFILE}`, [userId]);
+  if (kept) alarm('withdrawn-profile-kept', { userId });
+}
+
+const erasePhone = (userId: string, until: string) =>
+  writeRepeatably("DELETE FROM identities WHERE platform = 'phone' AND user_id = ? AND created_at <= ?", [
+    userId,
+    until,
+  ]);
