@@ -6,7 +6,10 @@ import { answerRegistration, receiveNotification } from '../../shared/recharge/n
 /** A notification of a provider. 2xx: the ledger row is stored. After any other answer the provider sends it again. */
 export const notify = openEndpoint(
   { route: 'POST /recharge/notify/{provider}', path: v.object({ provider: v.string() }) },
-  async ({ path, query, headers, rawBody }) => receiveNotification(path.provider, { headers, query, body: rawBody }),
+  async ({ path, query, headers, rawBody }) => {
+    const answer = await receiveNotification(path.provider, { headers, query, body: rawBody });
+    return typeof answer === 'string' ? new PlainText(answer) : answer;
+  },
 );
 
 /** WeChat's console checks the address of its message push: it expects its own text in the answer. */

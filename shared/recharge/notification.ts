@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import type { PushSecrets } from '../wechat/mini-program.ts';
+import type { PushMessage } from '../wechat/push/message.ts';
 import { settlePayment } from './payment.ts';
 import type { Provider, ProviderNotification, RawNotification } from './provider.ts';
 import { findProvider } from './providers.ts';
@@ -15,7 +16,7 @@ export async function receiveNotification(
   providerName: string,
   raw: RawNotification,
   now = Date.now(),
-): Promise<object | undefined> {
+): Promise<object | string | undefined> {
   const provider = await findProvider(providerName);
   if (!provider) throw new AppError('NOT_FOUND');
   let notification: ProviderNotification;
@@ -30,7 +31,7 @@ export async function receiveNotification(
   return record(notification);
 }
 
-async function record(notification: ProviderNotification): Promise<object | undefined> {
+async function record(notification: ProviderNotification): Promise<object | string | undefined> {
   if (notification.kind === 'payment') await settlePayment(notification.payment);
   if (notification.kind === 'refund') await receiveRefund(notification);
   if (notification.kind === 'refunded') await recordMadeRefund(notification);
@@ -41,10 +42,10 @@ async function record(notification: ProviderNotification): Promise<object | unde
  * Handles an event of virtual payment that came in the message push of a mini-program, as receiveNotification() does.
  * Throws NOT_FOUND (no merchant of this mini-program, or no such order) and what receiveNotification() throws.
  */
-export async function receivePaymentPush(wechatAppid: string, body: object): Promise<object | undefined> {
+export async function receivePaymentPush(wechatAppid: string, message: PushMessage): Promise<void> {
   const push = (await findPushMerchant(wechatAppid))?.push;
   if (!push) throw new AppError('NOT_FOUND');
-  return record(push.read(body));
+  await record(push.read(message));
 }
 
 /** undefined: no merchant of this mini-program gets its payments by message push. */

@@ -1,5 +1,6 @@
 import { AppError } from '../errors.ts';
 import type { PushSecrets } from '../wechat/mini-program.ts';
+import type { PushMessage } from '../wechat/push/message.ts';
 import type { Payment } from './payment.ts';
 
 /** What every payment provider offers. Amounts are in fen. The numbers are ours and stay the same on a retry. */
@@ -32,7 +33,7 @@ export interface Provider {
   readonly push?: {
     secrets: PushSecrets;
     /** Reads an opened push. Throws BAD_NOTIFY_SIGNATURE for one of another form or environment. */
-    read(body: object): ProviderNotification;
+    read(message: PushMessage): ProviderNotification;
   };
   /** The text that registers our address for notifications, if the provider needs it. Throws BAD_NOTIFY_SIGNATURE. */
   echo?(query: RawNotification['query'], nowSeconds: number): string;
@@ -80,13 +81,16 @@ export interface RawNotification {
   body: Buffer;
 }
 
-/** `nothing`: the notification is authentic, and no action follows. */
+/**
+ * `nothing`: the notification is authentic, and no action follows. `answer`: what the provider expects, a text as it
+ * is, an object as JSON.
+ */
 export type ProviderNotification =
-  | { kind: 'payment'; payment: Payment; answer?: object }
+  | { kind: 'payment'; payment: Payment; answer?: object | string }
   | { kind: 'refund'; refundNo: string; orderNo: string; refundFen: number; state: RefundState }
   /** A refund that was not requested here, with the provider's own reference. */
-  | { kind: 'refunded'; orderNo: string; reference: string; refundFen: number; answer?: object }
-  | { kind: 'nothing'; answer?: object };
+  | { kind: 'refunded'; orderNo: string; reference: string; refundFen: number; answer?: object | string }
+  | { kind: 'nothing'; answer?: object | string };
 
 export const providerUnavailable = (): AppError =>
   new AppError('UNAVAILABLE', 'The payment provider did not answer; try again.', { retryAfterSeconds: 2 });

@@ -33,9 +33,15 @@ test('serverless.yml and the functions declare the same routes, with and without
   expect(declared.sort()).toEqual(known.sort());
 });
 
-test('three routes have no authorizer: the health check and the two notification routes of providers', () => {
+test('five routes have no authorizer: the health check, two for notifications and two for message pushes', () => {
   const open = everyRoute.filter(({ auth }) => auth === 'open').map(({ route }) => route);
-  expect(open.sort()).toEqual(['GET /health', 'GET /recharge/notify/{provider}', 'POST /recharge/notify/{provider}']);
+  expect(open.sort()).toEqual([
+    'GET /health',
+    'GET /recharge/notify/{provider}',
+    'GET /wechat/push/{wechatAppid}',
+    'POST /recharge/notify/{provider}',
+    'POST /wechat/push/{wechatAppid}',
+  ]);
 });
 
 /** All pairs of defects that a call to the route can have at the same time. */

@@ -18,7 +18,11 @@ function lambda(name: string): Resource['Properties'] {
   return functions.find(({ FunctionName }) => FunctionName === `miniapp-cloud-prod-${name}`);
 }
 
-const open = ['GET /health', 'POST /recharge/notify/{provider}', 'GET /recharge/notify/{provider}'];
+const open = [
+  'GET /health',
+  ...['POST /recharge/notify/{provider}', 'GET /recharge/notify/{provider}'],
+  ...['POST /wechat/push/{wechatAppid}', 'GET /wechat/push/{wechatAppid}'],
+];
 
 /** Functions behind API Gateway, which waits for 30 s. The others run on a schedule. */
 const called = new Set(serverlessFile.routes.map(({ functionName }) => functionName));
@@ -37,7 +41,7 @@ describe('the packaged template', () => {
     expect(found.sort()).toEqual(expected.sort());
   });
 
-  test('puts the authorizer before every route except health and notifications', () => {
+  test('puts the authorizer before every route except health, notifications and message pushes', () => {
     for (const { Properties } of packaged.ofType('AWS::ApiGatewayV2::Route')) {
       const guard = open.includes(Properties.RouteKey)
         ? [undefined, undefined]

@@ -214,6 +214,15 @@ describe('a correct call gets the documented answer', () => {
     const echo = await stack.send('GET', '/recharge/notify/xpay?echostr=%3Cscript%3E', {});
     expect([echo.status, echo.body.code, echo.text.includes('script')]).toEqual([404, 'NOT_FOUND', false]);
     answered.add('GET /recharge/notify/{provider}');
+    for (const method of ['GET', 'POST']) {
+      const stranger = await stack.send(method, '/wechat/push/wx0123456789abcdef?echostr=%3Cscript%3E', {});
+      expect([stranger.status, stranger.body.code, stranger.text.includes('script')]).toEqual([
+        404,
+        'NOT_FOUND',
+        false,
+      ]);
+      answered.add(`${method} /wechat/push/{wechatAppid}`);
+    }
     const synced = await good('POST /recharge/{orderNo}/sync', 200, { session, path: `/recharge/${orderNo}/sync` });
     expect(synced.body).toEqual({ ...order, status: 'paid', paidAt: TIME });
     expect((await good('GET /recharge', 200, { session })).body).toEqual({ orders: [synced.body] });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { deliverAnswer, readXpayEvent } from '../../shared/recharge/xpay/notification.ts';
+import { readXpayEvent, xpayAnswer } from '../../shared/recharge/xpay/notification.ts';
 import { paySig, userSignature, virtualPayment, XpayInputError } from '../../shared/recharge/xpay/payment.ts';
 import { PushRefused } from '../../shared/wechat/push/refused.ts';
 
@@ -111,8 +111,9 @@ describe('an event of virtual payment', () => {
     }
   });
 
-  it('is always answered with the same bytes', () => {
-    expect(deliverAnswer).toBe('{"ErrCode":0,"ErrMsg":"success"}');
+  it('is always answered with the same bytes, in the format of the push', () => {
+    expect(JSON.stringify(xpayAnswer('json'))).toBe('{"ErrCode":0,"ErrMsg":"success"}');
+    expect(xpayAnswer('xml')).toBe('<xml><ErrCode>0</ErrCode><ErrMsg><![CDATA[success]]></ErrMsg></xml>');
   });
 
   it('of any content is read, or refused with one of the declared reasons', () => {

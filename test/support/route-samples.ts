@@ -45,5 +45,7 @@ export const ROUTE_SAMPLES: Record<string, RouteSample> = {
   'POST /recharge/{orderNo}/sync': { path: { orderNo } },
   'POST /recharge/notify/{provider}': { path: { provider: 'sandbox' }, body: {} },
   'GET /recharge/notify/{provider}': { path: { provider: 'xpay' } },
+  'POST /wechat/push/{wechatAppid}': { path: { wechatAppid: 'wx0000000000000000' }, body: {} },
+  'GET /wechat/push/{wechatAppid}': { path: { wechatAppid: 'wx0000000000000000' } },
   'POST /balance/spend': { body: { amount: 1 } },
 };

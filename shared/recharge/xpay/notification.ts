@@ -1,4 +1,5 @@
 import { member, text } from '../../foreign-input.ts';
+import type { PushFormat } from '../../wechat/push/message.ts';
 import { refusePush } from '../../wechat/push/refused.ts';
 
 /** The events of virtual payment in the message push of a mini-program. The push was opened before: it is authentic. */
@@ -28,8 +29,11 @@ interface RefundPush {
   readonly trial: boolean;
 }
 
-/** The same bytes for the first delivery and all later ones. WeChat pushes again after any other answer. */
-export const deliverAnswer = '{"ErrCode":0,"ErrMsg":"success"}';
+/** In the format of the push, not encrypted, and always the same. WeChat pushes again after any other answer. */
+export const xpayAnswer = (format: PushFormat): object | string =>
+  format === 'json'
+    ? { ErrCode: 0, ErrMsg: 'success' }
+    : '<xml><ErrCode>0</ErrCode><ErrMsg><![CDATA[success]]></ErrMsg></xml>';
 
 /**
  * `env`: the accepted environment, because a sandbox payment must not become real money. null: another event. Throws

@@ -1,7 +1,7 @@
 import { invalidInput } from '../../errors.ts';
-import { openPush, type PushReceiver, pushEcho } from '../../wechat/push/message.ts';
+import { openPush, type PushMessage, type PushReceiver, pushEcho } from '../../wechat/push/message.ts';
 import type { Provider, ProviderNotification } from '../provider.ts';
-import { deliverAnswer, readXpayEvent } from './notification.ts';
+import { readXpayEvent, xpayAnswer } from './notification.ts';
 import { virtualPayment, XpayInputError } from './payment.ts';
 
 /**
@@ -30,7 +30,7 @@ export function xpayProvider(config: unknown): Provider {
   demand(/^[A-Za-z0-9]{3,32}$/.test(pushToken), 'pushToken');
   demand(/^[A-Za-z0-9]{43}$/.test(encodingAesKey), 'encodingAesKey');
   const push: PushReceiver = { wechatAppid: appId, token: pushToken, encodingAesKey };
-  const readPush = (body: object): ProviderNotification => readEvent(body, { appId, offerId, env });
+  const readPush = (message: PushMessage): ProviderNotification => readEvent(message, { appId, offerId, env });
   return {
     name: 'xpay',
     providerAppId: appId,
@@ -56,14 +56,17 @@ export function xpayProvider(config: unknown): Provider {
     // A refund exists here only after WeChat has reported that the money was returned.
     refund: async () => 'success',
     push: { secrets: push, read: readPush },
-    readNotification: (notification, nowSeconds) => readPush(openPush(notification, push, nowSeconds).body),
+    readNotification: (notification, nowSeconds) => readPush(openPush(notification, push, nowSeconds)),
     echo: (query, nowSeconds) => pushEcho(query, pushToken, nowSeconds),
   };
 }
 
-function readEvent(push: object, { appId, offerId, env }: Pick<XpayMerchant, 'appId' | 'offerId' | 'env'>) {
-  const answer = JSON.parse(deliverAnswer) as object;
-  const event = readXpayEvent(push, env);
+function readEvent(
+  { body, format }: PushMessage,
+  { appId, offerId, env }: Pick<XpayMerchant, 'appId' | 'offerId' | 'env'>,
+) {
+  const answer = xpayAnswer(format);
+  const event = readXpayEvent(body, env);
   if (!event || event.trial) return { kind: 'nothing', answer } as const;
   if (event.event === 'xpay_refund_notify') {
     const { outTradeNo: orderNo, wxRefundId: reference, refundFen, succeeded } = event;

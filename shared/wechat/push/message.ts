@@ -14,12 +14,15 @@ interface RawPush {
   readonly body: Buffer;
 }
 
+export type PushFormat = 'json' | 'xml';
+
 /** Whose push it has to be. */
 export interface PushReceiver extends PushSecrets {
   readonly wechatAppid: string;
 }
 
-interface PushMessage {
+export interface PushMessage {
+  readonly format: PushFormat;
   /** '' for a message that is no event. */
   readonly event: string;
   /** The members, as WeChat names them. In XML every value is a text. */
@@ -47,8 +50,9 @@ export function openPush({ query, body }: RawPush, receiver: PushReceiver, nowSe
   demandSignature(query.msg_signature, [token, ...stamp, encrypted]);
   const message = decrypt(encrypted, encodingAesKey, wechatAppid);
   const members = readMembers(message);
+  const format = formatOf(message);
   const digest = createHash('sha256').update(message).digest('base64url');
-  return { event: text(member(members, 'Event')) ?? '', body: members, digest };
+  return { format, event: text(member(members, 'Event')) ?? '', body: members, digest };
 }
 
 /** An attacker could leave out the encryption and forge a body. Only WeChat itself causes an alarm by it. */
@@ -59,9 +63,11 @@ function refusePlain({ token, wechatAppid }: PushReceiver, query: RawPush['query
 }
 
 function readMembers(bytes: Buffer): object {
-  const members = bytes.toString('latin1').trimStart().startsWith('<') ? readXml(bytes) : readJson(bytes);
+  const members = formatOf(bytes) === 'xml' ? readXml(bytes) : readJson(bytes);
   return members ?? refusePush('MALFORMED');
 }
+
+const formatOf = (bytes: Buffer): PushFormat => (/^\s*</.test(bytes.toString('latin1', 0, 100)) ? 'xml' : 'json');
 
 /** AES-256-CBC, iv = the key's first half, padding to 32. Content: 16 random bytes, length, message, AppID. */
 function decrypt(encrypted: string, encodingAesKey: string, wechatAppid: string): Buffer {
