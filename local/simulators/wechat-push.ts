@@ -1,4 +1,6 @@
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { isStartedAs } from './loopback-server.ts';
 
 /**
  * Makes message pushes as WeChat's server sends them, right ones and wrong ones. The forms are those of
@@ -53,6 +55,28 @@ export function makePush(sender: PushSender, members: PushMembers, options: Push
 export const makeRegistration = (sender: PushSender, echostr: string, options: PushOptions): string =>
   new URLSearchParams({ ...stampOf(sender, options), echostr }).toString();
 
+/**
+ * Delivers a push as WeChat does: up to three times more, each with a new time and nonce, while the answer is not 2xx
+ * or does not come within 5 s. Returns the status and the text of each answer.
+ */
+export async function deliverPush(
+  url: string,
+  sender: PushSender,
+  members: PushMembers,
+  options: Omit<PushOptions, 'now' | 'nonce'> = {},
+): Promise<Array<{ status: number; text: string }>> {
+  const answers: Array<{ status: number; text: string }> = [];
+  for (let delivery = 0; delivery < 4; delivery++) {
+    const { query, body } = makePush(sender, members, { ...options, now: Math.floor(Date.now() / 1000) });
+    const answer = await fetch(`${url}?${query}`, { method: 'POST', body, signal: AbortSignal.timeout(5_000) })
+      .then(async (response) => ({ status: response.status, text: await response.text() }))
+      .catch(() => ({ status: 0, text: '' }));
+    answers.push(answer);
+    if (answer.status >= 200 && answer.status < 300) break;
+  }
+  return answers;
+}
+
 function stampOf({ token }: PushSender, { now, nonce = randomBytes(5).readUIntBE(0, 5).toString() }: PushOptions) {
   const timestamp = String(now);
   return { signature: sha1Of(token, timestamp, nonce), timestamp, nonce };
@@ -86,4 +110,22 @@ const xmlOf = (members: PushMembers): string =>
 function valueInXml(value: PushMembers[string]): string {
   if (typeof value === 'object') return xmlOf(value as PushMembers);
   return typeof value === 'string' ? `<![CDATA[${value.replaceAll(']]>', ']]]]><![CDATA[>')}]]>` : String(value);
+}
+
+if (isStartedAs(import.meta.url)) {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({
+    options: { url: text, appid: text, token: text, 'aes-key': text, message: text, format: text, mode: text },
+  });
+  const { url, appid, token, message, format, mode } = values;
+  const encodingAesKey = values['aes-key'];
+  if (!url || !appid || !token || !encodingAesKey || !message) {
+    console.error(
+      'usage: tsx local/simulators/wechat-push.ts --url URL --appid A --token T --aes-key K --message JSON [--format json|xml] [--mode encrypted|plain|compatible]',
+    );
+    process.exit(2);
+  }
+  const options = { ...(format && { format }), ...(mode && { mode }) } as Omit<PushOptions, 'now'>;
+  const answers = await deliverPush(url, { wechatAppid: appid, token, encodingAesKey }, JSON.parse(message), options);
+  for (const answer of answers) console.log(answer.status, answer.text);
 }

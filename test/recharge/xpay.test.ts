@@ -1,18 +1,21 @@
-import { createCipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { makeRegistration } from '../../local/simulators/wechat-push.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
 import { setMerchant } from '../../shared/recharge/merchant.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import type { XpayMerchant } from '../../shared/recharge/xpay/provider.ts';
+import { newSender, nowSeconds, pusher } from '../support/push-sender.ts';
 import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 
+const sender = newSender();
 const merchant: XpayMerchant = {
-  appId: 'wx0123456789abcdef',
+  appId: sender.wechatAppid,
   offerId: '1450001',
   env: 0,
   appKey: 'app-key-of-xpay',
-  pushToken: 'pushtoken',
-  encodingAesKey: randomBytes(32).toString('hex').slice(0, 43),
+  pushToken: sender.token,
+  encodingAesKey: sender.encodingAesKey,
 };
 let shop: Shop;
 let shopper: Shopper;
@@ -26,35 +29,31 @@ const order = (code?: string) => ({ productId: 'coins-60', provider: 'xpay', ...
 const place = async (n: number): Promise<string> =>
   (await shopper.create(newKey(), order(`dev-payer-${n}`))).body.orderNo;
 
-function signedQuery(...more: string[]) {
-  const stamp = { timestamp: String(Math.floor(Date.now() / 1000)), nonce: randomBytes(8).toString('hex') };
-  const parts = [merchant.pushToken, stamp.timestamp, stamp.nonce, ...more].sort().join('');
-  return { ...stamp, signature: createHash('sha1').update(parts).digest('hex') };
-}
+const ADDRESS = '/recharge/notify/xpay';
 
-/** Sends a notification as WeChat does in its encrypted mode. */
-async function push(orderNo: string, change: Record<string, unknown> = {}, bought: Record<string, unknown> = {}) {
-  const content = JSON.stringify({
-    Event: 'xpay_goods_deliver_notify',
-    OpenId: 'o-payer',
-    OutTradeNo: orderNo,
-    Env: 0,
-    WeChatPayInfo: { TransactionId: `42-${orderNo}` },
-    GoodsInfo: { ProductId: 'coins-60', Quantity: 1, ActualPrice: 600, Attach: orderNo, ...bought },
-    ...change,
-  });
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(Buffer.byteLength(content));
-  const plain = Buffer.concat([randomBytes(16), length, Buffer.from(content), Buffer.from(merchant.appId)]);
-  const padding = 32 - (plain.length % 32);
-  const key = Buffer.from(`${merchant.encodingAesKey}=`, 'base64');
-  const cipher = createCipheriv('aes-256-cbc', key, key.subarray(0, 16)).setAutoPadding(false);
-  const padded = Buffer.concat([plain, Buffer.alloc(padding, padding)]);
-  const Encrypt = Buffer.concat([cipher.update(padded), cipher.final()]).toString('base64');
-  const { signature, ...stamp } = signedQuery(Encrypt);
-  const query = new URLSearchParams({ ...stamp, msg_signature: signature });
-  return shop.stack.send('POST', `/recharge/notify/xpay?${query}`, {}, JSON.stringify({ Encrypt }));
-}
+/** A notification of a payment, or what `change` makes of it. */
+const push = (
+  orderNo: string,
+  change: Parameters<ReturnType<typeof pusher>>[0] = {},
+  bought: typeof change = {},
+  options: Parameters<ReturnType<typeof pusher>>[1] = {},
+) =>
+  pusher(
+    shop.stack,
+    sender,
+    ADDRESS,
+  )(
+    {
+      Event: 'xpay_goods_deliver_notify',
+      OpenId: 'o-payer',
+      OutTradeNo: orderNo,
+      Env: 0,
+      WeChatPayInfo: { TransactionId: `42-${orderNo}` },
+      GoodsInfo: { ProductId: 'coins-60', Quantity: 1, ActualPrice: 600, Attach: orderNo, ...bought },
+      ...change,
+    },
+    options,
+  );
 
 describe('virtual payment', () => {
   test('an order has the arguments of wx.requestVirtualPayment, signed over the same bytes', async () => {
@@ -112,18 +111,15 @@ describe('virtual payment', () => {
     expect((await push(orderNo, {}, { ActualPrice: 1 })).status).toBe(409);
     expect((await push(orderNo, { Env: 1 })).status).toBe(401);
     expect((await push('R234')).status).toBe(404);
-    const plain = JSON.stringify({ Event: 'xpay_goods_deliver_notify', OutTradeNo: orderNo });
-    const query = new URLSearchParams(signedQuery());
-    expect((await shop.stack.send('POST', `/recharge/notify/xpay?${query}`, {}, plain)).status).toBe(401);
+    expect((await push(orderNo, {}, {}, { mode: 'plain' })).status).toBe(401);
     expect((await shopper.get(`/recharge/${orderNo}`)).body.status).toBe('pending');
   });
 
   test("WeChat's console registers the address by a signed request, and gets its own text back", async () => {
-    const query = new URLSearchParams({ ...signedQuery(), echostr: '4375120948345356249' });
-    const answer = await shop.stack.send('GET', `/recharge/notify/xpay?${query}`, {});
+    const query = makeRegistration(sender, '4375120948345356249', { now: nowSeconds() });
+    const answer = await shop.stack.send('GET', `${ADDRESS}?${query}`, {});
     expect(answer).toMatchObject({ status: 200, text: '4375120948345356249' });
-    query.set('nonce', 'other');
-    expect((await shop.stack.send('GET', `/recharge/notify/xpay?${query}`, {})).status).toBe(401);
+    expect((await shop.stack.send('GET', `${ADDRESS}?${query.replace('nonce=', 'nonce=1')}`, {})).status).toBe(401);
     expect((await shop.stack.send('GET', '/recharge/notify/sandbox', {})).status).toBe(404);
   });
 });

@@ -135,4 +135,19 @@ describe('a payment in the message push', () => {
       });
     },
   );
+
+  test('at a mini-program with push settings of its own needs those, and at the former address those of the merchant', async () => {
+    const own = newSender(sender.wechatAppid);
+    await setPush(shop.stack, own);
+    const orderNo = await place();
+    const before = await shopper.balance();
+    await shop.stack.flush();
+    // Later than what a process keeps.
+    await atTime(Date.now() + 6_000, async () => {
+      expect((await push(paid(orderNo))).status).toBe(401);
+      expect((await pusher(shop.stack, own)(paid(orderNo))).status).toBe(200);
+      expect((await pushToOldPath(paid(orderNo))).status).toBe(200);
+      expect(await shopper.balance()).toBe(before + 60);
+    });
+  });
 });

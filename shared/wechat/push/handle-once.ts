@@ -14,10 +14,10 @@ const handledKey = keyFamily<[string, string]>({
 });
 
 /**
- * Runs `work` once for each message. The message is marked only after `work` succeeded, so a failure is repeated by
- * WeChat's next delivery. The mark saves work and decides nothing: two deliveries at the same time both run, and so
- * does a repetition while Redis is down or has lost the mark. So `work` must be safe to repeat. The time and sender of
- * a message do not name it: two payments of one second have the same.
+ * Runs `work` once for each message. A message push that could not be handled is not marked, so WeChat's repetition is
+ * handled. Without the mark, because Redis is down or lost it, a repetition is handled again and changes nothing: the
+ * mark only saves work. Two deliveries at the same time both run. So `work` must be safe to repeat. The time and sender
+ * of a message do not name it: two payments of one second have the same.
  */
 export async function handleOnce(
   wechatAppid: string,
