@@ -31,6 +31,20 @@ export const chineseHelp: Sentences = {
     '登录之前可以调用什么，可选 {1}（默认：保持不变，或 wechat）',
   'ends v1 and v2: revokes all keys': '结束 v1 和 v2：作废所有密钥',
   'ends named calls and signed sessions': '结束具名调用和会话签名的调用',
+  'Sets, shows or removes the mini-program of an app.': '设置、查看或移除应用的小程序。',
+  "the AppID of the mini-program in WeChat's console; several apps may have the same":
+    '小程序在微信后台的 AppID；几个应用可以用同一个',
+  'a file with its AppSecret; the one before is kept until --end-former':
+    '存有 AppSecret 的文件；原来的保留到执行 --end-former',
+  'its message push as JSON: token and encodingAesKey': '消息推送的设置，JSON：token 和 encodingAesKey',
+  'deletes the former secret': '删除原来的 AppSecret',
+  'the app has the mini-program of WECHAT_APPID again': '应用改回 WECHAT_APPID 的小程序',
+  'shows what is set, never a secret': '查看设置，不显示任何机密',
+  "what is kept of WeChat's server": '与微信服务器有关的状态',
+  'Shows the age and the end of an access_token, never the token itself, or replaces it.':
+    '查看 access_token 已用多久、何时到期（不显示令牌本身），或替换它。',
+  "the AppID of the mini-program in WeChat's console": '小程序在微信后台的 AppID',
+  'replaces it, for a token that has leaked': '替换它，用于令牌泄露时',
   'a name for people': '给人看的名称',
   'allowed signature methods (default: {})': '允许的签名算法（默认：{1}）',
   'permissions (default: {})': '权限（默认：{1}）',

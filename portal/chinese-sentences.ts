@@ -218,6 +218,52 @@ export const chineseSentences: Sentences = {
     '这个应用还不是公开应用：请先不带 --only 执行 "app public"。',
   'This app has no key: of a public app the sessions sign. For one that is neither, run "app public" first.':
     '这个应用没有密钥：公开应用由会话签名。如果它也不是公开应用，先运行 "app public"。',
+  'named by': '来自',
+  'WECHAT_APPID, the default': '默认的 WECHAT_APPID',
+  secret: 'AppSecret',
+  'former secret': '原来的 AppSecret',
+  'kept until --end-former': '保留到执行 --end-former',
+  'message push': '消息推送',
+  'other apps': '其他应用',
+  changed: '修改时间',
+  set: '已设置',
+  stored: '已保存',
+  environment: '来自环境变量',
+  'age in seconds': '已用秒数',
+  'refreshes today': '今天获取次数',
+  'forced today': '今天强制刷新次数',
+  'give one of --wechat-appid, --end-former, --remove and --show':
+    '--wechat-appid、--end-former、--remove、--show 要给出其中一个',
+  "--{} takes the AppID of the mini-program in WeChat's console, such as wx0123456789abcdef":
+    '--{1} 是小程序在微信后台的 AppID，例如 wx0123456789abcdef',
+  '--push-file takes a file with the JSON object {"token":"...","encodingAesKey":"..."}':
+    '--push-file 是一个文件，内容为 JSON 对象 {"token":"...","encodingAesKey":"..."}',
+  'The former secret of mini-program {} is deleted.': '小程序 {1} 原来的 AppSecret 已删除。',
+  'App {} has no mini-program of its own any more.': '应用 {1} 不再有自己的小程序。',
+  'App {} has no mini-program of its own.': '应用 {1} 没有自己的小程序。',
+  'Mini-program {} has no former secret.': '小程序 {1} 没有原来的 AppSecret。',
+  'Mini-program {} has no secret here yet: give --secret-file.':
+    '这里还没有小程序 {1} 的 AppSecret：请给出 --secret-file。',
+  'Mini-program {} has no secret here: set it with "app wechat".':
+    '这里没有小程序 {1} 的 AppSecret：用 "app wechat" 设置。',
+  'The former secret of mini-program {} will be deleted: WeChat is asked with the new one alone.':
+    '小程序 {1} 原来的 AppSecret 将被删除：之后只用新的。',
+  'App {} ({}): its mini-program {} will be {}. Its users keep their identities, but their openids of {} are unknown there.':
+    '应用 {1}（{2}）：它的小程序 {3} 将改为 {4}。用户保留原有身份，但他们在 {5} 的 openid 在那里不认识。',
+  'No other app has mini-program {}: its secrets here will be deleted.':
+    '没有其他应用使用小程序 {1}：这里保存的它的机密将被删除。',
+  'Mini-program {} has a former secret beside its secret: a new one will end it.':
+    '小程序 {1} 除了 AppSecret 还保留着原来的一个：设置新的会结束原来的那个。',
+  'The message push of mini-program {} is set: messages by the former settings will be refused.':
+    '小程序 {1} 已设置消息推送：按原设置发来的消息将被拒绝。',
+  'The token cannot be replaced now: that is possible every 30 s, and 20 times a day in Shanghai.':
+    '现在不能替换令牌：至少相隔 30 秒，每天（上海时间）20 次。',
+  'The access_token of mini-program {} will be replaced: servers of yours that have it must ask for it again.':
+    '小程序 {1} 的 access_token 将被替换：持有它的自有服务器要重新获取。',
+  'expected 1 to 32 of A-Z a-z 0-9 _ -': '应为 1 到 32 个 A-Z a-z 0-9 _ - 字符',
+  'expected 16 to 128 characters': '应为 16 到 128 个字符',
+  'expected 3 to 32 of A-Z a-z 0-9': '应为 3 到 32 个 A-Z a-z 0-9 字符',
+  'expected 43 of A-Z a-z 0-9': '应为 43 个 A-Z a-z 0-9 字符',
   'none registered': '没有登记',
   'registered for {}': '已为 {1} 登记',
   removed: '已移除',

@@ -8,6 +8,7 @@ export const nouns: Record<string, () => Promise<Noun>> = {
   product: async () => (await import('./nouns/product.ts')).product,
   merchant: async () => (await import('./nouns/merchant.ts')).merchant,
   recharge: async () => (await import('./nouns/recharge.ts')).recharge,
+  wechat: async () => (await import('./nouns/wechat.ts')).wechat,
   lock: async () => (await import('./nouns/lock.ts')).lock,
   data: async () => (await import('./nouns/data.ts')).data,
   user: async () => (await import('./nouns/user.ts')).user,

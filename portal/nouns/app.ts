@@ -18,6 +18,7 @@ import { idForm, jsonForm, nameForm, textOfFile } from '../forms.ts';
 import { translated } from '../language.ts';
 import { fields, table } from '../table.ts';
 import { CREATE_OPTIONS, createPublic, kindText, publicVerb } from './app-public.ts';
+import { wechatVerb } from './app-wechat.ts';
 
 const APP = required('ID', 'the AppID');
 
@@ -224,6 +225,7 @@ export const app: Noun = {
     },
     enable: { about: 'Lets a disabled app call again.', options: { app: APP }, destructive: false, run: enable },
     public: publicVerb,
+    wechat: wechatVerb,
     'rotate-key': {
       about: 'Makes a new privateKey; the old one is valid 24 h more.',
       options: { app: APP },

@@ -50,6 +50,15 @@ export async function replaceToken(program: MiniProgram, refused: string): Promi
   return found.token === refused ? undefined : found;
 }
 
+/**
+ * For operators: replaces the token that is in use now. false: WeChat, or the budget of forced refreshes, does not allow
+ * it now. Throws what accessTokenOf() throws.
+ */
+export async function renewToken(program: MiniProgram): Promise<boolean> {
+  const { token } = await accessTokenOf(program);
+  return (await replaceToken(program, token)) !== undefined;
+}
+
 /** A waiter outlives the lease of a holder that died, and then takes it. */
 const LONGEST_WAIT_MS = LEASE_MS + 1_000;
 

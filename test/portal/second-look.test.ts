@@ -32,15 +32,18 @@ beforeAll(async () => {
   await portalJson(['channel', 'add', '--id', 'acme', ...CHANNEL]);
   await portalJson(['lock', 'set', '--target', 'POST /login', '--by', 'ip', '--limit', '9', '--window', '60']);
   await portalJson(['app', 'fields', '--app', app.appId, '--json-schema', schemaFile()]);
+  const secret = fileOf('secret', 'a'.repeat(32));
+  await portalJson(['app', 'wechat', '--app', app.appId, '--wechat-appid', 'wx7', '--secret-file', secret]);
 });
 afterAll(() => folder.remove());
 
 const CHANNEL = ['--verify', 'https://a.example/', '--login-server', 'a.example:7000'];
-function schemaFile(): string {
-  const file = join(folder.path, 'schema.json');
-  writeFileSync(file, '{"type":"object","properties":{"level":{"type":"integer"}}}');
+function fileOf(name: string, text: string): string {
+  const file = join(folder.path, name);
+  writeFileSync(file, text);
   return file;
 }
+const schemaFile = () => fileOf('schema.json', '{"type":"object","properties":{"level":{"type":"integer"}}}');
 const keyOf = async (): Promise<string> => (await portalJson(['app', 'show', '--app', app.appId])).keys[0].keyId;
 const asked: string[] = [];
 const answer = (text: string) => async (question: string) => {
@@ -50,7 +53,7 @@ const answer = (text: string) => async (question: string) => {
 /** The rows that operators' commands change, as text. */
 async function state(): Promise<string> {
   const tables = ['apps', 'app_keys', 'plugins', 'channels', 'lock_rules', 'lock_blocks', 'notices', 'products'];
-  const rows = [...tables, 'users', 'refunds', 'deployment', 'audit_log'].map(async (table) => {
+  const rows = [...tables, 'users', 'refunds', 'deployment', 'mini_programs', 'audit_log'].map(async (table) => {
     const [found] = await stack.mysql.query(`SELECT * FROM ${table}`);
     return found;
   });
@@ -78,7 +81,9 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
     'will be refused, for calls that change something at once',
   ],
   [['app', 'public', '--app', publicApp, '--off'], 'all its signed sessions will be refused'],
+  [['app', 'wechat', '--app', app.appId, '--remove'], 'its mini-program wx7 will be WECHAT_APPID'],
   [['app', 'disable', '--app', app.appId], `App ${app.appId} (test) will be refused`],
+  [['wechat', 'token', '--wechat-appid', stack.env.WECHAT_APPID ?? '', '--refresh'], 'will be replaced'],
   [['user', 'disable', '--user', userId], '(demo) will be logged out'],
   [['data', 'put', 'notice', '1', '--json-body', NOTICE], 'exists and will be replaced'],
   [['data', 'put', 'notice', '1', '--member', 'title=Shut'], 'title will be "Shut", it was "'],
