@@ -6,8 +6,9 @@ import { exportMe, identityList } from './identities.ts';
 import { changeMe, readMe } from './me.ts';
 import { logout, revokeOne, revokeOthers, sessionList } from './sessions.ts';
 import { wechatLogin } from './wechat.ts';
+import { wechatAccessToken } from './wechat-access-token.ts';
 
-/** The user and the sessions, and the logins that compute no password hash. */
+/** The user and the sessions, the logins that compute no password hash, and WeChat's access_token. */
 export const handler = serve(
   wechatLogin,
   channelStart,
@@ -21,4 +22,5 @@ export const handler = serve(
   revokeOne,
   revokeOthers,
   logout,
+  wechatAccessToken,
 );

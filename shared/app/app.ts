@@ -16,6 +16,7 @@ export const SCOPES = [
   'data:own',
   'data:write',
   'recharge',
+  'wechat:token',
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 /** What a public app may call by its name alone, before a login. Only public apps have them. */
