@@ -1,6 +1,6 @@
 import { query, sqlTime, writeRepeatably } from '../db.ts';
 import { alarm, count } from '../telemetry.ts';
-import { isDefaultProgram } from '../wechat/mini-program.ts';
+import { defaultProgramId } from '../wechat/mini-program.ts';
 import { invalidateUserCopies } from './user-copies.ts';
 
 /** What a user gave to a mini-program, and may take back at WeChat. */
@@ -45,13 +45,14 @@ export async function withdrawConsent(
 /** The column `users.wechat_openid` has the openids of the default mini-program, also those of the former release. */
 async function findUsers(wechatAppid: string, openid: string): Promise<string[]> {
   const inIdentities = "SELECT user_id FROM identities WHERE platform = 'wechat' AND platform_app = ? AND subject = ?";
-  const rows = isDefaultProgram(wechatAppid)
-    ? await query(`${inIdentities} UNION SELECT user_id FROM users WHERE wechat_openid = ?`, [
-        wechatAppid,
-        openid,
-        openid,
-      ])
-    : await query(inIdentities, [wechatAppid, openid]);
+  const rows =
+    wechatAppid === defaultProgramId()
+      ? await query(`${inIdentities} UNION SELECT user_id FROM users WHERE wechat_openid = ?`, [
+          wechatAppid,
+          openid,
+          openid,
+        ])
+      : await query(inIdentities, [wechatAppid, openid]);
   return rows.map((row) => String(row.user_id));
 }
 
