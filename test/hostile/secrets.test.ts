@@ -1,11 +1,14 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { channelDigest } from '../../client/channel-digest.ts';
 import { type ChannelSimulator, startChannelSimulator } from '../../local/simulators/channel.ts';
 import { type PluginServerSimulator, startPluginServer } from '../../local/simulators/plugin-server.ts';
+import { makePush } from '../../local/simulators/wechat-push.ts';
+import { makeResetToken } from '../../shared/account/password-reset.ts';
 import { putChannel } from '../../shared/channel/admin.ts';
 import { registerPlugin, rotatePluginSecret } from '../../shared/plugin/admin.ts';
 import { sandboxSignature } from '../../shared/recharge/sandbox/provider.ts';
+import { removeMiniProgram, setMiniProgram } from '../../shared/wechat/admin.ts';
 import { dumpMysql, dumpRedis, ruleBreakers } from '../support/engine-dump.ts';
 import { type SecretStory, startSecretStory } from '../support/secret-story.ts';
 import type { TestApp, TestStack } from '../support/stack.ts';
@@ -152,6 +155,61 @@ describe('calls that carry secrets are answered', () => {
     expect((await call('POST', `/recharge/${orderNo}/sync`, { session })).status).toBe(200);
   });
 
+  test('of a second mini-program: its secrets, access_token, phone numbers and message pushes', async () => {
+    const wechatAppid = 'wx2222222222222222';
+    const secrets = [1, 2].map(() => keep('AppSecret', randomBytes(16).toString('hex')));
+    const push = {
+      token: keep('push token', randomBytes(8).toString('hex')),
+      encodingAesKey: keep('EncodingAESKey', 'aB3'.repeat(14) + randomBytes(1).toString('hex').slice(0, 1)),
+    };
+    for (const secret of secrets) await setMiniProgram(app.appId, { wechatAppid, secret, push }, 'test');
+    stack.wechat.addProgram({ appid: wechatAppid, secret: String(secrets[0]) });
+    const code = keep('code', stack.wechat.issueCode({ appid: wechatAppid }));
+    const number = keep('phone number', `137${randomInt(1e7, 1e8)}`);
+    const phoneCode = keep('phone code', stack.wechat.issuePhoneCode({ appid: wechatAppid, number }));
+    const login = await call('POST', '/login/wechat', { body: { code, phoneCode } });
+    expect(login).toMatchObject({ status: 200, body: { user: { phone: expect.stringContaining('****') } } });
+    const member = keep('session', login.body.token);
+    const next = keep('phone number', `136${randomInt(1e7, 1e8)}`);
+    for (const given of ['made-up-code', stack.wechat.issuePhoneCode({ appid: wechatAppid, number: next })]) {
+      keep('phone code', given);
+      await call('POST', '/me/identities/phone', { session: member, body: { phoneCode: given } });
+    }
+    const token = (await call('GET', '/wechat/access-token')).body.accessToken;
+    keep("WeChat's access_token", token);
+    stack.wechat.endTokens(wechatAppid);
+    const third = keep('phone code', stack.wechat.issuePhoneCode({ appid: wechatAppid, number }));
+    expect((await call('POST', '/me/identities/phone', { session: member, body: { phoneCode: third } })).status).toBe(
+      201,
+    );
+    const sent = makePush(
+      { wechatAppid, ...push },
+      { MsgType: 'event', Event: 'user_authorization_revoke', OpenID: 'o-nobody', RevokeInfo: '8' },
+      { now: Math.floor(Date.now() / 1000) },
+    );
+    expect((await stack.send('POST', `/wechat/push/${wechatAppid}?${sent.query}`, {}, sent.body)).status).toBe(200);
+    expect((await stack.send('POST', `/wechat/push/${wechatAppid}?${sent.query}x`, {}, sent.body)).status).toBe(401);
+    await call('GET', '/me/export', { session: member });
+    await removeMiniProgram(app.appId, 'test');
+  });
+
+  test('with a forgotten password: the token of an operator', async () => {
+    const [row] = (await stack.mysql.query('SELECT user_id FROM users WHERE account = ?', [account]))[0] as unknown as [
+      { user_id: string },
+    ];
+    const { resetToken } = await makeResetToken(row.user_id, 'test');
+    keep('reset token', resetToken);
+    const third = keep('password', `pass-${randomBytes(9).toString('hex')}`);
+    const body = { resetToken: `${resetToken.slice(0, -1)}x`, password: third };
+    expect((await call('POST', '/login/reset', { body })).status).toBe(401);
+    expect((await call('POST', '/login/reset', { body: { ...body, resetToken } })).status).toBe(204);
+    await call('PUT', '/me/password', { session, body: { oldPassword: third, newPassword: second } });
+    session = keep('session', (await call('POST', '/login', { body: { account, password: third } })).body.token);
+    expect(
+      (await call('PUT', '/me/password', { session, body: { oldPassword: third, newPassword: second } })).status,
+    ).toBe(204);
+  });
+
   test('with an upload, and a store that refuses it', async () => {
     const signatureOf = (address: string) => new URL(address).searchParams.get('X-Amz-Signature') ?? '';
     const bytes = randomBytes(200);
@@ -232,6 +290,12 @@ describe('after calls with every kind of secret', () => {
       'UPSTASH_REDIS_REST_TOKEN',
       'WECHAT_SECRET',
       'UPLOADS_SECRET',
+      'AppSecret',
+      'EncodingAESKey',
+      'phone number',
+      'phone code',
+      "WeChat's access_token",
+      'reset token',
       'signed address',
       'database password',
     ]) {
@@ -264,7 +328,9 @@ describe('after calls with every kind of secret', () => {
 
   test('no answer contains a secret, except the answer that issues it', () => {
     const text = story.answers.join('\n');
-    const handedOut = /^(session|first string|second string|plugin token|signed address) /;
+    // The export has the user's own phone number.
+    const handedOut =
+      /^(session|first string|second string|plugin token|signed address|WeChat's access_token|phone number) /;
     expect(story.found(text).filter((what) => !handedOut.test(what))).toEqual([]);
   });
 

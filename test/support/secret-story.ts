@@ -12,6 +12,7 @@ import '../../functions/plugin-token.ts';
 import '../../functions/plugin-validation.ts';
 import '../../functions/recharge/index.ts';
 import '../../functions/recharge-sweep.ts';
+import '../../functions/wechat-push/index.ts';
 import '../../functions/own-records.ts';
 import '../../functions/uploads.ts';
 import '../../functions/upload-sweep.ts';
