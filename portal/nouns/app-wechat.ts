@@ -1,11 +1,6 @@
-import {
-  endFormerSecret,
-  removeMiniProgram,
-  setMiniProgram,
-  showMiniProgram,
-  showSecrets,
-} from '../../shared/wechat/admin.ts';
+import { endFormerSecret, removeMiniProgram, setMiniProgram } from '../../shared/wechat/admin.ts';
 import { type PushSecrets, WECHAT_APPID } from '../../shared/wechat/mini-program.ts';
+import { showMiniProgram, showSecrets } from '../../shared/wechat/shown-program.ts';
 import { flag, type Given, optional, type Printed, required, UsageError, type Verb } from '../command.ts';
 import { jsonForm, textOfFile } from '../forms.ts';
 import { translated } from '../language.ts';

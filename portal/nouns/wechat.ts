@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts';
 import { renewToken } from '../../shared/wechat/access-token.ts';
 import { findMiniProgram, type MiniProgram } from '../../shared/wechat/mini-program.ts';
-import { readTokenStatus } from '../../shared/wechat/token-store.ts';
+import { readTokenStatus } from '../../shared/wechat/token-status.ts';
 import { flag, type Given, type Noun, type Printed, required } from '../command.ts';
 import { translated } from '../language.ts';
 import { fields } from '../table.ts';

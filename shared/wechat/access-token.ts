@@ -7,16 +7,9 @@ import { alarm, count, remainingMs } from '../telemetry.ts';
 import { askWechat, errcodeOf, wechatRefusal, wechatUnavailable } from './api.ts';
 import type { MiniProgram } from './mini-program.ts';
 import { askWithSecrets } from './secrets.ts';
-import {
-  type AccessToken,
-  EARLY_MS,
-  LEASE_MS,
-  lookForToken,
-  mayForce,
-  settleToken,
-  type TimedToken,
-  TOKEN_LIFE_SECONDS,
-} from './token-store.ts';
+import { mayForce } from './token-counters.ts';
+import { LEASE_MS, TOKEN_LIFE_SECONDS } from './token-keys.ts';
+import { type AccessToken, EARLY_MS, lookForToken, settleToken, type TimedToken } from './token-store.ts';
 
 /**
  * The access_token with which WeChat's server is called. Instances that each fetch a token of their own end each

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { AppError, EngineError } from '../../shared/errors.ts';
 import { accessTokenOf } from '../../shared/wechat/access-token.ts';
 import type { MiniProgram } from '../../shared/wechat/mini-program.ts';
-import { readTokenStatus } from '../../shared/wechat/token-store.ts';
+import { readTokenStatus } from '../../shared/wechat/token-status.ts';
 import { dumpRedis } from '../support/engine-dump.ts';
 import { countsOf, startTokenWorld, TOKEN_PATH, type TokenWorld } from '../support/token-world.ts';
 
