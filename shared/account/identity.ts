@@ -54,6 +54,11 @@ export const insertStatement = (userId: string, ...identities: readonly NewIdent
   ),
 ];
 
+export const deleteStatement = ({ platform, platformApp, subject }: NewIdentity): [string, string[]] => [
+  'DELETE FROM identities WHERE platform = ? AND platform_app = ? AND subject = ?',
+  [platform, platformApp, subject],
+];
+
 /**
  * The rows of an erased user, which the former release leaves, do not keep a subject from others. They are looked for
  * first: a DELETE that finds nothing would still lock the place of the row, against everybody who inserts it.

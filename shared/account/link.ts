@@ -8,9 +8,10 @@ import { userVersionKey } from '../swept-keys.ts';
 import { count } from '../telemetry.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { revokeAllPluginTokens } from './change.ts';
-import { ERASE } from './erase.ts';
+import { ERASE } from './erase-statement.ts';
 import {
   deleteRowsOfErased,
+  deleteStatement,
   IDENTITY_CHANGE,
   type IdentifiedUser,
   type Identity,
@@ -153,8 +154,3 @@ async function addRows(user: IdentifiedUser, wanted: Wanted, transaction: Transa
   const [linked] = await ownersOf([first], query);
   return linked as Identity;
 }
-
-export const deleteStatement = ({ platform, platformApp, subject }: NewIdentity): [string, string[]] => [
-  'DELETE FROM identities WHERE platform = ? AND platform_app = ? AND subject = ?',
-  [platform, platformApp, subject],
-];

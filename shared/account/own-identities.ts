@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
 import { revokeAllPluginTokens } from './change.ts';
 import {
+  deleteStatement,
   IDENTITY_CHANGE,
   type IdentifiedUser,
   type Identity,
@@ -12,7 +13,6 @@ import {
   readUser,
   writeFormerColumns,
 } from './identity.ts';
-import { deleteStatement } from './link.ts';
 import { reserveAccount } from './reserved-names.ts';
 
 /** The identities of a user as the user sees them: with masked labels, and without unionids. */

@@ -59,7 +59,7 @@ function checkHead(answer: TestAnswer, status: number): void {
   else expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
 }
 
-const user = (name: unknown) => ({ userId: ID, account: name, profile: expect.any(Object) });
+const user = (name: unknown) => ({ userId: ID, account: name, phone: null, profile: expect.any(Object) });
 const login = (name: unknown) => ({
   token: expect.stringMatching(/^s1\./),
   expiresAt: TIME,
@@ -89,7 +89,7 @@ describe('a correct call gets the documented answer', () => {
     expect(created.body).toEqual({ userId: ID });
     const logged = await good('POST /login', 200, { body: { account: account.toUpperCase(), password } });
     expect(logged.body).toEqual(login(account));
-    expect(logged.body.user).toEqual({ userId: created.body.userId, account, profile: { nickname: 'n' } });
+    expect(logged.body.user).toEqual({ userId: created.body.userId, account, phone: null, profile: { nickname: 'n' } });
     session = logged.body.token;
     const wechat = await good('POST /login/wechat', 200, { body: { code: stack.wechat.issueCode() } });
     expect(wechat.body).toEqual(login(null));
@@ -118,7 +118,7 @@ describe('a correct call gets the documented answer', () => {
   test('on the data of the user', async () => {
     expect((await good('GET /me', 200, { session })).body).toEqual(user(account));
     const changed = await good('PUT /me', 200, { session, body: { profile: { city: '上海' } } });
-    expect(changed.body).toEqual({ userId: ID, account, profile: { city: '上海' } });
+    expect(changed.body).toEqual({ userId: ID, account, phone: null, profile: { city: '上海' } });
     const other = await stack.call(app, 'POST', '/login', { body: { account, password } });
     const { sessions } = (await good('GET /sessions', 200, { session })).body;
     expect(sessions).toHaveLength(2);
@@ -248,7 +248,7 @@ describe('a correct call gets the documented answer', () => {
     await good('POST /logout', 204, { session });
     expect((await stack.call(app, 'GET', '/me', { session })).body.code).toBe('SESSION_REVOKED');
     const again = await stack.call(app, 'POST', '/login', { body: { account, password: `${password}2` } });
-    await good('DELETE /me', 204, { session: again.body.token, body: { password: `${password}2` } });
+    await good('DELETE /me', 204, { session: again.body.token, body: { password: `${password}2`, forfeit: true } });
     const gone = await stack.call(app, 'POST', '/login', { body: { account, password: `${password}2` } });
     expect([gone.status, gone.body.code]).toEqual([401, 'BAD_CREDENTIALS']);
   });
