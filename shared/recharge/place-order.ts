@@ -1,8 +1,9 @@
 import type { CacheRead } from '../admission/request.ts';
 import type { ReadAnswer } from '../cache/cache.ts';
+import { query } from '../db.ts';
 import { AppError, invalidInput } from '../errors.ts';
-import { fetchWechatSession } from '../wechat/code-session.ts';
-import { type MiniProgram, miniProgramOf, miniProgramsRead } from '../wechat/mini-program.ts';
+import { fetchWechatSession, type WechatPerson } from '../wechat/code-session.ts';
+import { type MiniProgram, miniProgramOf, miniProgramsRead, namedProgramOf } from '../wechat/mini-program.ts';
 import { catalogueRead, productsFrom } from './catalogue.ts';
 import { merchantsRead } from './merchant.ts';
 import { createOrder, findOrder, type OrderStatus } from './order.ts';
@@ -34,8 +35,24 @@ async function payerOf(
   if (code === undefined) return { userId, wechatOpenid };
   const { person, sessionKey } = await fetchWechatSession(await program(), code);
   const { openid } = person;
-  if (wechatOpenid !== null && openid !== wechatOpenid) throw new AppError('BAD_CREDENTIALS');
+  const isOwn = wechatOpenid === null || openid === wechatOpenid || (await isOpenidOf(userId, person));
+  if (!isOwn) throw new AppError('BAD_CREDENTIALS');
   return { userId, wechatOpenid: openid, wechatSessionKey: sessionKey };
+}
+
+/** A user may have linked several WeChat persons. */
+async function isOpenidOf(userId: string, { wechatAppid, openid }: WechatPerson): Promise<boolean> {
+  const rows = await query(
+    `SELECT 1 AS own FROM identities WHERE platform = 'wechat' AND platform_app = ? AND subject = ? AND user_id = ?`,
+    [wechatAppid, openid, userId],
+  );
+  return rows.length > 0;
+}
+
+/** An openid means something to WeChat Pay only with the mini-program that it belongs to. Throws INVALID_INPUT. */
+function checkProgram(named: string | undefined, { providerAppId }: { providerAppId: string }): void {
+  if (named !== undefined && named !== providerAppId)
+    throw invalidProvider('belongs to another mini-program than this app');
 }
 
 /**
@@ -51,6 +68,7 @@ export async function placeOrder(
 ): Promise<PlacedOrder> {
   const provider = (await providersFrom(leaseId, reads[0])).find((candidate) => candidate.name === name);
   if (!provider) throw invalidProvider('no such provider');
+  if (reads[2]) checkProgram(await namedProgramOf(leaseId, appId, reads[2]), provider);
   const { providerAppId, merchantId } = provider;
   const { userId } = user;
   const order = await createOrder({

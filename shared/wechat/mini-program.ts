@@ -31,6 +31,8 @@ interface MiniPrograms {
   ofApps: Record<string, string>;
 }
 
+const NONE: MiniPrograms = { programs: [], ofApps: {} };
+
 export const WECHAT_APPID = /^[A-Za-z0-9_-]{1,32}$/;
 
 const defaultAppid = optionalText('WECHAT_APPID');
@@ -70,23 +72,29 @@ async function readMiniPrograms(): Promise<MiniPrograms> {
   if (known) return known;
   const startedAt = Date.now();
   const [found] = await readThrough<MiniPrograms>([KEY], POLICY, load);
-  const read = found?.value ?? { programs: [], ofApps: {} };
+  const read = found?.value ?? NONE;
   warm.set('all', read, startedAt);
   return read;
 }
 
+/** The AppID of the mini-program that this app names; undefined: it has the default. */
+export async function namedProgramOf(leaseId: string, appId: string, answer?: ReadAnswer): Promise<string | undefined> {
+  return (await settle(leaseId, answer)).ofApps[appId];
+}
+
 /** The mini-program of the calling app, by the answer of admission's read. Throws UNAVAILABLE if it has none. */
-export async function miniProgramOf(
-  leaseId: string,
-  appId: string,
-  answer: ReadAnswer = NOT_READ,
-): Promise<MiniProgram> {
-  const [found] = await settleReads(leaseId, [KEY], [answer], POLICY, load);
-  const all = found?.value ?? { programs: [], ofApps: {} };
+export async function miniProgramOf(leaseId: string, appId: string, answer?: ReadAnswer): Promise<MiniProgram> {
+  const all = await settle(leaseId, answer);
   const wechatAppid = all.ofApps[appId] ?? defaultAppid();
   const program = wechatAppid === undefined ? undefined : openProgram(all, wechatAppid);
   if (!program) throw new AppError('UNAVAILABLE', 'WeChat login is not set up here.', { retryAfterSeconds: 3_600 });
   return program;
+}
+
+/** By the answer of admission's read. */
+async function settle(leaseId: string, answer: ReadAnswer = NOT_READ): Promise<MiniPrograms> {
+  const [found] = await settleReads(leaseId, [KEY], [answer], POLICY, load);
+  return found?.value ?? NONE;
 }
 
 /** The mini-program with this AppID of WeChat. undefined: it is not one of this deployment, or has no secret. */
