@@ -49,6 +49,23 @@ describe('a user with a password who links WeChat', () => {
   });
 });
 
+describe('an openid and a unionid that belong to different users', () => {
+  test('the known openid decides, and the unionid stays where it is', async () => {
+    const [first, second] = [world.newPerson(), world.newPerson()];
+    const [byOpenid, byUnionid] = [await world.wechatMember(first, world.other), await world.wechatMember(second)];
+    const { mysql } = world.stack;
+    const sql = "UPDATE identities SET user_id = ? WHERE user_id = ? AND platform = 'wechat-union'";
+    await mysql.execute(sql, [byUnionid.userId, byOpenid.userId]);
+    const login = await world.logIn(first, world.other);
+    expect(login.body.user.userId).toBe(byOpenid.userId);
+    const owners = "SELECT user_id FROM identities WHERE platform = 'wechat-union' AND user_id IN (?, ?)";
+    const [rows] = await mysql.query(owners, [byOpenid.userId, byUnionid.userId]);
+    expect(rows).toEqual([{ user_id: byUnionid.userId }, { user_id: byUnionid.userId }]);
+    // At a mini-program where the openid is new, the unionid decides.
+    expect((await world.logIn(first)).body.user.userId).toBe(byUnionid.userId);
+  });
+});
+
 describe('to add or remove an identity', () => {
   test('a session of more than ten minutes needs a proof; a wrong one changes nothing', async () => {
     const [person, stranger] = [world.newPerson(), world.newPerson()];
