@@ -23,7 +23,7 @@ CREATE TABLE identities (
   KEY identities_user (user_id, platform, platform_app)
 ) DEFAULT CHARSET = utf8mb4;
 
-INSERT INTO identities (platform, platform_app, subject, user_id, address, created_at)
+INSERT IGNORE INTO identities (platform, platform_app, subject, user_id, address, created_at)
   SELECT 'channel', channel, channel_user_id, user_id, account_address, created_at
     FROM users WHERE channel IS NOT NULL AND channel_user_id IS NOT NULL;
 -- Only the service knows which mini-program the openids of `users` belong to: it moves each at the next login.

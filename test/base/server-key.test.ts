@@ -29,8 +29,9 @@ test('after SERVER_KEY was changed, a channel user logs in to the same account, 
   // An address that was made with a former key: no login can compute it any more.
   const former = `a1${'f'.repeat(40)}`;
   await stack.mysql.execute('UPDATE users SET account_address = ? WHERE user_id = ?', [former, first.userId]);
+  await stack.mysql.execute('UPDATE identities SET address = ? WHERE user_id = ?', [former, first.userId]);
   const logins = await Promise.all([logIn('player-1'), logIn('player-1')]);
   for (const login of logins) expect(login).toEqual({ ...first, created: false });
-  const [rows] = await stack.mysql.query('SELECT account_address FROM users');
-  expect(rows).toEqual([{ account_address: first.account }]);
+  const [rows] = await stack.mysql.query('SELECT account_address, address FROM users JOIN identities USING (user_id)');
+  expect(rows).toEqual([{ account_address: first.account, address: first.account }]);
 });

@@ -126,7 +126,7 @@ test('over HTTP, after a lost answer to any statement of the schema, running mig
   const execute = executeOverHttp(gateway.url);
   const lost = new Set<string>();
   fault = ({ sql }) => {
-    if (!sql || lost.has(sql) || !/^(CREATE|ALTER|UPDATE)/.test(sql) || sql.includes('schema_migration'))
+    if (!sql || lost.has(sql) || !/^(CREATE|ALTER|UPDATE|INSERT)/.test(sql) || sql.includes('schema_migration'))
       return undefined;
     lost.add(sql);
     return { kind: 'drop-after' };

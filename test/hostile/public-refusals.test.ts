@@ -110,6 +110,7 @@ test('the routes that may be open are those of the documents', () => {
     'POST /login/channel/enter: open:channel',
     'POST /login/channel/verify: open:channel',
     'POST /login/channel: open:channel',
+    'POST /login/reset: open:password',
     'POST /login/wechat: open:wechat',
     'POST /login: open:password',
   ]);
