@@ -1,6 +1,6 @@
 // Accounts, logins and sessions. A login keeps its session; later calls are signed by it (v2: send its token).
 import type { AccountProof, ChannelStart, ChannelVerified, Login, LoginEntry, Session, User } from './answers.ts';
-import { ApiError, asksForLogin, localError } from './api-error.ts';
+import { ApiError, asksForLogin, isRefusal, localError } from './api-error.ts';
 import { type CallOptions, type ClientState, type Empty, type Json, serverSeconds } from './call.ts';
 import { type ChannelDigestMethod, channelDigest } from './channel-digest.ts';
 import { userOf, WECHAT_LOGIN } from './logins.ts';
@@ -40,9 +40,14 @@ export function accountCalls<Profile>(json: Json, empty: Empty, caller: ClientSt
     login: (body: { account: string; password: string }) =>
       logins.logIn<Profile>('/login', body, { ...common, repeatable: true }),
 
-    /** `code` from wx.login is valid once: ask for a new one for every try. Without one, `silentCode` gives it. */
-    loginWechat: (body?: { code: string }) =>
-      body ? logins.logIn<Profile>(WECHAT_LOGIN, body, common) : logins.silent<Profile>(common),
+    /**
+     * `code` from wx.login is valid once: ask for a new one for every try. Without one, `silentCode` gives it.
+     * `phoneCode`, of the button getPhoneNumber, binds the phone number in the same call.
+     */
+    async loginWechat({ code, phoneCode }: { code?: string; phoneCode?: string } = {}): Promise<Login<Profile>> {
+      if (!code && !phoneCode) return logins.silent<Profile>(common);
+      return logins.logIn<Profile>(WECHAT_LOGIN, { code: code || (await logins.code()), phoneCode }, common);
+    },
 
     startChannelLogin,
     verifyChannelLogin,
@@ -80,19 +85,18 @@ export function accountCalls<Profile>(json: Json, empty: Empty, caller: ClientSt
     },
 
     /**
-     * Erases the personal data of the account. It needs a fresh proof of who the user is: the password, a code of a new
+     * Erases the personal data of the account. `forfeit`: the user gives up what is left in wallets. It needs a fresh proof of who the user is: the password, a code of a new
      * wx.login, or the second string of a channel login. It is never sent a second time: after a lost answer the user
      * may be gone, and a silent login would make a new one.
      */
-    async deleteAccount(proof: AccountProof): Promise<void> {
+    async deleteAccount(proof: AccountProof & { forfeit?: boolean }): Promise<void> {
       await userOf(caller);
-      await logins.deleting(async () => {
+      await logins.removing(async () => {
         try {
           await empty('DELETE', '/me', { body: proof, repeatable: false });
         } catch (error) {
           // Refused: the account is still there.
-          if (error instanceof ApiError && error.status >= 400 && error.status < 500) throw error;
-          await book.logOut();
+          if (!isRefusal(error)) await book.logOut();
           throw error;
         }
         await book.logOut();

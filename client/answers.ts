@@ -3,6 +3,8 @@
 export interface User<Profile> {
   userId: string;
   account: string | null;
+  /** Masked: `138****0000`. */
+  phone: string | null;
   profile: Profile;
 }
 
@@ -34,8 +36,19 @@ export interface ChannelVerified {
   expiresAt: string;
 }
 
+/** Of the user: the password, or a code of a new wx.login. */
+export type IdentityProof = { password: string } | { code: string };
+
 /** Of the user whose account is erased. */
-export type AccountProof = { password: string } | { code: string } | { secondString: string };
+export type AccountProof = IdentityProof | { secondString: string };
+
+export interface Identity {
+  id: string;
+  platform: 'password' | 'wechat' | 'phone' | 'channel';
+  /** For people: masked. */
+  label: string;
+  createdAt: string;
+}
 
 export interface Session {
   id: string;

@@ -36,6 +36,11 @@ export function asksForLogin({ status, code }: ApiError): boolean {
   return status === 401 && /^(LOGIN_EXPIRED|LOGIN_REQUIRED|SESSION_REVOKED)$/.test(code);
 }
 
+/** The server refused the call, so nothing ran. After any other failure the outcome is unknown. */
+export function isRefusal(failure: unknown): boolean {
+  return failure instanceof ApiError && failure.status >= 400 && failure.status < 500;
+}
+
 /** For a function of the platform that failed, such as the storage or wx.login. */
 export function throwPlatform(failure: unknown): never {
   throw failure instanceof ApiError ? failure : localError('PLATFORM', reasonOf(failure));

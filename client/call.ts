@@ -72,8 +72,10 @@ export interface Logins {
   renew(session: SignedIn, clock: number): void;
   /** While `work` runs, no session is replaced: a new wx.login would void a payment that was just signed. */
   paying<T>(work: () => Promise<T>): Promise<T>;
-  /** While `work` deletes the account, no silent login starts: it would create a new one. */
-  deleting<T>(work: () => Promise<T>): Promise<T>;
+  /** A code of the platform. Throws TypeError without `silentCode`. */
+  code(): Promise<string>;
+  /** While `work` removes the account or its WeChat, no silent login starts: it would create a new account. */
+  removing<T>(work: () => Promise<T>): Promise<T>;
 }
 
 export interface ClientState {

@@ -25,7 +25,7 @@ export function logins(caller: ClientState, silentCode: SilentCode | null): Logi
   /** The last one; others may be before it. A logout ends them all. */
   let running: { login: Promise<OpenedLogin>; isSilent: boolean; logouts: number } | null = null;
   let payments = 0;
-  let deletions = 0;
+  let removals = 0;
   let notBefore = 0;
 
   function start(isSilent: boolean, work: (logouts: number) => Promise<OpenedLogin>): Promise<OpenedLogin> {
@@ -65,18 +65,18 @@ export function logins(caller: ClientState, silentCode: SilentCode | null): Logi
     return login;
   }
 
+  async function code(): Promise<string> {
+    if (!silentCode) throw new TypeError('no silentCode');
+    return within(CODE_MS, silentCode).catch(throwPlatform);
+  }
   function silently(): Promise<OpenedLogin> {
     if (running?.isSilent && running.logouts === book.logouts) return running.login;
-    return start(true, async (logouts) => {
-      const code = await within(CODE_MS, silentCode as SilentCode).catch(throwPlatform);
-      return open(true, logouts, WECHAT_LOGIN, { code });
-    });
+    return start(true, async (logouts) => open(true, logouts, WECHAT_LOGIN, { code: await code() }));
   }
   const settled = async (): Promise<void> => {
     if (running) await running.login.catch(() => undefined);
   };
   async function again(options?: CallOptions): Promise<OpenedLogin> {
-    if (!silentCode) throw new TypeError('no silentCode');
     return unlessAborted(options, silently);
   }
 
@@ -89,7 +89,7 @@ export function logins(caller: ClientState, silentCode: SilentCode | null): Logi
         if (session && session.userId !== (user || book.user)) throw userChanged();
         if (session) return session;
         if (running && !running.isSilent) await settled();
-        else if (!silentCode || !book.silent || deletions || logged) return null;
+        else if (!silentCode || !book.silent || removals || logged) return null;
         else {
           await silently();
           logged = true;
@@ -109,7 +109,7 @@ export function logins(caller: ClientState, silentCode: SilentCode | null): Logi
     renew(session, clock) {
       const seconds = caller.now() / 1000 + clock;
       if (!session.silent || seconds - session.at / 1000 < DAY_SECONDS || seconds < notBefore) return;
-      if (running || payments || deletions || !book.holds(session)) return;
+      if (running || payments || removals || !book.holds(session)) return;
       notBefore = seconds + HOUR_SECONDS;
       silently().catch(() => undefined);
     },
@@ -118,10 +118,11 @@ export function logins(caller: ClientState, silentCode: SilentCode | null): Logi
       await settled();
       return work().finally(() => payments--);
     },
-    async deleting(work) {
+    code,
+    async removing(work) {
       await settled();
-      deletions++;
-      return work().finally(() => deletions--);
+      removals++;
+      return work().finally(() => removals--);
     },
   };
 }

@@ -3,6 +3,7 @@ import { accountCalls } from './account.ts';
 import type { PluginToken, PluginValidation } from './answers.ts';
 import { type ApiError, badAnswer, parsed } from './api-error.ts';
 import type { CallOptions, ClientState, Empty, InternalOptions, Json, RequestOptions } from './call.ts';
+import { identityCalls } from './identities.ts';
 import { type Keep, memoryKeep } from './keep.ts';
 import { logins, type SilentCode, userOf } from './logins.ts';
 import { segment } from './path-segment.ts';
@@ -122,6 +123,7 @@ function callsOf<Profile>(caller: ClientState, paying: Paying, common: CallOptio
     },
 
     ...accountCalls<Profile>(json, empty, caller, common),
+    ...identityCalls(json, empty, caller),
     ...rechargeCalls(json, paying),
     ...recordCalls(json, empty, paying.holdKey),
 

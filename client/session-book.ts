@@ -28,6 +28,8 @@ export interface SessionBook {
   holds(session: SignedIn): boolean;
   /** Forgets only this session: a late refusal of an old session must not end a newer one, here or in another page. */
   forget(session: SignedIn): Promise<void>;
+  /** From now on no silent login takes the place of this session. */
+  stopSilence(): Promise<void>;
   /** Forgets the session at once, whichever it is. */
   logOut(): Promise<void>;
 }
@@ -114,6 +116,12 @@ export function sessionBook(
       await load();
       // Nothing newer is there, from another page.
       if (!memory) await save();
+    },
+    async stopSilence() {
+      book.silent = false;
+      if (!memory) return;
+      memory = { ...memory, silent: false };
+      await save();
     },
     logOut() {
       end();

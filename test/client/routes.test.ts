@@ -37,6 +37,11 @@ const user: Row[] = [
   ['GET /data/voucher?limit=20&list=mine', null, () => client.list('voucher', 'mine', { limit: 20 }).page()],
   ['POST /data/booking', { day: 'd' }, () => client.create('booking', { day: 'd' })],
   ['PUT /data/booking/7', { day: 'd' }, () => client.update('booking', '7', 1, { day: 'd' })],
+  ['GET /me/identities', null, () => client.identities()],
+  ['POST /me/identities/wechat', { code: 'c' }, () => client.linkWechat({ code: 'c' })],
+  ['POST /me/identities/phone', { phoneCode: 'p' }, () => client.linkPhone({ phoneCode: 'p' })],
+  ['POST /me/identities/password', credentials, () => client.linkPassword(credentials)],
+  ['GET /me/export', null, () => client.exportData()],
   ['GET /recharge/params', null, () => client.rechargeParams()],
   [
     'POST /recharge',
@@ -56,6 +61,7 @@ const userWithoutContent: Row[] = [
   ['POST /logout', { all: true }, () => client.logout({ all: true })],
   ['POST /logout', {}, () => client.logout()],
   ['DELETE /me', { password: 'p' }, () => client.deleteAccount({ password: 'p' })],
+  ['DELETE /me', { code: 'c', forfeit: true }, () => client.deleteAccount({ code: 'c', forfeit: true })],
   ['DELETE /sessions/s%3D1', null, () => client.revokeSession('s=1')],
   ['DELETE /sessions', null, () => client.revokeOtherSessions()],
   ['DELETE /data/booking/7', null, () => client.remove('booking', '7')],
@@ -64,6 +70,7 @@ const appOnly: Row[] = [
   ['POST /accounts', credentials, () => client.register(credentials)],
   ['POST /login', credentials, () => client.login(credentials)],
   ['POST /login/wechat', { code: 'c' }, () => client.loginWechat({ code: 'c' })],
+  ['POST /login/wechat', { code: 'c', phoneCode: 'p' }, () => client.loginWechat({ code: 'c', phoneCode: 'p' })],
   [
     'POST /login/channel',
     { channel: 'demo', channelUserId: 'u' },
@@ -100,6 +107,13 @@ describe('each call of the SDK reaches its route with a v2 signature', () => {
   it.each(userWithoutContent)('%s sends the session and expects no content', async (...row) => {
     answer = () => ({ status: 204 });
     expect((await sentBy(row)).headers.authorization).toBe('Bearer s1.u.secret');
+  });
+
+  it('POST /login/reset does not send the session and expects no content', async () => {
+    answer = () => ({ status: 204 });
+    const body = { resetToken: 't', password: 'p' };
+    const { headers } = await sentBy(['POST /login/reset', body, () => client.resetPassword(body)]);
+    expect(headers.authorization).toBeUndefined();
   });
 
   it.each(appOnly)('%s does not send the session', async (...row) => {

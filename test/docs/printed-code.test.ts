@@ -13,6 +13,8 @@ const PAGES = [
   'docs/client',
   'docs/zh-CN/first-steps',
   'docs/zh-CN/client',
+  'docs/identities',
+  'docs/zh-CN/identities',
   'docs/uploads',
   'docs/zh-CN/uploads',
 ];
