@@ -90,6 +90,16 @@ describe('a phone number', () => {
     expect((await world.call(member, 'GET', '/me')).body.phone).toBeNull();
   });
 
+  test('is fetched at most ten times an hour for a user: each number costs money', async () => {
+    const member = await world.passwordMember();
+    for (let n = 1; n <= 10; n++)
+      expect(await world.link(member, 'phone', { phoneCode: `made-up-${n}` })).toMatchObject(BAD);
+    const before = world.stack.wechat.calls(PHONE_PATH);
+    const refused = await world.link(member, 'phone', { phoneCode: phoneCode(newNumber()) });
+    expect(refused).toMatchObject({ status: 429, body: { code: 'LOCKED' } });
+    expect(world.stack.wechat.calls(PHONE_PATH)).toBe(before);
+  });
+
   test('is not fetched for a login that fails anyway, and a code of wx.login survives a wrong phone code', async () => {
     const person = world.newPerson();
     const before = world.stack.wechat.calls(PHONE_PATH);
