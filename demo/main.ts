@@ -6,6 +6,7 @@ import { UsageError } from '../local/dev-options.ts';
 import { apiLocks } from './api-locks.ts';
 import { newCaller } from './caller.ts';
 import { channelLogin } from './channels.ts';
+import { identities } from './identities.ts';
 import { lists } from './lists.ts';
 import { openMeter } from './meter.ts';
 import { ownRecords } from './own-records.ts';
@@ -31,12 +32,12 @@ const HELP = `npm run demo -- [options]   shows every requirement on a real serv
 
 It uses the running "npm run dev". If none runs, it starts a server in a temporary folder. Each step shows its rows,
 requests and answers, the time, and how many requests Redis and MySQL got. The demo makes its own apps and accounts, and
-can run any number of times. It removes the operator's locks on resource "service" and on logins. The exit code is 0 if
+can run any number of times. It removes the operator's locks on resource "service" and on logins. The rows G need the simulated WeChat. The exit code is 0 if
 every step gave the expected result.`;
 
 /** The rows that the demo can show on one machine. Replicas, sentinels and the web page are not among them. */
 const ROWS =
-  'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5 F1 F2 F3 F4 F5 F6 F7'.split(
+  'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5 F1 F2 F3 F4 F5 F6 F7 G1 G2'.split(
     ' ',
   );
 
@@ -50,6 +51,7 @@ const CHAPTERS: [title: string, play: (scene: Scene) => Promise<void>][] = [
   ['E. Locks on an interface', apiLocks],
   ['F. Lists', lists],
   ['F. Records of users', ownRecords],
+  ['G. One user, several ways to log in', identities],
 ];
 
 async function play(

@@ -13,7 +13,7 @@ const PATIENCE_MS = 300_000;
 
 /** Every row of the requirements except A8 (replicas and sentinels) and A12 (web page). */
 const ROWS =
-  'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5 F1 F2 F3 F4 F5 F6 F7'.split(
+  'A1 A2 A3 A4 A5 A6 A7 A9 A10 A11 B1 B2 B3 B4 C1 C2 C3 C4 C5 C6 C7 D1 D2 D3 D4 D5 D6 E1 E2 E3 E4 E5 F1 F2 F3 F4 F5 F6 F7 G1 G2'.split(
     ' ',
   );
 
@@ -49,9 +49,9 @@ test(
     const { stdout, code } = await demo('--data', dataDirectory);
     expect(stdout.split('\n').filter((line) => line.startsWith('✗'))).toEqual([]);
     expect(stdout).toContain(`the running server at ${stack.url}`);
-    const printed = new Set([...stdout.matchAll(/^✓ ([A-F0-9 ]+?) {2}/gm)].flatMap(([, rows]) => rows?.split(' ')));
+    const printed = new Set([...stdout.matchAll(/^✓ ([A-G0-9 ]+?) {2}/gm)].flatMap(([, rows]) => rows?.split(' ')));
     expect(ROWS.filter((row) => !printed.has(row))).toEqual([]);
-    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^39 of 39 rows shown, (\d+) of \1 steps passed/);
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^41 of 41 rows shown, (\d+) of \1 steps passed/);
     expect(stdout).toMatch(/ms · 1 Redis, 0 MySQL/);
     expect(code).toBe(0);
     // It prints no token, password or push secret.
@@ -73,7 +73,7 @@ test('an unknown server and an unknown option are refused with a sentence', asyn
   expect(unknown.stderr).toContain('name its folder with --data');
   const letter = await demo('--only', 'A,X');
   expect(letter).toMatchObject({ code: 2, stdout: '' });
-  expect(letter.stderr).toContain('--only takes letters of A, B, C, D, E, F, not "X"');
+  expect(letter.stderr).toContain('--only takes letters of A, B, C, D, E, F, G, not "X"');
   const wrong = await demo('--sped');
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toContain('See --help');
