@@ -3,7 +3,6 @@ import { linkPhone, linkWechat } from '../../shared/account/link.ts';
 import { linkPassword } from '../../shared/account/link-password.ts';
 import { shown, unlink } from '../../shared/account/own-identities.ts';
 import { type Proof, type ProvingCall, withFreshProof } from '../../shared/account/own-proof.ts';
-import { hashPassword } from '../../shared/account/password.ts';
 import { phoneOf } from '../../shared/account/phone.ts';
 import { AppError, type ErrorCode } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
@@ -42,16 +41,20 @@ const provingCall = (
   return { appId: app.appId, user, proof: body.proof, ip, leaseId, reads };
 };
 
-const REFUSALS: readonly ErrorCode[] = ['IDENTITY_TAKEN', 'LAST_IDENTITY', 'ACCOUNT_EXISTS', 'NOT_FOUND'];
+const REFUSALS: readonly ErrorCode[] = ['IDENTITY_TAKEN', 'LAST_IDENTITY', 'NOT_FOUND'];
 
 /** Gives back the charge, unless the proof or the code was wrong: a refused link is no guess. */
-async function settled<T>(call: { succeeded(): Promise<void> }, work: () => Promise<T>): Promise<T> {
+async function settled<T>(
+  call: { succeeded(): Promise<void> },
+  work: () => Promise<T>,
+  refusals: readonly ErrorCode[] = REFUSALS,
+): Promise<T> {
   try {
     const result = await work();
     await call.succeeded();
     return result;
   } catch (error) {
-    const isNoGuess = error instanceof AppError && REFUSALS.includes(error.code);
+    const isNoGuess = error instanceof AppError && refusals.includes(error.code);
     if (isNoGuess) await call.succeeded();
     throw error;
   }
@@ -129,18 +132,17 @@ export const linkOwnPassword = endpoint(
       ),
     ),
     rules: links,
-    targets: ({ body }) => proofTargets(body),
+    targets: ({ body }) => [ownPassword, ...proofTargets(body).filter((target) => target !== ownPassword)],
     identities: ({ body }) => (body.proof.code === undefined ? {} : { resource: body.proof.code }),
     reads: ({ body }, { app }) => proofReads(app.appId, body.proof),
   },
   async (call) => {
     const { body, ip, reads, user } = call;
-    return settled(call, () =>
-      withFreshProof(provingCall(call, reads), async () => {
-        const passwordHash = await hashPassword(body.password, { address: ip, account: user.userId });
-        return linkPassword(user.userId, body.account, passwordHash);
-      }),
-    );
+    const { account, password: chosen } = body;
+    // The user's own name with another password: it may be a guess at the password.
+    const refusals: ErrorCode[] = account === user.account ? [] : ['ACCOUNT_EXISTS'];
+    const link = () => linkPassword(user.userId, { account, password: chosen, address: ip });
+    return settled(call, () => withFreshProof(provingCall(call, reads), link), refusals);
   },
 );
 

@@ -4,14 +4,21 @@ import { AppError } from '../errors.ts';
 import { userVersionKey } from '../swept-keys.ts';
 import { isTaken } from './identity.ts';
 import { type ShownIdentity, shownPassword } from './own-identities.ts';
+import { hashPassword, verifyPassword } from './password.ts';
 import { isReservedAccount, notReserved } from './reserved-names.ts';
 
 /**
- * Gives an account name and a password to a user who has none. `account`: in its normal form. Throws ACCOUNT_EXISTS if
- * the name is taken, or the user has another one; EngineError.
+ * Gives an account name and a password to a user who has none. `account`, `password`: in their normal form. The same call
+ * again, after a lost answer, finds them and succeeds. Throws ACCOUNT_EXISTS if the name is taken, or the user has another
+ * one; UNAVAILABLE when too many hashes wait; EngineError.
  */
-export async function linkPassword(userId: string, account: string, passwordHash: string): Promise<ShownIdentity> {
+export async function linkPassword(
+  userId: string,
+  { account, password, address }: { account: string; password: string; address: string },
+): Promise<ShownIdentity> {
+  const caller = { address, account: userId };
   if (isReservedAccount(account)) throw new AppError('ACCOUNT_EXISTS');
+  const passwordHash = await hashPassword(password, caller);
   const [condition, reserved] = notReserved(account);
   const write = () =>
     writeRepeatably(
@@ -22,8 +29,13 @@ export async function linkPassword(userId: string, account: string, passwordHash
   await writeStrict([userVersionKey(userId)], write).catch((error: unknown) => {
     if (!isTaken(error)) throw error;
   });
-  // The user has a name already, or it is taken. A statement that was repeated after a lost answer finds its own.
-  const [row] = await query('SELECT account, password_hash, account_since FROM users WHERE user_id = ?', [userId]);
-  if (row?.account !== account || row.password_hash !== passwordHash) throw new AppError('ACCOUNT_EXISTS');
-  return shownPassword(account, String(row.account_since));
+  const [row] = await query(
+    'SELECT account, password_hash, COALESCE(account_since, created_at) AS since FROM users WHERE user_id = ?',
+    [userId],
+  );
+  const isOurs = row?.account === account && row.password_hash === passwordHash;
+  const isEqual = async () =>
+    row?.account === account && (await verifyPassword(password, row.password_hash as string, caller)) !== 'wrong';
+  if (!isOurs && !(await isEqual())) throw new AppError('ACCOUNT_EXISTS');
+  return shownPassword(account, String(row?.since));
 }

@@ -270,6 +270,20 @@ describe('an account name and a password', () => {
     const login = await world.stack.call(world.app, 'POST', '/login', { body });
     expect(login).toMatchObject({ status: 200, body: { user: { userId: member.userId, account } } });
     expect((await world.call(member, 'GET', '/me')).body.account).toBe(account);
+    // The same call again, as after a lost answer.
+    expect(await world.link(member, 'password', body)).toMatchObject({ status: 201, body: { platform: 'password' } });
+    const other = { account, password: 'another-long-password' };
+    expect(await world.link(member, 'password', other)).toMatchObject({ body: { code: 'ACCOUNT_EXISTS' } });
+  });
+
+  test('do not serve to guess the password: a wrong one is counted, a taken name is not', async () => {
+    const member = await world.passwordMember();
+    const guess = (account: string) => world.link(member, 'password', { account, password: 'a-long-wrong-guess' });
+    const { account } = await world.passwordMember();
+    for (let tries = 0; tries < 12; tries++) expect((await guess(account)).status).toBe(409);
+    const answers: number[] = [];
+    for (let tries = 0; tries < 12; tries++) answers.push((await guess(member.account)).status);
+    expect(answers).toEqual([...Array(10).fill(409), 429, 429]);
   });
 
   test('are refused where the name is taken or reserved, or the user has one', async () => {
