@@ -28,7 +28,9 @@ INSERT IGNORE INTO identities (platform, platform_app, subject, user_id, address
     FROM users WHERE channel IS NOT NULL AND channel_user_id IS NOT NULL;
 -- Only the service knows which mini-program the openids of `users` belong to: it moves each at the next login.
 
-ALTER TABLE users ADD COLUMN account_since TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'NULL: since created_at';
+ALTER TABLE users
+  ADD COLUMN account_since TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'NULL: since created_at',
+  ADD COLUMN merged_into VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'the user that has taken its place';
 
 -- The mini-programs of the deployment, beside the one of WECHAT_APPID and WECHAT_SECRET.
 CREATE TABLE mini_programs (

@@ -86,11 +86,13 @@ const subjectsOf = (wanted: readonly NewIdentity[]): string[] =>
 const COLUMNS = 'platform, platform_app, subject, user_id, unionid, address, sealed, label, created_at';
 
 /** All rows of a user, the oldest first. `query`: of a transaction that has locked the user, where they are changed. */
-async function identitiesOf(userId: string, query: Transaction['query']): Promise<Identity[]> {
-  const rows = await query(`SELECT ${COLUMNS} FROM identities WHERE user_id = ? ORDER BY created_at, platform`, [
-    userId,
-  ]);
-  return rows.map(identityFromRow);
+const identitiesOf = (userId: string, query: Transaction['query']): Promise<Identity[]> =>
+  identitiesOfAll([userId], query);
+
+async function identitiesOfAll(userIds: readonly string[], query: Transaction['query']): Promise<Identity[]> {
+  const marks = userIds.map(() => '?').join(', ');
+  const sql = `SELECT ${COLUMNS} FROM identities WHERE user_id IN (${marks}) ORDER BY created_at, platform`;
+  return (await query(sql, userIds)).map(identityFromRow);
 }
 
 /** The owners of these subjects, in any order. */
@@ -129,7 +131,7 @@ export interface IdentifiedUser {
 
 /**
  * Locks the row of the user, and moves what the former release has stored in its columns into rows. null: there is no
- * such user, or it was erased. To lock two users, lock the one with the smaller id first.
+ * such user, or it was erased. For two users take lockUsers().
  */
 export async function lockUser(userId: string, { query, write }: Transaction): Promise<IdentifiedUser | null> {
   const [row] = await query(`SELECT ${USER_COLUMNS} FROM users WHERE user_id = ? AND erased_at IS NULL FOR UPDATE`, [
@@ -141,6 +143,22 @@ export async function lockUser(userId: string, { query, write }: Transaction): P
     await write(sql.replace('INSERT', 'INSERT IGNORE'), values);
   }
   return identified(userId, row, await identitiesOf(userId, query));
+}
+
+/**
+ * The same for several users, in one order, so that two calls do not wait for each other. All rows are locked before
+ * anything else is read: the first plain read of a transaction decides which commits its later reads see, and a read
+ * before the last lock would miss what this lock waited for.
+ */
+export async function lockUsers(
+  userIds: readonly string[],
+  transaction: Transaction,
+): Promise<Map<string, IdentifiedUser | null>> {
+  const sorted = [...userIds].sort();
+  for (const userId of sorted) await transaction.query('SELECT 1 FROM users WHERE user_id = ? FOR UPDATE', [userId]);
+  const users = new Map<string, IdentifiedUser | null>();
+  for (const userId of sorted) users.set(userId, await lockUser(userId, transaction));
+  return users;
 }
 
 const USER_COLUMNS = `account, account_since, version, disabled_at, created_at, wechat_openid, channel, channel_user_id,
@@ -155,14 +173,39 @@ const identified = (userId: string, row: Row, identities: Identity[]): Identifie
   identities,
 });
 
-/** The same without a lock, and without a change: what is still in columns only is listed, too. */
+/** A user as it is read, perhaps erased. */
+export interface KnownUser extends IdentifiedUser {
+  erased: boolean;
+  /** The user that has taken its place; null: it was not merged. */
+  mergedInto: string | null;
+  /** RFC 3339. */
+  createdAt: string;
+}
+
+/** Without a lock, and without a change: what is still in columns only is listed, too. Erased users are among them. */
+export async function readUsers(userIds: readonly string[]): Promise<KnownUser[]> {
+  if (userIds.length === 0) return [];
+  const marks = userIds.map(() => '?').join(', ');
+  const users = await query(
+    `SELECT user_id, erased_at, merged_into, ${USER_COLUMNS} FROM users WHERE user_id IN (${marks})`,
+    userIds,
+  );
+  const identities = await identitiesOfAll(userIds, query);
+  return users.map((row) => {
+    const userId = String(row.user_id);
+    const createdAt = String(row.created_at);
+    const rows = identities.filter((identity) => identity.userId === userId);
+    const former = formerIdentities(row).filter((identity) => !rows.some((known) => isSame(known, identity)));
+    const all = [...former.map((identity) => ({ ...identity, userId, createdAt })), ...rows];
+    const mergedInto = row.merged_into as string | null;
+    return { ...identified(userId, row, all), erased: row.erased_at !== null, mergedInto, createdAt };
+  });
+}
+
+/** null: there is no such user, or it was erased. */
 export async function readUser(userId: string): Promise<IdentifiedUser | null> {
-  const [row] = await query(`SELECT ${USER_COLUMNS} FROM users WHERE user_id = ? AND erased_at IS NULL`, [userId]);
-  if (!row) return null;
-  const rows = await identitiesOf(userId, query);
-  const former = formerIdentities(row).filter((identity) => !rows.some((known) => isSame(known, identity)));
-  const createdAt = String(row.created_at);
-  return identified(userId, row, [...former.map((identity) => ({ ...identity, userId, createdAt })), ...rows]);
+  const [user] = await readUsers([userId]);
+  return user && !user.erased ? user : null;
 }
 
 export const isSame = (a: NewIdentity, b: NewIdentity): boolean =>

@@ -18,7 +18,7 @@ import {
   insertStatement,
   isSame,
   isTaken,
-  lockUser,
+  lockUsers,
   type NewIdentity,
   ownersOf,
   unionIdentity,
@@ -97,11 +97,9 @@ async function otherOwner(
 }
 
 async function linkOnce(userId: string, owner: string | undefined, wanted: Wanted): Promise<Identity> {
-  const users = owner === undefined ? [userId] : [userId, owner].sort();
+  const users = owner === undefined ? [userId] : [userId, owner];
   const statements = async (transaction: Transaction): Promise<Identity> => {
-    const locked = new Map<string, IdentifiedUser | null>();
-    // Always in the same order, so that two links do not wait for each other.
-    for (const user of users) locked.set(user, await lockUser(user, transaction));
+    const locked = await lockUsers(users, transaction);
     const user = locked.get(userId);
     if (!user) throw new AppError('SESSION_REVOKED');
     if ((await otherOwner(userId, wanted, transaction.query)) !== owner) throw new OwnerMoved();
@@ -130,6 +128,7 @@ async function absorb(
     throw new AppError('IDENTITY_TAKEN');
   await write('UPDATE identities SET user_id = ? WHERE user_id = ?', [userId, owner.userId]);
   await write(ERASE, [owner.userId]);
+  await write('UPDATE users SET merged_into = ? WHERE user_id = ?', [userId, owner.userId]);
   const detail = { absorbed: owner.userId };
   await write(...operatorLogStatement({ actor: 'user', action: 'user.absorb', subject: userId, detail }));
 }

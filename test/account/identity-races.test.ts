@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type IdentityWorld, type Member, startIdentityWorld } from '../support/identity-world.ts';
 import { Interleaving } from '../support/interleaving.ts';
+import { beforeSecondLock, lockedLast } from '../support/second-lock.ts';
 import type { TestAnswer } from '../support/stack.ts';
 
 /**
@@ -161,6 +162,26 @@ describe('one user for each subject, in any order', () => {
       expect(await world.identities(member)).toHaveLength(1);
     }
   }, 120_000);
+});
+
+test('a record that its owner makes while the owner is being absorbed is seen, and the link is refused', async () => {
+  let refused = 0;
+  for (let round = 0; refused < 2 && round < 20; round++) {
+    const person = world.newPerson();
+    const [member, owner] = [await world.passwordMember(), await world.wechatMember(person)];
+    // Only then the owner is still free while the transaction has begun.
+    if (lockedLast(member, owner) !== owner) continue;
+    beforeSecondLock(world.stack, owner.userId, () =>
+      world.stack.mysql.query(
+        `INSERT INTO photos (id, user_id, picture, caption, created_at) VALUES (?, ?, 'p', 'c', NOW(3))`,
+        [1_000 + round, owner.userId],
+      ),
+    );
+    const answer = await world.link(member, 'wechat', { code: world.code(person) });
+    expect([answer.status, answer.body.code]).toEqual([409, 'IDENTITY_TAKEN']);
+    refused++;
+  }
+  expect(refused).toBe(2);
 });
 
 describe('without an order, against real locks', () => {
