@@ -1,8 +1,7 @@
 import { ignoreEngine, invalidate, writeStrict } from '../cache/write.ts';
-import { eraseRecordsOf } from '../data/records-of-user.ts';
+import { eraseRecordsOf, type Spoiled } from '../data/records-of-user.ts';
 import { type Transaction, withTransaction } from '../db.ts';
 import { AppError, type FieldError } from '../errors.ts';
-import type { Key } from '../keys.ts';
 import { type MoneyAtApp, moneyOf } from '../recharge/money.ts';
 import type { CurrentUser } from '../session/session.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
@@ -26,7 +25,7 @@ export const eraseAccount = (call: ProvingCall & { forfeit: boolean }): Promise<
 async function erase(appId: string, user: CurrentUser, forfeit: boolean): Promise<void> {
   const { userId } = user;
   await writeStrict([userVersionKey(userId), sessionKey(appId, userId, user.sessionId)], async () => {
-    const spoiled = { keys: [] as Key[], generations: [] as Key[] };
+    const spoiled: Spoiled = { keys: [], generations: [] };
     const statements = async (transaction: Transaction): Promise<void> => {
       const { query, write } = transaction;
       const [row] = await query('SELECT account FROM users WHERE user_id = ? AND erased_at IS NULL FOR UPDATE', [

@@ -4,7 +4,7 @@ import { count } from '../telemetry.ts';
 import { type Claim, type Claimant, claimStands, claimUpload } from '../uploads/claim.ts';
 import { freeUpload, lockKept, lookAgain } from '../uploads/lives.ts';
 import type { Members, Resource } from './resource.ts';
-import { hasUploads, namingOf, uploadColumns } from './upload-columns.ts';
+import { hasUploads, namingOf, recordName, uploadColumns } from './upload-columns.ts';
 
 /** What the writes of records do about their uploads. Resources without uploads pass through without a request. */
 interface ClaimedMembers {
@@ -15,8 +15,6 @@ interface ClaimedMembers {
   /** The record was refused: what this call has claimed can be used again. */
   release(): Promise<void>;
 }
-
-export const recordName = ({ name }: Resource, id: string): string => `${name}:${id}`;
 
 /** What is not done here upload-sweep does later. */
 function leaveToSweep(error: unknown): void {

@@ -3,7 +3,7 @@ import { decodeValue } from '../cache/value.ts';
 import { writeThrough } from '../cache/write.ts';
 import { type SqlValue, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
-import { claimMembers, recordChanged, recordName } from './claimed-uploads.ts';
+import { claimMembers, recordChanged } from './claimed-uploads.ts';
 import { cutColumns, generationsOf } from './generations.ts';
 import { OWNER } from './list.ts';
 import {
@@ -17,7 +17,7 @@ import {
 } from './own-records.ts';
 import { type ResourceRecord, resourceKey } from './records.ts';
 import type { Members } from './resource.ts';
-import { uploadColumns } from './upload-columns.ts';
+import { recordName, uploadColumns } from './upload-columns.ts';
 
 /** A deleted record is deleted once more with success for so long. Its row goes later. */
 const DELETED_AGAIN_MS = 86_400_000;

@@ -3,7 +3,7 @@ import { announceIds } from '../cache/existence-filter.ts';
 import { writeThrough } from '../cache/write.ts';
 import { query, writeRepeatably } from '../db.ts';
 import { AppError, invalidInput, SqlError } from '../errors.ts';
-import { claimMembers, recordName } from './claimed-uploads.ts';
+import { claimMembers } from './claimed-uploads.ts';
 import { generationsOf } from './generations.ts';
 import { OWNER } from './list.ts';
 import {
@@ -21,6 +21,7 @@ import {
 import { resourceKey } from './records.ts';
 import type { Members, Resource } from './resource.ts';
 import { getResource } from './resources.ts';
+import { recordName } from './upload-columns.ts';
 
 /** Another record may have the id that a key gives, once in 2^53. Then the next one is taken. */
 const ATTEMPTS = 4;

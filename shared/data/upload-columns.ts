@@ -14,3 +14,6 @@ export const namingOf = (resource: Resource): Naming => ({
   table: resource.table,
   columns: uploadColumns(resource).map(({ column }) => column),
 });
+
+/** How an upload names the record that uses it. */
+export const recordName = ({ name }: Resource, id: string): string => `${name}:${id}`;

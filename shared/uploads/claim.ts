@@ -29,6 +29,8 @@ export interface Claim {
 
 interface UploadRow {
   appId: string;
+  /** Who uploaded it: the claimant, or a user that was merged into the claimant. */
+  userId: string;
   contentType: string;
   bytes: number;
   usedBy: string | null;
@@ -46,21 +48,26 @@ export async function claimUpload(uploadId: string, claimant: Claimant): Promise
   const isNew = row.usedBy === null;
   const result = await (isNew ? claimNew : resume)(store, uploadId, row, claimant);
   if (result !== 'copied') return result;
-  return { uploadId, key: keptKey({ ...claimant, appId: row.appId, uploadId }), isNew };
+  return { uploadId, key: keptKey({ ...row, uploadId }), isNew };
 }
 
 type Result = 'copied' | 'not-copied' | 'refused';
 
-/** Without uploads of other users and apps, and without those that another record uses. */
+/**
+ * Without uploads of other users and apps, and without those that another record uses. What this record uses already it
+ * may also use again: after a merge of users its owner is another one than that of the upload.
+ */
 async function findUpload(uploadId: string, { record, userId, appId }: Claimant): Promise<UploadRow | undefined> {
   const [row] = await query(
-    'SELECT app_id, content_type, bytes, used_by, etag FROM uploads WHERE upload_id = ? AND user_id = ?',
-    [uploadId, userId],
+    `SELECT app_id, user_id, content_type, bytes, used_by, etag FROM uploads
+      WHERE upload_id = ? AND (user_id = ? OR used_by = ?)`,
+    [uploadId, userId, record],
   );
   if (!row || (appId !== undefined && row.app_id !== appId)) return undefined;
   if (row.used_by !== null && row.used_by !== record) return undefined;
   return {
     appId: String(row.app_id),
+    userId: String(row.user_id),
     contentType: String(row.content_type),
     bytes: Number(row.bytes),
     usedBy: row.used_by as string | null,
@@ -69,10 +76,10 @@ async function findUpload(uploadId: string, { record, userId, appId }: Claimant)
 }
 
 async function claimNew(store: Store, uploadId: string, row: UploadRow, claimant: Claimant): Promise<Result> {
-  const object = await headObject(store, newKey({ ...claimant, appId: row.appId, uploadId }));
+  const object = await headObject(store, newKey({ ...row, uploadId }));
   if (!object || object.bytes !== row.bytes || object.contentType !== row.contentType) return 'refused';
-  if (!(await claim(uploadId, claimant, object.etag))) return 'refused';
-  return copy(store, uploadId, row, claimant, object.etag);
+  if (!(await claim(uploadId, row, claimant, object.etag))) return 'refused';
+  return copy(store, uploadId, row, object.etag);
 }
 
 /**
@@ -80,17 +87,16 @@ async function claimNew(store: Store, uploadId: string, row: UploadRow, claimant
  * already, it stays as it is, whatever now lies under the new key.
  */
 async function resume(store: Store, uploadId: string, row: UploadRow, claimant: Claimant): Promise<Result> {
-  const { etag, appId } = row;
-  if (etag === null || !(await claim(uploadId, claimant, etag))) return 'refused';
-  const kept = await headObject(store, keptKey({ ...claimant, appId, uploadId }));
-  return kept ? 'copied' : copy(store, uploadId, row, claimant, etag);
+  const { etag } = row;
+  if (etag === null || !(await claim(uploadId, row, claimant, etag))) return 'refused';
+  const kept = await headObject(store, keptKey({ ...row, uploadId }));
+  return kept ? 'copied' : copy(store, uploadId, row, etag);
 }
 
 async function copy(
   store: Store,
   uploadId: string,
-  { appId, contentType }: UploadRow,
-  { userId }: Claimant,
+  { appId, userId, contentType }: UploadRow,
   etag: string,
 ): Promise<Result> {
   const named = { appId, userId, uploadId };
@@ -102,7 +108,7 @@ async function copy(
  * One statement: of two records that claim at once one gets it. The same record may claim again, with the object of its
  * first claim. upload-sweep looks at the row again when the longest call has ended.
  */
-async function claim(uploadId: string, { record, userId }: Claimant, etag: string): Promise<boolean> {
+async function claim(uploadId: string, { userId }: UploadRow, { record }: Claimant, etag: string): Promise<boolean> {
   const { rowsAffected } = await writeRepeatably(
     `UPDATE uploads SET used_by = ?, etag = ?, check_at = ${LOOK_AGAIN}
       WHERE upload_id = ? AND user_id = ? AND (used_by IS NULL OR (used_by = ? AND etag = ?))`,

@@ -30,9 +30,15 @@ export async function lookAgain(record: string): Promise<void> {
   await writeRepeatably(`UPDATE uploads SET check_at = ${LOOK_AGAIN} WHERE used_by = ?`, [record]);
 }
 
-/** In the transaction that erases a user: the objects are deleted as soon as no call can be using them. */
-export const endUploadsOf = (userId: string, { write }: Transaction) =>
-  write(`UPDATE uploads SET ends_at = NOW(3), check_at = ${LOOK_AGAIN} WHERE user_id = ?`, [userId]);
+/**
+ * In the transaction that erases a user: the objects are deleted as soon as no call can be using them. `records`: as
+ * `resource:id`, those that the user leaves; their uploads may be those of a user that was merged into this one.
+ */
+export async function endUploadsOf(userId: string, records: readonly string[], { write }: Transaction): Promise<void> {
+  const end = `UPDATE uploads SET ends_at = NOW(3), check_at = ${LOOK_AGAIN}`;
+  await write(`${end} WHERE user_id = ?`, [userId]);
+  if (records.length > 0) await write(`${end} WHERE used_by IN (${records.map(() => '?').join(', ')})`, records);
+}
 
 /** Makes an upload usable again, unless a record names its object. `due`: only if upload-sweep has to look at it. */
 export async function freeUpload(uploadId: string, record: string, naming: Naming, due = false): Promise<boolean> {

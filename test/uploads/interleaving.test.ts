@@ -155,7 +155,8 @@ describe('two calls with the same key, and an object that is put again between t
     expect((await create()).status).toBe(201);
   };
 
-  test('before its check: the record keeps the first one', () => both('SELECT app_id, content_type', runAfter));
+  test('before its check: the record keeps the first one', () =>
+    both('SELECT app_id, user_id, content_type', runAfter));
 
   test('between its check and its claim: the record keeps the first one, and its upload is not freed', () =>
     both('UPDATE uploads SET used_by', async (statement, work, other) => {
