@@ -186,10 +186,24 @@ export const chineseHelp: Sentences = {
   'sends no notification: only sync or the recharge sweeper finds the payment':
     '不发通知：只有 sync 或充值巡检能发现这笔支付',
 
-  'users, and whether they may log in': '用户，以及他们能否登录',
+  'users, their identities, and whether they may log in': '用户、他们的身份，以及能否登录',
   'Shows the userId, and whether the user may log in.': '查看 userId，以及用户能否登录。',
   'the login name, or the address of a channel account': '登录名，或渠道账号的地址',
-  'the openid of WeChat': '微信的 openid',
+  'the openid of WeChat, at any mini-program': '微信的 openid，哪个小程序都可以',
+  'the unionid of WeChat': '微信的 unionid',
+  'the phone number, such as 13812345678 or +4915112345678': '手机号，例如 13812345678 或 +4915112345678',
+  'the begin of a login name or nickname: lists at most 20 users': '登录名或昵称的开头：最多列出 20 个用户',
+  'Lists how a user is recognised: WeChat, phone number, channels, account name.':
+    '列出靠什么认出这个用户：微信、手机号、渠道、账号名。',
+  'Removes an identity of a user. The last one that can log in stays.':
+    '移除用户的一个身份。最后一个能登录的身份会保留。',
+  'its id in "user identities"': '它在 "user identities" 里的编号',
+  'Merges two users of one person. Refused while one of them has units, an open order or a refund in progress.':
+    '把同一个人的两个用户合并。其中一个还有余额、未完成的订单或进行中的退款时会被拒绝。',
+  'the userId that ends': '将结束的 userId',
+  'the userId that stays': '保留的 userId',
+  'Makes a token with which a user sets a new password, once and within 30 minutes.':
+    '生成令牌，用户可以凭它设置新密码，30 分钟内有效，只能用一次。',
   'Ends all sessions of a user and refuses logins.': '终止用户的所有会话，并拒绝登录。',
   'Lets a disabled user log in again.': '让停用的用户重新可以登录。',
 

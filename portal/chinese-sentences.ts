@@ -17,6 +17,23 @@ export const chineseSentences: Sentences = {
   enabled: '启用',
   disabled: '停用',
   erased: '已注销',
+  merged: '已合并',
+  'merged into': '已合并到',
+  phone: '手机号',
+  identities: '身份',
+  identity: '身份',
+  platform: '平台',
+  label: '标识',
+  'hash of the subject': '主体的哈希',
+  'identities that move': '转移的身份',
+  'account name': '账号名',
+  'phone number': '手机号',
+  'records that move': '转移的记录',
+  'extra fields that move': '转移的扩展字段',
+  moves: '转移',
+  'ends: the other user keeps its own': '结束：另一个用户保留自己的',
+  'reset token': '重置令牌',
+  link: '链接',
   live: '有效',
   ended: '已到期',
   revoked: '已作废',
@@ -118,7 +135,11 @@ export const chineseSentences: Sentences = {
     '应为公网主机的 https 地址，不带用户名、密码和片段',
   '--day takes a day such as 2026-11-24': '--day 应为 2026-11-24 这样的日期',
   '--bill takes --day, the day that was billed': '用 --bill 时要给出 --day，即账单的日期',
-  'name the user by one of --account, --openid, --user': '请用 --account、--openid、--user 中的一个指明用户',
+  'name the user by one of --account, --openid, --user, --phone, --unionid, --text':
+    '请用 --account、--openid、--user、--phone、--unionid、--text 中的一个指明用户',
+  '--{} takes a phone number such as 13812345678 or +4915112345678':
+    '--{1} 应为手机号，例如 13812345678 或 +4915112345678',
+  '--from and --into name the same user': '--from 和 --into 指的是同一个用户',
   'there is no "{} {}"; {}': '没有“{1} {2}”；{3}',
   'there is no "{}"{}': '没有“{1}”{2}',
   '{} needs one of: {}': '{1} 后面应为：{2}',
@@ -390,6 +411,34 @@ export const chineseSentences: Sentences = {
   'User {} ({}) will be logged out at every app, and cannot log in any more.':
     '用户 {1}（{2}）将在所有应用里登出，并且不能再登录。',
   'There is no user with this {}.': '没有这个 {1} 的用户。',
+  'User {} has no identity {}: "user identities --user ID" lists them.':
+    '用户 {1} 没有身份 {2}："user identities --user ID" 列出全部身份。',
+  'User {} has no other identity to log in with: nothing was removed.':
+    '用户 {1} 没有其他可以登录的身份：没有移除任何东西。',
+  'Identity {} {} of user {} will be removed.': '用户 {3} 的身份 {1} {2} 将被移除。',
+  'All sessions of the user will end. A login with what was removed creates a new user.':
+    '用户的所有会话将结束。用被移除的身份登录会创建新用户。',
+  'Identity {} of user {} is removed.': '用户 {2} 的身份 {1} 已移除。',
+  'There is no user {}. "user find" prints the userId.': '没有用户 {1}。"user find" 打印 userId。',
+  'User {} is erased.': '用户 {1} 已注销。',
+  'User {} was merged into user {} before.': '用户 {1} 之前已合并到用户 {2}。',
+  'A user cannot be merged into itself.': '用户不能合并到自己。',
+  'Nothing was merged.': '没有合并。',
+  'User {} is disabled: enable it first, with "user enable --user {}".':
+    '用户 {1} 已停用：请先启用它："user enable --user {2}"。',
+  'User {}, app {}: {} units, {} open orders, {} refunds in progress.':
+    '用户 {1}，应用 {2}：余额 {3} 个，未完成的订单 {4} 笔，进行中的退款 {5} 笔。',
+  'Nobody can register the account name that ends for 30 days.': '结束的账号名 30 天内谁都不能注册。',
+  'The user has more of these than users may write: {}.': '用户拥有的以下记录超过了用户可写的数量：{1}。',
+  'User {} will end, with its sessions and its profile. User {} gets what it has. This cannot be undone.':
+    '用户 {1} 将结束，会话和资料一并结束。它拥有的归用户 {2}。此操作不能撤销。',
+  'User {} was merged into user {}. Its orders and ledger entries keep its userId.':
+    '用户 {1} 已合并到用户 {2}。它的订单和账目保留原来的 userId。',
+  'User {} has no account name and no password: the login is by {}.':
+    '用户 {1} 没有账号名，也没有密码：登录方式是 {2}。',
+  'It is shown only once. Everybody who has it can set the password: give it to the user alone.':
+    '它只显示一次，谁拿到它都能设置密码：只交给用户本人。',
+  'The token for user {} that was made before will end.': '之前为用户 {1} 生成的令牌将失效。',
 
   'the name of a stage (STAGE) is 1 to 64 of A-Z a-z 0-9 _ -': '环境名（STAGE）是 1 到 64 个 A-Z a-z 0-9 _ -',
   'This database belongs to stage {}, and {}: nothing was done. Set STAGE={} and the other variables of that stage, or name the database of stage {}. For a copy of another stage\'s database: "npm run db -- stage --set NAME".':

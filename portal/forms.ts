@@ -40,6 +40,16 @@ export function ipForm(option: string, text: string): string {
   throw new UsageError(`--${option} takes an IP address, not "${text}"`);
 }
 
+/**
+ * With its country; a number of mainland China may come without. A phone number is personal data, so the message does
+ * not repeat it.
+ */
+export function phoneForm(option: string, text: string): string {
+  if (/^1\d{10}$/.test(text)) return `+86${text}`;
+  if (/^\+[1-9]\d{4,14}$/.test(text)) return text;
+  throw new UsageError(`--${option} takes a phone number such as 13812345678 or +4915112345678`);
+}
+
 export function jsonForm(option: string, text: string): unknown {
   try {
     return JSON.parse(text);

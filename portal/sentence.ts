@@ -1,4 +1,5 @@
 import { DataFolderError } from '../local/data-folder.ts';
+import { MergeRefused } from '../shared/account/merge.ts';
 import { ConfigError } from '../shared/config.ts';
 import { DeploymentError } from '../shared/deployment.ts';
 import { AppError, ContentionError, EngineError, SqlError } from '../shared/errors.ts';
@@ -18,6 +19,7 @@ const OPERATOR_ERRORS = [
   ConfigError,
   SealError,
   PluginAdminError,
+  MergeRefused,
 ];
 
 /** The sentence for the operator about a failure, and what to do. It never contains the message of an engine. */

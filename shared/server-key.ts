@@ -16,7 +16,8 @@ export function serverMac(
     | 'account-address'
     | 'first-string'
     | 'device-mark'
-    | 'reserved-account',
+    | 'reserved-account'
+    | 'identity-subject',
   ...parts: Array<string | Buffer>
 ): Buffer {
   const derived = createHmac('sha256', serverKey()).update(`mpc:${purpose}`).digest();

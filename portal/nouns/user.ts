@@ -2,20 +2,18 @@ import { findUser } from '../../shared/account/admin.ts';
 import { setUserDisabled } from '../../shared/account/change.ts';
 import { AppError } from '../../shared/errors.ts';
 import { logChange } from '../../shared/operator-log.ts';
-import { type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
-import { translated } from '../language.ts';
-import { fields } from '../table.ts';
-
-const USER = required('ID', 'the userId');
+import type { Given, Noun, Printed } from '../command.ts';
+import { findVerb } from './user-find.ts';
+import { identitiesVerb, unlinkVerb } from './user-identities.ts';
+import { mergeVerb } from './user-merge.ts';
+import { resetPasswordVerb } from './user-password.ts';
+import { noUser, USER } from './user-words.ts';
 
 async function change(given: Given, disabled: boolean): Promise<Printed> {
   const userId = given.text('user');
   await setUserDisabled(userId, disabled).catch((error: unknown) => {
     if (!(error instanceof AppError) || error.code !== 'NOT_FOUND') throw error;
-    throw new AppError(
-      'NOT_FOUND',
-      `There is no user ${userId}. --user takes the userId: "user find --account NAME" prints it.`,
-    );
+    throw noUser(userId);
   });
   await logChange({ actor: given.actor, action: disabled ? 'user.disable' : 'user.enable', subject: userId });
   const text = disabled
@@ -32,36 +30,14 @@ async function whatDisableEnds(given: Given): Promise<string[]> {
   ];
 }
 
-async function find(given: Given): Promise<Printed> {
-  const named = (['account', 'openid', 'user'] as const).filter((name) => given.optional(name) !== undefined);
-  const [by] = named;
-  if (by === undefined || named.length > 1) throw new UsageError('name the user by one of --account, --openid, --user');
-  const found = await findUser(by, given.text(by));
-  if (!found) throw new AppError('NOT_FOUND', `There is no user with this ${by === 'user' ? 'userId' : by}.`);
-  const { userId, account, state, loginBy, createdAt } = found;
-  const text = fields({
-    userId,
-    account: account ?? translated('none'),
-    state: translated(state),
-    'logs in by': loginBy,
-    created: given.display.time(createdAt),
-  });
-  return { json: { ...found }, text };
-}
-
 export const user: Noun = {
-  about: 'users, and whether they may log in',
+  about: 'users, their identities, and whether they may log in',
   verbs: {
-    find: {
-      about: 'Shows the userId, and whether the user may log in.',
-      options: {
-        account: optional('NAME', 'the login name, or the address of a channel account'),
-        openid: optional('ID', 'the openid of WeChat'),
-        user: optional('ID', 'the userId'),
-      },
-      destructive: false,
-      run: find,
-    },
+    find: findVerb,
+    identities: identitiesVerb,
+    unlink: unlinkVerb,
+    merge: mergeVerb,
+    'reset-password': resetPasswordVerb,
     disable: {
       about: 'Ends all sessions of a user and refuses logins.',
       options: { user: USER },

@@ -97,6 +97,19 @@ export async function unlink(
   if (wasLogin) await revokeAllPluginTokens(userId);
 }
 
+/** What unlink() would remove, and whether sessions end. Throws NOT_FOUND, LAST_IDENTITY, EngineError. */
+export async function whatUnlinkRemoves(
+  userId: string,
+  id: string,
+): Promise<{ removed: ShownIdentity[]; endsSessions: boolean }> {
+  const user = await readUser(userId);
+  if (!user || !shownOf(user).some((identity) => identity.id === id)) throw new AppError('NOT_FOUND');
+  const { removesAccount, rows } = toRemove(user, id);
+  checkNotLast(user, removesAccount, rows);
+  const removed = shownOf({ ...user, account: removesAccount ? user.account : null, identities: rows });
+  return { removed, endsSessions: removesAccount || rows.some(isLogin) };
+}
+
 function toRemove({ account, accountSince, identities }: IdentifiedUser, id: string) {
   const removesAccount = account !== null && shownPassword(account, accountSince).id === id;
   const chosen = identities.find((row) => identityId(row.platform, row.platformApp, row.subject) === id);

@@ -37,6 +37,12 @@ export async function makeResetToken(
   return { resetToken, expiresAt: await withTransaction(statements) };
 }
 
+/** Whether the user has a token that can be used. Throws EngineError. */
+export async function hasResetToken(userId: string): Promise<boolean> {
+  const sql = 'SELECT 1 AS live FROM password_resets WHERE user_id = ? AND used_at IS NULL AND ends_at > NOW(3)';
+  return (await query(sql, [userId])).length > 0;
+}
+
 interface Reset {
   resetToken: string;
   /** In its normal form. */

@@ -14,13 +14,14 @@ export interface Phone {
 
 const context = (subject: string): string => `phone:${subject}`;
 
+/** Under which a number may be stored: by the current master key first, then by former ones. `number`: E.164. */
+export const phoneSubjects = (number: string): NewIdentity[] =>
+  masterMacs('phone', number).map((mac) => ({ platform: 'phone', platformApp: '', subject: mac.toString('hex') }));
+
 export function phoneOf({ number, masked }: PhoneNumber): Phone {
-  const [subject = '', ...former] = masterMacs('phone', number).map((mac) => mac.toString('hex'));
-  const row = (of: string): NewIdentity => ({ platform: 'phone', platformApp: '', subject: of });
-  return {
-    identity: { ...row(subject), sealed: seal(number, context(subject)), label: masked },
-    aliases: former.map(row),
-  };
+  const [current, ...aliases] = phoneSubjects(number) as [NewIdentity, ...NewIdentity[]];
+  const sealed = seal(number, context(current.subject));
+  return { identity: { ...current, sealed, label: masked }, aliases };
 }
 
 /** Throws SealError. */

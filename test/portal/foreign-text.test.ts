@@ -20,7 +20,7 @@ const TEXTS = ['张三', 'zoë', '😀', '\u202e1', 'Ａ１', "o'; --", '%', '\\
 
 describe('a text that no identifier can be', () => {
   test.each(TEXTS)('%j names nobody: the answer of "user find" is "no user"', async (text) => {
-    for (const by of ['account', 'openid', 'user'] as const) {
+    for (const by of ['account', 'openid', 'user', 'unionid'] as const) {
       const run = await portalHere(['user', 'find', `--${by}`, text]);
       expect(run).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no user with this') });
       expect(await findUser(by, text)).toBeNull();

@@ -12,7 +12,7 @@ const OTHERS = /^portal\/(chinese.*|audit-ledger|source-place)\.ts$/;
 /** The concepts whose refusals an operator reads. */
 const CONCEPTS = [
   ...['shared/deployment.ts', 'shared/master-key.ts', 'shared/app/admin.ts', 'shared/app/keys.ts'],
-  'shared/app/public-app.ts',
+  ...['shared/app/public-app.ts', 'shared/account/merge.ts'],
   ...['shared/wechat/admin.ts', 'shared/wechat/shown-program.ts'],
   ...['shared/plugin/admin.ts', 'shared/channel/admin.ts', 'shared/recharge/operator-refund.ts', 'db/second-look.ts'],
 ];

@@ -42,7 +42,11 @@ describe('portal user', () => {
       userId: user.userId,
       account: 'demo',
       state: 'enabled',
+      mergedInto: null,
       loginBy: 'password',
+      phone: null,
+      identities: 1,
+      platforms: ['password'],
       createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
     });
     expect(await portalJson(['user', 'find', '--user', user.userId])).toEqual(found);

@@ -3,6 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nouns } from '../../portal/nouns.ts';
+import { identityId, insertStatement } from '../../shared/account/identity.ts';
+import { makeResetToken } from '../../shared/account/password-reset.ts';
+import { write } from '../../shared/db.ts';
+import { insertAccount } from '../support/known-accounts.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -16,6 +20,7 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let publicApp: string;
 let userId: string;
 let orderNo: string;
+let people: { named: string; identity: string; ending: string };
 beforeAll(async () => {
   folder = await temporaryFolder('second-look');
   stack = await startTestStack({ seeded: true });
@@ -27,6 +32,7 @@ beforeAll(async () => {
   const product = { productId: 'coins-100', provider: 'sandbox' };
   orderNo = (await stack.call(app, 'POST', '/recharge', { session: token, headers, body: product })).body.orderNo;
   await portalJson(['recharge', 'pay', '--order', orderNo]);
+  people = await twoUsers();
   publicApp = (await portalJson(['app', 'create', '--name', 'mini', '--public'])).appId;
   await portalJson(['plugin', 'add', '--id', 'weather', '--server', 'http://127.0.0.1:9/push']);
   await portalJson(['channel', 'add', '--id', 'acme', ...CHANNEL]);
@@ -36,6 +42,15 @@ beforeAll(async () => {
   await portalJson(['app', 'wechat', '--app', app.appId, '--wechat-appid', 'wx7', '--secret-file', secret]);
 });
 afterAll(() => folder.remove());
+
+/** Of whom one has a name, a WeChat identity and a token for a forgotten password. */
+async function twoUsers() {
+  const [named, ending] = [await insertAccount(stack.mysql), await insertAccount(stack.mysql)];
+  const identity = { platform: 'wechat', platformApp: 'wx1', subject: 'openid-12345' } as const;
+  await write(...insertStatement(named.userId, identity));
+  await makeResetToken(named.userId, 'tester');
+  return { named: named.userId, identity: identityId('wechat', 'wx1', 'openid-12345'), ending: ending.userId };
+}
 
 const CHANNEL = ['--verify', 'https://a.example/', '--login-server', 'a.example:7000'];
 function fileOf(name: string, text: string): string {
@@ -53,7 +68,16 @@ const answer = (text: string) => async (question: string) => {
 /** The rows that operators' commands change, as text. */
 async function state(): Promise<string> {
   const tables = ['apps', 'app_keys', 'plugins', 'channels', 'lock_rules', 'lock_blocks', 'notices', 'products'];
-  const rows = [...tables, 'users', 'refunds', 'deployment', 'mini_programs', 'audit_log'].map(async (table) => {
+  const rows = [
+    ...tables,
+    'users',
+    'identities',
+    'password_resets',
+    'refunds',
+    'deployment',
+    'mini_programs',
+    'audit_log',
+  ].map(async (table) => {
     const [found] = await stack.mysql.query(`SELECT * FROM ${table}`);
     return found;
   });
@@ -85,6 +109,9 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
   [['app', 'disable', '--app', app.appId], `App ${app.appId} (test) will be refused`],
   [['wechat', 'token', '--wechat-appid', stack.env.WECHAT_APPID ?? '', '--refresh'], 'will be replaced'],
   [['user', 'disable', '--user', userId], '(demo) will be logged out'],
+  [['user', 'reset-password', '--user', people.named], 'made before will end'],
+  [['user', 'unlink', '--user', people.named, '--identity', people.identity], 'wechat wx1 ****2345 of user'],
+  [['user', 'merge', '--from', people.ending, '--into', people.named], `User ${people.ending} will end`],
   [['data', 'put', 'notice', '1', '--json-body', NOTICE], 'exists and will be replaced'],
   [['data', 'put', 'notice', '1', '--member', 'title=Shut'], 'title will be "Shut", it was "'],
   [['data', 'delete', 'notice', '1'], 'will be deleted'],
