@@ -9,6 +9,7 @@ import { sealContext as pluginContext } from '../plugin/directory.ts';
 import { sealContext as merchantContext, merchantsRead } from '../recharge/merchant.ts';
 import { appKey, miniProgramsKey, pluginsKey } from '../swept-keys.ts';
 import { pushContext, secretContext } from '../wechat/mini-program.ts';
+import { resealPhones } from './reseal-phones.ts';
 
 /** After a change of MASTER_KEY: seals again all secrets that are sealed under a former key. */
 interface SealedColumn {
@@ -58,12 +59,13 @@ const COLUMNS: readonly SealedColumn[] = [
   miniProgramSecret('sealed_push', pushContext),
 ];
 
+const PHONES = 'identities.sealed';
 const PAGE = 200;
 
 interface ResealReport {
   /** Number of secrets that were sealed again, by table and column. */
   resealed: Record<string, number>;
-  /** Secrets that no key of MASTER_KEY and MASTER_KEY_OLD can open; they are not changed. */
+  /** What no key of MASTER_KEY and MASTER_KEY_OLD can open, and phone numbers that two users have. Not changed. */
   unreadable: string[];
   /** AppIDs that only a former key can verify: it must stay in MASTER_KEY_OLD while they are in use. */
   appIdsOfFormerKeys: number;
@@ -83,6 +85,9 @@ export async function resealAll(actor: string): Promise<ResealReport> {
       if (rows.length < PAGE) break;
     }
   }
+  const phones = await resealPhones();
+  report.resealed[PHONES] = phones.resealed;
+  report.unreadable.push(...phones.failed.map((subject) => `${PHONES} of phone ${subject}`));
   const apps = await query('SELECT app_id FROM apps');
   report.appIdsOfFormerKeys = apps.filter((app) => isMadeWithFormerKey(String(app.app_id))).length;
   const { resealed, unreadable } = report;
