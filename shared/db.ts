@@ -209,7 +209,13 @@ async function runTransaction<T>(work: (transaction: Transaction) => Promise<T>)
     const unknown = error instanceof EngineError && error.outcome === 'unknown';
     throw unknown ? new InterruptedTransaction(error.reason) : error;
   }
-  await run('COMMIT');
+  try {
+    await run('COMMIT');
+  } catch (error) {
+    // It may not have arrived: then the locks would stay, and a repetition would wait for them.
+    await run('ROLLBACK').catch(() => {});
+    throw error;
+  }
   return result;
 }
 

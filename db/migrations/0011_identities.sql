@@ -29,6 +29,7 @@ INSERT IGNORE INTO identities (platform, platform_app, subject, user_id, address
 -- Only the service knows which mini-program the openids of `users` belong to: it moves each at the next login.
 
 ALTER TABLE users
+  ADD COLUMN profile_at TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'when the profile was written; NULL: created_at',
   ADD COLUMN account_since TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'NULL: since created_at',
   ADD COLUMN merged_into VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'the user that has taken its place';
 
@@ -55,3 +56,6 @@ CREATE TABLE password_resets (
   KEY password_resets_user (user_id),
   KEY password_resets_ends (ends_at)
 ) DEFAULT CHARSET = utf8mb4;
+
+-- Erasing and the export look for the fields of a user at all apps.
+ALTER TABLE user_fields ADD KEY user_fields_user (user_id);

@@ -1,5 +1,5 @@
 import { endpoint } from '../../shared/http/endpoint.ts';
-import { accessTokenOf } from '../../shared/wechat/access-token.ts';
+import { tokenToHandOut } from '../../shared/wechat/access-token.ts';
 import { miniProgramOf, miniProgramsRead } from '../../shared/wechat/mini-program.ts';
 
 /** For servers of one's own: a token that they fetched from WeChat by force would end the one that is shared here. */
@@ -13,7 +13,7 @@ export const wechatAccessToken = endpoint(
   },
   async ({ app, leaseId, reads: [programs] }) => {
     const program = await miniProgramOf(leaseId, app.appId, programs);
-    const { token, endsAt } = await accessTokenOf(program);
+    const { token, endsAt } = await tokenToHandOut(program);
     return { accessToken: token, expiresAt: new Date(endsAt).toISOString() };
   },
 );

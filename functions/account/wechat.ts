@@ -3,6 +3,7 @@ import { accountOfWechat } from '../../shared/account/first-login.ts';
 import { logIn } from '../../shared/account/log-in.ts';
 import { phoneOf } from '../../shared/account/phone.ts';
 import { accountWithPhone } from '../../shared/account/phone-login.ts';
+import { AppError } from '../../shared/errors.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { wechatCode } from '../../shared/http/login-inputs.ts';
 import { remembered } from '../../shared/http/remembered.ts';
@@ -30,11 +31,16 @@ export const wechatLogin = endpoint(
   },
   async ({ app: { appId }, body: { code, phoneCode }, reads: [kept, programs, keptPhone], ...call }) => {
     const program = await miniProgramOf(call.leaseId, appId, programs);
+    // Both codes were right.
+    const noGuess = async (error: unknown): Promise<never> => {
+      if (error instanceof AppError && error.code === 'IDENTITY_TAKEN') await call.succeeded();
+      throw error;
+    };
     const login = await withWechatPerson({ appId, code, program }, kept, async (person) => {
       if (phoneCode === undefined) return logIn((await accountOfWechat(person, appId)).account, appId, call);
       const exchange = async () =>
         phoneOf(await exchangePhoneCode({ appId, program, who: person.openid, kept: keptPhone }, phoneCode));
-      return logIn(await accountWithPhone(person, exchange, appId), appId, call);
+      return logIn(await accountWithPhone(person, exchange, appId).catch(noGuess), appId, call);
     });
     return remembered(login, WECHAT_CALLERS, { ...call, ip: undefined });
   },

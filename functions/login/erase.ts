@@ -3,6 +3,7 @@ import { eraseAccount } from '../../shared/account/erase.ts';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { text, wechatCode } from '../../shared/http/login-inputs.ts';
 import { ownPassword, wechatCodes } from '../../shared/lock/guessing.ts';
+import { WECHAT_CALLERS } from '../../shared/lock/known-caller.ts';
 import { exchangeRead } from '../../shared/wechat/exchange.ts';
 import { miniProgramsRead } from '../../shared/wechat/mini-program.ts';
 import { password } from './credentials.ts';
@@ -30,7 +31,7 @@ export const eraseMe = endpoint(
       ...(Object.keys(body).length > 1 ? [ownPassword] : []),
       ...(body.code === undefined ? [] : [wechatCodes]),
     ],
-    identities: ({ body: { code } }) => (code === undefined ? {} : { resource: code }),
+    identities: ({ body: { code } }) => (code === undefined ? {} : { resource: code, account: WECHAT_CALLERS }),
     reads: ({ body: { code } }, { app }) =>
       code === undefined ? [] : [exchangeRead(app.appId, code), miniProgramsRead()],
   },

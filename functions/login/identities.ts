@@ -9,6 +9,7 @@ import { endpoint } from '../../shared/http/endpoint.ts';
 import { wechatCode } from '../../shared/http/login-inputs.ts';
 import { perUser } from '../../shared/http/write-inputs.ts';
 import { ownPassword, phoneCodes, wechatCodes } from '../../shared/lock/guessing.ts';
+import { WECHAT_CALLERS } from '../../shared/lock/known-caller.ts';
 import type { LockTarget } from '../../shared/lock/rule.ts';
 import type { CurrentUser } from '../../shared/session/session.ts';
 import { exchangeRead, withWechatPerson } from '../../shared/wechat/exchange.ts';
@@ -19,6 +20,7 @@ import { accountName, isOwnName, NOT_THE_NAME, newPassword, password } from './c
 /** Who may log in as a user. A copied session must not add a way in: it has to be fresh, or come with a proof. */
 const proof = v.optional(
   v.pipe(
+    v.custom<object>((given) => !Array.isArray(given), 'expected an object'),
     v.strictObject({ password: v.optional(password), code: v.optional(wechatCode) }),
     v.check((given) => Object.keys(given).length <= 1, 'expected one proof'),
   ),
@@ -30,6 +32,9 @@ const proofTargets = ({ proof: given }: { proof: Proof }): LockTarget[] => [
   ...(Object.keys(given).length > 0 ? [ownPassword] : []),
   ...(given.code === undefined ? [] : [wechatCodes]),
 ];
+/** Who a code of wx.login belongs to is not known yet: see WECHAT_CALLERS. */
+const proofIdentities = ({ proof: { code } }: { proof: Proof }) =>
+  code === undefined ? {} : { resource: code, account: WECHAT_CALLERS };
 const proofReads = (appId: string, { code }: Proof) =>
   code === undefined ? [] : [exchangeRead(appId, code), miniProgramsRead()];
 
@@ -40,6 +45,12 @@ const provingCall = (
   const { app, user, ip, leaseId, body } = call;
   return { appId: app.appId, user, proof: body.proof, ip, leaseId, reads };
 };
+
+const ownSession = ({ app, user }: { app: { appId: string }; user: CurrentUser }) => ({
+  appId: app.appId,
+  userId: user.userId,
+  sessionId: user.sessionId,
+});
 
 const REFUSALS: readonly ErrorCode[] = ['IDENTITY_TAKEN', 'LAST_IDENTITY', 'NOT_FOUND'];
 
@@ -70,7 +81,7 @@ export const linkOwnWechat = endpoint(
     body: v.strictObject({ code: wechatCode, proof }),
     rules: links,
     targets: ({ body }) => [wechatCodes, ...proofTargets(body).filter((target) => target !== wechatCodes)],
-    identities: ({ body }) => ({ resource: body.code }),
+    identities: ({ body }) => ({ resource: body.code, account: WECHAT_CALLERS }),
     reads: ({ body }, { app }) => [
       exchangeRead(app.appId, body.code),
       miniProgramsRead(),
@@ -78,13 +89,13 @@ export const linkOwnWechat = endpoint(
     ],
   },
   async (call) => {
-    const { app, body, leaseId, reads, user } = call;
+    const { app, body, leaseId, reads } = call;
     const [kept, programs, keptProof] = reads;
     const program = await miniProgramOf(leaseId, app.appId, programs);
     const linked = await settled(call, () =>
       withFreshProof(provingCall(call, [keptProof, programs]), () =>
-        withWechatPerson({ appId: app.appId, code: body.code, program }, kept, (person) =>
-          linkWechat(user.userId, person),
+        withWechatPerson({ appId: app.appId, code: body.code, program, repeatable: true }, kept, (person) =>
+          linkWechat(ownSession(call), person),
         ),
       ),
     );
@@ -99,7 +110,7 @@ export const linkOwnPhone = endpoint(
     body: v.strictObject({ phoneCode: wechatCode, proof }),
     rules: [...links, ...phoneCodes.rules],
     targets: ({ body }) => proofTargets(body),
-    identities: ({ body }) => (body.proof.code === undefined ? {} : { resource: body.proof.code }),
+    identities: ({ body }) => proofIdentities(body),
     reads: ({ body }, { app }) => [
       phoneExchangeRead(app.appId, body.phoneCode),
       miniProgramsRead(),
@@ -113,7 +124,7 @@ export const linkOwnPhone = endpoint(
     const linked = await settled(call, () =>
       withFreshProof(provingCall(call, [keptProof, programs]), async () => {
         const by = { appId: app.appId, program, who: user.userId, kept };
-        return linkPhone(user.userId, phoneOf(await exchangePhoneCode(by, body.phoneCode)));
+        return linkPhone(ownSession(call), phoneOf(await exchangePhoneCode(by, body.phoneCode)));
       }),
     );
     return shown(linked)[0];
@@ -133,7 +144,7 @@ export const linkOwnPassword = endpoint(
     ),
     rules: links,
     targets: ({ body }) => [ownPassword, ...proofTargets(body).filter((target) => target !== ownPassword)],
-    identities: ({ body }) => (body.proof.code === undefined ? {} : { resource: body.proof.code }),
+    identities: ({ body }) => proofIdentities(body),
     reads: ({ body }, { app }) => proofReads(app.appId, body.proof),
   },
   async (call) => {
@@ -141,7 +152,7 @@ export const linkOwnPassword = endpoint(
     const { account, password: chosen } = body;
     // The user's own name with another password: it may be a guess at the password.
     const refusals: ErrorCode[] = account === user.account ? [] : ['ACCOUNT_EXISTS'];
-    const link = () => linkPassword(user.userId, { account, password: chosen, address: ip });
+    const link = () => linkPassword(ownSession(call), { account, password: chosen, address: ip });
     return settled(call, () => withFreshProof(provingCall(call, reads), link), refusals);
   },
 );
@@ -155,12 +166,13 @@ export const unlinkOwn = endpoint(
     body: v.strictObject({ proof }),
     rules: links,
     targets: ({ body }) => proofTargets(body),
-    identities: ({ body }) => (body.proof.code === undefined ? {} : { resource: body.proof.code }),
+    identities: ({ body }) => proofIdentities(body),
     reads: ({ body }, { app }) => proofReads(app.appId, body.proof),
   },
   async (call) => {
-    const { app, path, reads, user } = call;
-    const session = { appId: app.appId, sessionId: user.sessionId };
-    await settled(call, () => withFreshProof(provingCall(call, reads), () => unlink(user.userId, path.id, session)));
+    const { path, reads, user } = call;
+    await settled(call, () =>
+      withFreshProof(provingCall(call, reads), () => unlink(user.userId, path.id, ownSession(call))),
+    );
   },
 );

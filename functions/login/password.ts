@@ -67,8 +67,10 @@ export const passwordReset = endpoint(
     rules: resetRules,
   },
   async ({ body: { resetToken, password: next }, ip, succeeded }) => {
-    const check = (account: string | null): void => {
-      if (isOwnName(next, account)) throw invalidInput({ path: 'password', message: NOT_THE_NAME });
+    const check = async (account: string | null): Promise<void> => {
+      if (!isOwnName(next, account)) return;
+      await succeeded();
+      throw invalidInput({ path: 'password', message: NOT_THE_NAME });
     };
     await resetPassword({ resetToken, password: next, check, address: ip });
     await succeeded();

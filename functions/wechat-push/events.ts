@@ -55,7 +55,7 @@ const NAME_AND_PICTURE = ['6', '19', '20'];
 const PHONE_NUMBER = '8';
 
 function withdrawNamed(wechatAppid: string, message: PushMessage): Promise<void> {
-  const codes = String(member(message.body, 'RevokeInfo')).split(/\D+/);
+  const codes = (plain(member(message.body, 'RevokeInfo')) ?? '').split(/\D+/);
   const profile = codes.some((code) => NAME_AND_PICTURE.includes(code));
   return withdraw(wechatAppid, message, { profile, phone: codes.includes(PHONE_NUMBER) });
 }
@@ -74,9 +74,13 @@ async function withdraw(
   if (openid !== null) await withdrawConsent(wechatAppid, openid, what, createdAt(body));
 }
 
+/** WeChat sends numbers as numbers or as texts. */
+const plain = (value: unknown): string | undefined =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+
 /** Unix seconds. A time that is missing or not yet reached is now. */
 function createdAt(body: object): number {
   const now = Date.now() / 1000;
-  const at = Number(member(body, 'CreateTime'));
+  const at = Number(plain(member(body, 'CreateTime')));
   return at > 0 && at < now ? at : now;
 }

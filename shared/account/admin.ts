@@ -1,11 +1,9 @@
 import { query, type Row } from '../db.ts';
-import { AppError } from '../errors.ts';
-import { operatorLogStatement } from '../operator-log.ts';
-import { serverMac } from '../server-key.ts';
 import { normalAccount } from './account.ts';
 import { type KnownUser, type NewIdentity, ownersOf, readUser, readUsers, unionIdentity } from './identity.ts';
 import { type ShownIdentity, shown, shownPassword, unlink } from './own-identities.ts';
 import { phoneSubjects } from './phone.ts';
+import { subjectHash } from './subject-hash.ts';
 
 /** What an operator sees of a user: only what support needs, so no profile, no password, and no number in clear. */
 export interface FoundUser {
@@ -133,11 +131,10 @@ function listOf(user: Pick<KnownUser, 'account' | 'accountSince' | 'identities'>
 }
 
 function known(one: ShownIdentity, of: { platformApp: string; subject: string }): KnownIdentity {
-  const hash = serverMac('identity-subject', one.platform, of.platformApp, of.subject);
   return {
     ...one,
     wechatAppid: one.platform === 'wechat' ? of.platformApp : null,
-    subjectHash: hash.toString('hex').slice(0, 32),
+    subjectHash: subjectHash(one.platform, of.platformApp, of.subject),
   };
 }
 
@@ -148,15 +145,5 @@ export async function listKnownIdentities(userId: string): Promise<KnownIdentity
 }
 
 /** All sessions end. Throws NOT_FOUND (there is no such user or identity), LAST_IDENTITY, EngineError. */
-export async function unlinkByOperator(userId: string, id: string, actor: string): Promise<void> {
-  const identity = (await listKnownIdentities(userId))?.find((one) => one.id === id);
-  if (!identity) throw new AppError('NOT_FOUND');
-  const { platform, subjectHash } = identity;
-  const log = operatorLogStatement({
-    actor,
-    action: 'user.unlink',
-    subject: userId,
-    detail: { platform, subjectHash },
-  });
-  await unlink(userId, id, undefined, async ({ write }) => void (await write(...log)));
-}
+export const unlinkByOperator = (userId: string, id: string, actor: string): Promise<void> =>
+  unlink(userId, id, { actor });

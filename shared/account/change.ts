@@ -21,7 +21,7 @@ export async function changeUser(
   const values: SqlValue[] = [];
   let join = '';
   if (change.profile) {
-    sets.push('u.profile = ?');
+    sets.push('u.profile = ?', 'u.profile_at = NOW(3)');
     values.push(JSON.stringify(change.profile));
   }
   if (change.fields) {

@@ -12,9 +12,10 @@ import { numberOf } from './phone.ts';
  * that only this service can use are not in it. A list has at most EXPORTED_ROWS rows, the newest ones.
  */
 const EXPORTED_ROWS = 5_000;
+const MOST_BYTES = 5_000_000;
 
 /** null: there is no such user. Throws EngineError. */
-export async function exportUser(userId: string): Promise<object | null> {
+export async function exportUser(userId: string): Promise<Exported | null> {
   const user = await readUser(userId);
   if (!user) return null;
   const [[row], fields, sessions, records, uploads, money] = await Promise.all([
@@ -29,7 +30,8 @@ export async function exportUser(userId: string): Promise<object | null> {
     exportUploads(userId, EXPORTED_ROWS),
     exportMoney(userId, EXPORTED_ROWS),
   ]);
-  return {
+  return cutToSize({
+    complete: true,
     userId,
     account: user.account,
     createdAt: row?.created_at,
@@ -41,7 +43,23 @@ export async function exportUser(userId: string): Promise<object | null> {
     records,
     uploads,
     ...money,
-  };
+  });
+}
+
+type Exported = Record<string, unknown> & { complete: boolean };
+
+/** A function can answer 6 MB. Each list loses its older half until the export fits; `complete` is then false. */
+function cutToSize(exported: Exported): Exported {
+  let fitting = exported;
+  while (Buffer.byteLength(JSON.stringify(fitting)) > MOST_BYTES)
+    fitting = { ...(halved(fitting) as Exported), complete: false };
+  return fitting;
+}
+
+function halved(value: unknown): unknown {
+  if (Array.isArray(value)) return value.slice(0, Math.ceil(value.length / 2));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, halved(member)]));
 }
 
 const identitiesOf = ({ account, accountSince, identities }: IdentifiedUser) => [

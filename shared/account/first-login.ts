@@ -1,7 +1,6 @@
 import { type Transaction, withTransaction } from '../db.ts';
 import { EngineError } from '../errors.ts';
 import { newUserId } from '../session/token.ts';
-import { count } from '../telemetry.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { type FoundBy, findAccount, type LoginAccount } from './account.ts';
 import {
@@ -9,10 +8,15 @@ import {
   deleteRowsOfErased,
   formerColumns,
   IDENTITY_CHANGE,
+  type Identity,
   insertStatement,
+  isOfPerson,
+  isSame,
   isTaken,
   lockUser,
   type NewIdentity,
+  putStatement,
+  reportUnionOf,
   unionIdentity,
   wechatIdentity,
   writeFormerColumns,
@@ -38,25 +42,26 @@ export async function accountOfWechat(person: WechatPerson, appId: string): Prom
   const rows = person.unionid === null ? [own] : [unionIdentity(person.unionid), own];
   const confirmed = await findOrCreate(find, rows);
   const { userId, foundBy } = confirmed.account;
-  if (!confirmed.created && foundBy) await completeWechat(userId, person, foundBy);
-  return confirmed;
+  const isComplete = confirmed.created || !foundBy || (await completeWechat(userId, person, foundBy));
+  // The user has removed this person meanwhile.
+  return isComplete ? confirmed : findOrCreate(find, rows);
 }
 
-/** Adds what is new: the openid at another mini-program, or the unionid, which WeChat tells only from some time on. */
-async function completeWechat(userId: string, person: WechatPerson, known: FoundBy): Promise<void> {
+/** false: it is not the user of this person any more. Adds what is new: the openid at another mini-program, or the unionid, which WeChat tells only from some time on. */
+async function completeWechat(userId: string, person: WechatPerson, known: FoundBy): Promise<boolean> {
   const { unionid } = person;
   if (known.unionOwner !== null && known.unionOwner !== userId) {
-    // Two accounts of one person: an operator can merge them.
-    count('identity.unionid-of-another');
-    if (known.identity) return;
+    reportUnionOf(userId, known.unionOwner);
+    if (known.identity) return true;
   }
   const isComplete = known.identity && (unionid === null || (known.unionid === unionid && known.unionOwner === userId));
-  if (isComplete) return;
+  if (isComplete) return true;
   const mayHaveUnion = unionid !== null && (known.unionOwner ?? userId) === userId;
-  await addRows(userId, [
+  const rows = [
     ...(mayHaveUnion ? [unionIdentity(unionid)] : []),
     wechatIdentity({ ...person, unionid: mayHaveUnion ? unionid : null }),
-  ]);
+  ];
+  return addRows(userId, rows, (row) => isOfPerson(row, person));
 }
 
 /** After SERVER_KEY was changed a channel user has a new address. Throws EngineError. */
@@ -67,7 +72,9 @@ export async function accountOfChannel(
   const own = channelIdentity(user);
   const confirmed = await findOrCreate(() => findAccount({ by: 'channel', ...user }, appId), [own]);
   const { userId, foundBy } = confirmed.account;
-  if (!confirmed.created && foundBy?.address !== user.address) await addRows(userId, [own]);
+  if (!confirmed.created && foundBy?.address !== user.address) {
+    await addRows(userId, [own], (row) => isSame(row, own));
+  }
   return confirmed;
 }
 
@@ -114,18 +121,21 @@ async function createUser(userId: string, rows: readonly NewIdentity[]): Promise
   }
 }
 
-/** Adds rows to a user, and renews unionid and address of rows that it has. A subject of somebody else stays there. */
-async function addRows(userId: string, rows: readonly NewIdentity[]): Promise<void> {
-  const add = async (transaction: Transaction): Promise<void> => {
-    if (!(await lockUser(userId, transaction))) return;
+/**
+ * false: the user has none of the rows any more by which it was found, and gets none. Otherwise adds rows, and renews unionid and address of rows that it has. A subject of somebody else stays there. */
+async function addRows(
+  userId: string,
+  rows: readonly NewIdentity[],
+  foundBy: (row: Identity) => boolean,
+): Promise<boolean> {
+  const add = async (transaction: Transaction): Promise<boolean> => {
+    const user = await lockUser(userId, transaction);
+    if (!user?.identities.some(foundBy)) return false;
     for (const row of rows) {
-      const [insert, values] = insertStatement(userId, row);
-      const renewed = `${insert} ON DUPLICATE KEY UPDATE
-        unionid = IF(user_id = VALUES(user_id), COALESCE(VALUES(unionid), unionid), unionid),
-        address = IF(user_id = VALUES(user_id), COALESCE(VALUES(address), address), address)`;
-      await transaction.write(renewed, values);
+      await transaction.write(...putStatement(userId, row));
     }
     await writeFormerColumns(userId, transaction);
+    return true;
   };
-  await withTransaction(add, IDENTITY_CHANGE);
+  return withTransaction(add, IDENTITY_CHANGE);
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { query, type Row, type SqlValue, type Transaction, writeRepeatably } from '../db.ts';
+import { query, type Row, type SqlValue, type Transaction, withTransaction, writeRepeatably } from '../db.ts';
 import { ER_DUP_ENTRY, SqlError } from '../errors.ts';
+import { count, logLine } from '../telemetry.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { defaultProgramId } from '../wechat/mini-program.ts';
 
@@ -59,23 +60,35 @@ export const deleteStatement = ({ platform, platformApp, subject }: NewIdentity)
   [platform, platformApp, subject],
 ];
 
+/** Also renews unionid and address of a row that the user has. A row of somebody else stays as it is. */
+export function putStatement(userId: string, identity: NewIdentity): [string, SqlValue[]] {
+  const [insert, values] = insertStatement(userId, identity);
+  return [
+    `${insert} ON DUPLICATE KEY UPDATE
+       unionid = IF(user_id = VALUES(user_id), COALESCE(VALUES(unionid), unionid), unionid),
+       address = IF(user_id = VALUES(user_id), COALESCE(VALUES(address), address), address)`,
+    values,
+  ];
+}
+
+/** The unionid of a user's openid belongs to another account. They are of one person, and an operator can merge them. */
+export function reportUnionOf(userId: string, other: string): void {
+  count('identity.unionid-of-another');
+  logLine({ level: 'warning', code: 'identity.unionid-of-another', userId, other });
+}
+
 /**
  * The rows of an erased user, which the former release leaves, do not keep a subject from others. They are looked for
  * first: a DELETE that finds nothing would still lock the place of the row, against everybody who inserts it.
  */
 export async function deleteRowsOfErased(wanted: readonly NewIdentity[]): Promise<void> {
   const rows = await query(
-    `SELECT i.platform, i.platform_app, i.subject, i.user_id
+    `SELECT DISTINCT i.user_id
        FROM identities i JOIN users u ON u.user_id = i.user_id AND u.erased_at IS NOT NULL
       WHERE ${anyOf(wanted)}`,
     subjectsOf(wanted),
   );
-  for (const { platform, platform_app: platformApp, subject, user_id: userId } of rows) {
-    await writeRepeatably(
-      'DELETE FROM identities WHERE platform = ? AND platform_app = ? AND subject = ? AND user_id = ?',
-      [platform, platformApp, subject, userId].map(String),
-    );
-  }
+  for (const row of rows) await writeRepeatably('DELETE FROM identities WHERE user_id = ?', [String(row.user_id)]);
 }
 
 const anyOf = (wanted: readonly NewIdentity[]): string =>
@@ -138,11 +151,39 @@ export async function lockUser(userId: string, { query, write }: Transaction): P
     userId,
   ]);
   if (!row) return null;
-  for (const identity of formerIdentities(row)) {
-    const [sql, values] = insertStatement(userId, identity);
-    await write(sql.replace('INSERT', 'INSERT IGNORE'), values);
+  let identities = await identitiesOf(userId, query);
+  // The same openid at another mini-program: that one was the default when the column was written.
+  const isKnown = ({ platform, subject }: NewIdentity): boolean =>
+    identities.some((known) => known.platform === platform && known.subject === subject);
+  const former = formerIdentities(row).filter((identity) => !isKnown(identity));
+  if (former.length > 0) {
+    // The former release leaves the rows of a user whom it erases.
+    for (const identity of former) await write(...deleteOfErased(identity));
+    for (const identity of former) {
+      const [sql, values] = insertStatement(userId, identity);
+      await write(sql.replace('INSERT', 'INSERT IGNORE'), values);
+    }
+    identities = await identitiesOf(userId, query);
   }
-  return identified(userId, row, await identitiesOf(userId, query));
+  return identified(userId, row, identities);
+}
+
+const deleteOfErased = ({ platform, platformApp, subject }: NewIdentity): [string, SqlValue[]] => [
+  `DELETE i FROM identities i JOIN users u ON u.user_id = i.user_id
+    WHERE i.platform = ? AND i.platform_app = ? AND i.subject = ? AND u.erased_at IS NOT NULL`,
+  [platform, platformApp, subject],
+];
+
+/** Gives a row to the openid of a user who has it in the column only. Throws EngineError. */
+export async function adoptOpenid({ platformApp, subject }: NewIdentity): Promise<void> {
+  if (platformApp !== defaultProgramId()) return;
+  const [row] = await query(
+    `SELECT u.user_id FROM users u WHERE u.wechat_openid = ? AND u.erased_at IS NULL
+       AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.user_id AND i.platform = 'wechat'
+         AND i.platform_app = ? AND i.subject = ?)`,
+    [subject, platformApp, subject],
+  );
+  if (row) await withTransaction((transaction) => lockUser(String(row.user_id), transaction), IDENTITY_CHANGE);
 }
 
 /**
@@ -235,6 +276,14 @@ export const unionIdentity = (unionid: string): NewIdentity => ({
   platformApp: '',
   subject: unionid,
 });
+/** A row by which this person is known, also at another mini-program. */
+export function isOfPerson(row: NewIdentity, person: WechatPerson): boolean {
+  const { unionid } = person;
+  if (isSame(row, wechatIdentity(person))) return true;
+  return (
+    unionid !== null && (row.platform === 'wechat' ? row.unionid === unionid : isSame(row, unionIdentity(unionid)))
+  );
+}
 export const channelIdentity = (user: { channel: string; channelUserId: string; address: string }): NewIdentity => ({
   platform: 'channel',
   platformApp: user.channel,
@@ -264,10 +313,14 @@ export async function writeFormerColumns(userId: string, { query, write }: Trans
   const columns = formerColumns(await identitiesOf(userId, query));
   const assignments = columns.map(([column]) => `${column} = ?`).join(', ');
   // `updated_at`: if this process dies before it deletes the copies of the user in Redis, the sweep does it.
-  await write(`UPDATE users SET updated_at = NOW(3), ${assignments} WHERE user_id = ?`, [
-    ...columns.map(([, value]) => value),
-    userId,
-  ]);
+  const statement = `UPDATE users SET updated_at = NOW(3), ${assignments} WHERE user_id = ?`;
+  try {
+    await write(statement, [...columns.map(([, value]) => value), userId]);
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+    // The former release has created another user with one of the values: it finds that one.
+    await write(statement, [...columns.map(() => null), userId]);
+  }
 }
 
 /** The id of an identity in the API. */

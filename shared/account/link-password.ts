@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import { userVersionKey } from '../swept-keys.ts';
 import { isTaken } from './identity.ts';
 import { type ShownIdentity, shownPassword } from './own-identities.ts';
+import type { OwnSession } from './own-session.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 import { isReservedAccount, notReserved } from './reserved-names.ts';
 
@@ -13,7 +14,7 @@ import { isReservedAccount, notReserved } from './reserved-names.ts';
  * one; UNAVAILABLE when too many hashes wait; EngineError.
  */
 export async function linkPassword(
-  userId: string,
+  { appId, userId, sessionId }: OwnSession,
   { account, password, address }: { account: string; password: string; address: string },
 ): Promise<ShownIdentity> {
   const caller = { address, account: userId };
@@ -22,20 +23,25 @@ export async function linkPassword(
   const [condition, reserved] = notReserved(account);
   const write = () =>
     writeRepeatably(
-      `UPDATE users SET account = ?, password_hash = ?, account_since = NOW(3)
-        WHERE user_id = ? AND account IS NULL AND erased_at IS NULL AND ${condition}`,
-      [account, passwordHash, userId, ...reserved],
+      `UPDATE users u JOIN sessions s ON s.user_id = u.user_id AND s.user_version = u.version AND s.ended_at IS NULL
+          SET u.account = ?, u.password_hash = ?, u.account_since = NOW(3)
+        WHERE s.app_id = ? AND s.session_id = ? AND u.user_id = ? AND u.account IS NULL AND u.disabled_at IS NULL
+          AND u.erased_at IS NULL AND ${condition}`,
+      [account, passwordHash, appId, sessionId, userId, ...reserved],
     );
   await writeStrict([userVersionKey(userId)], write).catch((error: unknown) => {
     if (!isTaken(error)) throw error;
   });
   const [row] = await query(
-    'SELECT account, password_hash, COALESCE(account_since, created_at) AS since FROM users WHERE user_id = ?',
-    [userId],
+    `SELECT u.account, u.password_hash, COALESCE(u.account_since, u.created_at) AS since
+       FROM users u JOIN sessions s ON s.user_id = u.user_id AND s.user_version = u.version AND s.ended_at IS NULL
+      WHERE s.app_id = ? AND s.session_id = ? AND u.user_id = ? AND u.disabled_at IS NULL`,
+    [appId, sessionId, userId],
   );
-  const isOurs = row?.account === account && row.password_hash === passwordHash;
+  if (!row) throw new AppError('SESSION_REVOKED');
+  const isOurs = row.account === account && row.password_hash === passwordHash;
   const isEqual = async () =>
-    row?.account === account && (await verifyPassword(password, row.password_hash as string, caller)) !== 'wrong';
+    row.account === account && (await verifyPassword(password, row.password_hash as string, caller)) !== 'wrong';
   if (!isOurs && !(await isEqual())) throw new AppError('ACCOUNT_EXISTS');
-  return shownPassword(account, String(row?.since));
+  return shownPassword(account, String(row.since));
 }

@@ -1,30 +1,34 @@
 import { writeStrict } from '../cache/write.ts';
 import { hasRecords } from '../data/records-of-user.ts';
 import { query, type Transaction, withTransaction } from '../db.ts';
-import { AppError } from '../errors.ts';
+import { AppError, EngineError } from '../errors.ts';
 import { operatorLogStatement } from '../operator-log.ts';
 import { hasMoneyHistory } from '../recharge/money.ts';
 import { userVersionKey } from '../swept-keys.ts';
-import { count } from '../telemetry.ts';
+import { endUploadsOf } from '../uploads/lives.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { revokeAllPluginTokens } from './change.ts';
 import { ERASE } from './erase-statement.ts';
 import {
+  adoptOpenid,
   deleteRowsOfErased,
   deleteStatement,
   IDENTITY_CHANGE,
   type IdentifiedUser,
   type Identity,
-  insertStatement,
+  isOfPerson,
   isSame,
   isTaken,
   lockUsers,
   type NewIdentity,
   ownersOf,
+  putStatement,
+  reportUnionOf,
   unionIdentity,
   wechatIdentity,
   writeFormerColumns,
 } from './identity.ts';
+import { checkAlive, type OwnSession } from './own-session.ts';
 import type { Phone } from './phone.ts';
 
 /**
@@ -42,20 +46,32 @@ interface Wanted {
   replaces?(row: Identity): boolean;
 }
 
+/** Who gets the identity. It is checked under the lock that this is still so. */
+type Caller =
+  /** The user of a session. */
+  | OwnSession
+  /** The user that a person logs in as. */
+  | { userId: string; person: WechatPerson };
+
+async function checkCaller(user: IdentifiedUser, caller: Caller, query: Transaction['query']): Promise<void> {
+  if ('sessionId' in caller) await checkAlive(user, caller, query);
+  else if (!user.identities.some((row) => isOfPerson(row, caller.person)))
+    throw new EngineError('mysql', 'the identity was removed meanwhile', 'not-applied');
+}
+
 /** Throws IDENTITY_TAKEN, SESSION_REVOKED, EngineError. */
-export function linkWechat(userId: string, person: WechatPerson): Promise<Identity> {
+export async function linkWechat(user: Caller, person: WechatPerson): Promise<Identity> {
   const own = wechatIdentity(person);
   const { unionid } = person;
   const union = unionid === null ? [] : [unionIdentity(unionid)];
-  const isSamePerson = (row: Identity): boolean =>
-    [own, ...union].some((identity) => isSame(identity, row)) ||
-    (row.platform === 'wechat' && unionid !== null && row.unionid === unionid);
-  return link(userId, { rows: [own, ...union], isSamePerson });
+  const isSamePerson = (row: Identity): boolean => isOfPerson(row, person);
+  await adoptOpenid(own);
+  return link(user, { rows: [own, ...union], isSamePerson });
 }
 
 /** A user has one phone number: the new one takes the place of the former. Throws what linkWechat() throws. */
-export const linkPhone = (userId: string, { identity, aliases }: Phone): Promise<Identity> =>
-  link(userId, {
+export const linkPhone = (user: Caller, { identity, aliases }: Phone): Promise<Identity> =>
+  link(user, {
     rows: [identity],
     aliases,
     isSamePerson: ({ platform }) => platform === 'phone',
@@ -69,11 +85,16 @@ class OwnerMoved extends Error {
   override readonly name = 'OwnerMoved';
 }
 
-async function link(userId: string, wanted: Wanted): Promise<Identity> {
+async function link(caller: Caller, wanted: Wanted): Promise<Identity> {
+  const owners = new Set<string>();
   for (let attempt = 1; ; attempt++) {
-    const owner = await otherOwner(userId, wanted, query);
+    const owner = await otherOwner(caller.userId, wanted, query);
+    if (owner !== undefined) owners.add(owner);
     try {
-      return await linkOnce(userId, owner, wanted);
+      const linked = await linkOnce(caller, owner, wanted);
+      // Also those that an earlier attempt has absorbed, whose answer was lost.
+      for (const userId of owners) if (await isErased(userId)) await revokeAllPluginTokens(userId);
+      return linked;
     } catch (error) {
       if (!(error instanceof OwnerMoved || isTaken(error))) throw error;
       if (attempt === TRIES) throw new AppError('IDENTITY_TAKEN');
@@ -96,22 +117,26 @@ async function otherOwner(
   return found === userId ? undefined : found;
 }
 
-async function linkOnce(userId: string, owner: string | undefined, wanted: Wanted): Promise<Identity> {
+async function isErased(userId: string): Promise<boolean> {
+  return (await query('SELECT 1 FROM users WHERE user_id = ? AND erased_at IS NOT NULL', [userId])).length > 0;
+}
+
+function linkOnce(caller: Caller, owner: string | undefined, wanted: Wanted): Promise<Identity> {
+  const { userId } = caller;
   const users = owner === undefined ? [userId] : [userId, owner];
   const statements = async (transaction: Transaction): Promise<Identity> => {
     const locked = await lockUsers(users, transaction);
     const user = locked.get(userId);
     if (!user) throw new AppError('SESSION_REVOKED');
+    await checkCaller(user, caller, transaction.query);
     if ((await otherOwner(userId, wanted, transaction.query)) !== owner) throw new OwnerMoved();
     if (owner !== undefined) await absorb(locked.get(owner) ?? null, userId, wanted, transaction);
     return addRows(user, wanted, transaction);
   };
-  const linked = await writeStrict(
+  return writeStrict(
     users.map((user) => userVersionKey(user)),
     () => withTransaction(statements, IDENTITY_CHANGE),
   );
-  if (owner !== undefined) await revokeAllPluginTokens(owner);
-  return linked;
 }
 
 /** Throws IDENTITY_TAKEN unless the owner has nothing but this identity. */
@@ -119,14 +144,16 @@ async function absorb(
   owner: IdentifiedUser | null,
   userId: string,
   { isSamePerson }: Wanted,
-  { query, write }: Transaction,
+  transaction: Transaction,
 ): Promise<void> {
+  const { query, write } = transaction;
   if (!owner) throw new OwnerMoved();
   // An account that an operator has disabled must not come back under another id.
   const hasMore = owner.disabled || owner.account !== null || !owner.identities.every(isSamePerson);
   if (hasMore || (await hasMoneyHistory(owner.userId, query)) || (await hasRecords(owner.userId, query)))
     throw new AppError('IDENTITY_TAKEN');
   await write('UPDATE identities SET user_id = ? WHERE user_id = ?', [userId, owner.userId]);
+  await endUploadsOf(owner.userId, [], transaction);
   await write(ERASE, [owner.userId]);
   await write('UPDATE users SET merged_into = ? WHERE user_id = ?', [userId, owner.userId]);
   const detail = { absorbed: owner.userId };
@@ -142,12 +169,11 @@ async function addRows(user: IdentifiedUser, wanted: Wanted, transaction: Transa
     if (isReplaced) await write(...deleteStatement(row));
   }
   const known = await ownersOf(wanted.rows, query);
+  const others = known.filter((identity) => identity.userId !== userId);
+  for (const { userId: other } of others) reportUnionOf(userId, other);
   for (const row of wanted.rows) {
-    const holder = known.find((identity) => isSame(identity, row));
-    // The unionid of the user's own openid belongs to another account: an operator can merge them.
-    if (holder && holder.userId !== userId) count('identity.unionid-of-another');
-    if (holder) continue;
-    await write(...insertStatement(userId, row));
+    if (others.some((identity) => isSame(identity, row))) continue;
+    await write(...putStatement(userId, others.length > 0 ? { ...row, unionid: null } : row));
   }
   await writeFormerColumns(userId, transaction);
   const [linked] = await ownersOf([first], query);

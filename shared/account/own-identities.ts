@@ -1,6 +1,7 @@
 import { writeStrict } from '../cache/write.ts';
 import { type Transaction, withTransaction } from '../db.ts';
 import { AppError } from '../errors.ts';
+import { operatorLogStatement } from '../operator-log.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
 import { revokeAllPluginTokens } from './change.ts';
 import {
@@ -13,7 +14,9 @@ import {
   readUser,
   writeFormerColumns,
 } from './identity.ts';
+import { checkAlive, type OwnSession } from './own-session.ts';
 import { reserveAccount } from './reserved-names.ts';
+import { subjectHash } from './subject-hash.ts';
 
 /** The identities of a user as the user sees them: with masked labels, and without unionids. */
 export interface ShownIdentity {
@@ -61,27 +64,27 @@ export async function listIdentities(userId: string): Promise<ShownIdentity[]> {
 
 const isLogin = ({ platform }: { platform: string }): boolean => platform === 'wechat' || platform === 'channel';
 
+/** The user, whose calling session stays, or an operator. */
+type Remover = OwnSession | { actor: string };
+
 /**
  * Removes an identity. A WeChat identity with a unionid goes at all mini-programs: with one of them left, the next login
- * there would link the others again. After a way to log in was removed, all other sessions of the user end; `session`
- * undefined: all of them. Throws NOT_FOUND, LAST_IDENTITY, SESSION_REVOKED, EngineError.
+ * there would link the others again. After a way to log in was removed, all other sessions of the user end; an
+ * operator ends all of them. Throws NOT_FOUND, LAST_IDENTITY, SESSION_REVOKED, EngineError.
  */
-export async function unlink(
-  userId: string,
-  id: string,
-  session: { appId: string; sessionId: string } | undefined,
-  also: (transaction: Transaction) => Promise<void> = async () => {},
-): Promise<void> {
+export async function unlink(userId: string, id: string, by: Remover): Promise<void> {
+  const session = 'sessionId' in by ? by : undefined;
   let mayBeApplied = false;
   let wasLogin = false;
   const statements = async (transaction: Transaction): Promise<void> => {
     const user = await lockUser(userId, transaction);
-    if (!user) throw new AppError('SESSION_REVOKED');
+    if (!user) throw new AppError(session ? 'SESSION_REVOKED' : 'NOT_FOUND');
     if (!shownOf(user).some((identity) => identity.id === id)) {
       // A lost answer to COMMIT: the repeated transaction finds that it has removed the identity already.
       if (mayBeApplied) return;
       throw new AppError('NOT_FOUND');
     }
+    if (session) await checkAlive(user, session, transaction.query);
     const { removesAccount, rows } = toRemove(user, id);
     wasLogin = removesAccount || rows.some(isLogin);
     checkNotLast(user, removesAccount, rows);
@@ -90,7 +93,7 @@ export async function unlink(
     for (const row of rows) await transaction.write(...deleteStatement(row));
     await writeFormerColumns(userId, transaction);
     if (wasLogin) await endOtherSessions(user, session, transaction);
-    await also(transaction);
+    await transaction.write(...logStatement(user, removesAccount, rows, 'actor' in by ? by.actor : 'user'));
   };
   const keys = [userVersionKey(userId), ...(session ? [sessionKey(session.appId, userId, session.sessionId)] : [])];
   await writeStrict(keys, () => withTransaction(statements, IDENTITY_CHANGE));
@@ -149,7 +152,7 @@ async function removeAccount({ userId, account }: IdentifiedUser, { write }: Tra
 /** Raises the version of the user, and also that of the session that continues. */
 async function endOtherSessions(
   { userId, version }: IdentifiedUser,
-  session: { appId: string; sessionId: string } | undefined,
+  session: OwnSession | undefined,
   { write }: Transaction,
 ): Promise<void> {
   await write('UPDATE users SET version = ? WHERE user_id = ?', [version + 1, userId]);
@@ -160,4 +163,17 @@ async function endOtherSessions(
     userId,
     session.sessionId,
   ]);
+}
+
+function logStatement(
+  { userId, account }: IdentifiedUser,
+  removesAccount: boolean,
+  rows: readonly Identity[],
+  actor: string,
+) {
+  const [first] = rows.filter(({ platform }) => platform !== 'wechat-union');
+  const { platform, platformApp, subject } =
+    removesAccount || !first ? { platform: 'password', platformApp: '', subject: account ?? '' } : first;
+  const detail = { platform, subjectHash: subjectHash(platform, platformApp, subject) };
+  return operatorLogStatement({ actor, action: 'user.unlink', subject: userId, detail });
 }

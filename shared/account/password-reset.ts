@@ -48,7 +48,7 @@ interface Reset {
   /** In its normal form. */
   password: string;
   /** Refuses a password that is easy to guess for this account name. */
-  check(account: string | null): void;
+  check(account: string | null): Promise<void>;
   address: string;
 }
 
@@ -65,7 +65,7 @@ export async function resetPassword({ resetToken, password, check, address }: Re
   );
   if (!found) throw new AppError('BAD_CREDENTIALS');
   const userId = String(found.user_id);
-  check(found.account as string | null);
+  await check(found.account as string | null);
   const passwordHash = await hashPassword(password, { address, account: userId });
   const { rowsAffected } = await writeStrict([userVersionKey(userId)], () =>
     writeRepeatably(

@@ -24,6 +24,6 @@ export async function accountWithPhone(
   if (owner && owner.userId !== known?.userId) throw new AppError('IDENTITY_TAKEN');
   const { account } = await accountOfWechat(person, appId);
   if (owner) return account;
-  const { label = null } = await linkPhone(account.userId, phone);
+  const { label = null } = await linkPhone({ userId: account.userId, person }, phone);
   return { ...account, phone: label };
 }

@@ -56,11 +56,11 @@ async function findUsers(wechatAppid: string, openid: string): Promise<string[]>
   return rows.map((row) => String(row.user_id));
 }
 
-/** A profile has no time of its own. If the user was changed later, a person decides whether a new consent was given. */
+/** If the profile was written later, a person decides whether a new consent was given. */
 async function eraseProfile(userId: string, until: string): Promise<void> {
   const { rowsAffected } = await writeRepeatably(
     `UPDATE users SET profile = JSON_REMOVE(profile, ${PROFILE_PATHS})
-      WHERE user_id = ? AND updated_at <= ? AND ${HOLDS_PROFILE}`,
+      WHERE user_id = ? AND COALESCE(profile_at, created_at) <= ? AND ${HOLDS_PROFILE}`,
     [userId, until],
   );
   if (rowsAffected > 0) return;

@@ -3,8 +3,8 @@ import type { Key } from '../keys.ts';
 import { endUploadsOf } from '../uploads/lives.ts';
 import { cutColumns, cutsOf, generationsOf } from './generations.ts';
 import { columnOf, OWNER } from './list.ts';
-import { columnNamed, type OwnRecord, shown, standingColumns, standingOf } from './own-records.ts';
-import { resourceKey } from './records.ts';
+import { columnNamed } from './own-records.ts';
+import { type ResourceRecord, recordOf, resourceKey } from './records.ts';
 import type { Resource } from './resource.ts';
 import { allResources } from './resources.ts';
 import { hasUploads, recordName } from './upload-columns.ts';
@@ -122,7 +122,7 @@ export async function deleteEndedRecords(): Promise<number> {
 
 /** Whether the user has a record at any app. `query`: of a transaction that has locked the user. */
 export async function hasRecords(userId: string, query: Transaction['query']): Promise<boolean> {
-  for (const resource of written()) {
+  for (const resource of owned()) {
     const owner = ownerColumn(resource);
     const rows = await query(`SELECT id FROM ${resource.table} WHERE ${owner} = ? AND deleted_at IS NULL LIMIT 1`, [
       userId,
@@ -133,16 +133,16 @@ export async function hasRecords(userId: string, query: Transaction['query']): P
 }
 
 /** The records that the user owns, by the name of their resource; the newest `limit` of each. */
-export async function exportRecords(userId: string, limit: number): Promise<Record<string, OwnRecord[]>> {
-  const exported: Record<string, OwnRecord[]> = {};
-  for (const resource of written()) {
+export async function exportRecords(userId: string, limit: number): Promise<Record<string, ResourceRecord[]>> {
+  const exported: Record<string, ResourceRecord[]> = {};
+  for (const resource of owned()) {
     const owner = ownerColumn(resource);
     const rows = await query(
-      `SELECT id, ${standingColumns(resource)} FROM ${resource.table}
+      `SELECT id, version, ${resource.columns.map(({ column }) => column).join(', ')} FROM ${resource.table}
         WHERE ${owner} = ? AND deleted_at IS NULL ORDER BY id DESC LIMIT ?`,
       [userId, limit],
     );
-    exported[resource.name] = rows.map((row) => shown(resource, standingOf(resource, String(row.id), row).record));
+    exported[resource.name] = rows.map((row) => recordOf(resource, String(row.id), row));
   }
   return exported;
 }

@@ -19,8 +19,6 @@ const call = { count: 'call', onError: 'closed', windowSeconds: 60 } as const;
 /** A mark that was not issued here never gets so far, so these rules cost nothing for invented marks. */
 const appliesTo = ({ device }: Identities): boolean => device !== undefined;
 
-const hasUser = ({ user }: Identities): boolean => user !== undefined;
-
 /** Failures of one account: from an address, from a known device, and from everywhere. */
 function accountFailures(perAddress: number, limit: number): readonly LockRule[] {
   const byAddress: LockRule = {
@@ -98,18 +96,33 @@ export const wechatRules: readonly LockRule[] = [
   ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownDevice),
   { ...failure, ...steps(900), name: 'failures-by-device', by: ['device'], limit: 20, appliesTo },
 ];
-/** Codes of wx.login that are sent to another route. They share the counters of the login. */
-export const wechatCodes: LockTarget = { name: 'POST /login/wechat', rules: codeRules };
+/** Codes of wx.login that a logged-in user sends to another route. They share the counters of the login. */
+export const wechatCodes: LockTarget = {
+  name: 'POST /login/wechat',
+  rules: [
+    ...codeRules,
+    ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownDevice),
+    { ...failure, ...steps(900), name: 'failures-by-user', by: ['user'], limit: 20 },
+  ],
+};
 
 /** Codes of WeChat's phone button: each success costs the mini-program money. */
 export const phoneCodes: LockTarget = {
   name: 'POST /me/identities/phone',
   rules: [
     ...withNetworks(
-      { ...call, name: 'phone-codes-by-ip', by: ['ip'], limit: 100, windowSeconds: 3_600 },
-      { net56: 150, net48: 200 },
+      { ...call, name: 'phone-codes-by-ip', by: ['ip'], limit: 1_000, windowSeconds: 3_600 },
+      { net56: 2_000, net48: 4_000 },
     ),
-    { ...call, name: 'phone-codes-by-user', by: ['user'], limit: 10, windowSeconds: 3_600, appliesTo: hasUser },
+    ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownDevice),
+    {
+      ...failure,
+      ...steps(900),
+      name: 'failures-by-user',
+      by: ['user'],
+      limit: 20,
+      appliesTo: ({ user }) => user !== undefined,
+    },
   ],
 };
 

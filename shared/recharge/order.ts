@@ -117,11 +117,13 @@ export async function createOrder(wanted: NewOrder, now = Date.now()): Promise<C
     if (!(error instanceof SqlError && error.errno === ER_DUP_ENTRY)) throw error;
   }
   const order = await findOrder(orderNo);
-  if (!order) throw unknownProduct();
+  if (!order) throw (await isErased(userId)) ? new AppError('SESSION_REVOKED') : unknownProduct();
   if (order.requestHash !== hash) throw new AppError('IDEMPOTENCY_KEY_REUSED');
   return order;
 }
 
+const isErased = async (userId: string): Promise<boolean> =>
+  (await query('SELECT 1 AS erased FROM users WHERE user_id = ? AND erased_at IS NOT NULL', [userId])).length > 0;
 const unknownProduct = (): AppError => invalidInput({ path: 'productId', message: 'no such product' });
 
 /** Reads from the primary. null: there is no such order. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { deleteEndedReservations, deleteEndedResets } from '../account/ended-rows.ts';
+import { deleteEndedReservations, deleteEndedResets, deleteIdentitiesOfErased } from '../account/ended-rows.ts';
 import { keepReplayRecords } from '../admission/replay-record.ts';
 import { LEASE_MS } from '../cache/cache.ts';
 import { fillArguments } from '../cache/fill.ts';
@@ -58,6 +58,7 @@ export async function warmCache(limits: { stopAt: number; settleMs?: number }): 
   const oldSessions = await attempt('old-sessions', deleteOldSessions);
   await attempt('ended-reservations', deleteEndedReservations);
   await attempt('ended-resets', deleteEndedResets);
+  await attempt('erased-identities', deleteIdentitiesOfErased);
   await attempt('ended-records', deleteEndedRecords);
   let candidates = 0;
   const warmed = await attempt('warm', async () => {

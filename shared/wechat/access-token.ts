@@ -29,7 +29,25 @@ const TOKEN = /^[\x21-\x7e]{1,512}$/;
 export async function accessTokenOf(program: MiniProgram): Promise<AccessToken> {
   const known = held.get(program.wechatAppid);
   if (known && known.endsAtHere - Date.now() > EARLY_MS) return known;
-  return oncePerInvocation(`wechat-token ${program.wechatAppid}`, () => obtain(program, ''));
+  return latestToken(program);
+}
+
+const latestToken = (program: MiniProgram): Promise<AccessToken> =>
+  oncePerInvocation(`wechat-token ${program.wechatAppid}`, () => obtain(program, ''));
+
+/** Another instance may have replaced the token since. */
+const handedOut = new LocalCache<AccessToken>(200, 30_000);
+
+/**
+ * For a token that leaves this deployment, so that nobody here replaces it when WeChat refuses it: it was the right one
+ * at most 30 s ago. Throws what accessTokenOf() throws.
+ */
+export async function tokenToHandOut(program: MiniProgram): Promise<AccessToken> {
+  const known = handedOut.get(program.wechatAppid);
+  if (known) return known;
+  const token = await latestToken(program);
+  handedOut.set(program.wechatAppid, token);
+  return token;
 }
 
 /**

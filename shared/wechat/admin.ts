@@ -156,6 +156,7 @@ async function nameProgram(transaction: Transaction, appId: string, wechatAppid:
 
 /** The default stays: apps that name no mini-program have it. */
 async function deleteUnused(transaction: Transaction, wechatAppid: string): Promise<void> {
+  if (wechatAppid === defaultProgramId()) return;
   await transaction.write(
     `DELETE FROM mini_programs WHERE wechat_appid = ? AND sealed_secret IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM apps WHERE apps.wechat_appid = mini_programs.wechat_appid)`,

@@ -62,7 +62,7 @@ export function wechatRefusal(errcode: number): AppError {
   }
 }
 
-function wechatBusy(errcode: number): AppError {
+export function wechatBusy(errcode: number): AppError {
   count(`wechat.errcode${errcode}`);
   return new AppError('WECHAT_BUSY', undefined, { retryAfterSeconds: 2 });
 }

@@ -26,12 +26,20 @@ export const exchangeRead = (appId: string, code: string): CacheRead => ({
   kind: 'plain',
 });
 
+interface WechatCode {
+  appId: string;
+  code: string;
+  program: MiniProgram;
+  /** `work` may run again with the same code: its answer may be lost on the way to the caller. Never for a login. */
+  repeatable?: boolean;
+}
+
 /**
  * Runs `work` with the person of this code. Throws what `work` throws; what exchangeWechatCode() throws if WeChat gives
  * no openid.
  */
 export async function withWechatPerson<T>(
-  { appId, code, program }: { appId: string; code: string; program: MiniProgram },
+  { appId, code, program, repeatable = false }: WechatCode,
   kept: ReadAnswer | undefined,
   work: (person: WechatPerson) => Promise<T>,
 ): Promise<T> {
@@ -41,7 +49,8 @@ export async function withWechatPerson<T>(
   const person = known ?? (await exchangeWechatCode(program, code));
   try {
     const result = await work(person);
-    if (known !== undefined) await forget(key);
+    if (repeatable && known === undefined) await keep(key, seal(JSON.stringify(person), context));
+    if (!repeatable && known !== undefined) await forget(key);
     return result;
   } catch (error) {
     useReservedTime();

@@ -4,9 +4,10 @@ import { ignoreEngine } from '../cache/write.ts';
 import { AppError } from '../errors.ts';
 import { type Key, keyFamily } from '../keys.ts';
 import { SealError, seal, unseal } from '../master-key.ts';
-import { batch } from '../redis.ts';
+import { batch, evaluate } from '../redis.ts';
+import { lua, Script } from '../script.ts';
 import { alarm, count } from '../telemetry.ts';
-import { errcodeOf, type WechatAnswer, wechatRefusal, wechatUnavailable } from './api.ts';
+import { errcodeOf, type WechatAnswer, wechatBusy, wechatRefusal, wechatUnavailable } from './api.ts';
 import { callWithToken } from './call.ts';
 import type { MiniProgram } from './mini-program.ts';
 
@@ -29,6 +30,38 @@ const phoneKey = keyFamily<[string, string]>({
   parts: ['id', 'text'],
   ttlSeconds: 300,
 });
+
+/** How many numbers were paid for a person. The hour begins again with each of them. */
+const COST_SECONDS = 3_600;
+const NUMBERS_AN_HOUR = 10;
+const costKey = keyFamily<[string, string]>({
+  area: 'lock',
+  name: 'phone-cost',
+  version: 1,
+  parts: ['id', 'text'],
+  ttlSeconds: COST_SECONDS,
+});
+
+const keepScript = new Script(lua`
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('INCR', KEYS[2])
+return redis.call('PEXPIRE', KEYS[2], ARGV[3])
+`);
+
+function nothingKnown(error: unknown): [] {
+  ignoreEngine(error);
+  return [];
+}
+
+/** Throws LOCKED. Redis did not answer: admission, which it answered, limits the calls of the address. */
+async function checkCost(costs: Key): Promise<void> {
+  const [paid, leftMs] = await batch([
+    ['get', costs],
+    ['pttl', costs],
+  ]).catch(nothingKnown);
+  if (Number(paid ?? 0) < NUMBERS_AN_HOUR) return;
+  throw new AppError('LOCKED', undefined, { retryAfterSeconds: Math.max(1, Math.ceil(Number(leftMs) / 1000)) });
+}
 
 /** For admission: the number that is kept for this code, if there is one. */
 export const phoneExchangeRead = (appId: string, phoneCode: string): CacheRead => ({
@@ -57,6 +90,8 @@ export async function exchangePhoneCode(
   const context = `phone-exchange:${key}:${program.wechatAppid}:${who}`;
   const known = kept?.stored.split(';')[1];
   if (known) return open(known, context);
+  const costs = costKey(program.wechatAppid, who);
+  await checkCost(costs);
   const answer = await callWithToken(program, '/wxa/business/getuserphonenumber', { code: phoneCode });
   if (!answer) throw wechatUnavailable();
   const errcode = errcodeOf(answer);
@@ -65,9 +100,8 @@ export async function exchangePhoneCode(
   count('wechat.phone-exchanged');
   const phone = phoneOf(answer, program.wechatAppid);
   // At once: whatever fails later, the code is used up.
-  await batch([['psetex', key, phoneKey.family.ttlSeconds * 1000, seal(JSON.stringify(phone), context)]]).catch(
-    ignoreEngine,
-  );
+  const args = [seal(JSON.stringify(phone), context), phoneKey.family.ttlSeconds * 1000, COST_SECONDS * 1000];
+  await evaluate(keepScript, [key, costs], args).catch(ignoreEngine);
   return phone;
 }
 
@@ -93,7 +127,7 @@ function refusal(errcode: number): AppError {
     case 40013: // the code is of another mini-program
       return new AppError('BAD_CREDENTIALS');
     case 45009: // the quota of the day; callWithToken() has raised the alarm
-      return wechatUnavailable();
+      return wechatBusy(errcode);
     default:
       return wechatRefusal(errcode);
   }

@@ -1,5 +1,6 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { beforeAll, expect, test } from 'vitest';
+import { ERASE } from '../../shared/account/erase-statement.ts';
 import { type IdentityWorld, startIdentityWorld } from '../support/identity-world.ts';
 
 /** A login looks in several places for its user. Each of them is found by a key, however many users there are. */
@@ -25,6 +26,17 @@ beforeAll(async () => {
       [platform, app],
     );
   }
+});
+
+test('erasing a user, and the export, find the extra fields of one user among those of all', async () => {
+  const { mysql } = world.stack;
+  await mysql.query(
+    `INSERT INTO user_fields (app_id, user_id, fields) SELECT 'app', CONCAT('u', seq), '{}' FROM seq_1_to_${USERS}`,
+  );
+  await mysql.query('ANALYZE TABLE user_fields, sessions, users');
+  const [plan] = await mysql.query<RowDataPacket[]>(`EXPLAIN ${ERASE}`, ['u42']);
+  expect(plan.filter(({ rows }) => Number(rows) > 40)).toEqual([]);
+  expect(await rowsRead("SELECT app_id, fields, updated_at FROM user_fields WHERE user_id = 'u42'")).toBeLessThan(40);
 });
 
 /** The statements that read users while `work` runs, with their values. */

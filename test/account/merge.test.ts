@@ -11,6 +11,7 @@ import { getResource } from '../../shared/data/resources.ts';
 import { putResource } from '../../shared/data/write.ts';
 import { registerPlugin } from '../../shared/plugin/admin.ts';
 import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
+import { ownSession } from '../support/bearer-session.ts';
 import { insertAccount, KNOWN_PASSWORD } from '../support/known-accounts.ts';
 import { type MergePerson, type MergeWorld, startMergeWorld } from '../support/merge-world.ts';
 
@@ -28,8 +29,11 @@ async function namedPerson() {
   const session: string = (await logInByName()).body.token;
   return { account, userId, session, openid: '', logInByName };
 }
-const givePhone = ({ userId }: { userId: string }, number: string) =>
-  linkPhone(userId, phoneOf({ number, masked: `${number.slice(3, 6)}****${number.slice(-4)}` }));
+const givePhone = async ({ userId }: { userId: string }, number: string) =>
+  linkPhone(
+    await ownSession(world.app.appId, userId),
+    phoneOf({ number, masked: `${number.slice(3, 6)}****${number.slice(-4)}` }),
+  );
 const phonesOf = ({ userId }: { userId: string }) =>
   rows("SELECT label FROM identities WHERE user_id = ? AND platform = 'phone'", [userId]);
 /** The reasons of a refused merge, one a line. */
@@ -82,7 +86,7 @@ describe('a merge', () => {
   test('moves every identity: a login with each of them is a login of the other user', async () => {
     const [from, into] = [await namedPerson(), await newPerson()];
     const person = { wechatAppid: world.stack.env.WECHAT_APPID ?? '', openid: 'openid-2nd', unionid: 'union-2nd' };
-    await linkWechat(from.userId, person);
+    await linkWechat(await ownSession(world.app.appId, from.userId), person);
     await givePhone(from, '+8613800000001');
     await me(into.session);
     expect(await mergeUsers({ from: from.userId, into: into.userId }, 'tester')).toMatchObject({

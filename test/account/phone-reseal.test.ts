@@ -4,15 +4,18 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import { findUser } from '../../shared/account/admin.ts';
 import { linkPhone } from '../../shared/account/link.ts';
 import { numberOf, phoneOf } from '../../shared/account/phone.ts';
+import { ownSession } from '../support/bearer-session.ts';
 import { insertAccount } from '../support/known-accounts.ts';
 import { portalJson } from '../support/portal-command.ts';
-import { startTestStack, type TestStack } from '../support/stack.ts';
+import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 /** Phone numbers through a change of the master key: their rows are found by a hash under it. */
 let stack: TestStack;
+let app: TestApp;
 let former: string;
 beforeAll(async () => {
   stack = await startTestStack();
+  app = await stack.createApp();
   former = process.env.MASTER_KEY ?? '';
 });
 afterEach(async () => {
@@ -26,7 +29,7 @@ afterEach(async () => {
 
 async function userWith(number: string): Promise<string> {
   const { userId } = await insertAccount(stack.mysql);
-  await linkPhone(userId, phoneOf({ number, masked: '138****0000' }));
+  await linkPhone(await ownSession(app.appId, userId), phoneOf({ number, masked: '138****0000' }));
   return userId;
 }
 const changeKey = (): void => {
@@ -64,10 +67,10 @@ test('a number that is linked after the change of the key has one row', async ()
   const [number, next] = ['+8613900000001', '+8613900000002'];
   const user = await userWith(number);
   changeKey();
-  await linkPhone(user, phoneOf({ number, masked: '139****0001' }));
+  await linkPhone(await ownSession(app.appId, user), phoneOf({ number, masked: '139****0001' }));
   await reseal();
   expect(await rowsOf(user)).toHaveLength(1);
-  await linkPhone(user, phoneOf({ number: next, masked: '139****0002' }));
+  await linkPhone(await ownSession(app.appId, user), phoneOf({ number: next, masked: '139****0002' }));
   expect([await ownerOf(number), await ownerOf(next)]).toEqual([undefined, user]);
 });
 

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { linkPhone, linkWechat } from '../../shared/account/link.ts';
 import { phoneOf } from '../../shared/account/phone.ts';
+import { ownSession } from '../support/bearer-session.ts';
 import { insertAccount, KNOWN_PASSWORD } from '../support/known-accounts.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
@@ -17,8 +18,12 @@ beforeAll(async () => {
   stack = await startTestStack();
   app = await stack.createApp();
   ada = await insertAccount(stack.mysql, { profile: { nickname: 'Ada 100%' } });
-  await linkPhone(ada.userId, phoneOf({ number: NUMBER, masked: '139****0001' }));
-  await linkWechat(ada.userId, { wechatAppid: 'wx7', openid: OPENID, unionid: 'union-of-ada' });
+  await linkPhone(await ownSession(app.appId, ada.userId), phoneOf({ number: NUMBER, masked: '139****0001' }));
+  await linkWechat(await ownSession(app.appId, ada.userId), {
+    wechatAppid: 'wx7',
+    openid: OPENID,
+    unionid: 'union-of-ada',
+  });
 });
 const logIn = (account: string, password = KNOWN_PASSWORD) =>
   stack.call(app, 'POST', '/login', { body: { account, password } });
@@ -118,7 +123,11 @@ describe('portal user identities and unlink', () => {
 
   test('removes one, ends the sessions, and keeps a hash of it in the operator log', async () => {
     const ben = await insertAccount(stack.mysql);
-    await linkWechat(ben.userId, { wechatAppid: 'wx7', openid: 'openid-of-ben', unionid: null });
+    await linkWechat(await ownSession(app.appId, ben.userId), {
+      wechatAppid: 'wx7',
+      openid: 'openid-of-ben',
+      unionid: null,
+    });
     const { token } = (await logIn(ben.account)).body;
     const [name, wechat] = (await portalJson(['user', 'identities', '--user', ben.userId])).identities;
     const unlink = (id: string) => ['unlink', '--user', ben.userId, '--identity', id];

@@ -8,3 +8,9 @@ export async function openBearerSession(appId: string, userId: string, device = 
   await openSession(appId, { userId, version: 1 }, sessionId, { device, ip: '' }, none);
   return { token, sessionId };
 }
+
+/** A session as changes of identities want it. */
+export async function ownSession(appId: string, userId: string) {
+  const { sessionId } = await openBearerSession(appId, userId);
+  return { appId, userId, sessionId };
+}

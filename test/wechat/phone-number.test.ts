@@ -19,9 +19,11 @@ beforeAll(async () => {
   program = world.newProgram();
 });
 afterAll(() => world.stop());
-afterEach(() => {
+afterEach(async () => {
   world.wechat.misbehave(null);
   world.breakRedis(undefined);
+  const counted = await world.redis.keys('*:lock:phone-cost:*');
+  if (counted.length > 0) await world.redis.del(counted);
 });
 
 const newCode = (owner: PhoneOwner = {}): string =>
@@ -57,7 +59,7 @@ async function observe(work: () => Promise<Outcome>) {
 }
 
 describe('a phone code', () => {
-  test('is exchanged for the number of the user, with one request to WeChat and one to Redis', async () => {
+  test('is exchanged for the number of the user, with one request to WeChat and two to Redis', async () => {
     await exchange(newCode());
     const code = newCode();
     const kept = await keptFor(code);
@@ -66,7 +68,7 @@ describe('a phone code', () => {
       seen = await observe(() => exchange(code, { kept }));
     });
     expect(seen).toMatchObject({ outcome: ADA, asked: 1, alarms: [], counts: { 'wechat.phone-exchanged': 1 } });
-    expect(requests).toBe(1);
+    expect(requests).toBe(2);
   });
 
   test('gives the same user the same number for five minutes, and WeChat is not asked again', async () => {
@@ -130,7 +132,7 @@ describe('what WeChat answers to a phone code', () => {
     ['code of another mini-program', 40013, 'BAD_CREDENTIALS', []],
     ['busy', -1, 'WECHAT_BUSY', []],
     ['too many calls', 45011, 'WECHAT_BUSY', []],
-    ['quota of the day', 45009, 'UNAVAILABLE', ['alarm.wechat.quota']],
+    ['quota of the day', 45009, 'WECHAT_BUSY', ['alarm.wechat.quota']],
     ['no right to the interface', 48001, 'UNAVAILABLE', ['alarm.wechat.refused']],
   ])('%s (%d) is %s, alarms: %j', async (_what, errcode, outcome, alarms) => {
     const code = newCode();

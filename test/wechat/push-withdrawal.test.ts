@@ -128,7 +128,10 @@ describe('a withdrawn consent', () => {
     }
     expect([await person.profile(), await person.phones()]).toEqual([PROFILE, 1]);
     const [old, older] = ['2020-01-01 00:00:00', '2019-01-01 00:00:00'];
-    await stack.mysql.execute('UPDATE users SET updated_at = ? WHERE user_id = ?', [old, person.userId]);
+    await stack.mysql.execute('UPDATE users SET created_at = ?, profile_at = NULL WHERE user_id = ?', [
+      old,
+      person.userId,
+    ]);
     await stack.mysql.execute('UPDATE identities SET created_at = ? WHERE user_id = ?', [older, person.userId]);
     expect(await byDefault(revoked(person.openid, '6,8', nowSeconds() - 86_400))).toMatchObject(SUCCESS);
     expect([await person.profile(), await person.phones()]).toEqual([{ city: 'Ulm' }, 0]);
