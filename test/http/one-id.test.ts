@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { handler as authorizer } from '../../functions/authorizer.ts';
 import { handler as business } from '../../functions/business.ts';
 import { handler as health } from '../../functions/health.ts';
+import { atEndOfFile } from '../support/end-of-file.ts';
 import { startTestStack, type TestAnswer, type TestApp, type TestStack } from '../support/stack.ts';
 
 /** The id of an answer finds the lines of the call, and each line names the caller and the route. */
@@ -12,7 +13,7 @@ let app: TestApp;
 let lines: Line[] = [];
 beforeAll(async () => {
   const spy = vi.spyOn(console, 'log').mockImplementation((text) => void lines.push(JSON.parse(String(text))));
-  afterAll(() => spy.mockRestore());
+  atEndOfFile(() => spy.mockRestore());
   stack = await startTestStack({ seeded: true, env: { LOG: 'on' } });
   app = await stack.createApp();
 });

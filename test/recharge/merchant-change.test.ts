@@ -1,10 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
 import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { setMerchant } from '../../shared/recharge/merchant.ts';
 import { findProvider } from '../../shared/recharge/providers.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
+import { atEndOfFile } from '../support/end-of-file.ts';
 import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 
 let shop: Shop;
@@ -15,7 +16,7 @@ const wechatpay = { productId: 'coins-60', provider: 'wechatpay' };
 beforeAll(async () => {
   shop = await openShop();
   mock = await startMockWechatPay({ notifyUrl: `${shop.stack.url}/recharge/notify/wechatpay`, speed: 100 });
-  afterAll(() => mock.stop());
+  atEndOfFile(() => mock.stop());
   shopper = await shop.shopper('openid-of-a-payer');
 });
 beforeEach(async () => {

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
 import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { setMerchant } from '../../shared/recharge/merchant.ts';
+import { atEndOfFile } from '../support/end-of-file.ts';
 import { type IdentityWorld, type Member, startIdentityWorld } from '../support/identity-world.ts';
 import { newKey } from '../support/recharge-fixture.ts';
 
@@ -11,7 +12,7 @@ let mock: MockWechatPay;
 beforeAll(async () => {
   world = await startIdentityWorld({ seeded: true });
   mock = await startMockWechatPay({ notifyUrl: `${world.stack.url}/recharge/notify/wechatpay`, speed: 100 });
-  afterAll(() => mock.stop());
+  atEndOfFile(() => mock.stop());
   await setMerchant('wechatpay', mock.config);
 });
 

@@ -1,5 +1,5 @@
 import type { RowDataPacket } from 'mysql2/promise';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
 import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { NOT_READ } from '../../shared/cache/cache.ts';
@@ -12,6 +12,7 @@ import { requestRefund } from '../../shared/recharge/refund.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
 import { newUserId } from '../../shared/session/token.ts';
+import { atEndOfFile } from '../support/end-of-file.ts';
 import { calm, letLoose, settleDown, untilAnswered } from '../support/recharge-chaos.ts';
 import { openShop, type Shop } from '../support/recharge-fixture.ts';
 import { seededRandom } from '../support/seeded.ts';
@@ -33,7 +34,7 @@ let mock: MockWechatPay;
 beforeAll(async () => {
   shop = await openShop();
   mock = await startMockWechatPay({ notifyUrl: `${shop.stack.url}/recharge/notify/wechatpay`, speed: 500 });
-  afterAll(() => mock.stop());
+  atEndOfFile(() => mock.stop());
   await setMerchant('wechatpay', mock.config);
 });
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
 import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { listMerchants, setMerchant } from '../../shared/recharge/merchant.ts';
@@ -6,6 +6,7 @@ import { findProvider } from '../../shared/recharge/providers.ts';
 import { billingDay, reconcile } from '../../shared/recharge/reconcile.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
+import { atEndOfFile } from '../support/end-of-file.ts';
 import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 
 let shop: Shop;
@@ -16,7 +17,7 @@ const wechatpay = { productId: 'coins-60', provider: 'wechatpay' };
 beforeAll(async () => {
   shop = await openShop();
   mock = await startMockWechatPay({ notifyUrl: `${shop.stack.url}/recharge/notify/wechatpay`, speed: 100 });
-  afterAll(() => mock.stop());
+  atEndOfFile(() => mock.stop());
   await setMerchant('wechatpay', mock.config);
   shopper = await shop.shopper('openid-of-a-payer');
 });

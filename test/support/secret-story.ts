@@ -1,6 +1,7 @@
-import { afterAll, vi } from 'vitest';
+import { vi } from 'vitest';
 import { createApp, NEW_METHODS } from '../../shared/app/admin.ts';
 import { SCOPES } from '../../shared/app/app.ts';
+import { atEndOfFile } from './end-of-file.ts';
 import { ruleBreakers } from './engine-dump.ts';
 import { type SignedRequest, startTestStack, type TestAnswer, type TestApp, type TestStack } from './stack.ts';
 // Importing the functions registers their key families.
@@ -88,7 +89,7 @@ function recordOutput(output: string[]): void {
     const spy = vi.spyOn(stream, 'write').mockImplementation((said) => output.push(String(said)) > 0);
     restored.push(() => spy.mockRestore());
   }
-  afterAll(() => {
+  atEndOfFile(() => {
     for (const restore of restored) restore();
   });
 }

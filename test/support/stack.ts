@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { type Connection, createConnection } from 'mysql2/promise';
-import { afterAll } from 'vitest';
 import { createClient, fetchTransport, signV1, signV2 } from '../../client/miniapp-client.ts';
 import { bodySha256 } from '../../client/sign.ts';
 import type { PlanetscaleGatewayOptions } from '../../gateway/planetscale/gateway.ts';
@@ -20,6 +19,7 @@ import { type AppMethod, SESSION_METHOD } from '../../shared/app/access-token.ts
 import { type OpenScope, SCOPES, type Scope, sealContext } from '../../shared/app/app.ts';
 import { mintAppId, seal } from '../../shared/master-key.ts';
 import { bundleFolder } from './bundles.ts';
+import { atEndOfFile } from './end-of-file.ts';
 import { freshDatabase, freshRedis } from './engines.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -229,7 +229,7 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
       },
     } satisfies Omit<TestStack, 'stop'>;
   });
-  afterAll(() => stack.stop());
+  atEndOfFile(() => stack.stop());
   return stack;
 }
 
