@@ -60,7 +60,7 @@ export function identityCalls(json: Json, empty: Empty, caller: ClientState) {
     /** Everything that is stored about the user, at most once an hour. */
     exportData: () => json<Record<string, unknown>>('GET', '/me/export'),
 
-    /** For a user who has forgotten the password: an operator gives the token. All sessions end. It logs nobody in. */
+    /** For a forgotten password. An operator gives the token. All sessions end; call login() next. */
     resetPassword: (body: { resetToken: string; password: string }) =>
       empty('POST', '/login/reset', { body, session: false }),
   };

@@ -40,7 +40,7 @@ export const chineseHelp: Sentences = {
   'deletes the former secret': '删除原来的 AppSecret',
   'the app has the mini-program of WECHAT_APPID again': '应用改回 WECHAT_APPID 的小程序',
   'shows what is set, never a secret': '查看设置，不显示任何机密',
-  "what is kept of WeChat's server": '与微信服务器有关的状态',
+  "the access_tokens that WeChat's server gave": '微信服务器给出的 access_token',
   'Shows the age and the end of an access_token, never the token itself, or replaces it.':
     '查看 access_token 已用多久、何时到期（不显示令牌本身），或替换它。',
   "the AppID of the mini-program in WeChat's console": '小程序在微信后台的 AppID',
@@ -192,13 +192,13 @@ export const chineseHelp: Sentences = {
   'the openid of WeChat, at any mini-program': '微信的 openid，哪个小程序都可以',
   'the unionid of WeChat': '微信的 unionid',
   'the phone number, such as 13812345678 or +4915112345678': '手机号，例如 13812345678 或 +4915112345678',
-  'the begin of a login name or nickname: lists at most 20 users': '登录名或昵称的开头：最多列出 20 个用户',
-  'Lists how a user is recognised: WeChat, phone number, channels, account name.':
-    '列出靠什么认出这个用户：微信、手机号、渠道、账号名。',
+  'the beginning of a login name or nickname; lists at most 20 users': '登录名或昵称的开头：最多列出 20 个用户',
+  'Lists the identities of a user: WeChat, phone number, channels, account name.':
+    '列出用户的身份：微信、手机号、渠道、账号名。',
   'Removes an identity of a user. The last one that can log in stays.':
     '移除用户的一个身份。最后一个能登录的身份会保留。',
   'its id in "user identities"': '它在 "user identities" 里的编号',
-  'Merges two users of one person. Refused while one of them has units, an open order or a refund in progress.':
+  'Merges two users that are one person. Refused while one of them has units, an open order or a refund in progress.':
     '把同一个人的两个用户合并。其中一个还有余额、未完成的订单或进行中的退款时会被拒绝。',
   'the userId that ends': '将结束的 userId',
   'the userId that stays': '保留的 userId',

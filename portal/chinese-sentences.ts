@@ -267,7 +267,7 @@ export const chineseSentences: Sentences = {
     '这里还没有小程序 {1} 的 AppSecret：请给出 --secret-file。',
   'Mini-program {} has no secret here: set it with "app wechat".':
     '这里没有小程序 {1} 的 AppSecret：用 "app wechat" 设置。',
-  'The former secret of mini-program {} will be deleted: WeChat is asked with the new one alone.':
+  'The former secret of mini-program {} will be deleted: only the new one is used from then on.':
     '小程序 {1} 原来的 AppSecret 将被删除：之后只用新的。',
   'App {} ({}): its mini-program {} will be {}. Its users keep their identities, but their openids of {} are unknown there.':
     '应用 {1}（{2}）：它的小程序 {3} 将改为 {4}。用户保留原有身份，但他们在 {5} 的 openid 在那里不认识。',
@@ -275,11 +275,11 @@ export const chineseSentences: Sentences = {
     '没有其他应用使用小程序 {1}：这里保存的它的机密将被删除。',
   'Mini-program {} has a former secret beside its secret: a new one will end it.':
     '小程序 {1} 除了 AppSecret 还保留着原来的一个：设置新的会结束原来的那个。',
-  'The message push of mini-program {} is set: messages by the former settings will be refused.':
+  'The message push of mini-program {} is set: messages that are signed with the former settings will be refused.':
     '小程序 {1} 已设置消息推送：按原设置发来的消息将被拒绝。',
-  'The token cannot be replaced now: that is possible every 30 s, and 20 times a day in Shanghai.':
+  'The token cannot be replaced now: that is possible once in 30 s, and 20 times a day (Shanghai time).':
     '现在不能替换令牌：至少相隔 30 秒，每天（上海时间）20 次。',
-  'The access_token of mini-program {} will be replaced: servers of yours that have it must ask for it again.':
+  'The access_token of mini-program {} will be replaced: your servers that have it must ask for it again.':
     '小程序 {1} 的 access_token 将被替换：持有它的自有服务器要重新获取。',
   'expected 1 to 32 of A-Z a-z 0-9 _ -': '应为 1 到 32 个 A-Z a-z 0-9 _ - 字符',
   'expected 16 to 128 characters': '应为 16 到 128 个字符',
@@ -428,8 +428,8 @@ export const chineseSentences: Sentences = {
     '用户 {1} 已停用：请先启用它："user enable --user {2}"。',
   'User {}, app {}: {} units, {} open orders, {} refunds in progress.':
     '用户 {1}，应用 {2}：余额 {3} 个，未完成的订单 {4} 笔，进行中的退款 {5} 笔。',
-  'Nobody can register the account name that ends for 30 days.': '结束的账号名 30 天内谁都不能注册。',
-  'The user has more of these than users may write: {}.': '用户拥有的以下记录超过了用户可写的数量：{1}。',
+  'For 30 days nobody can register the account name that ends.': '结束的账号名 30 天内谁都不能注册。',
+  'The user then has more records than the quota of: {}.': '用户拥有的以下记录超过了用户可写的数量：{1}。',
   'User {} will end, with its sessions and its profile. User {} gets what it has. This cannot be undone.':
     '用户 {1} 将结束，会话和资料一并结束。它拥有的归用户 {2}。此操作不能撤销。',
   'User {} was merged into user {}. Its orders and ledger entries keep its userId.':

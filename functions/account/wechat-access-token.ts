@@ -2,7 +2,7 @@ import { endpoint } from '../../shared/http/endpoint.ts';
 import { tokenToHandOut } from '../../shared/wechat/access-token.ts';
 import { miniProgramOf, miniProgramsRead } from '../../shared/wechat/mini-program.ts';
 
-/** For servers of one's own: a token that they fetched from WeChat by force would end the one that is shared here. */
+/** For servers of the same team: if they fetched a token from WeChat by force, that would end the shared one. */
 export const wechatAccessToken = endpoint(
   {
     route: 'GET /wechat/access-token',

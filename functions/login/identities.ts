@@ -17,7 +17,7 @@ import { miniProgramOf, miniProgramsRead } from '../../shared/wechat/mini-progra
 import { exchangePhoneCode, phoneExchangeRead } from '../../shared/wechat/phone-number.ts';
 import { accountName, isOwnName, NOT_THE_NAME, newPassword, password } from './credentials.ts';
 
-/** Who may log in as a user. A copied session must not add a way in: it has to be fresh, or come with a proof. */
+/** These calls change who may log in. A copied session must not do that, so a session is fresh or needs a proof. */
 const proof = v.optional(
   v.pipe(
     v.custom<object>((given) => !Array.isArray(given), 'expected an object'),
@@ -54,7 +54,7 @@ const ownSession = ({ app, user }: { app: { appId: string }; user: CurrentUser }
 
 const REFUSALS: readonly ErrorCode[] = ['IDENTITY_TAKEN', 'LAST_IDENTITY', 'NOT_FOUND'];
 
-/** Gives back the charge, unless the proof or the code was wrong: a refused link is no guess. */
+/** Gives back the charge, unless the proof or the code was wrong. A link that is refused for another reason is no guess. */
 async function settled<T>(
   call: { succeeded(): Promise<void> },
   work: () => Promise<T>,

@@ -9,16 +9,16 @@ import type { PushFormat, PushMessage } from '../../shared/wechat/push/message.t
 /** What an event causes. `handle` must be safe to repeat, and safe for an event that comes late. */
 interface EventKind {
   handle(wechatAppid: string, message: PushMessage): Promise<void>;
-  /** What WeChat expects: a text as it is, an object as JSON. */
+  /** The answer that WeChat expects. A text is sent as it is, an object as JSON. */
   answer(format: PushFormat): object | string;
 }
 
 const success = (): string => 'success';
 const payment: EventKind = { handle: receivePaymentPush, answer: xpayAnswer };
-/** Nothing depends on it yet: it is counted. */
+/** An event without an effect: it is only counted. */
 const noted: EventKind = { handle: async () => {}, answer: success };
 
-/** All events that have a name here. To act on another event, give it a kind. */
+/** The events that are known here. To act on another event, add it with its kind. */
 const EVENTS = new Map<string, EventKind>([
   ['xpay_goods_deliver_notify', payment],
   ['xpay_coin_pay_notify', payment],
@@ -35,7 +35,7 @@ const EVENTS = new Map<string, EventKind>([
   ['subscribe_msg_sent_event', noted],
 ]);
 
-/** Returns the answer for WeChat. Throws what the event's concept throws. */
+/** Returns the answer for WeChat. Throws what the event's handler throws. */
 export async function handlePush(wechatAppid: string, message: PushMessage): Promise<object | string> {
   const known = EVENTS.get(message.event);
   const { handle, answer } = known ?? noted;

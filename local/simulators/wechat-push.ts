@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { isStartedAs } from './loopback-server.ts';
 
 /**
- * Makes message pushes as WeChat's server sends them, right ones and wrong ones. The forms are those of
+ * Makes message pushes as WeChat's server sends them, correct ones and wrong ones. The forms are those of
  * https://developers.weixin.qq.com/miniprogram/dev/framework/server-ability/message-push.html (read in 2026-11); a test
  * compares with the examples that the page prints.
  */

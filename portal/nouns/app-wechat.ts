@@ -88,7 +88,7 @@ async function whatEnds(given: Given): Promise<string[]> {
   if (wanted === 'end-former') {
     if (now.isDefault || !now.hasFormerSecret) return [];
     return [
-      `The former secret of mini-program ${now.wechatAppid} will be deleted: WeChat is asked with the new one alone.`,
+      `The former secret of mini-program ${now.wechatAppid} will be deleted: only the new one is used from then on.`,
     ];
   }
   if (wanted === 'remove') return now.isDefault ? [] : whatLeaves(now, translated('WECHAT_APPID, the default'));
@@ -113,7 +113,9 @@ async function whatIsReplaced({ wechatAppid, secret, push }: Wanted): Promise<st
       ? [`Mini-program ${wechatAppid} has a former secret beside its secret: a new one will end it.`]
       : []),
     ...(push && hasPush
-      ? [`The message push of mini-program ${wechatAppid} is set: messages by the former settings will be refused.`]
+      ? [
+          `The message push of mini-program ${wechatAppid} is set: messages that are signed with the former settings will be refused.`,
+        ]
       : []),
   ];
 }

@@ -12,7 +12,7 @@ const OPTIONS = {
   user: optional('ID', 'the userId'),
   phone: optional('N', 'the phone number, such as 13812345678 or +4915112345678'),
   unionid: optional('ID', 'the unionid of WeChat'),
-  text: optional('PREFIX', 'the begin of a login name or nickname: lists at most 20 users'),
+  text: optional('PREFIX', 'the beginning of a login name or nickname; lists at most 20 users'),
 };
 const NAMES = Object.keys(OPTIONS) as Array<keyof typeof OPTIONS>;
 

@@ -52,7 +52,7 @@ const unlink = (given: Given): Promise<Printed> =>
   });
 
 export const identitiesVerb: Verb = {
-  about: 'Lists how a user is recognised: WeChat, phone number, channels, account name.',
+  about: 'Lists the identities of a user: WeChat, phone number, channels, account name.',
   options: { user: USER },
   destructive: false,
   run: identities,

@@ -22,8 +22,8 @@ function show({ identities, account, phone, records, overQuota, fields: apps }: 
       'records that move': moving.join(', ') || translated('none'),
       'extra fields that move': apps.join(', ') || translated('none'),
     }),
-    ...(account === 'ends' ? ['Nobody can register the account name that ends for 30 days.'] : []),
-    ...(overQuota.length > 0 ? [`The user has more of these than users may write: ${overQuota.join(', ')}.`] : []),
+    ...(account === 'ends' ? ['For 30 days nobody can register the account name that ends.'] : []),
+    ...(overQuota.length > 0 ? [`The user then has more records than the quota of: ${overQuota.join(', ')}.`] : []),
   ];
 }
 
@@ -46,7 +46,8 @@ async function merge(given: Given): Promise<Printed> {
 }
 
 export const mergeVerb: Verb = {
-  about: 'Merges two users of one person. Refused while one of them has units, an open order or a refund in progress.',
+  about:
+    'Merges two users that are one person. Refused while one of them has units, an open order or a refund in progress.',
   options: {
     from: required('ID', 'the userId that ends'),
     into: required('ID', 'the userId that stays'),

@@ -20,7 +20,7 @@ async function token(given: Given): Promise<Printed> {
   if (given.flag('refresh') && !(await renewToken(program))) {
     throw new AppError(
       'UNAVAILABLE',
-      'The token cannot be replaced now: that is possible every 30 s, and 20 times a day in Shanghai.',
+      'The token cannot be replaced now: that is possible once in 30 s, and 20 times a day (Shanghai time).',
     );
   }
   const status = await readTokenStatus(wechatAppid);
@@ -38,12 +38,12 @@ async function whatRefreshEnds(given: Given): Promise<string[]> {
   if (!given.flag('refresh')) return [];
   const { wechatAppid } = await programOf(given);
   return [
-    `The access_token of mini-program ${wechatAppid} will be replaced: servers of yours that have it must ask for it again.`,
+    `The access_token of mini-program ${wechatAppid} will be replaced: your servers that have it must ask for it again.`,
   ];
 }
 
 export const wechat: Noun = {
-  about: "what is kept of WeChat's server",
+  about: "the access_tokens that WeChat's server gave",
   verbs: {
     token: {
       about: 'Shows the age and the end of an access_token, never the token itself, or replaces it.',

@@ -8,8 +8,9 @@ import { type IdentifiedUser, type Identity, readUser } from './identity.ts';
 import { numberOf } from './phone.ts';
 
 /**
- * Everything that is stored about a user, at all apps: what erasing deletes, and the bookings, which it keeps. Hashes
- * that only this service can use are not in it. A list has at most EXPORTED_ROWS rows, the newest ones.
+ * What is stored about a user, at all apps: what erasing deletes, and what it keeps (orders, refunds, ledger entries).
+ * Hashes that only this service can use, and the operator log, are not in it. A list has at most EXPORTED_ROWS rows, the
+ * newest ones.
  */
 const EXPORTED_ROWS = 5_000;
 const MOST_BYTES = 5_000_000;
@@ -81,7 +82,7 @@ function identity(of: Identity) {
   }
 }
 
-/** A number that no master key opens any more is shown masked. */
+/** Masked, if no master key opens the number any more. */
 function numberOrLabel(of: Identity): string {
   try {
     return numberOf(of);

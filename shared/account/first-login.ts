@@ -33,8 +33,8 @@ interface Confirmed {
 }
 
 /**
- * A known openid wins over a unionid that belongs to somebody else. A person who is known by the unionid alone gets a row
- * for the openid. Throws EngineError.
+ * A known openid wins over a unionid that belongs to another user. If only the unionid is known, the user gets a row for
+ * the openid. Throws EngineError.
  */
 export async function accountOfWechat(person: WechatPerson, appId: string): Promise<Confirmed> {
   const find = () => findAccount({ by: 'wechat', person }, appId);
@@ -47,7 +47,10 @@ export async function accountOfWechat(person: WechatPerson, appId: string): Prom
   return isComplete ? confirmed : findOrCreate(find, rows);
 }
 
-/** false: it is not the user of this person any more. Adds what is new: the openid at another mini-program, or the unionid, which WeChat tells only from some time on. */
+/**
+ * false: it is not the user of this person any more. Adds what is new: the openid at another mini-program, or a unionid
+ * that WeChat did not give before.
+ */
 async function completeWechat(userId: string, person: WechatPerson, known: FoundBy): Promise<boolean> {
   const { unionid } = person;
   if (known.unionOwner !== null && known.unionOwner !== userId) {
@@ -99,8 +102,9 @@ async function findOrCreate(
 }
 
 /**
- * false: one of the subjects is taken, and nothing was created; a repetition after a lost answer finds its own rows
- * taken. The identities come first: of several calls at once all but one wait there, while they hold no other lock.
+ * false: one of the subjects is taken, and nothing was created. A repetition after a lost answer also finds them taken, by
+ * its own rows. The identities are inserted first: if several calls run at once, all but one wait there and hold no other
+ * lock.
  */
 async function createUser(userId: string, rows: readonly NewIdentity[]): Promise<boolean> {
   const columns = formerColumns(rows);
@@ -122,7 +126,9 @@ async function createUser(userId: string, rows: readonly NewIdentity[]): Promise
 }
 
 /**
- * false: the user has none of the rows any more by which it was found, and gets none. Otherwise adds rows, and renews unionid and address of rows that it has. A subject of somebody else stays there. */
+ * false: the user does not have any of the rows any more by which it was found, and gets none. Otherwise adds rows, and
+ * renews unionid and address of rows that it has. A subject of another user stays there.
+ */
 async function addRows(
   userId: string,
   rows: readonly NewIdentity[],

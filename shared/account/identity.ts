@@ -303,7 +303,7 @@ export function formerColumns(rows: readonly NewIdentity[]): Array<[column: stri
     ['channel', channel?.platformApp ?? null],
     ['channel_user_id', channel?.subject ?? null],
     ['account_address', channel?.address ?? null],
-    // Without the AppID of the mini-program nothing is known about the column.
+    // Without WECHAT_APPID nobody knows which mini-program the openid in the column belongs to.
     ...(program === undefined ? [] : [['wechat_openid', openid?.subject ?? null] satisfies [string, string | null]]),
   ];
 }

@@ -36,7 +36,7 @@ import type { Phone } from './phone.ts';
  * identities move to the user, and it ends. Otherwise the link is refused.
  */
 interface Wanted {
-  /** What the user shall have. The first one decides whose it is, the others only if nobody has the first. */
+  /** What the user gets. The owner of the first one is the owner of all; if nobody has the first, the others decide. */
   rows: readonly NewIdentity[];
   /** Other subjects under which the first one may be stored. */
   aliases?: readonly NewIdentity[];
@@ -80,7 +80,7 @@ export const linkPhone = (user: Caller, { identity, aliases }: Phone): Promise<I
 
 const TRIES = 5;
 
-/** The owner is looked up first and locked then. It has changed in between, so all is done once more. */
+/** The owner is looked up first and locked after that. It changed in between, so everything is done again. */
 class OwnerMoved extends Error {
   override readonly name = 'OwnerMoved';
 }
@@ -139,7 +139,7 @@ function linkOnce(caller: Caller, owner: string | undefined, wanted: Wanted): Pr
   );
 }
 
-/** Throws IDENTITY_TAKEN unless the owner has nothing but this identity. */
+/** Throws IDENTITY_TAKEN if the owner has more than this identity: another identity, money, or any record it owns. */
 async function absorb(
   owner: IdentifiedUser | null,
   userId: string,

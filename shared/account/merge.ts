@@ -166,7 +166,7 @@ async function moveFields({ from, into, fields }: Merge, { write }: Transaction)
   );
 }
 
-/** And ends the user that they leave. The columns of users are unique, so one row gives up what the other one takes. */
+/** Also ends the user `from`. The columns of `users` are unique, so its row is emptied before the other row is filled. */
 async function moveIdentities(
   { from, into, account, phone }: Merge,
   user: IdentifiedUser,

@@ -32,12 +32,12 @@ export interface ProvingCall {
   reads: ReadonlyArray<ReadAnswer | undefined>;
 }
 
-/** A session that was opened so short a time ago needs no further proof. */
+/** A session that is not older needs no further proof. */
 const FRESH_MS = 600_000;
-/** By so much the clock of this function may be behind that of MySQL. */
+/** The clock of this function may be behind that of MySQL by this much. */
 const SKEW_MS = 60_000;
 
-/** Runs `work` if the session is fresh or the proof is that of this user. Throws PROOF_REQUIRED, what `work` throws. */
+/** Runs `work` if the session is fresh, or if the proof is that of this user. Throws PROOF_REQUIRED, what `work` throws. */
 export async function withFreshProof<T>(call: ProvingCall, work: () => Promise<T>, now = Date.now()): Promise<T> {
   const age = now - Date.parse(call.user.sessionOpenedAt);
   const isFresh = age <= FRESH_MS && age >= -SKEW_MS;

@@ -3,20 +3,20 @@ import { alarm, count } from '../telemetry.ts';
 import { defaultProgramId } from '../wechat/mini-program.ts';
 import { invalidateUserCopies } from './user-copies.ts';
 
-/** What a user gave to a mini-program, and may take back at WeChat. */
+/** What a user gave to a mini-program and can withdraw at WeChat. */
 interface Withdrawn {
   /** Nickname and picture. */
   profile: boolean;
   phone: boolean;
 }
 
-/** Members of a profile that hold what WeChat gave, by the names in WeChat's own samples. */
+/** Members of a profile with nickname and picture. The names are those of WeChat's own samples. */
 const PROFILE_PATHS = ['nickname', 'nickName', 'avatar', 'avatarUrl'].map((name) => `'$.${name}'`).join(', ');
 const HOLDS_PROFILE = `JSON_CONTAINS_PATH(profile, 'one', ${PROFILE_PATHS})`;
 
 /**
- * WeChat reports a withdrawal within seconds. What the user gave later than this after the withdrawal is a new consent,
- * and a late or repeated report does not undo it. The clocks of WeChat and MySQL may differ by less.
+ * WeChat reports a withdrawal within seconds. What the user gave more than this long after the withdrawal is a new
+ * consent, and a late or repeated report does not erase it. The clocks of WeChat and MySQL differ by less.
  */
 const REPORT_SECONDS = 60;
 
@@ -42,7 +42,7 @@ export async function withdrawConsent(
   await invalidateUserCopies(userIds);
 }
 
-/** The column `users.wechat_openid` has the openids of the default mini-program, also those of the former release. */
+/** The column `users.wechat_openid` has openids of the default mini-program, also those that the former release wrote. */
 async function findUsers(wechatAppid: string, openid: string): Promise<string[]> {
   const inIdentities = "SELECT user_id FROM identities WHERE platform = 'wechat' AND platform_app = ? AND subject = ?";
   const rows =

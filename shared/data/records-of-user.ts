@@ -10,8 +10,9 @@ import { allResources } from './resources.ts';
 import { hasUploads, recordName } from './upload-columns.ts';
 
 /**
- * The records of one user, all together, and the end of records. A deleted record is kept for a time, so that a repeated deletion finds it and
- * the sweep ends its cached copies. Then its row goes. The records of an erased user go within an hour.
+ * All records of one user, and the end of records. The row of a deleted record is kept for a time: a repeated deletion
+ * finds it, and the sweep ends its cached copies. Then the row is deleted. For the records of an erased user that is
+ * within an hour.
  */
 const KEPT_HOURS = 25;
 const AT_ONCE = 1_000;

@@ -96,7 +96,7 @@ export const wechatRules: readonly LockRule[] = [
   ...addressFailures({ ip: 100, net56: 150, net48: 200 }, ifKnownDevice),
   { ...failure, ...steps(900), name: 'failures-by-device', by: ['device'], limit: 20, appliesTo },
 ];
-/** Codes of wx.login that a logged-in user sends to another route. They share the counters of the login. */
+/** Codes of wx.login that a logged-in user sends to another route. They are counted together with those of the login. */
 export const wechatCodes: LockTarget = {
   name: 'POST /login/wechat',
   rules: [

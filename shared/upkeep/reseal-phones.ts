@@ -18,7 +18,7 @@ interface ResealedPhones {
 /** Throws EngineError. */
 export async function resealPhones(): Promise<ResealedPhones> {
   const report: ResealedPhones = { resealed: 0, failed: [] };
-  // By position, because rows move: a row that moved behind the position is seen again, and is left alone then.
+  // By position, because rows move. A row that moved behind the position is seen again and stays as it is.
   for (let after = ''; ; ) {
     const rows = await query(
       `SELECT subject, sealed, label FROM identities
@@ -37,7 +37,7 @@ async function reseal(row: Row, report: ResealedPhones): Promise<void> {
   try {
     const number = numberOf({ platform: 'phone', platformApp: '', subject, sealed });
     const { identity } = phoneOf({ number, masked: String(row.label) });
-    // The join locks the user: who changes the identities of the user at the same time has read all of them or waits.
+    // The join locks the user: a call that changes the identities at the same time has read all of them, or waits.
     const { rowsAffected } = await writeRepeatably(
       `UPDATE identities i JOIN users u ON u.user_id = i.user_id SET i.subject = ?, i.sealed = ?
         WHERE i.platform = 'phone' AND i.platform_app = '' AND i.subject = ? AND i.sealed = ?`,
@@ -45,7 +45,7 @@ async function reseal(row: Row, report: ResealedPhones): Promise<void> {
     );
     report.resealed += rowsAffected;
   } catch (error) {
-    // Taken: functions with the former key alone have given the number to a second user.
+    // Taken: functions that had only the former key gave the number to a second user.
     if (!(error instanceof SealError) && !isTaken(error)) throw error;
     report.failed.push(subject);
   }

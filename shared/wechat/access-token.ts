@@ -12,14 +12,14 @@ import { LEASE_MS, TOKEN_LIFE_SECONDS } from './token-keys.ts';
 import { type AccessToken, EARLY_MS, lookForToken, settleToken, type TimedToken } from './token-store.ts';
 
 /**
- * The access_token with which WeChat's server is called. Instances that each fetch a token of their own end each
- * other's; so one caller of all instances fetches it, and the others wait for it or use the old one, which is good for
- * five minutes more. WeChat's normal mode returns the same token until it is near its end, so a fetch too many does no
- * harm.
+ * The access_token with which WeChat's server is called. If each instance fetched a token of its own, each would end the
+ * token of another. So one caller of all instances fetches it. The others wait for it, or use the old one, which is
+ * valid for five minutes more. WeChat's normal mode returns the same token until it is near its end, so an unneeded
+ * fetch does no harm.
  */
 const held = new LocalCache<TimedToken>(200, 7_200_000);
 
-/** WeChat's page: at most 512 characters. */
+/** At most 512 characters, by WeChat's page. */
 const TOKEN = /^[\x21-\x7e]{1,512}$/;
 
 /**
@@ -35,12 +35,12 @@ export async function accessTokenOf(program: MiniProgram): Promise<AccessToken> 
 const latestToken = (program: MiniProgram): Promise<AccessToken> =>
   oncePerInvocation(`wechat-token ${program.wechatAppid}`, () => obtain(program, ''));
 
-/** Another instance may have replaced the token since. */
+/** Kept for 30 s only: another instance may replace the token meanwhile. */
 const handedOut = new LocalCache<AccessToken>(200, 30_000);
 
 /**
- * For a token that leaves this deployment, so that nobody here replaces it when WeChat refuses it: it was the right one
- * at most 30 s ago. Throws what accessTokenOf() throws.
+ * For a server outside this deployment. It cannot call replaceToken() when WeChat refuses the token. So the token was in
+ * use at most 30 s ago: Redis is asked that often. Throws what accessTokenOf() throws.
  */
 export async function tokenToHandOut(program: MiniProgram): Promise<AccessToken> {
   const known = handedOut.get(program.wechatAppid);

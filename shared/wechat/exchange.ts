@@ -30,7 +30,7 @@ interface WechatCode {
   appId: string;
   code: string;
   program: MiniProgram;
-  /** `work` may run again with the same code: its answer may be lost on the way to the caller. Never for a login. */
+  /** The same code may run `work` again, because the caller may not get the answer. Never for a login. */
   repeatable?: boolean;
 }
 

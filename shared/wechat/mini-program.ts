@@ -27,7 +27,7 @@ export interface PushSecrets {
 /** The cached form: secrets stay sealed in Redis, as in MySQL. */
 interface MiniPrograms {
   programs: Array<{ wechatAppid: string; sealed: string[]; sealedPush: string | null }>;
-  /** Wechat's AppID by the id of ours. Apps with the default are missing. */
+  /** WeChat's AppID by our AppID. Apps with the default are missing. */
   ofApps: Record<string, string>;
 }
 

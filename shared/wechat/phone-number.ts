@@ -31,7 +31,7 @@ const phoneKey = keyFamily<[string, string]>({
   ttlSeconds: 300,
 });
 
-/** How many numbers were paid for a person. The hour begins again with each of them. */
+/** Counts the numbers that were paid for a person. The hour begins again with each number. */
 const COST_SECONDS = 3_600;
 const NUMBERS_AN_HOUR = 10;
 const costKey = keyFamily<[string, string]>({
@@ -53,7 +53,7 @@ function nothingKnown(error: unknown): [] {
   return [];
 }
 
-/** Throws LOCKED. Redis did not answer: admission, which it answered, limits the calls of the address. */
+/** Throws LOCKED. If Redis does not answer here, the limits of the address have been checked by admission. */
 async function checkCost(costs: Key): Promise<void> {
   const [paid, leftMs] = await batch([
     ['get', costs],
@@ -72,7 +72,7 @@ export const phoneExchangeRead = (appId: string, phoneCode: string): CacheRead =
 interface PhoneCall {
   appId: string;
   program: MiniProgram;
-  /** The id of the user, or the openid of who logs in. Nobody else gets the kept number. */
+  /** The id of the user; at a login the openid. Nobody else gets the kept number. */
   who: string;
   /** What admission has read. */
   kept: ReadAnswer | undefined;
@@ -99,7 +99,7 @@ export async function exchangePhoneCode(
   if (errcode !== 0) throw refusal(errcode);
   count('wechat.phone-exchanged');
   const phone = phoneOf(answer, program.wechatAppid);
-  // At once: whatever fails later, the code is used up.
+  // At once, because the code is used up even if something fails later.
   const args = [seal(JSON.stringify(phone), context), phoneKey.family.ttlSeconds * 1000, COST_SECONDS * 1000];
   await evaluate(keepScript, [key, costs], args).catch(ignoreEngine);
   return phone;
@@ -152,7 +152,7 @@ function phoneOf({ phone_info: info }: WechatAnswer, wechatAppid: string): Phone
   throw wechatUnavailable();
 }
 
-/** Shows at most 7 digits, and never more than half of a number that has not 11. */
+/** Shows 7 of 11 digits. Of a number with another length it shows at most half. */
 function maskPhone(national: string): string {
   if (national.length === 11) return `${national.slice(0, 3)}****${national.slice(-4)}`;
   return `****${national.slice(national.length >= 8 ? -4 : -2)}`;

@@ -2,7 +2,7 @@ import { LocalCache } from '../local-cache.ts';
 import { errcodeOf, type WechatAnswer } from './api.ts';
 import type { MiniProgram } from './mini-program.ts';
 
-/** WeChat's errcodes for a wrong AppSecret; 40001 only of requests that carry no access_token. They use nothing up. */
+/** WeChat's errcodes for a wrong AppSecret (40001: only if the request has no access_token). They use up no code. */
 const WRONG_SECRET = [40125, 40001];
 
 /** The secret that WeChat accepted last, by mini-program: while a secret is exchanged, it is tried first. */

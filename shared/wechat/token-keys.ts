@@ -2,7 +2,7 @@ import { type Key, keyFamily } from '../keys.ts';
 
 /** The keys of the access_token of one mini-program. */
 
-/** WeChat issues no longer life. */
+/** The longest life that WeChat gives a token. */
 export const TOKEN_LIFE_SECONDS = 7_200;
 export const tokenKey = keyFamily<[string]>({
   area: 'cache',

@@ -13,9 +13,9 @@ import { LEASE_MS, leaseKey, tokenKey, tokenKeys } from './token-keys.ts';
  * a hash, by which Redis can tell a token that WeChat refused from a newer one.
  */
 
-/** WeChat issues the next token this long before the end of a token; until then both are good. */
+/** WeChat gives the next token this long before the end of a token. Until that end both are valid. */
 export const EARLY_MS = 300_000;
-/** After a refresh that brought no new token nobody asks WeChat for this long. */
+/** If a refresh gave no new token, nobody asks WeChat for this long. */
 const PAUSE_MS = 1_000;
 
 export interface AccessToken {
@@ -91,7 +91,7 @@ function openToken(wechatAppid: string, stored: string): string | undefined {
 
 const sealContext = (wechatAppid: string): string => `wechat-token:${wechatAppid}`;
 
-/** With its end it cannot match the beginning of another text. The token itself has far too many bits to be guessed. */
+/** The `;` at its end: it must not match the beginning of another text. A token has too many bits to be guessed. */
 const fingerprint = (token: string): string => `${createHash('sha256').update(token).digest('hex').slice(0, 32)};`;
 
 const settleScript = new Script(lua`

@@ -88,7 +88,7 @@ describe('portal app wechat', () => {
     ];
     expect(await portalJson(argv('pushToken1'))).toMatchObject({ hasPush: true, secret: 'stored' });
     const again = await portal(argv('pushToken2'));
-    expect(again.stderr).toContain('messages by the former settings will be refused');
+    expect(again.stderr).toContain('messages that are signed with the former settings will be refused');
   });
 
   test('says what a move and a removal end; the secrets of a mini-program without apps are deleted', async () => {

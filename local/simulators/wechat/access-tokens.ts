@@ -10,14 +10,14 @@ import type { Programs } from './programs.ts';
  */
 export const TOKEN_LIMITS = {
   lifeMs: 7_200_000,
-  /** In normal mode a token is replaced this long before its end. Then the old one is good as long as that, too. */
+  /** In normal mode a token is replaced this long before its end. The old one stays valid for this time. */
   overlapMs: 300_000,
   forcedADay: 20,
-  /** Sooner, a forced refresh refreshes nothing and answers the current token. */
+  /** A forced refresh within this time of the last one changes nothing and answers the current token. */
   betweenForcedMs: 30_000,
   callsAMinute: 10_000,
   callsADay: 500_000,
-  /** "The space for an access_token must have at least 512 characters": all of the simulator's are so long. */
+  /** WeChat: "The space for an access_token must have at least 512 characters". The simulator's tokens have 512. */
   characters: 512,
 } as const;
 

@@ -60,7 +60,7 @@ function wechatAnswer(body: object): SimulatedAnswer {
   return { status: 200, body, headers: { 'content-type': 'text/plain' } };
 }
 
-/** The object that a caller sent. Throws WechatRefusal 47001 if it is none. */
+/** The JSON object that a caller sent. Throws WechatRefusal 47001 for anything else. */
 export function bodyOf(body: Buffer): Record<string, unknown> {
   const value = readObject(body);
   if (value === undefined) throw new WechatRefusal(47001);

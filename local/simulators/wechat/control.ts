@@ -34,7 +34,7 @@ export function answerControl(
   { method, path, query, headers, body }: SimulatedRequest,
   simulator: Controls,
 ): SimulatedAnswer {
-  // What wx.login does in the app, in one word for curl.
+  // A code as from wx.login, with a short path for curl.
   if (method === 'POST' && path === '/codes') {
     return { status: 201, body: { code: simulator.issueCode(query.get('openid') ?? {}) } };
   }

@@ -5,7 +5,7 @@ import type { Programs } from './programs.ts';
 import { createSingleCodes } from './single-codes.ts';
 
 /**
- * getPhoneNumber: the code of the button is good once and 5 minutes. Arguments, answer, errcodes and the example:
+ * getPhoneNumber: the code of the button works once, within 5 minutes. Arguments, answer, errcodes and the example:
  * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-info/phone-number/api_getphonenumber (read on
  * 2026-11-28). The example has the country code as a number, but WeChat sends a text:
  * https://developers.weixin.qq.com/community/develop/doc/000082c324c2486d05152fe4260000 (read on 2026-11-28).

@@ -11,7 +11,7 @@ export interface WechatProgram {
 }
 
 export interface Programs {
-  /** The AppID that is meant where none is named. */
+  /** The AppID of a call that names none. */
   readonly first: string;
   /** A known AppID gets these secrets and no others, as after a new secret in WeChat's console. */
   add(program: WechatProgram): void;

@@ -3,7 +3,7 @@ import { count } from '../../telemetry.ts';
 
 type PushRefusal = 'MALFORMED' | 'STALE' | 'BAD_SIGNATURE' | 'PLAIN' | 'UNDECRYPTABLE' | 'WRONG_APP' | 'WRONG_ENV';
 
-/** The caller learns only that the push is not believed. The reason is for the counts. */
+/** The caller learns only that the push is refused. The counts have the reason. */
 export class PushRefused extends AppError {
   constructor(readonly reason: PushRefusal) {
     super('BAD_NOTIFY_SIGNATURE');
