@@ -38,7 +38,7 @@ export const chineseHelp: Sentences = {
     '存有 AppSecret 的文件；原来的保留到执行 --end-former',
   'its message push as JSON: token and encodingAesKey': '消息推送的设置，JSON：token 和 encodingAesKey',
   'deletes the former secret': '删除原来的 AppSecret',
-  'the app has the mini-program of WECHAT_APPID again': '应用改回 WECHAT_APPID 的小程序',
+  'gives the app the mini-program of WECHAT_APPID again': '应用改回 WECHAT_APPID 的小程序',
   'shows what is set, never a secret': '查看设置，不显示任何机密',
   "the access_tokens that WeChat's server gave": '微信服务器给出的 access_token',
   'Shows the age and the end of an access_token, never the token itself, or replaces it.':

@@ -128,7 +128,7 @@ export const wechatVerb: Verb = {
     'secret-file': optional('FILE', 'a file with its AppSecret; the one before is kept until --end-former'),
     'push-file': optional('FILE', 'its message push as JSON: token and encodingAesKey'),
     'end-former': flag('deletes the former secret'),
-    remove: flag('the app has the mini-program of WECHAT_APPID again'),
+    remove: flag('gives the app the mini-program of WECHAT_APPID again'),
     show: flag('shows what is set, never a secret'),
   },
   destructive: whatEnds,
