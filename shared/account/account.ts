@@ -6,7 +6,7 @@ import { asObject, maskedPhoneOf } from '../session/session.ts';
 import { newUserId } from '../session/token.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { defaultProgramId } from '../wechat/mini-program.ts';
-import { isTaken } from './identity.ts';
+import { isTaken } from './identity-rows.ts';
 import { notReserved } from './reserved-names.ts';
 
 /**

@@ -1,6 +1,8 @@
 import { query, type Row } from '../db.ts';
 import { normalAccount } from './account.ts';
-import { type KnownUser, type NewIdentity, ownersOf, readUser, readUsers, unionIdentity } from './identity.ts';
+import { type KnownUser, readUser, readUsers } from './identified-user.ts';
+import { type NewIdentity, unionIdentity } from './identity.ts';
+import { ownersOf } from './identity-rows.ts';
 import { type ShownIdentity, shown, shownPassword, unlink } from './own-identities.ts';
 import { phoneSubjects } from './phone.ts';
 import { subjectHash } from './subject-hash.ts';

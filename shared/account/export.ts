@@ -4,7 +4,8 @@ import { SealError } from '../master-key.ts';
 import { exportMoney } from '../recharge/money.ts';
 import { asObject } from '../session/session.ts';
 import { exportUploads } from '../uploads/lives.ts';
-import { type IdentifiedUser, type Identity, readUser } from './identity.ts';
+import { type IdentifiedUser, readUser } from './identified-user.ts';
+import type { Identity } from './identity.ts';
 import { numberOf } from './phone.ts';
 
 /**

@@ -3,24 +3,24 @@ import { EngineError } from '../errors.ts';
 import { newUserId } from '../session/token.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { type FoundBy, findAccount, type LoginAccount } from './account.ts';
+import { formerColumns, lockUser, writeFormerColumns } from './identified-user.ts';
 import {
   channelIdentity,
-  deleteRowsOfErased,
-  formerColumns,
-  IDENTITY_CHANGE,
   type Identity,
-  insertStatement,
   isOfPerson,
   isSame,
-  isTaken,
-  lockUser,
   type NewIdentity,
-  putStatement,
-  reportUnionOf,
   unionIdentity,
   wechatIdentity,
-  writeFormerColumns,
 } from './identity.ts';
+import {
+  deleteRowsOfErased,
+  IDENTITY_CHANGE,
+  insertStatement,
+  isTaken,
+  putStatement,
+  reportUnionOf,
+} from './identity-rows.ts';
 
 /**
  * The account of a person that WeChat or a channel has confirmed. Of several first logins at once, also at several

@@ -2,7 +2,7 @@ import { writeStrict } from '../cache/write.ts';
 import { query, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { userVersionKey } from '../swept-keys.ts';
-import { isTaken } from './identity.ts';
+import { isTaken } from './identity-rows.ts';
 import { type ShownIdentity, shownPassword } from './own-identities.ts';
 import type { OwnSession } from './own-session.ts';
 import { hashPassword, verifyPassword } from './password.ts';

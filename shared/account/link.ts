@@ -9,25 +9,17 @@ import { endUploadsOf } from '../uploads/lives.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { revokeAllPluginTokens } from './change.ts';
 import { ERASE } from './erase-statement.ts';
+import { adoptOpenid, type IdentifiedUser, lockUsers, writeFormerColumns } from './identified-user.ts';
+import { type Identity, isOfPerson, isSame, type NewIdentity, unionIdentity, wechatIdentity } from './identity.ts';
 import {
-  adoptOpenid,
   deleteRowsOfErased,
   deleteStatement,
   IDENTITY_CHANGE,
-  type IdentifiedUser,
-  type Identity,
-  isOfPerson,
-  isSame,
   isTaken,
-  lockUsers,
-  type NewIdentity,
   ownersOf,
   putStatement,
   reportUnionOf,
-  unionIdentity,
-  wechatIdentity,
-  writeFormerColumns,
-} from './identity.ts';
+} from './identity-rows.ts';
 import { checkAlive, type OwnSession } from './own-session.ts';
 import type { Phone } from './phone.ts';
 

@@ -8,7 +8,8 @@ import { asObject } from '../session/session.ts';
 import { userVersionKey } from '../swept-keys.ts';
 import { revokeAllPluginTokens } from './change.ts';
 import { ERASE } from './erase-statement.ts';
-import { IDENTITY_CHANGE, type IdentifiedUser, lockUsers, readUser, writeFormerColumns } from './identity.ts';
+import { type IdentifiedUser, lockUsers, readUser, writeFormerColumns } from './identified-user.ts';
+import { IDENTITY_CHANGE } from './identity-rows.ts';
 import { reserveAccount } from './reserved-names.ts';
 
 /**

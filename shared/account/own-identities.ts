@@ -4,16 +4,9 @@ import { AppError } from '../errors.ts';
 import { operatorLogStatement } from '../operator-log.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
 import { revokeAllPluginTokens } from './change.ts';
-import {
-  deleteStatement,
-  IDENTITY_CHANGE,
-  type IdentifiedUser,
-  type Identity,
-  identityId,
-  lockUser,
-  readUser,
-  writeFormerColumns,
-} from './identity.ts';
+import { type IdentifiedUser, lockUser, readUser, writeFormerColumns } from './identified-user.ts';
+import { type Identity, identityId } from './identity.ts';
+import { deleteStatement, IDENTITY_CHANGE } from './identity-rows.ts';
 import { checkAlive, type OwnSession } from './own-session.ts';
 import { reserveAccount } from './reserved-names.ts';
 import { subjectHash } from './subject-hash.ts';

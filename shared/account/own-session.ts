@@ -1,6 +1,6 @@
 import type { Transaction } from '../db.ts';
 import { AppError } from '../errors.ts';
-import type { IdentifiedUser } from './identity.ts';
+import type { IdentifiedUser } from './identified-user.ts';
 
 /** The session of a call that changes how its user logs in. */
 export interface OwnSession {

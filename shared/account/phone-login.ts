@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { findAccount, type LoginAccount } from './account.ts';
 import { accountOfWechat } from './first-login.ts';
-import { ownersOf } from './identity.ts';
+import { ownersOf } from './identity-rows.ts';
 import { linkPhone } from './link.ts';
 import type { Phone } from './phone.ts';
 

@@ -1,4 +1,4 @@
-import { isTaken } from '../account/identity.ts';
+import { isTaken } from '../account/identity-rows.ts';
 import { numberOf, phoneOf } from '../account/phone.ts';
 import { query, type Row, writeRepeatably } from '../db.ts';
 import { isSealedUnderFormerKey, SealError } from '../master-key.ts';
