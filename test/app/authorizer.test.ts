@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { mintAppId } from '../../shared/master-key.ts';
-import { atTime, wholeSecond } from '../support/clock.ts';
+import { atTime, judgedHere } from '../support/clock.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
 const FORBIDDEN = '{"message":"Forbidden"}';
@@ -62,7 +62,7 @@ describe('an access_token over HTTP', () => {
     ['a day old is refused', -86_400, 403],
     ['a year ahead is refused', 31_536_000, 403],
   ])('a token %s', async (_, offset, status) => {
-    const at = wholeSecond();
+    const at = judgedHere(offset);
     const request = { timeStamp: at / 1000 + offset };
     const answer = await atTime(at, () => stack.call(app, 'GET', path, request));
     expect(answer.status).toBe(status);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { mintAppId } from '../../shared/master-key.ts';
-import { atTime, wholeSecond } from '../support/clock.ts';
+import { atTime, judgedHere } from '../support/clock.ts';
 import { inventedSession, namedToken, type PublicCall, publicHeaders, sessionToken } from '../support/public-app.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
 
@@ -77,7 +77,7 @@ describe('a token that a session signed', () => {
     ['301 s old is refused', -301, true],
     ['301 s ahead is refused', 301, true],
   ])('%s', async (_, offset, refused) => {
-    const at = wholeSecond();
+    const at = judgedHere(offset);
     const token = sessionToken(appId, unopened, { ...read, timeStamp: at / 1000 + offset });
     expect(await atTime(at, () => isForbidden(token))).toBe(refused);
   });
