@@ -426,7 +426,7 @@ export const chineseSentences: Sentences = {
   'Nothing was merged.': '没有合并。',
   'User {} is disabled: enable it first, with "user enable --user {}".':
     '用户 {1} 已停用：请先启用它："user enable --user {2}"。',
-  'User {}, app {}: {} units, {} open orders, {} refunds in progress.':
+  'User {}, app {}: {} units, {} of them held, {} open orders, {} refunds in progress.':
     '用户 {1}，应用 {2}：余额 {3} 个，未完成的订单 {4} 笔，进行中的退款 {5} 笔。',
   'For 30 days nobody can register the account name that ends.': '结束的账号名 30 天内谁都不能注册。',
   'The user then has more records than the quota of: {}.': '用户拥有的以下记录超过了用户可写的数量：{1}。',

@@ -1,12 +1,12 @@
 import * as v from 'valibot';
 import { endpoint } from '../../shared/http/endpoint.ts';
+import { pageMembers } from '../../shared/http/page-query.ts';
 import { perUser } from '../../shared/http/write-inputs.ts';
 import { listOrders, ownOrder, publicOrder, readOrderCursor } from '../../shared/recharge/order.ts';
 import { syncOrder } from '../../shared/recharge/sync.ts';
-import { pageQuery } from './rules.ts';
 
 export const list = endpoint(
-  { route: 'GET /recharge', auth: 'user', scope: 'recharge', query: pageQuery(readOrderCursor) },
+  { route: 'GET /recharge', auth: 'user', scope: 'recharge', query: v.strictObject(pageMembers(readOrderCursor)) },
   async ({ app, user, query }) => listOrders(app.appId, user.userId, query),
 );
 

@@ -2,6 +2,7 @@ import { ignoreEngine, invalidate, writeStrict } from '../cache/write.ts';
 import { eraseRecordsOf, type Spoiled } from '../data/records-of-user.ts';
 import { type Transaction, withTransaction } from '../db.ts';
 import { AppError, type FieldError } from '../errors.ts';
+import { forfeitUnits } from '../recharge/forfeit.ts';
 import { type MoneyAtApp, moneyOf } from '../recharge/money.ts';
 import type { CurrentUser } from '../session/session.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
@@ -32,7 +33,8 @@ async function erase(appId: string, user: CurrentUser, forfeit: boolean): Promis
         userId,
       ]);
       if (!row) return;
-      if (!forfeit) checkWallets(await moneyOf(userId, query));
+      if (forfeit) await forfeitUnits(userId, transaction);
+      else checkWallets(await moneyOf(userId, query));
       if (typeof row.account === 'string') await reserveAccount(row.account, write);
       await eraseRecordsOf(userId, transaction, spoiled);
       await write('DELETE FROM identities WHERE user_id = ?', [userId]);
@@ -48,9 +50,9 @@ async function erase(appId: string, user: CurrentUser, forfeit: boolean): Promis
 
 function checkWallets(apps: readonly MoneyAtApp[]): void {
   const errors = apps.map(
-    ({ appId, units, openOrders, refunds }): FieldError => ({
+    ({ appId, units, held, openOrders, refunds }): FieldError => ({
       path: 'forfeit',
-      message: `app ${appId}: ${units} units, ${openOrders} open orders, ${refunds} refunds in progress`,
+      message: `app ${appId}: ${units} units, ${held} of them held, ${openOrders} open orders, ${refunds} refunds in progress`,
     }),
   );
   if (errors.length > 0) throw new AppError('WALLET_NOT_EMPTY', undefined, { errors });

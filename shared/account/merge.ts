@@ -135,9 +135,9 @@ async function checkFree(users: readonly IdentifiedUser[], ask: Transaction['que
   const reasons: string[] = [];
   for (const { userId, disabled } of users) {
     if (disabled) reasons.push(`User ${userId} is disabled: enable it first, with "user enable --user ${userId}".`);
-    for (const { appId, units, openOrders, refunds } of await moneyOf(userId, ask)) {
+    for (const { appId, units, held, openOrders, refunds } of await moneyOf(userId, ask)) {
       reasons.push(
-        `User ${userId}, app ${appId}: ${units} units, ${openOrders} open orders, ${refunds} refunds in progress.`,
+        `User ${userId}, app ${appId}: ${units} units, ${held} of them held, ${openOrders} open orders, ${refunds} refunds in progress.`,
       );
     }
   }

@@ -8,7 +8,7 @@ import { type OperatorChange, operatorLogStatement } from '../operator-log.ts';
 import { batch, deleteKeys } from '../redis.ts';
 import { appKey, userFieldsKey } from '../swept-keys.ts';
 import { type AppMethod, PUBLIC_SIDE, SESSION_METHOD, type SignatureMethod } from './access-token.ts';
-import { type OpenScope, type Scope, sealContext } from './app.ts';
+import { type ClientSpend, type OpenScope, type Scope, sealContext } from './app.ts';
 import { checkUserFieldsSchema } from './user-fields.ts';
 
 /** Operators' commands for apps (row A2 (AppID)). Functions do not import this file; they read apps through app.ts. */
@@ -20,6 +20,10 @@ export interface NewApp {
   plugins: readonly string[] | null;
   /** The one plugin whose tokens it validates; null: it is not the app of a plugin server. */
   validates: string | null;
+  /** What its users may spend by themselves. Without it: priced items. */
+  clientSpend?: ClientSpend;
+  /** For a server app: the app whose wallets it works on. Without it: its own. */
+  actsFor?: string | null;
 }
 
 export interface IssuedApp {
@@ -42,8 +46,18 @@ export const newPrivateKey = (): string => randomBytes(32).toString('base64url')
 export async function insertAppRow(transaction: Transaction, app: NewApp): Promise<string> {
   const appId = mintAppId();
   await transaction.write(
-    'INSERT INTO apps (app_id, name, methods, scopes, plugins, validates) VALUES (?, ?, ?, ?, ?, ?)',
-    [appId, app.name, app.methods.join(','), app.scopes.join(','), app.plugins?.join(',') ?? null, app.validates],
+    `INSERT INTO apps (app_id, name, methods, scopes, plugins, validates, client_spend, acts_for)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    [
+      appId,
+      app.name,
+      app.methods.join(','),
+      app.scopes.join(','),
+      app.plugins?.join(',') ?? null,
+      app.validates,
+      app.clientSpend ?? 'items',
+      app.actsFor ?? null,
+    ],
   );
   return appId;
 }
@@ -60,14 +74,23 @@ export async function insertApp(transaction: Transaction, app: NewApp): Promise<
   return { appId, privateKey };
 }
 
+/** Throws NOT_FOUND, INVALID_INPUT for an app to act for that does not exist, or that acts for another one itself. */
 export function createApp(app: NewApp, actor: string): Promise<IssuedApp> {
   return withTransaction(async (transaction) => {
+    if (app.actsFor) await checkActsFor(app.actsFor, transaction);
     const issued = await insertApp(transaction, app);
-    const { name, methods, scopes } = app;
-    const detail = { name, methods, scopes };
+    const { name, methods, scopes, clientSpend, actsFor } = app;
+    const detail = { name, methods, scopes, ...(clientSpend && { clientSpend }), ...(actsFor && { actsFor }) };
     await transaction.write(...operatorLogStatement({ actor, action: 'app.create', subject: issued.appId, detail }));
     return issued;
   });
+}
+
+async function checkActsFor(appId: string, { query: ask }: Transaction): Promise<void> {
+  const [row] = await ask('SELECT acts_for FROM apps WHERE app_id = ?', [appId]);
+  if (!row) throw noSuchApp(appId);
+  if (row.acts_for !== null)
+    throw new AppError('INVALID_INPUT', `App ${appId} acts for app ${row.acts_for} itself: name that app.`);
 }
 
 /** From now on, calls that change something are refused; within 60 s all calls are. */
@@ -178,11 +201,14 @@ interface ListedApp {
   scopes: string[];
   plugins: string[] | null;
   validates: string | null;
+  clientSpend: ClientSpend;
+  actsFor: string | null;
   disabled: boolean;
   createdAt: string;
 }
 
-const APP_COLUMNS = 'app_id, name, methods, scopes, plugins, validates, disabled_at, created_at';
+const APP_COLUMNS =
+  'app_id, name, methods, scopes, plugins, validates, client_spend, acts_for, disabled_at, created_at';
 
 export async function listApps(): Promise<ListedApp[]> {
   return (await query(`SELECT ${APP_COLUMNS} FROM apps ORDER BY created_at, app_id`)).map(appSummary);
@@ -197,6 +223,8 @@ function appSummary(row: Record<string, unknown>): ListedApp {
     scopes: list(row.scopes),
     plugins: row.plugins === null ? null : list(row.plugins),
     validates: row.validates as string | null,
+    clientSpend: row.client_spend as ClientSpend,
+    actsFor: row.acts_for as string | null,
     disabled: row.disabled_at !== null,
     createdAt: String(row.created_at),
   };

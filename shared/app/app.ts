@@ -16,6 +16,9 @@ export const SCOPES = [
   'data:own',
   'data:write',
   'recharge',
+  'wallet:read',
+  'wallet:write',
+  'wallet:grant',
   'wechat:token',
 ] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -37,11 +40,21 @@ export interface App {
   plugins: string[] | null;
   /** The one plugin whose tokens this app validates; null: it is not the app of a plugin server. */
   validates: string | null;
+  /** What users may spend by themselves: any amount, priced items, or nothing. */
+  clientSpend: ClientSpend;
+  /** The app whose wallets and records it works on; null: its own. */
+  actsFor: string | null;
   disabled: boolean;
 }
 
+export const CLIENT_SPENDS = ['free', 'items', 'off'] as const;
+export type ClientSpend = (typeof CLIENT_SPENDS)[number];
+
 /** The cached form: keys stay sealed in Redis, as in MySQL. */
-interface AppRecord extends Omit<App, 'keys'> {
+interface AppRecord extends Omit<App, 'keys' | 'clientSpend' | 'actsFor'> {
+  /** Absent in a record of the former release. */
+  clientSpend?: ClientSpend;
+  actsFor?: string | null;
   keys: Array<{ keyId: string; sealed: string; endsAt: string | null }>;
 }
 
@@ -81,13 +94,13 @@ function openRecord(record: AppRecord, now: number): App {
     keyId,
     ...signingKey(record.appId, unseal(sealed, sealContext(record.appId, keyId))),
   }));
-  return { ...record, keys };
+  return { ...record, keys, clientSpend: record.clientSpend ?? 'free', actsFor: record.actsFor ?? null };
 }
 
 async function loadApp(appId: string): Promise<Loaded<AppRecord>> {
   const rows = await query<Record<string, string | number | null>>(
-    `SELECT a.app_id, a.methods, a.scopes, a.plugins, a.validates, a.disabled_at, a.version,
-            k.key_id, k.sealed_key, k.ends_at
+    `SELECT a.app_id, a.methods, a.scopes, a.plugins, a.validates, a.client_spend, a.acts_for,
+            a.disabled_at, a.version, k.key_id, k.sealed_key, k.ends_at
        FROM apps a LEFT JOIN app_keys k
          ON k.app_id = a.app_id AND k.revoked_at IS NULL AND (k.ends_at IS NULL OR k.ends_at > NOW(3))
       WHERE a.app_id = ? ORDER BY k.created_at DESC, k.key_id LIMIT 2`,
@@ -107,6 +120,8 @@ async function loadApp(appId: string): Promise<Loaded<AppRecord>> {
     scopes: list(first.scopes) as App['scopes'],
     plugins: first.plugins === null ? null : list(first.plugins),
     validates: first.validates as string | null,
+    clientSpend: first.client_spend as ClientSpend,
+    actsFor: first.acts_for as string | null,
     disabled: first.disabled_at !== null,
   };
   return { value: record, version: Number(first.version) };

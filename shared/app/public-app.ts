@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { operatorLogStatement } from '../operator-log.ts';
 import { type AppMethod, SESSION_METHOD } from './access-token.ts';
 import { changeApp, insertAppRow } from './admin.ts';
-import { OPEN_SCOPES, type OpenScope, type Scope } from './app.ts';
+import { type ClientSpend, OPEN_SCOPES, type OpenScope, type Scope } from './app.ts';
 import { countLiveKeys } from './keys.ts';
 
 /**
@@ -51,16 +51,18 @@ interface NewPublicApp {
   scopes: readonly Scope[];
   /** Plugins it may issue tokens for; null: all. */
   plugins: readonly string[] | null;
+  clientSpend?: ClientSpend;
 }
 
 /** Issues an AppID without a key. */
 export function createPublicApp(app: NewPublicApp, actor: string): Promise<{ appId: string; open: Opening[] }> {
-  const { name, plugins } = app;
+  const { name, plugins, clientSpend } = app;
   const scopes = withOpenings(app.scopes, app.open);
   return withTransaction(async (transaction) => {
     const methods = [SESSION_METHOD] as const;
-    const appId = await insertAppRow(transaction, { name, methods, scopes, plugins, validates: null });
-    const detail = { name, methods, scopes };
+    const spends = clientSpend === undefined ? {} : { clientSpend };
+    const appId = await insertAppRow(transaction, { name, methods, scopes, plugins, validates: null, ...spends });
+    const detail = { name, methods, scopes, ...spends };
     await transaction.write(...operatorLogStatement({ actor, action: 'app.create', subject: appId, detail }));
     return { appId, open: openingsOf(scopes) };
   });

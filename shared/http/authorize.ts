@@ -141,6 +141,8 @@ function allowed(
     scopes: app.scopes.join(','),
     plugins: app.plugins === null ? '*' : app.plugins.join(','),
     validates: app.validates ?? '',
+    clientSpend: app.clientSpend,
+    actsFor: app.actsFor ?? '',
     signatureMethod: token.signatureMethod,
     session: token.session,
     signature: token.signature,

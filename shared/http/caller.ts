@@ -1,6 +1,6 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithLambdaAuthorizer } from 'aws-lambda';
 import type { AccessToken } from '../app/access-token.ts';
-import type { OpenScope, Scope } from '../app/app.ts';
+import type { ClientSpend, OpenScope, Scope } from '../app/app.ts';
 import { AppError } from '../errors.ts';
 
 /** What the authorizer passes on. `unavailable` alone: no engine could give the app record. */
@@ -14,6 +14,9 @@ export interface ProvenContext {
   scopes: string;
   plugins: string;
   validates: string;
+  /** Absent, like `actsFor`, if the authorizer is of the former release. */
+  clientSpend?: ClientSpend;
+  actsFor?: string;
   signatureMethod: AccessToken['signatureMethod'];
   /** `<userId>.<sid>` of the session that signed (v3). '': none did. */
   session: string;
@@ -57,6 +60,10 @@ export interface CallingApp {
   mayIssueFor(pluginId: string): boolean;
   /** The one plugin whose tokens the app validates; null: it validates none. */
   readonly validates: string | null;
+  /** What its users may spend by themselves. */
+  readonly clientSpend: ClientSpend;
+  /** The app whose wallets it works on: its own, unless it is a server app that acts for another. */
+  readonly walletAppId: string;
 }
 
 /** In log lines. They show when no call is signed with a key of the app any more. */
@@ -89,5 +96,7 @@ export function callingApp(context: ProvenContext): CallingApp {
     signsV1: isV1(context),
     mayIssueFor: (pluginId: string) => context.plugins === '*' || plugins.includes(pluginId),
     validates: context.validates === '' ? null : context.validates,
+    clientSpend: context.clientSpend ?? 'free',
+    walletAppId: context.actsFor || context.appId,
   });
 }

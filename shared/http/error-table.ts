@@ -159,6 +159,12 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, ErrorRow>> = {
     en: ['Insufficient balance', 'The balance is too low for this call.'],
     zh: ['余额不足', '余额不足以完成此操作。'],
   },
+  HOLD_ENDED: {
+    status: 409,
+    retryable: false,
+    en: ['Hold ended', 'This hold has ended in another way, or its time is over.'],
+    zh: ['冻结已结束', '该冻结已用其他方式结束，或已到期。'],
+  },
   QUOTA_REACHED: {
     status: 409,
     retryable: false,

@@ -3,7 +3,7 @@ import { type CachePolicy, NOT_READ, type ReadAnswer, settleReads } from '../cac
 import { ignoreEngine, invalidate } from '../cache/write.ts';
 import { keyFamily } from '../keys.ts';
 import { ASSET } from './catalogue.ts';
-import { lastEntry } from './ledger.ts';
+import { readHolding } from './entry.ts';
 import { walletName } from './numbers.ts';
 
 /**
@@ -25,6 +25,8 @@ interface Balance {
   /** Negative: a debt. It comes from a refund of units that were already spent. */
   balance: number;
   asset: string;
+  /** Only while holds keep a part of the balance: the other part. */
+  available?: number;
 }
 
 export const balanceRead = (appId: string, userId: string): CacheRead => ({
@@ -40,9 +42,9 @@ export async function balanceFrom(
 ): Promise<Balance> {
   const { key } = balanceRead(appId, userId);
   const [found] = await settleReads<Balance>(leaseId, [key], [answer], POLICY, async () => {
-    const last = await lastEntry(appId, userId, ASSET);
-    const value = { balance: last?.balanceAfter ?? 0, asset: ASSET };
-    return [{ value, version: last?.seq ?? 0, liveSeconds: BALANCE_SECONDS }];
+    const { balance, held, version } = await readHolding(appId, userId, ASSET);
+    const value = { balance, asset: ASSET, ...(held !== 0 && { available: balance - held }) };
+    return [{ value, version, liveSeconds: BALANCE_SECONDS }];
   });
   return found?.value ?? { balance: 0, asset: ASSET };
 }

@@ -5,6 +5,8 @@ export interface MoneyAtApp {
   appId: string;
   /** Over all assets. */
   units: number;
+  /** Of these, what holds keep. */
+  held: number;
   openOrders: number;
   refunds: number;
 }
@@ -17,20 +19,25 @@ export async function moneyOf(userId: string, query: Transaction['query']): Prom
   const rows = await query(
     `SELECT a.app_id,
             (SELECT COALESCE(SUM(e.delta), 0) FROM ledger_entries e WHERE e.app_id = a.app_id AND e.user_id = ?) AS units,
+            (SELECT COALESCE(SUM(h.held_after), 0) FROM ledger_entries h
+              WHERE h.app_id = a.app_id AND h.user_id = ? AND h.seq = 0) AS held,
             (SELECT COUNT(*) FROM recharge_orders o
               WHERE o.app_id = a.app_id AND o.user_id = ? AND o.status = 'pending') AS open_orders,
             (SELECT COUNT(*) FROM recharge_orders o JOIN refunds r ON r.order_no = o.order_no
-              WHERE o.app_id = a.app_id AND o.user_id = ? AND r.status IN ('accepted', 'processing')) AS refunds
+              WHERE o.app_id = a.app_id AND o.user_id = ? AND r.status IN ('accepted', 'cancelling', 'processing')) AS refunds
        FROM apps a`,
-    [userId, userId, userId],
+    [userId, userId, userId, userId],
   );
   const apps = rows.map((row) => ({
     appId: String(row.app_id),
     units: Number(row.units),
+    held: Number(row.held),
     openOrders: Number(row.open_orders),
     refunds: Number(row.refunds),
   }));
-  return apps.filter(({ units, openOrders, refunds }) => units !== 0 || openOrders > 0 || refunds > 0);
+  return apps.filter(({ units, held, openOrders, refunds }) =>
+    [units, held, openOrders, refunds].some((left) => left !== 0),
+  );
 }
 
 /** Whether the user has ever ordered or received anything. `query`: as above. */
@@ -63,7 +70,7 @@ export async function exportMoney(userId: string, limit: number) {
     ),
     query(
       `SELECT e.app_id, e.asset, e.seq, e.delta, e.balance_after, e.kind, e.ref, e.reason, e.created_at
-         FROM apps a JOIN ledger_entries e ON e.app_id = a.app_id AND e.user_id = ?
+         FROM apps a JOIN ledger_entries e ON e.app_id = a.app_id AND e.user_id = ? AND e.seq > 0
         ORDER BY e.created_at DESC, e.seq DESC LIMIT ?`,
       [userId, limit],
     ),

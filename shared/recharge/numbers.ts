@@ -26,6 +26,19 @@ export const orderNumber = (appId: string, userId: string, idempotencyKey: strin
 export const spendNumber = (appId: string, userId: string, idempotencyKey: string): string =>
   `S${walletName(appId, userId)}${base32(['spend', appId, userId, idempotencyKey], 15)}`;
 
+/** A server and the user's own client never share a key. */
+export const serverSpendNumber = (appId: string, userId: string, idempotencyKey: string): string =>
+  `W${walletName(appId, userId)}${base32(['server-spend', appId, userId, idempotencyKey], 15)}`;
+
+export const grantNumber = (appId: string, userId: string, idempotencyKey: string): string =>
+  `G${walletName(appId, userId)}${base32(['grant', appId, userId, idempotencyKey], 15)}`;
+
+export const holdNumber = (appId: string, userId: string, idempotencyKey: string): string =>
+  `H${walletName(appId, userId)}${base32(['hold', appId, userId, idempotencyKey], 15)}`;
+
+export const forfeitNumber = (appId: string, userId: string): string =>
+  `A${walletName(appId, userId)}${base32(['forfeit', appId, userId], 15)}`;
+
 export const refundNumber = (orderNo: string, key: string): string =>
   `F${walletOf(orderNo)}${base32(['refund', orderNo, key], 15)}`;
 

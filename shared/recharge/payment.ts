@@ -1,10 +1,11 @@
 import { query, write, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
+import { sql } from '../sql-fragment.ts';
 import { alarm, count } from '../telemetry.ts';
+import { appendOnce } from './append.ts';
 import { forgetBalance } from './balance.ts';
-import { appendOnce, joinLast } from './ledger.ts';
-import { walletOf } from './numbers.ts';
 import { findOrder, markPaid, type Order } from './order.ts';
+import { IS_OF_ANOTHER, ORDER_USER, ORDER_WALLET, walletTouched } from './order-wallet.ts';
 
 /** A payment that a provider reports: in a notification, in the answer to a query, or in its bill. */
 export interface Payment {
@@ -27,9 +28,9 @@ export interface Payment {
  * unknown: call again).
  */
 export async function settlePayment(payment: Payment): Promise<'credited' | 'known'> {
-  const outcome = await credit(payment);
   const { orderNo, transactionId, paidAt } = payment;
-  await Promise.all([markPaid(orderNo, transactionId, paidAt), forgetBalance(walletOf(orderNo))]);
+  const { outcome, wallet } = await credit(payment);
+  await Promise.all([markPaid(orderNo, transactionId, paidAt), forgetBalance(wallet)]);
   count(`recharge.${outcome}`);
   return outcome;
 }
@@ -38,49 +39,46 @@ export const extRefOf = (provider: string, transactionId: string): string => `${
 
 export const transactionOf = (extRef: string | null): string => (extRef ?? '').replace(/^[^:]*:/, '');
 
-/** Writes the ledger row only. Throws the same errors as settlePayment. */
-export async function credit(payment: Payment): Promise<'credited' | 'known'> {
+/** Writes the ledger row only, and names its wallet. Throws the same errors as settlePayment. */
+export async function credit(payment: Payment): Promise<{ outcome: 'credited' | 'known'; wallet: string }> {
   const { provider, orderNo, transactionId } = payment;
   const extRef = extRefOf(provider, transactionId);
+  const event = { kind: 'recharge', ref: orderNo, extRef } as const;
   for (let attempt = 1; ; attempt++) {
-    const appended = await appendOnce({ kind: 'recharge', ref: orderNo, extRef }, creditSql, [
-      extRef,
-      orderNo,
-      provider,
-      payment.amountFen,
-      payment.currency,
-      payment.providerAppId,
-      payment.merchantId,
-    ]);
-    if (appended.outcome === 'created') return 'credited';
+    const appended = await appendOnce({ ...event, ...creditOf(payment) });
     if (appended.outcome === 'foreign') throw mismatch(payment, 'transaction-of-another-order');
     const known = appended.outcome === 'found' && appended.entry.extRef === extRef;
-    if (known && appended.agrees) return 'known';
-    const order = await findOrder(orderNo);
-    if (!order) {
-      count('recharge.unknown-order');
-      throw new AppError('NOT_FOUND');
+    if (appended.outcome !== 'created' && !(known && appended.agrees)) {
+      const order = await findOrder(orderNo);
+      if (!order) {
+        count('recharge.unknown-order');
+        throw new AppError('NOT_FOUND');
+      }
+      const difference = differenceOf(order, payment);
+      if (difference) throw mismatch(payment, difference);
+      if (appended.outcome === 'found' && !known) throw mismatch(payment, 'paid-twice');
+      if (appended.outcome === 'refused') {
+        // Payment and order agree, so the row of the user, which is the lock, is missing: another tool deleted it.
+        if (attempt > 1) throw new Error('a payment that agrees with its order was not credited');
+        alarm('recharge-without-user', { orderNo });
+        await write("INSERT IGNORE INTO users (user_id, profile, erased_at) VALUES (?, '{}', NOW(3))", [order.userId]);
+        continue;
+      }
     }
-    const difference = differenceOf(order, payment);
-    if (difference) throw mismatch(payment, difference);
-    if (known) return 'known';
-    if (appended.outcome === 'found') throw mismatch(payment, 'paid-twice');
-    // Payment and order agree, so the row of the user, which serves as the lock, is missing: another tool deleted it.
-    if (attempt > 1) throw new Error('a payment that agrees with its order was not credited');
-    alarm('recharge-without-user', { orderNo });
-    await write("INSERT IGNORE INTO users (user_id, profile, erased_at) VALUES (?, '{}', NOW(3))", [order.userId]);
+    const wallet = await walletTouched(orderNo, event, appended);
+    return { outcome: appended.outcome === 'created' ? 'credited' : 'known', wallet };
   }
 }
 
-const creditSql = ({ straight, forUpdate }: { straight: string; forUpdate: string }): string =>
-  `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, ext_ref)
-   SELECT ${straight} o.app_id, o.user_id, o.asset, COALESCE(l.seq, 0) + 1, o.units,
-          COALESCE(l.balance_after, 0) + o.units, 'recharge', o.order_no, CONCAT(o.provider, ':clearing'), ?
-     FROM recharge_orders o
-     JOIN users u ON u.user_id = o.user_id
-     ${joinLast('o.app_id', 'o.user_id', 'o.asset')}
-    WHERE o.order_no = ? AND o.provider = ? AND o.amount_fen = ? AND o.currency = ?
-      AND o.provider_app_id = ? AND o.merchant_id = ? ${forUpdate}`;
+const creditOf = ({ provider, orderNo, amountFen, currency, providerAppId, merchantId }: Payment) => ({
+  from: sql`recharge_orders o ${ORDER_USER}`,
+  where: sql`o.order_no = ${orderNo} AND o.provider = ${provider} AND o.amount_fen = ${amountFen}
+    AND o.currency = ${currency} AND o.provider_app_id = ${providerAppId} AND o.merchant_id = ${merchantId}`,
+  wallet: ORDER_WALLET,
+  delta: sql`o.units`,
+  contra: sql`CONCAT(o.provider, ':clearing')`,
+  report: IS_OF_ANOTHER,
+});
 
 /** undefined: the payment agrees with the order. */
 function differenceOf(order: Order, payment: Payment): string | undefined {

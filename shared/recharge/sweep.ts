@@ -1,6 +1,7 @@
 import { query, write, writeRepeatably } from '../db.ts';
 import { AppError, EngineError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
+import { expireDue } from './expiry.ts';
 import { ORDER_COLUMNS, type Order, orderFromRow } from './order.ts';
 import { repairMarks, settlePayment } from './payment.ts';
 import { providerOf } from './providers.ts';
@@ -17,6 +18,8 @@ interface Sweep {
   credited: number;
   closed: number;
   refunds: number;
+  /** Holds and lots whose time is over. */
+  expired: number;
   failed: number;
 }
 
@@ -30,9 +33,16 @@ export async function sweepRecharge({
   stopAt: number;
   now?: () => number;
 }): Promise<Sweep> {
-  const sweep: Sweep = { repaired: 0, asked: 0, credited: 0, closed: 0, refunds: 0, failed: 0 };
+  const sweep: Sweep = { repaired: 0, asked: 0, credited: 0, closed: 0, refunds: 0, expired: 0, failed: 0 };
   await attempt(sweep, async () => {
     sweep.repaired = await repairMarks();
+  });
+  await attempt(sweep, async () => {
+    for (let more = true; more && now() < stopAt; ) {
+      const ended = await expireDue(BATCH, (work) => attempt(sweep, work));
+      sweep.expired += ended;
+      more = ended === BATCH;
+    }
   });
   for (let more = true; more && now() < stopAt; ) {
     const orders = await dueOrders();
@@ -45,14 +55,16 @@ export async function sweepRecharge({
   return sweep;
 }
 
-/** A failed item is due again after its backoff; the sweep continues with the others. */
-async function attempt(sweep: Sweep, work: () => Promise<void>): Promise<void> {
+/** false: the item failed. It is due again later, and the sweep continues with the others. */
+async function attempt(sweep: Sweep, work: () => Promise<void>): Promise<boolean> {
   try {
     await work();
+    return true;
   } catch (error) {
     sweep.failed++;
     const expected = error instanceof AppError || error instanceof EngineError;
     if (!expected) alarm('sweep-failed', { error: error instanceof Error ? error.name : typeof error });
+    return false;
   }
 }
 

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { findEntry } from './ledger.ts';
+import { findEntry } from './entry.ts';
 import { findOrder, markPaid, type Order } from './order.ts';
 import { settlePayment, transactionOf } from './payment.ts';
 import { providerOf } from './providers.ts';

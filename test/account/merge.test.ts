@@ -184,10 +184,10 @@ describe('a merge is refused', () => {
     const { orderNo } = (await order(from)).body;
     const reason = (counts: string) =>
       `Nothing was merged.\nUser ${from.userId}, app ${world.app.appId}: ${counts} refunds in progress.`;
-    expect(await refusal(from, into)).toBe(reason('0 units, 1 open orders, 0'));
-    expect(await refusal(into, from)).toBe(reason('0 units, 1 open orders, 0'));
+    expect(await refusal(from, into)).toBe(reason('0 units, 0 of them held, 1 open orders, 0'));
+    expect(await refusal(into, from)).toBe(reason('0 units, 0 of them held, 1 open orders, 0'));
     await payAtSandbox(orderNo, { notification: true });
-    expect(await refusal(from, into)).toMatch(/: [1-9]\d* units, 0 open orders, 0 refunds/);
+    expect(await refusal(from, into)).toMatch(/: [1-9]\d* units, 0 of them held, 0 open orders, 0 refunds/);
     await world.stack.mysql.query(
       "INSERT INTO refunds (refund_no, order_no, amount_fen, units, status) VALUES ('r-merge', ?, 1, 1, 'processing')",
       [orderNo],

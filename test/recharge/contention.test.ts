@@ -40,7 +40,9 @@ describe('deadlocks in MySQL', () => {
     deadlocks(/INTO ledger_entries/, 5);
     expect(await pay(orderNo)).toBe('credited');
     deadlocks(/INTO ledger_entries/, 5);
-    expect(await spend(shop.app.appId, shopper.userId, newKey(), { amount: 10 })).toMatchObject({ balance: 50 });
+    expect(await spend(shop.app.appId, shopper.userId, newKey(), { amount: 10 })).toMatchObject({
+      result: { balance: 50 },
+    });
     deadlocks(/INTO refunds/, 5);
     expect(await requestRefund({ orderNo, amountFen: 100, key: 'k' })).toMatchObject({ units: 10, status: 'success' });
     shop.stack.faults.mysql = undefined;

@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { isLocking, useLocking } from '../../shared/recharge/append.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
-import { isLocking, useLocking } from '../../shared/recharge/ledger.ts';
 import { settlePayment } from '../../shared/recharge/payment.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { spend } from '../../shared/recharge/spend.ts';

@@ -82,7 +82,15 @@ interface Sent {
 }
 
 /** An app that may do everything. */
-const APP: CallingApp = { appId: 'any', scopes: SCOPES, signsV1: false, mayIssueFor: () => true, validates: null };
+const APP: CallingApp = {
+  appId: 'any',
+  scopes: SCOPES,
+  signsV1: false,
+  mayIssueFor: () => true,
+  validates: null,
+  clientSpend: 'free',
+  walletAppId: 'any',
+};
 
 /** The parsed input and what `lookup` adds to it. Routes whose lookup asks an engine are not `by-input`. */
 function lookedUp(demands: NonNullable<Route['demands']>, { path, query, headers, body }: Sent): object {

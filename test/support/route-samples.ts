@@ -12,6 +12,8 @@ export interface RouteSample {
 const ADDRESS = `a1${'0'.repeat(40)}`;
 const NOW = String(Math.floor(Date.now() / 1000));
 const orderNo = 'R0000000000000000000000000000000';
+const userId = 'nobody0000000000000000';
+const holdId = `H${'A'.repeat(31)}`;
 
 /** A route without an entry is called with the simplest values that its schemas accept. */
 export const ROUTE_SAMPLES: Record<string, RouteSample> = {
@@ -48,4 +50,11 @@ export const ROUTE_SAMPLES: Record<string, RouteSample> = {
   'POST /wechat/push/{wechatAppid}': { path: { wechatAppid: 'wx0000000000000000' }, body: {} },
   'GET /wechat/push/{wechatAppid}': { path: { wechatAppid: 'wx0000000000000000' } },
   'POST /balance/spend': { body: { amount: 1 } },
+  'GET /wallets/{userId}': { path: { userId } },
+  'GET /wallets/{userId}/entries': { path: { userId } },
+  'POST /wallets/{userId}/spend': { path: { userId }, body: { amount: 1, reason: 'tea' } },
+  'POST /wallets/{userId}/grant': { path: { userId }, body: { amount: 1, reason: 'gift' } },
+  'POST /wallets/{userId}/holds': { path: { userId }, body: { amount: 1, reason: 'bid', seconds: 60 } },
+  'POST /wallets/{userId}/holds/{holdId}/capture': { path: { userId, holdId } },
+  'POST /wallets/{userId}/holds/{holdId}/release': { path: { userId, holdId } },
 };

@@ -16,7 +16,7 @@ import { type HttpApi, startHttpApi } from '../../serve/http-api/http-api.ts';
 import { startTogether } from '../../serve/lifecycle/started.ts';
 import { SINCE_SHARDS, sinceKey } from '../../shared/admission/replay-record.ts';
 import { type AppMethod, SESSION_METHOD } from '../../shared/app/access-token.ts';
-import { type OpenScope, SCOPES, type Scope, sealContext } from '../../shared/app/app.ts';
+import { type ClientSpend, type OpenScope, SCOPES, type Scope, sealContext } from '../../shared/app/app.ts';
 import { mintAppId, seal } from '../../shared/master-key.ts';
 import { bundleFolder } from './bundles.ts';
 import { atEndOfFile } from './end-of-file.ts';
@@ -88,6 +88,9 @@ export interface TestStack {
     plugins?: readonly string[];
     validates?: string;
     disabled?: boolean;
+    clientSpend?: ClientSpend;
+    /** The app whose wallets it works on. */
+    actsFor?: string;
   }): Promise<TestApp>;
   /** The SDK with the credentials of an app. */
   client(app: TestApp): ReturnType<typeof createClient>;
@@ -302,8 +305,8 @@ async function insertApp(mysql: Connection, options: Parameters<TestStack['creat
   const privateKey = isPublic ? '' : randomBytes(32).toString('base64url');
   const keyId = randomBytes(6).toString('hex');
   await mysql.execute(
-    `INSERT INTO apps (app_id, name, methods, scopes, plugins, validates, disabled_at)
-     VALUES (?, 'test', ?, ?, ?, ?, IF(?, NOW(3), NULL))`,
+    `INSERT INTO apps (app_id, name, methods, scopes, plugins, validates, disabled_at, client_spend, acts_for)
+     VALUES (?, 'test', ?, ?, ?, ?, IF(?, NOW(3), NULL), ?, ?)`,
     [
       appId,
       methods.join(','),
@@ -311,6 +314,8 @@ async function insertApp(mysql: Connection, options: Parameters<TestStack['creat
       options.plugins?.join(',') ?? null,
       options.validates ?? null,
       options.disabled ?? false,
+      options.clientSpend ?? 'free',
+      options.actsFor ?? null,
     ],
   );
   if (isPublic) return { appId, privateKey };
