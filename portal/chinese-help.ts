@@ -161,6 +161,22 @@ export const chineseHelp: Sentences = {
   'takes it off sale': '下架',
   'Lists the products.': '列出商品。',
 
+  'items on which users spend units, with their price (row C7)': '用户花费余额购买的道具及其价格（C7）',
+  'Adds an item, or changes it. What was spent keeps its price.': '添加道具，或修改它。已花费的仍按原价。',
+  'the itemId': '道具的 itemId',
+  'its price in units': '价格（余额单位数）',
+  'nobody can buy it any more': '以后谁都不能购买',
+  'Lists the items.': '列出道具。',
+
+  'Sets what users of an app may spend by themselves: free amounts, priced items, or nothing.':
+    '设置应用的用户可以自行花费什么：任意数量、有定价的道具，或都不可以。',
+  'one of {}': '{1} 之一',
+  'what users may spend by themselves: {} (default: items)': '用户可以自行花费什么：{1}（默认：items）',
+  'a server app: the AppID of the app whose wallets it works on (default: its own)':
+    '服务器应用：它操作哪个应用的钱包，填该应用的 AppID（默认：自己的）',
+  'also moves the units of wallets; holds and refunds in progress must end first':
+    '同时转移钱包里的余额；冻结和进行中的退款须先结束',
+
   'the orderNo': '订单号',
   'orders, payments and refunds': '订单、支付与退款',
   'Shows all events of an order, and whether order and ledger agree.':
@@ -198,8 +214,8 @@ export const chineseHelp: Sentences = {
   'Removes an identity of a user. The last one that can log in stays.':
     '移除用户的一个身份。最后一个能登录的身份会保留。',
   'its id in "user identities"': '它在 "user identities" 里的编号',
-  'Merges two users that are one person. Refused while one of them has units, an open order or a refund in progress.':
-    '把同一个人的两个用户合并。其中一个还有余额、未完成的订单或进行中的退款时会被拒绝。',
+  'Merges two users that are one person. Without --wallets refused while one of them has units, an open order or a refund in progress.':
+    '把同一个人的两个用户合并。不带 --wallets 时，其中一个还有余额、未完成的订单或进行中的退款就会被拒绝。',
   'the userId that ends': '将结束的 userId',
   'the userId that stays': '保留的 userId',
   'Makes a token with which a user sets a new password, once and within 30 minutes.':

@@ -5,6 +5,7 @@ export const nouns: Record<string, () => Promise<Noun>> = {
   app: async () => (await import('./nouns/app.ts')).app,
   plugin: async () => (await import('./nouns/plugin.ts')).plugin,
   channel: async () => (await import('./nouns/channel.ts')).channel,
+  item: async () => (await import('./nouns/item.ts')).item,
   product: async () => (await import('./nouns/product.ts')).product,
   merchant: async () => (await import('./nouns/merchant.ts')).merchant,
   recharge: async () => (await import('./nouns/recharge.ts')).recharge,

@@ -16,6 +16,7 @@ import { flag, type Given, optional, type Printed, required, UsageError, type Ve
 import { idForm, nameForm } from '../forms.ts';
 import { translated } from '../language.ts';
 import { fields } from '../table.ts';
+import { clientSpendForm } from './app-spend.ts';
 
 /** Commands for public apps: their packages hold no key, and their sessions sign. */
 
@@ -37,8 +38,11 @@ export async function createPublic(given: Given): Promise<Printed> {
       .optional('plugins')
       ?.split(',')
       .map((id) => idForm('plugins', id)) ?? null;
+  if (given.optional('for') !== undefined) throw new UsageError('--for goes with a server app, not with --public');
   const name = nameForm('name', given.text('name'));
-  const issued = await createPublicApp({ name, open, scopes, plugins }, given.actor);
+  const clientSpend = clientSpendForm(given);
+  const spends = clientSpend === undefined ? {} : { clientSpend };
+  const issued = await createPublicApp({ name, open, scopes, plugins, ...spends }, given.actor);
   return {
     json: { ...issued },
     text: [

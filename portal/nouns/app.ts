@@ -18,6 +18,7 @@ import { idForm, jsonForm, nameForm, textOfFile } from '../forms.ts';
 import { translated } from '../language.ts';
 import { fields, table } from '../table.ts';
 import { CREATE_OPTIONS, createPublic, kindText, publicVerb } from './app-public.ts';
+import { CLIENT_SPEND_OPTION, clientSpendForm, clientSpendVerb } from './app-spend.ts';
 import { wechatVerb } from './app-wechat.ts';
 
 const APP = required('ID', 'the AppID');
@@ -28,6 +29,7 @@ async function create(given: Given): Promise<Printed> {
   const methods = given.optional('methods') === undefined ? NEW_METHODS : given.list('methods', SIGNATURE_METHODS);
   const scopes = given.optional('scopes') === undefined ? NEW_SCOPES : given.list('scopes', SCOPES);
   const plugins = given.optional('plugins')?.split(',');
+  const clientSpend = clientSpendForm(given);
   const issued = await createApp(
     {
       name: nameForm('name', given.text('name')),
@@ -35,6 +37,8 @@ async function create(given: Given): Promise<Printed> {
       scopes,
       plugins: plugins?.map((id) => idForm('plugins', id)) ?? null,
       validates: null,
+      ...(clientSpend !== undefined && { clientSpend }),
+      actsFor: given.optional('for') ?? null,
     },
     given.actor,
   );
@@ -71,6 +75,8 @@ async function show(given: Given): Promise<Printed> {
       methods: app.methods.join(', '),
       scopes: app.scopes.join(', '),
       plugins: app.plugins === null ? translated('all') : app.plugins.join(', ') || translated('none'),
+      'client spends': app.clientSpend,
+      ...(app.actsFor !== null && { 'acts for': app.actsFor }),
       ...(app.validates !== null && { validates: app.validates }),
       created: display.time(app.createdAt),
       'user fields': app.userFields === null ? translated('none') : JSON.stringify(app.userFields),
@@ -211,6 +217,8 @@ export const app: Noun = {
         scopes: optional('A,B', `permissions (default: ${NEW_SCOPES.join(',')})`),
         plugins: optional('A,B', 'plugins for which it may issue tokens (default: all)'),
         ...CREATE_OPTIONS,
+        'client-spend': CLIENT_SPEND_OPTION,
+        for: optional('ID', 'a server app: the AppID of the app whose wallets it works on (default: its own)'),
       },
       destructive: false,
       run: create,
@@ -226,6 +234,7 @@ export const app: Noun = {
     enable: { about: 'Lets a disabled app call again.', options: { app: APP }, destructive: false, run: enable },
     public: publicVerb,
     wechat: wechatVerb,
+    'client-spend': clientSpendVerb,
     'rotate-key': {
       about: 'Makes a new privateKey; the old one is valid 24 h more.',
       options: { app: APP },

@@ -1,4 +1,3 @@
-import { logChange } from '../../shared/operator-log.ts';
 import { listProducts, putProduct } from '../../shared/recharge/catalogue.ts';
 import { flag, type Given, type Noun, type Printed, required } from '../command.ts';
 import { idForm, nameForm } from '../forms.ts';
@@ -17,8 +16,7 @@ const productOf = (given: Given) => ({
 
 async function put(given: Given): Promise<Printed> {
   const product = productOf(given);
-  await putProduct(product);
-  await logChange({ actor: given.actor, action: 'product.put', subject: product.productId, detail: product });
+  await putProduct(product, given.actor);
   const state = product.active ? 'is on sale' : 'is off sale';
   return {
     json: product,

@@ -8,7 +8,7 @@ import { userVersionKey } from '../swept-keys.ts';
 import { endUploadsOf } from '../uploads/lives.ts';
 import type { WechatPerson } from '../wechat/code-session.ts';
 import { revokeAllPluginTokens } from './change.ts';
-import { ERASE } from './erase-statement.ts';
+import { ERASE, endInto } from './erase-statement.ts';
 import { adoptOpenid, type IdentifiedUser, lockUsers, writeFormerColumns } from './identified-user.ts';
 import { type Identity, isOfPerson, isSame, type NewIdentity, unionIdentity, wechatIdentity } from './identity.ts';
 import {
@@ -147,7 +147,7 @@ async function absorb(
   await write('UPDATE identities SET user_id = ? WHERE user_id = ?', [userId, owner.userId]);
   await endUploadsOf(owner.userId, [], transaction);
   await write(ERASE, [owner.userId]);
-  await write('UPDATE users SET merged_into = ? WHERE user_id = ?', [userId, owner.userId]);
+  await endInto(owner.userId, userId, write);
   const detail = { absorbed: owner.userId };
   await write(...operatorLogStatement({ actor: 'user', action: 'user.absorb', subject: userId, detail }));
 }

@@ -3,23 +3,31 @@ import { countRecordsOf, moveRecordsOf, type Spoiled } from '../data/records-of-
 import { query, type SqlValue, sqlTime, type Transaction, withTransaction } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { operatorLogStatement } from '../operator-log.ts';
+import { forgetMerged, movableUnits, moveUnits, type WalletMove } from '../recharge/merge-wallets.ts';
 import { moneyOf } from '../recharge/money.ts';
 import { asObject } from '../session/session.ts';
 import { userVersionKey } from '../swept-keys.ts';
 import { revokeAllPluginTokens } from './change.ts';
-import { ERASE } from './erase-statement.ts';
+import { ERASE, endInto } from './erase-statement.ts';
 import { type IdentifiedUser, lockUsers, readUser, writeFormerColumns } from './identified-user.ts';
 import { IDENTITY_CHANGE } from './identity-rows.ts';
 import { reserveAccount } from './reserved-names.ts';
 
 /**
  * Merging two accounts of one person, by an operator. One of them ends; what it has moves to the other one. Orders and
- * ledger entries keep their user, so nothing is merged while one of the two has units, or money that is on its way.
+ * ledger entries keep their user. So without `wallets` nothing is merged while one of the two has units, or money that is
+ * on its way. With `wallets` the units move, too, and open orders are credited to the user that stays; holds and refunds
+ * in progress must end first.
  */
 interface Pair {
   /** This user ends. */
   from: string;
   into: string;
+}
+
+interface MergeOptions {
+  /** Also move the units of wallets. */
+  wallets: boolean;
 }
 
 /** What a merge does, or has done. */
@@ -35,6 +43,8 @@ export interface Merge extends Pair {
   overQuota: string[];
   /** Apps whose extra fields move: the other user has none there. */
   fields: string[];
+  /** Units that move, with `wallets`. */
+  units: WalletMove[];
 }
 
 /** Nothing was merged. The message is for operators; each reason has a line. */
@@ -43,16 +53,16 @@ export class MergeRefused extends Error {
 }
 
 /** What a merge would do. null: it was done already. Throws MergeRefused, NOT_FOUND, EngineError. */
-export async function planMerge(pair: Pair): Promise<Merge | null> {
+export async function planMerge(pair: Pair, options: MergeOptions): Promise<Merge | null> {
   const users = [await readUser(pair.from), await readUser(pair.into)] as const;
-  return (await findMerge(pair, users, query)) ? null : plan(pair, users, query);
+  return (await findMerge(pair, users, query)) ? null : plan(pair, options, users, query);
 }
 
 /**
  * All in one transaction, together with its row in the operator log. A merge that is sent again after a lost answer
  * finds this row and is a success. Throws MergeRefused, NOT_FOUND, EngineError.
  */
-export async function mergeUsers(pair: Pair, actor: string): Promise<Merge> {
+export async function mergeUsers(pair: Pair, options: MergeOptions, actor: string): Promise<Merge> {
   const { from, into } = pair;
   if (from === into) throw new MergeRefused('A user cannot be merged into itself.');
   for (const userId of [from, into]) if (!USER_ID.test(userId)) throw await missing(userId, query);
@@ -62,7 +72,8 @@ export async function mergeUsers(pair: Pair, actor: string): Promise<Merge> {
     const users = [locked.get(from) ?? null, locked.get(into) ?? null] as const;
     const done = await findMerge(pair, users, transaction.query);
     if (done) return done;
-    const merge = await plan(pair, users, transaction.query);
+    const merge = await plan(pair, options, users, transaction.query);
+    if (options.wallets) merge.units = await moveUnits(pair, transaction);
     merge.records = await moveRecordsOf(from, into, transaction, spoiled);
     await moveFields(merge, transaction);
     await moveIdentities(merge, users[0] as IdentifiedUser, transaction);
@@ -78,6 +89,7 @@ export async function mergeUsers(pair: Pair, actor: string): Promise<Merge> {
     await invalidate([...new Set(spoiled.keys)], [...new Set(spoiled.generations)]).catch(ignoreEngine);
     return merge;
   });
+  await forgetMerged(pair, merged.units ?? []);
   await revokeAllPluginTokens(from);
   return merged;
 }
@@ -96,10 +108,15 @@ async function findMerge({ from, into }: Pair, [user]: Users, ask: Transaction['
 }
 
 /** Throws MergeRefused, NOT_FOUND. */
-async function plan({ from, into }: Pair, [ending, staying]: Users, ask: Transaction['query']): Promise<Merge> {
+async function plan(
+  { from, into }: Pair,
+  options: MergeOptions,
+  [ending, staying]: Users,
+  ask: Transaction['query'],
+): Promise<Merge> {
   if (!ending) throw await missing(from, ask);
   if (!staying) throw await missing(into, ask);
-  await checkFree([ending, staying], ask);
+  await checkFree([ending, staying], options, ask);
   const hasPhone = ({ identities }: IdentifiedUser): boolean => identities.some(({ platform }) => platform === 'phone');
   const phone = hasPhone(ending) ? (hasPhone(staying) ? 'ends' : 'moves') : 'none';
   const seen = ending.identities.filter(({ platform }) => platform !== 'wechat-union');
@@ -117,6 +134,7 @@ async function plan({ from, into }: Pair, [ending, staying]: Users, ask: Transac
     records: Object.fromEntries(moving.map(({ resource, records }) => [resource, records])),
     overQuota: moving.filter(({ resource, quota }) => sum(resource) > quota).map(({ resource }) => resource),
     fields: await movingFields(from, into, ask),
+    units: options.wallets ? await movableUnits({ from }, ask) : [],
   };
 }
 
@@ -131,11 +149,16 @@ async function missing(userId: string, ask: Transaction['query']): Promise<AppEr
 }
 
 /** Throws MergeRefused with every reason. */
-async function checkFree(users: readonly IdentifiedUser[], ask: Transaction['query']): Promise<void> {
+async function checkFree(
+  users: readonly IdentifiedUser[],
+  { wallets }: MergeOptions,
+  ask: Transaction['query'],
+): Promise<void> {
   const reasons: string[] = [];
   for (const { userId, disabled } of users) {
     if (disabled) reasons.push(`User ${userId} is disabled: enable it first, with "user enable --user ${userId}".`);
     for (const { appId, units, held, openOrders, refunds } of await moneyOf(userId, ask)) {
+      if (wallets && held === 0 && refunds === 0) continue;
       reasons.push(
         `User ${userId}, app ${appId}: ${units} units, ${held} of them held, ${openOrders} open orders, ${refunds} refunds in progress.`,
       );
@@ -180,7 +203,7 @@ async function moveIdentities(
   if (account === 'ends') await reserveAccount(user.account as string, write);
   const [secret] = await ask('SELECT password_hash FROM users WHERE user_id = ? FOR UPDATE', [from]);
   await write(ERASE, [from]);
-  await write('UPDATE users SET merged_into = ? WHERE user_id = ?', [into, from]);
+  await endInto(from, into, write);
   if (account === 'moves') {
     await write('UPDATE users SET account = ?, password_hash = ?, account_since = ? WHERE user_id = ?', [
       user.account,

@@ -107,6 +107,17 @@ export const enableApp = (appId: string, actor: string): Promise<void> =>
     await transaction.write('UPDATE apps SET disabled_at = NULL, version = version + 1 WHERE app_id = ?', [appId]);
   });
 
+/** What users may spend by themselves. Running functions know it within 60 s. Throws NOT_FOUND. */
+export function setClientSpend(appId: string, clientSpend: ClientSpend, actor: string): Promise<void> {
+  const change = { actor, action: 'app.client-spend', subject: appId, detail: { clientSpend } };
+  return changeApp('loosens', change, async (transaction) => {
+    await transaction.write('UPDATE apps SET client_spend = ?, version = version + 1 WHERE app_id = ?', [
+      clientSpend,
+      appId,
+    ]);
+  });
+}
+
 /**
  * Sets the JSON Schema of the app's extra user fields (row B4 (current user)); null removes it. Throws INVALID_INPUT.
  */

@@ -10,7 +10,7 @@ import { type Entry, type EntryKind, findEntry } from './entry.ts';
  * moves the head of the wallet (row 0), so that neither exists without the other. A statement that is repeated, late, or
  * sent again after a lost answer changes nothing: the unique keys (kind, ref) and ext_ref refuse it.
  */
-export interface NewEntry {
+interface NewEntry {
   kind: EntryKind;
   /** Unique for the kind. */
   ref: string;
@@ -111,7 +111,7 @@ const ZERO: Fragment = sql`0`;
  * it. If a unique key of the entry is taken, the update would hit an entry: adding the highest number to its `seq` fails,
  * and nothing of the statement stays. NULLIF(...) is NULL: it only hands `report` to LAST_INSERT_ID().
  */
-export function statementOf(entry: NewEntry, isLocked: boolean): Fragment {
+function statementOf(entry: NewEntry, isLocked: boolean): Fragment {
   const straight = isLocked ? sql`STRAIGHT_JOIN` : sql``;
   const forUpdate = isLocked ? sql`FOR UPDATE` : sql``;
   const { wallet, delta, heldDelta = ZERO, contra, reason = NULL, expiresAt = NULL, report = ZERO } = entry;

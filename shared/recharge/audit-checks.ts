@@ -3,11 +3,17 @@ import { chainOf } from './append.ts';
 import { CONTRA } from './entry.ts';
 
 /** A check of the books. Each row that its statement returns is a violation; `subject` says where. */
-export interface Check {
+interface Check {
   invariant: `${'I' | 'H' | 'A' | 'M'}${number}`;
   what: string;
   /** `since` limits the rows of a table to those that changed since a time. */
   select(since: (column: string) => Fragment): Fragment;
+}
+
+/** A fault in the books: the broken invariant and where it is broken. */
+export interface Finding extends Pick<Check, 'invariant' | 'what'> {
+  /** Number of an order or a refund, or name of a wallet or a ledger entry. */
+  subject: string;
 }
 
 const WALLET = sql`CONCAT(e.app_id, '/', e.user_id, '/', e.asset)`;

@@ -1,5 +1,5 @@
 import { query, type Row, sqlTime } from '../db.ts';
-import type { Finding } from './audit.ts';
+import type { Finding } from './audit-checks.ts';
 import { afterEntry, entriesAfter, type Lots, NO_LOTS } from './lots.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { query, type Row, type SqlValue, sqlTime } from '../db.ts';
-import type { Finding } from './audit.ts';
+import type { Finding } from './audit-checks.ts';
 import { walletName } from './numbers.ts';
 
 /**

@@ -1,16 +1,8 @@
 import { query, type Row, sqlTime, writeRepeatably } from '../db.ts';
 import { type Fragment, sql } from '../sql-fragment.ts';
-import { CHECKS, type Check } from './audit-checks.ts';
+import { CHECKS, type Finding } from './audit-checks.ts';
 import { lotFindings } from './audit-lots.ts';
 import { misplacedNumbers } from './audit-numbers.ts';
-
-/** A fault in the books: the broken invariant and where it is broken. */
-export interface Finding {
-  invariant: Check['invariant'];
-  what: string;
-  /** Number of an order or a refund, or name of a wallet or a ledger entry. */
-  subject: string;
-}
 
 export interface Audit {
   /** Everything that changed from this time on was checked; null: everything. RFC 3339. */

@@ -1,8 +1,9 @@
 import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, settleReads } from '../cache/cache.ts';
 import { writeThrough } from '../cache/write.ts';
-import { query, type Row, write } from '../db.ts';
+import { query, type Row, withTransaction } from '../db.ts';
 import { invalidInput } from '../errors.ts';
+import { operatorLogStatement } from '../operator-log.ts';
 import { productsKey } from '../swept-keys.ts';
 
 /** What can be bought (row C7 (recharge)). Orders take the price from this table, never from a caller. */
@@ -48,29 +49,39 @@ export async function productsFrom(leaseId: string, answer: ReadAnswer = NOT_REA
   return found?.value ?? [];
 }
 
-const LIMITS = { amountFen: 1_000_000_000, units: 1_000_000_000 };
+const MAX_FEN = 1_000_000_000;
+export const MAX_UNITS = 1_000_000_000;
 
-/** Adds a product, changes it, or takes it off sale. Existing orders keep their price. Throws INVALID_INPUT. */
-export async function putProduct(product: {
+interface WantedProduct {
   productId: string;
   title: string;
   amountFen: number;
   units: number;
   active?: boolean;
-}): Promise<void> {
+}
+
+/**
+ * Adds a product, changes it, or takes it off sale, with a row in the operator log. Existing orders keep their price.
+ * Throws INVALID_INPUT.
+ */
+export async function putProduct(product: WantedProduct, actor: string): Promise<void> {
   const { productId, title, amountFen, units, active = true } = product;
   demand(/^[A-Za-z0-9_-]{1,64}$/.test(productId), 'productId', 'expected 1 to 64 of A-Z a-z 0-9 _ -');
   demand(title.length >= 1 && title.length <= 100 && !/\p{Cc}/u.test(title), 'title', 'expected 1 to 100 characters');
-  demand(isCount(amountFen, LIMITS.amountFen), 'amountFen', 'expected a positive integer');
-  demand(isCount(units, LIMITS.units), 'units', 'expected a positive integer');
+  demand(isCount(amountFen, MAX_FEN), 'amountFen', 'expected a positive integer');
+  demand(isCount(units, MAX_UNITS), 'units', 'expected a positive integer');
   await writeThrough(
     () =>
-      write(
-        `INSERT INTO products (product_id, title, amount_fen, units, asset, active) VALUES (?, ?, ?, ?, ?, ?)
-         ON DUPLICATE KEY UPDATE title = VALUES(title), amount_fen = VALUES(amount_fen), units = VALUES(units),
-           active = VALUES(active), version = version + 1`,
-        [productId, title, amountFen, units, ASSET, active ? 1 : 0],
-      ),
+      withTransaction(async ({ write }) => {
+        await write(
+          `INSERT INTO products (product_id, title, amount_fen, units, asset, active) VALUES (?, ?, ?, ?, ?, ?)
+           ON DUPLICATE KEY UPDATE title = VALUES(title), amount_fen = VALUES(amount_fen), units = VALUES(units),
+             active = VALUES(active), version = version + 1`,
+          [productId, title, amountFen, units, ASSET, active ? 1 : 0],
+        );
+        const change = { actor, action: 'product.put', subject: productId, detail: { ...product } };
+        await write(...operatorLogStatement(change));
+      }),
     () => [KEY],
   );
 }
@@ -83,8 +94,9 @@ export async function listProducts(): Promise<Array<Product & { active: boolean 
   return rows.map((row) => ({ ...productFromRow(row), active: Number(row.active) === 1 }));
 }
 
-const isCount = (value: number, max: number): boolean => Number.isSafeInteger(value) && value >= 1 && value <= max;
+export const isCount = (value: number, max: number): boolean =>
+  Number.isSafeInteger(value) && value >= 1 && value <= max;
 
-function demand(holds: boolean, path: string, message: string): void {
+export function demand(holds: boolean, path: string, message: string): void {
   if (!holds) throw invalidInput({ path, message });
 }

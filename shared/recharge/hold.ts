@@ -12,7 +12,7 @@ import { leftBy, userWallet } from './user-wallet.ts';
  * entry and ends with one entry of the kind `hold_end`, whatever the end is. The unique key (kind, ref) lets a hold end
  * once only: captured, released or expired.
  */
-export interface Hold {
+interface Hold {
   holdId: string;
   status: 'held' | 'captured' | 'released' | 'expired';
   amount: number;

@@ -11,7 +11,7 @@ import { walletName } from './numbers.ts';
  * from the units without an end. So how much of a lot is left follows from the entries after it, and no statement that
  * moves units has to know about lots. It is computed here when a lot ends.
  */
-export interface Lot {
+interface Lot {
   /** Number of the entry that gave the units. */
   ref: string;
   left: number;

@@ -39,6 +39,10 @@ export const holdNumber = (appId: string, userId: string, idempotencyKey: string
 export const forfeitNumber = (appId: string, userId: string): string =>
   `A${walletName(appId, userId)}${base32(['forfeit', appId, userId], 15)}`;
 
+/** A user is merged once. `part`: a lot, or the asset of the units without an end. */
+export const mergeNumber = (appId: string, from: string, part: string): string =>
+  `M${walletName(appId, from)}${base32(['merge', appId, from, part], 15)}`;
+
 export const refundNumber = (orderNo: string, key: string): string =>
   `F${walletOf(orderNo)}${base32(['refund', orderNo, key], 15)}`;
 

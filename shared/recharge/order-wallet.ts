@@ -4,8 +4,8 @@ import { type EntryKind, findEntry } from './entry.ts';
 import { walletName, walletOf } from './numbers.ts';
 
 /**
- * The wallet of an order `o`: that of its user, or of the user into whom it was merged later. An order keeps its user
- * for ever, and its number names the wallet of that user.
+ * The wallet of an order `o`: that of its user, or of the user into whom it was merged later. An order keeps its
+ * user, and its number names the wallet of that user.
  */
 export const ORDER_USER: Fragment = sql`JOIN users u ON u.user_id = o.user_id
      JOIN users w ON w.user_id = COALESCE(u.merged_into, u.user_id)`;

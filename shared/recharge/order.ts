@@ -135,9 +135,14 @@ export async function findOrder(orderNo: string): Promise<Order | null> {
 /** Throws NOT_FOUND, both for another user's order and for one that does not exist. */
 export async function ownOrder(appId: string, userId: string, orderNo: string): Promise<Order> {
   const order = /^[A-Za-z0-9]{1,32}$/.test(orderNo) ? await findOrder(orderNo) : null;
-  if (order?.appId !== appId || order.userId !== userId) throw new AppError('NOT_FOUND');
+  if (order?.appId !== appId) throw new AppError('NOT_FOUND');
+  if (order.userId !== userId && !(await wasMerged(order.userId, userId))) throw new AppError('NOT_FOUND');
   return order;
 }
+
+/** The orders of a user who was merged into this one are its own. */
+const wasMerged = async (from: string, into: string): Promise<boolean> =>
+  (await query('SELECT 1 AS found FROM users WHERE user_id = ? AND merged_into = ?', [from, into])).length > 0;
 
 /** Orders are sorted by time, and within one millisecond by number. */
 interface OrderPlace {
@@ -170,13 +175,15 @@ export async function listOrders(appId: string, userId: string, { after, limit }
   return { orders: items.map(publicOrder), ...next };
 }
 
-/** For support: the newest orders of a user at every app. */
+/** For support: the newest orders of a user at every app, and of those who were merged into it. */
 export async function ordersOfUser(userId: string, limit: number): Promise<Order[]> {
   // Joined with the apps, which are few, so that the index over app, user and time is used for each app.
   const rows = await query(
-    `SELECT ${ORDER_COLUMNS} FROM apps a JOIN recharge_orders o ON o.app_id = a.app_id AND o.user_id = ?
+    `SELECT ${ORDER_COLUMNS} FROM users u JOIN apps a
+       JOIN recharge_orders o ON o.app_id = a.app_id AND o.user_id = u.user_id
+      WHERE u.user_id = ? OR u.merged_into = ?
       ORDER BY o.created_at DESC, o.order_no DESC LIMIT ${Math.trunc(limit)}`,
-    [userId],
+    [userId, userId],
   );
   return rows.map(orderFromRow);
 }

@@ -139,7 +139,10 @@ describe('DELETE /me with something left', () => {
     const refused = await world.call(member, 'DELETE', '/me', proof);
     expect(refused).toMatchObject({ status: 409, body: { code: 'WALLET_NOT_EMPTY' } });
     expect(refused.body.errors).toEqual([
-      { path: 'forfeit', message: `app ${world.other.appId}: 5 units, 0 of them held, 0 open orders, 0 refunds in progress` },
+      {
+        path: 'forfeit',
+        message: `app ${world.other.appId}: 5 units, 0 of them held, 0 open orders, 0 refunds in progress`,
+      },
     ]);
     expect((await world.call(member, 'GET', '/me')).status).toBe(200);
     expect(await world.call(member, 'DELETE', '/me', { forfeit: true })).toMatchObject({ status: 401 });

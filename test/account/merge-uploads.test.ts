@@ -14,7 +14,7 @@ async function merged(): Promise<{ from: Person; into: Person; upload: string; i
   const [from, into] = [await world.newPerson(), await world.newPerson()];
   const upload = await world.uploaded(from);
   const { id } = (await world.create(from, { picture: upload, caption: 'cat' })).body;
-  await mergeUsers({ from: from.userId, into: into.userId }, 'tester');
+  await mergeUsers({ from: from.userId, into: into.userId }, { wallets: false }, 'tester');
   return { from, into, upload, id };
 }
 const DAYS = 3 * 24 * 60;
