@@ -1,4 +1,4 @@
-import { query, write, writeRepeatably } from '../db.ts';
+import { write } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { sql } from '../sql-fragment.ts';
 import { alarm, count } from '../telemetry.ts';
@@ -95,21 +95,3 @@ function mismatch({ provider, orderNo }: Payment, difference: string): AppError 
   alarm('notification-mismatch', { provider, orderNo, difference });
   return new AppError('NOTICE_MISMATCH');
 }
-
-/** Marks orders that have a ledger row and no mark, because their writer crashed. One statement for all. */
-export async function repairMarks(): Promise<number> {
-  const [missed] = await query(`SELECT COUNT(*) AS n ${UNMARKED}`);
-  if (Number(missed?.n) === 0) return 0;
-  const { rowsAffected } = await writeRepeatably(
-    `UPDATE recharge_orders o JOIN ledger_entries e ON e.kind = 'recharge' AND e.ref = o.order_no
-        SET o.status = 'paid', o.transaction_id = SUBSTRING(e.ext_ref, LENGTH(o.provider) + 2),
-            o.paid_at = e.created_at, o.next_check_at = NULL
-      WHERE o.status IN ('pending', 'closed') AND o.next_check_at < NOW(3)`,
-  );
-  count('recharge.repaired', rowsAffected);
-  return rowsAffected;
-}
-
-/** Orders due for a check. A credit that is in progress is left alone. */
-const UNMARKED = `FROM recharge_orders o JOIN ledger_entries e ON e.kind = 'recharge' AND e.ref = o.order_no
-  WHERE o.status IN ('pending', 'closed') AND o.next_check_at < NOW(3)`;

@@ -1,16 +1,18 @@
-import { query, write, writeRepeatably } from '../db.ts';
+import { write, writeRepeatably } from '../db.ts';
 import { AppError, EngineError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
+import { type DueOrder, dueOrders } from './due-orders.ts';
 import { expireDue } from './expiry.ts';
-import { ORDER_COLUMNS, type Order, orderFromRow } from './order.ts';
-import { repairMarks, settlePayment } from './payment.ts';
+import { markPaid, type Order } from './order.ts';
+import { settlePayment } from './payment.ts';
 import { providerOf } from './providers.ts';
 import { advanceRefund, dueRefunds, type Refund } from './refund.ts';
 
 /**
  * Runs on a schedule and does what notifications did not: it asks providers about open orders, closes those that
- * expired, credits late payments, continues refunds, and repairs marks. Two sweepers may run at the same time: each
- * order is claimed by moving its next check, and all later steps may be repeated.
+ * expired, credits late payments, marks orders that were credited, continues refunds, and ends holds and lots. Two
+ * sweepers may run at the same time: each order is claimed by moving its next check, and all later steps may be
+ * repeated.
  */
 interface Sweep {
   repaired: number;
@@ -23,7 +25,10 @@ interface Sweep {
   failed: number;
 }
 
-const BATCH = 50;
+/** A provider answers slowly, and many orders may wait. */
+const ASKED_AT_ONCE = 20;
+const REFUNDS_AT_ONCE = 50;
+const ENDS_AT_ONCE = 50;
 
 /** Works until nothing is due, or until `stopAt` by the clock `now` (both Unix milliseconds). */
 export async function sweepRecharge({
@@ -34,25 +39,40 @@ export async function sweepRecharge({
   now?: () => number;
 }): Promise<Sweep> {
   const sweep: Sweep = { repaired: 0, asked: 0, credited: 0, closed: 0, refunds: 0, expired: 0, failed: 0 };
-  await attempt(sweep, async () => {
-    sweep.repaired = await repairMarks();
-  });
-  await attempt(sweep, async () => {
-    for (let more = true; more && now() < stopAt; ) {
-      const ended = await expireDue(BATCH, (work) => attempt(sweep, work));
+  const inTime = () => now() < stopAt;
+  const each = <T>(items: readonly T[], work: (item: T) => Promise<void>) =>
+    inParallel(items, inTime, (item) => attempt(sweep, () => work(item)));
+  for (let more = true; more && inTime(); ) {
+    more = false;
+    await attempt(sweep, async () => {
+      const due = await dueOrders();
+      more ||= due.more;
+      await each(due.orders, (order) => sweepOrder(order, sweep, now()));
+    });
+    await attempt(sweep, async () => {
+      const refunds = await dueRefunds(REFUNDS_AT_ONCE);
+      more ||= refunds.length === REFUNDS_AT_ONCE;
+      await each(refunds, (refund) => sweepRefund(refund, sweep));
+    });
+    await attempt(sweep, async () => {
+      const ended = await expireDue(ENDS_AT_ONCE, (work) => attempt(sweep, work));
       sweep.expired += ended;
-      more = ended === BATCH;
-    }
-  });
-  for (let more = true; more && now() < stopAt; ) {
-    const orders = await dueOrders();
-    const refunds = await dueRefunds(BATCH);
-    more = orders.length === BATCH || refunds.length === BATCH;
-    for (const order of orders) if (now() < stopAt) await attempt(sweep, () => sweepOrder(order, sweep, now()));
-    for (const refund of refunds) if (now() < stopAt) await attempt(sweep, () => sweepRefund(refund, sweep));
+      more ||= ended === ENDS_AT_ONCE;
+    });
   }
   for (const [name, number] of Object.entries(sweep)) if (number > 0) count(`recharge.sweep.${name}`, number);
   return sweep;
+}
+
+async function inParallel<T>(items: readonly T[], inTime: () => boolean, work: (item: T) => Promise<unknown>) {
+  const left = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of left) {
+      if (!inTime()) return;
+      await work(item);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, items.length) }, worker));
 }
 
 /** false: the item failed. It is due again later, and the sweep continues with the others. */
@@ -68,15 +88,12 @@ async function attempt(sweep: Sweep, work: () => Promise<void>): Promise<boolean
   }
 }
 
-async function dueOrders(): Promise<Order[]> {
-  const rows = await query(
-    `SELECT ${ORDER_COLUMNS} FROM recharge_orders o
-      WHERE o.status IN ('pending', 'closed') AND o.next_check_at <= NOW(3) ORDER BY o.next_check_at LIMIT ${BATCH}`,
-  );
-  return rows.map(orderFromRow);
-}
-
-async function sweepOrder(order: Order, sweep: Sweep, now: number): Promise<void> {
+async function sweepOrder(order: DueOrder, sweep: Sweep, now: number): Promise<void> {
+  if (order.credited) {
+    await markPaid(order.orderNo, order.credited.transactionId, order.credited.at);
+    sweep.repaired++;
+    return;
+  }
   const next = nextOrderCheck(order, now);
   // The last check is also claimed, for one day: if this process crashes, the next day's sweep repeats it.
   if (!(await claim('recharge_orders', 'order_no', order.orderNo, order.checks, next ?? 24 * HOUR))) return;
