@@ -7,6 +7,8 @@ import { findOrder } from './order.ts';
 import type { RefundState } from './provider.ts';
 import { providerOf } from './providers.ts';
 import { returnUnits, takeUnits } from './refund-units.ts';
+import { WECHATPAY_BOUNDS } from './wechatpay/bounds.ts';
+import { isLine } from './wechatpay/input.ts';
 
 /**
  * Refunds: accepted -> processing -> success | closed | abnormal. First the units are taken from the wallet, then the
@@ -73,8 +75,8 @@ export async function requestRefund(wanted: {
   const { orderNo, amountFen, key, reason = null } = wanted;
   const refundNo = refundNumber(orderNo, key);
   if (!Number.isSafeInteger(amountFen) || amountFen < 1) throw refused('amountFen', 'expected a positive integer');
-  if (reason !== null && (reason.length > 80 || !/^[^\p{Cc}\p{Cs}]+$/u.test(reason)))
-    throw refused('reason', 'expected 1 to 80 characters');
+  if (reason !== null && !isLine(reason, WECHATPAY_BOUNDS.reason))
+    throw refused('reason', `expected one line of 1 to ${WECHATPAY_BOUNDS.reason.most} bytes`);
   const order = await findOrder(orderNo);
   if (!order) throw new AppError('NOT_FOUND');
   const provider = await providerOf(order);

@@ -149,6 +149,42 @@ describe('the check of a signature of WeChat', () => {
   });
 });
 
+describe('the serial number of a certificate', () => {
+  const spellings = (serial: string) => [serial, serial.toLowerCase(), `00${serial}`, `0${serial.toLowerCase()}`];
+
+  it('is one number in every spelling, in the settings and in a header', () => {
+    for (const id of spellings(certificate.id)) {
+      const lowered = readPlatformKeys([{ id, pem: certificate.pem }]);
+      for (const serial of spellings(certificate.id)) {
+        const headers = { ...signer.sign(body.toString(), 'certificate', now * 1000), 'Wechatpay-Serial': serial };
+        expect(signatureFault(headers, body, lowered, now)).toBeNull();
+      }
+    }
+    const twice = [certificate, { ...certificate, id: certificate.id.toLowerCase() }];
+    expect(() => readPlatformKeys(twice)).toThrow('platformKeys[1].id');
+  });
+
+  it('of the merchant is sent as WeChat writes it', async () => {
+    const sent: HttpRequest[] = [];
+    const http: Http = (request) => {
+      sent.push(request);
+      return Promise.reject(new Error('no answer'));
+    };
+    const settings = { ...config, merchantSerial: config.merchantSerial.toLowerCase() };
+    await createWechatPay(settings, http)
+      .queryOrder('order-0001')
+      .catch(() => {});
+    expect(sent[0]?.headers.authorization).toContain(`serial_no="${config.merchantSerial}"`);
+  });
+
+  it('is not the id of a public key, which is a name and has one spelling', () => {
+    const named = readPlatformKeys([{ id: 'PUB_KEY_ID_00ab', pem: publicKey.pem }]);
+    const headers = signer.sign(body.toString(), 'public-key', now * 1000);
+    const faultOf = (serial: string) => signatureFault({ ...headers, 'Wechatpay-Serial': serial }, body, named, now);
+    expect([faultOf('PUB_KEY_ID_00ab'), faultOf('PUB_KEY_ID_00AB')]).toEqual([null, 'UNKNOWN_SERIAL']);
+  });
+});
+
 describe('configuration', () => {
   it('is refused when a member is invalid, with the name of the member and without its value', () => {
     const small = generateKeyPairSync('rsa', { modulusLength: 1024 });

@@ -92,6 +92,7 @@ function close(outTradeNo: string, body: Fields, { identity, orders }: ApiContex
 function refund(body: Fields, { orders, onRefund }: ApiContext): WechatPayAnswer {
   const amount = fields(body.amount, 'amount');
   if (amount.currency !== 'CNY') throw wrong('amount.currency');
+  if (body.reason !== undefined) line(body.reason, 'reason', 80);
   const before = orders.listRefunds().length;
   const kept = orders.refund({
     outTradeNo: form(body.out_trade_no, orderNo, 'out_trade_no'),
@@ -150,8 +151,10 @@ function form(value: unknown, pattern: RegExp, name: string): string {
   return value;
 }
 
-function line(value: unknown, name: string, longest: number): string {
-  if (typeof value !== 'string' || value.length === 0 || value.length > longest) throw wrong(name);
+/** WeChat counts bytes of UTF-8, of which a Chinese character has three and most emoji four. */
+function line(value: unknown, name: string, mostBytes: number): string {
+  if (typeof value !== 'string' || value.length === 0 || Buffer.byteLength(value) > mostBytes) throw wrong(name);
+  if (/\p{Cs}/u.test(value)) throw wrong(name);
   return value;
 }
 

@@ -67,7 +67,7 @@ export function createWechatPay(
         description: order.description,
         out_trade_no: order.outTradeNo,
         time_expire: beijingTime(order.expiresAtSeconds),
-        notify_url: notifyUrl,
+        notify_url: order.notifyUrl ?? notifyUrl,
         amount: { total: order.amountFen, currency: 'CNY' },
         payer: { openid: order.openid },
       });

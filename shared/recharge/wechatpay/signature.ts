@@ -24,9 +24,10 @@ export function readPlatformKeys(keys: readonly PlatformKey[]): PlatformKeys {
   const read = new Map<string, KeyObject>();
   keys.forEach(({ id, pem }, index) => {
     const path = `platformKeys[${index}]`;
-    demand(typeof id === 'string' && /^[A-Za-z0-9_]{1,64}$/.test(id) && !read.has(id), `${path}.id`);
+    const isId = typeof id === 'string' && /^[A-Za-z0-9_]{1,64}$/.test(id);
+    demand(isId && !read.has(normalKeyId(id)), `${path}.id`);
     demand(typeof pem === 'string', `${path}.pem`);
-    read.set(id, readPlatformKey(id, pem, path));
+    read.set(normalKeyId(id), readPlatformKey(id, pem, path));
   });
   return read;
 }
@@ -36,7 +37,7 @@ function readPlatformKey(id: string, pem: string, path: string): KeyObject {
     if (pem.includes('-----BEGIN PUBLIC KEY-----')) return createPublicKey(pem);
     if (!pem.includes('-----BEGIN CERTIFICATE-----')) return null;
     const certificate = new X509Certificate(pem);
-    return sameSerial(certificate.serialNumber, id) ? certificate.publicKey : null;
+    return normalKeyId(certificate.serialNumber) === normalKeyId(id) ? certificate.publicKey : null;
   });
   demand(key !== null && isStrongRsa(key), `${path}.pem`);
   return key;
@@ -67,7 +68,8 @@ interface SignedRequest {
 export function authorization(request: SignedRequest, key: KeyObject): string {
   const { mchId, serial, method, target, body, timestamp, nonce } = request;
   const signature = signRsa(key, `${method}\n${target}\n${timestamp}\n${nonce}\n${body}\n`);
-  const fields = { mchid: mchId, nonce_str: nonce, signature, timestamp: String(timestamp), serial_no: serial };
+  const serialNo = serial.toUpperCase();
+  const fields = { mchid: mchId, nonce_str: nonce, signature, timestamp: String(timestamp), serial_no: serialNo };
   const list = Object.entries(fields).map(([name, value]) => `${name}="${value}"`);
   return `WECHATPAY2-SHA256-RSA2048 ${list.join(',')}`;
 }
@@ -92,7 +94,7 @@ export function signatureFault(
   // With a line break in the nonce, bytes could move between nonce and body under one signature.
   if (!/^[1-9][0-9]{9}$/.test(timestamp) || !/^[!-~]{1,128}$/.test(nonce)) return 'MALFORMED';
   if (!(Math.abs(nowSeconds - Number(timestamp)) <= freshSeconds)) return 'STALE';
-  const key = keys.get(serial);
+  const key = keys.get(normalKeyId(serial));
   if (key === undefined) return 'UNKNOWN_SERIAL';
   const signatureBytes = readBase64(signature);
   if (signatureBytes === null) return 'BAD_SIGNATURE';
@@ -111,10 +113,12 @@ export function oneHeader(headers: HttpHeaders, name: string): string | null {
   return found;
 }
 
-function sameSerial(left: string, right: string): boolean {
-  const plain = (serial: string) => serial.toUpperCase().replace(/^0+/, '');
-  return plain(left) === plain(right);
-}
+/**
+ * The one form in which keys are stored and looked up. A serial number is a number in hex: tools write it in lower or
+ * upper case, with or without leading zeros. The id of a public key is a name and stays as it is.
+ */
+const normalKeyId = (id: string): string =>
+  id.startsWith('PUB_KEY_ID_') ? id : id.toUpperCase().replace(/^0+(?=.)/, '');
 
 function isStrongRsa(key: KeyObject): boolean {
   return key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;

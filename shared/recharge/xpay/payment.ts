@@ -1,4 +1,6 @@
 import { createHmac } from 'node:crypto';
+import { fits } from '../text-bound.ts';
+import { XPAY_BOUNDS as BOUNDS } from './bounds.ts';
 
 /**
  * Virtual payment of mini-programs. The server makes no order at WeChat: it only signs what the client then passes to
@@ -13,7 +15,7 @@ interface XpayConfig {
 }
 
 type XpayOrder = {
-  /** 8 to 32 of `[0-9A-Za-z_-|*@]`, not beginning with `_`. WeChat does not check that it is unique, so we do. */
+  /** Of `[0-9A-Za-z_-|*@]`, not beginning with `_`. WeChat does not check that it is unique, so we do. */
   readonly outTradeNo: string;
   readonly quantity: number;
   /** WeChat returns it unchanged in the deliver notification. */
@@ -39,19 +41,19 @@ export class XpayInputError extends Error {
 /** `sessionKey`: from the payer's current WeChat login. It never leaves the server. */
 export function virtualPayment(config: XpayConfig, order: XpayOrder, sessionKey: string): VirtualPayment {
   const { outTradeNo, quantity, attach } = order;
-  demand(/^[0-9A-Za-z]{1,64}$/.test(config.offerId), 'offerId');
+  demand(/^[0-9A-Za-z]+$/.test(config.offerId) && fits(config.offerId, BOUNDS.offerId), 'offerId');
   demand(config.env === 0 || config.env === 1, 'env');
   demand(config.appKey.length > 0, 'appKey');
   demand(sessionKey.length > 0, 'sessionKey');
-  demand(/^[0-9A-Za-z\-|*@][0-9A-Za-z_\-|*@]{7,31}$/.test(outTradeNo), 'outTradeNo');
+  demand(/^[0-9A-Za-z\-|*@][0-9A-Za-z_\-|*@]*$/.test(outTradeNo) && fits(outTradeNo, BOUNDS.outTradeNo), 'outTradeNo');
   demand(Number.isSafeInteger(quantity) && quantity >= 1, 'quantity');
-  demand(Buffer.byteLength(attach) <= 1024, 'attach');
+  demand(fits(attach, BOUNDS.attach), 'attach');
   const buying = { offerId: config.offerId, buyQuantity: quantity, env: config.env, currencyType: 'CNY' };
   if (order.kind === 'coins') {
     return signed(config, 'short_series_coin', { ...buying, outTradeNo, attach }, sessionKey);
   }
   const { productId, priceFen } = order;
-  demand(/^[0-9A-Za-z_-]{1,64}$/.test(productId), 'productId');
+  demand(/^[0-9A-Za-z_-]+$/.test(productId) && fits(productId, BOUNDS.productId), 'productId');
   demand(Number.isSafeInteger(priceFen) && priceFen >= 1, 'priceFen');
   const goods = { ...buying, productId, goodsPrice: priceFen, outTradeNo, attach };
   return signed(config, 'short_series_goods', goods, sessionKey);
