@@ -13,7 +13,7 @@ import {
   registerPlugin,
   removePlugin,
 } from '../shared/plugin/admin.ts';
-import { setMerchant } from '../shared/recharge/merchant.ts';
+import { setMerchant } from '../shared/recharge/merchant-admin.ts';
 import { writePrivately } from './keys-file.ts';
 import { type ChannelSimulator, startChannelSimulator } from './simulators/channel.ts';
 import { type PluginServerSimulator, startPluginServer } from './simulators/plugin-server.ts';
@@ -91,7 +91,7 @@ export async function pointSamplesAt(addresses: {
   await movePlugin(SAMPLE_PLUGIN, addresses.pushUrl);
   const channel = { channel: SAMPLE_CHANNEL, verifyUrl: addresses.verifyUrl, loginHost: '127.0.0.1', loginPort: 7000 };
   await putChannel(channel, ACTOR);
-  if (addresses.wechatpay) await setMerchant('wechatpay', addresses.wechatpay);
+  if (addresses.wechatpay) await setMerchant('wechatpay', addresses.wechatpay, { actor: ACTOR, force: true });
 }
 
 async function sampleApp(known: SampleApp | undefined): Promise<SampleApp> {

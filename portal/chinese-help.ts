@@ -133,11 +133,25 @@ export const chineseHelp: Sentences = {
 
   'the payment provider, such as wechatpay': '支付方式，例如 wechatpay',
   'merchant settings of the payment providers, sealed at rest': '各支付方式的商户配置，加密保存',
-  'Sets the merchant of a provider. Existing orders keep their merchant.':
-    '设置某种支付方式的商户。已有订单保持原来的商户。',
+  'Sets the default merchant of a provider, or with --merchant a further one. Orders keep their merchant.':
+    '设置某种支付方式的默认商户，带 --merchant 时设置另一个商户。订单保持原来的商户。',
+  "the merchant's number, as in the settings: the default stays": '商户号，与配置里的一致：默认商户不变',
+  'another default although the present one has open orders or running refunds':
+    '即使现在的默认商户还有未完成的订单或退款，也换成另一个',
+  "the merchant's number, or number/appid if it has several mini-programs (default: the default merchant)":
+    '商户号；它有多个小程序时写成 number/appid（商户号/小程序 AppID）（默认：默认商户）',
+  "the merchant's number, or number/appid if it has several mini-programs":
+    '商户号；它有多个小程序时写成 number/appid（商户号/小程序 AppID）',
+  'Asks the provider about an order that cannot exist: are our signature and its answer accepted? Exit code 1: no.':
+    '向支付方询问一个不可能存在的订单：我们的签名是否被接受，对方的应答能否验证？退出码 1：不能。',
+  'also while it has open orders, running refunds or apps': '即使它还有未完成的订单、退款或应用',
+  'Names the merchant of an app: new orders go there. Existing orders keep theirs.':
+    '指定应用的商户：新订单归它。已有订单保持原来的商户。',
+  'the default merchant again': '重新使用默认商户',
   'its settings as JSON (docs/recharge.md)': '它的配置，JSON 文件（docs/zh-CN/recharge.md）',
-  'Lists the merchants, without their secrets.': '列出商户，不含机密。',
-  'Removes the merchant of a provider.': '移除某种支付方式的商户。',
+  'Lists the merchants with their open orders and apps, without their secrets.':
+    '列出商户及其未完成的订单和应用，不含机密。',
+  'Removes a merchant of a provider.': '移除某种支付方式的一个商户。',
 
   'who changed what': '谁修改了什么',
   'Lists the latest changes.': '列出最近的修改。',

@@ -353,11 +353,62 @@ export const chineseSentences: Sentences = {
 
   '{} uses merchant {}.': '{1} 使用商户 {2}。',
   '{} uses merchant {} now: its settings will be replaced.': '{1} 现在使用商户 {2}：它的配置将被替换。',
-  'Merchant {} of {} will be removed: no orders, syncs and refunds there until it is set again.':
-    '{2} 的商户 {1} 将被移除：重新设置之前不能下单、同步和退款。',
+  'Merchant {} of {} is set beside the default.': '{2} 的商户 {1} 已设置，默认商户不变。',
+  'Merchant {} ({}) stays for its own orders.': '商户 {1}（{2}）继续负责它自己的订单。',
+  'New orders of {} will go to another merchant than {} ({}), which stays for its own orders: {}.':
+    '{1} 的新订单将归另一个商户，不再归 {2}（{3}）；后者继续负责它自己的订单：{4}。',
+  'Merchant {} of {} will be removed: no orders, syncs and refunds there until it is set again. It has {}.':
+    '{2} 的商户 {1} 将被移除：重新设置之前不能在那里下单、同步和退款。它有 {3}。',
+  'open orders': '未完成的订单',
+  'running refunds': '进行中的退款',
+  'removed: no orders': '已移除：不能下单',
   'cannot be used: set it again': '无法使用：请重新设置',
   'No merchant is set for {}.': '{1} 没有设置商户。',
-  'The merchant of {} is removed.': '{1} 的商户已移除。',
+  'Merchant {} of {} is removed.': '{2} 的商户 {1} 已移除。',
+  '{} has no merchant {}.': '{1} 没有商户 {2}。',
+  'Merchant {} has several mini-programs: name one of {}.': '商户 {1} 有多个小程序：请写明是 {2} 中的哪一个。',
+  'Merchant {} ({}) has {}: nothing was changed. With --force the new merchant becomes the default, and this one stays for its own orders.':
+    '商户 {1}（{2}）有 {3}：没有做任何修改。加上 --force，新商户成为默认，这个商户继续负责它自己的订单。',
+  'Merchant {} ({}) has {}, and {} apps name it: nothing was changed. --force removes it.':
+    '商户 {1}（{2}）有 {3}，还有 {4} 个应用指定它：没有做任何修改。--force 会移除它。',
+  'is not the merchant of the settings, which is {}': '与配置里的商户不同，配置里是 {1}',
+  'expected an https URL of a public host': '应为公网主机的 https 地址',
+  'expected one of {}': '应为 {1} 之一',
+  'expected an object': '应为对象',
+  'is not acceptable': '不符合要求',
+  'The settings cannot be opened with MASTER_KEY and MASTER_KEY_OLD: set the merchant again.':
+    '用 MASTER_KEY 和 MASTER_KEY_OLD 都打不开配置：请重新设置商户。',
+  'The settings cannot be used: set the merchant again.': '配置无法使用：请重新设置商户。',
+  'WeChat Pay answered that an invented order exists: check baseUrl.':
+    '微信支付回答说一个虚构的订单存在：请检查 baseUrl。',
+  'WeChat Pay accepts our signature, and its answer verifies with the platform keys.':
+    '微信支付接受我们的签名，它的应答也能用平台密钥验证。',
+  'WeChat Pay accepts our signature and refuses the question ({}, {}): check mchId, appId and the permissions of the merchant.':
+    '微信支付接受我们的签名，但拒绝了询问（{1}，{2}）：请检查 mchId、appId 和商户的权限。',
+  'WeChat Pay does not accept our signature ({}, {}): check mchId, merchantSerial and merchantPrivateKeyPem.':
+    '微信支付不接受我们的签名（{1}，{2}）：请检查 mchId、merchantSerial 和 merchantPrivateKeyPem。',
+  'The answer of WeChat Pay does not verify: check platformKeys, the id and the PEM of each, and the clock of this machine.':
+    '微信支付的应答无法验证：请检查 platformKeys 里每一项的 id 和 PEM，以及本机的时钟。',
+  'WeChat Pay cannot be reached: check baseUrl and the network.': '连接不上微信支付：请检查 baseUrl 和网络。',
+  'WeChat Pay gave no usable answer ({}): try again, then check baseUrl.':
+    '微信支付没有给出可用的应答（{1}）：请重试，再检查 baseUrl。',
+  'Mini-program {} has no secret here: give it one with "app wechat".':
+    '小程序 {1} 在这里没有密钥：请用 "app wechat" 设置。',
+  'WeChat gave no usable answer: try again.': '微信没有给出可用的应答：请重试。',
+  'WeChat does not accept our signature ({}): check appKey, which belongs to env {}.':
+    '微信不接受我们的签名（{1}）：请检查 appKey，它属于 env {2}。',
+  'WeChat refuses the question ({}): check the secret of mini-program {}.':
+    '微信拒绝了询问（{1}）：请检查小程序 {2} 的密钥。',
+  'WeChat accepts our signature, and knows the mini-program.': '微信接受我们的签名，并认识这个小程序。',
+  'Mini-program {} gets no access_token: check its secret with "app wechat".':
+    '小程序 {1} 拿不到 access_token：请用 "app wechat" 检查它的密钥。',
+  'give either --merchant or --none': '--merchant 和 --none 只能给一个，且必须给一个',
+  'New orders of app {} by {} go to merchant {} ({}).': '应用 {1} 通过 {2} 的新订单归商户 {3}（{4}）。',
+  'New orders of app {} by {} go to the default merchant.': '应用 {1} 通过 {2} 的新订单归默认商户。',
+  'App {}: new orders by {} will go to the default merchant, and not to {}.':
+    '应用 {1}：通过 {2} 的新订单将归默认商户，不再归 {3}。',
+  'App {}: new orders by {} will go to merchant {}, and not to {}.':
+    '应用 {1}：通过 {2} 的新订单将归商户 {3}，不再归 {4}。',
 
   'Secrets are shown only once: give them to the plugin team.': '密钥只显示这一次：请交给插件团队。',
   'Plugin {}: pushes will no longer go to {}.': '插件 {1}：推送不再发到 {2}。',
@@ -465,6 +516,7 @@ export const chineseSentences: Sentences = {
 
 /** What stands inside a sentence in the place of a value. */
 export const chineseParts: Sentences = {
+  '{} open orders and {} running refunds': '{1} 个未完成的订单和 {2} 笔进行中的退款',
   '; did you mean --{}?': '；是不是 --{1}？',
   '; did you mean "{}"?': '；是不是“{1}”？',
   '; did you mean {}?': '；是不是 {1}？',

@@ -78,7 +78,7 @@ export const productsKey = (): Key => products('all');
 const merchants = /* @__PURE__ */ keyFamily<[string]>({
   area: 'cache',
   name: 'merchants',
-  version: 1,
+  version: 2,
   parts: ['id'],
   ttlSeconds: 4_300,
 });

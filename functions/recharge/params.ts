@@ -11,11 +11,11 @@ export const params = endpoint(
     scope: 'recharge',
     reads: () => [catalogueRead(), merchantsRead()],
   },
-  async ({ reads, leaseId }) => {
+  async ({ app, reads, leaseId }) => {
     const [products, providers] = await Promise.all([
       productsFrom(leaseId, reads[0]),
       providersFrom(leaseId, reads[1]),
     ]);
-    return { products, providers: providers.map(({ name }) => name) };
+    return { products, providers: providers.offeredTo(app.appId).map(({ name }) => name) };
   },
 );

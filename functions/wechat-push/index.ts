@@ -3,7 +3,7 @@ import { AppError } from '../../shared/errors.ts';
 import { PlainText } from '../../shared/http/answer.ts';
 import { serve } from '../../shared/http/lambda.ts';
 import { openEndpoint } from '../../shared/http/open-endpoint.ts';
-import { findMerchantPushSecrets } from '../../shared/recharge/notification.ts';
+import { findMerchantPushSecrets } from '../../shared/recharge/receivers.ts';
 import { findPushSecrets } from '../../shared/wechat/mini-program.ts';
 import { openPush, type PushReceiver, pushEcho } from '../../shared/wechat/push/message.ts';
 import { handlePush } from './events.ts';

@@ -13,10 +13,12 @@ import { SCOPES, type Scope } from '../../shared/app/app.ts';
 import { revokeKey, rotateKey } from '../../shared/app/keys.ts';
 import { kindOf, openingsOf } from '../../shared/app/public-app.ts';
 import { changeScopes } from '../../shared/app/scopes.ts';
+import { merchantsOfApp } from '../../shared/recharge/merchant-list.ts';
 import { flag, type Given, type Noun, optional, type Printed, required, UsageError } from '../command.ts';
 import { idForm, jsonForm, nameForm, textOfFile } from '../forms.ts';
 import { translated } from '../language.ts';
 import { fields, table } from '../table.ts';
+import { merchantVerb, sayMerchant } from './app-merchant.ts';
 import { CREATE_OPTIONS, createPublic, kindText, publicVerb } from './app-public.ts';
 import { CLIENT_SPEND_OPTION, clientSpendForm, clientSpendVerb } from './app-spend.ts';
 import { wechatVerb } from './app-wechat.ts';
@@ -66,6 +68,7 @@ async function show(given: Given): Promise<Printed> {
   const { display } = given;
   const app = await showApp(given.text('app'));
   const kind = kindOf(app.methods);
+  const merchants = await merchantsOfApp(app.appId);
   const text = [
     ...fields({
       AppID: app.appId,
@@ -80,6 +83,7 @@ async function show(given: Given): Promise<Printed> {
       ...(app.validates !== null && { validates: app.validates }),
       created: display.time(app.createdAt),
       'user fields': app.userFields === null ? translated('none') : JSON.stringify(app.userFields),
+      merchants: merchants.map(sayMerchant).join(', ') || translated('none'),
     }),
     '',
     ...table(
@@ -93,7 +97,7 @@ async function show(given: Given): Promise<Printed> {
     ),
   ];
   const open = openingsOf(app.scopes);
-  return { json: { ...app, kind, ...(kind !== 'server' && { open }) }, text };
+  return { json: { ...app, kind, ...(kind !== 'server' && { open }), merchants }, text };
 }
 
 async function whatDisableEnds(given: Given): Promise<string[]> {
@@ -234,6 +238,7 @@ export const app: Noun = {
     enable: { about: 'Lets a disabled app call again.', options: { app: APP }, destructive: false, run: enable },
     public: publicVerb,
     wechat: wechatVerb,
+    merchant: merchantVerb,
     'client-spend': clientSpendVerb,
     'rotate-key': {
       about: 'Makes a new privateKey; the old one is valid 24 h more.',

@@ -4,6 +4,7 @@ import { type Transaction, withTransaction } from '../db.ts';
 import { AppError, type FieldError } from '../errors.ts';
 import { forfeitUnits } from '../recharge/forfeit.ts';
 import { type MoneyAtApp, moneyOf } from '../recharge/money.ts';
+import { forgetPayer } from '../recharge/payer.ts';
 import type { CurrentUser } from '../session/session.ts';
 import { sessionKey, userVersionKey } from '../swept-keys.ts';
 import { revokeAllPluginTokens } from './change.ts';
@@ -39,6 +40,7 @@ async function erase(appId: string, user: CurrentUser, forfeit: boolean): Promis
       await eraseRecordsOf(userId, transaction, spoiled);
       await write('DELETE FROM identities WHERE user_id = ?', [userId]);
       await write('DELETE FROM password_resets WHERE user_id = ?', [userId]);
+      await forgetPayer(userId, write);
       await write(ERASE, [userId]);
     };
     await withTransaction(statements, { lostAnswers: true });

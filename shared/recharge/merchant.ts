@@ -1,155 +1,129 @@
 import type { CacheRead } from '../admission/request.ts';
 import { type CachePolicy, type Load, NOT_READ, type ReadAnswer, readThrough, settleReads } from '../cache/cache.ts';
-import { writeThrough } from '../cache/write.ts';
-import { query, write } from '../db.ts';
-import { invalidInput } from '../errors.ts';
+import { query, type Row } from '../db.ts';
 import { LocalCache } from '../local-cache.ts';
-import { seal, unseal } from '../master-key.ts';
-import { outgoingUrl } from '../outgoing-address.ts';
+import { unseal } from '../master-key.ts';
 import { merchantsKey } from '../swept-keys.ts';
 import { alarm } from '../telemetry.ts';
 import type { Provider } from './provider.ts';
-import { WechatPayInputError } from './wechatpay/error.ts';
 import { wechatpayProvider } from './wechatpay/provider.ts';
-import { XpayInputError } from './xpay/payment.ts';
 import { xpayProvider } from './xpay/provider.ts';
+
+/** Names one merchant: a provider, the merchant's number there, and the mini-program that it is bound to. */
+export interface MerchantId {
+  provider: string;
+  providerAppId: string;
+  merchantId: string;
+}
 
 /**
  * What a merchant needs to call a provider. The secrets are sealed in MySQL and in Redis, and opened only in memory.
  */
-export interface Merchant {
-  provider: string;
-  providerAppId: string;
-  merchantId: string;
+export interface Merchant extends MerchantId {
+  /** The merchant of apps that name none. */
+  isDefault: boolean;
   sealed: string;
+}
+
+export interface Merchants {
+  merchants: Merchant[];
+  /** Apps that name their merchant, one for each provider. */
+  named: Array<MerchantId & { appId: string }>;
 }
 
 const KEY = merchantsKey();
 const POLICY: CachePolicy = { freshSeconds: 600, graceSeconds: 3_600, nullSeconds: 30 };
+const NONE: Merchants = { merchants: [], named: [] };
 
 export const merchantsRead = (): CacheRead => ({ key: KEY });
 
-const load: Load<Merchant[]> = async () => {
+/** One statement, so that the merchants and the apps that name them are of the same moment. */
+const load: Load<Merchants> = async () => {
   const rows = await query(
-    'SELECT provider, provider_app_id, merchant_id, sealed_config FROM merchants ORDER BY provider',
+    `SELECT provider, provider_app_id, merchant_id, is_default, sealed_config, NULL AS app_id FROM merchants
+      UNION ALL
+     SELECT provider, provider_app_id, merchant_id, 0, NULL, app_id FROM app_merchants
+      ORDER BY provider, merchant_id, provider_app_id, app_id`,
   );
-  const merchants = rows.map((row) => ({
-    provider: String(row.provider),
-    providerAppId: String(row.provider_app_id),
-    merchantId: String(row.merchant_id),
-    sealed: String(row.sealed_config),
-  }));
-  return [{ value: merchants, version: 0 }];
+  const merchants = rows.filter(({ app_id }) => app_id === null).map(merchantFromRow);
+  const named = rows.flatMap((row) => (row.app_id === null ? [] : { ...idFromRow(row), appId: String(row.app_id) }));
+  return [{ value: { merchants, named }, version: 0 }];
 };
 
+export const idFromRow = (row: Row): MerchantId => ({
+  provider: String(row.provider),
+  providerAppId: String(row.provider_app_id),
+  merchantId: String(row.merchant_id),
+});
+
+const merchantFromRow = (row: Row): Merchant => ({
+  ...idFromRow(row),
+  isDefault: Number(row.is_default) === 1,
+  sealed: String(row.sealed_config),
+});
+
 /** Makes the list of merchants from the answer of admission's read. */
-export async function merchantsFrom(leaseId: string, answer: ReadAnswer = NOT_READ): Promise<Merchant[]> {
+export async function merchantsFrom(leaseId: string, answer: ReadAnswer = NOT_READ): Promise<Merchants> {
   const [found] = await settleReads(leaseId, [KEY], [answer], POLICY, load);
-  return found?.value ?? [];
+  return found?.value ?? NONE;
 }
 
 /** Kept 5 s in the process, because notifications come without admission. */
-const warm = new LocalCache<Merchant[]>(1, 5_000);
+const warm = new LocalCache<Merchants>(1, 5_000);
 
-export async function readMerchants(): Promise<Merchant[]> {
+export async function readMerchants(): Promise<Merchants> {
   const known = warm.get('all');
   if (known) return known;
   const startedAt = Date.now();
-  const [found] = await readThrough<Merchant[]>([KEY], POLICY, load);
-  const merchants = found?.value ?? [];
-  warm.set('all', merchants, startedAt);
-  return merchants;
+  const [found] = await readThrough<Merchants>([KEY], POLICY, load);
+  const read = found?.value ?? NONE;
+  warm.set('all', read, startedAt);
+  return read;
 }
+
+/** For the portal: as MySQL has them now. */
+export const loadMerchants = async (): Promise<Merchants> => (await load([0], true))[0]?.value ?? NONE;
+
+/** For the portal, after it has changed a merchant. */
+export const forgetMerchants = (): void => warm.clear();
 
 const MAKERS = new Map<string, (config: unknown) => Provider>([
   ['wechatpay', wechatpayProvider],
   ['xpay', xpayProvider],
 ]);
 
-export const isMerchantProvider = (name: string): boolean => MAKERS.has(name);
+/** undefined: no merchants can be set for this name. */
+export const makerOf = (provider: string) => MAKERS.get(provider);
 
+export const merchantProviders = (): string[] => [...MAKERS.keys()];
+
+/** The same for all merchants of a provider, so that settings of a former release can be opened. */
 export const sealContext = (provider: string): string => `merchant:${provider}`;
 
 /** By the sealed settings: a process opens a provider once for each version of them. */
-const opened = new LocalCache<Provider>(20, 3_600_000);
+const opened = new LocalCache<Provider>(50, 3_600_000);
 
-/** undefined: the settings are unusable, and an operator has to correct them. The other providers still work. */
-export function openProvider({ provider: name, sealed }: Merchant): Provider | undefined {
+/** undefined: the settings are unusable, and an operator has to correct them. The other merchants still work. */
+export function openProvider(merchant: Merchant): Provider | undefined {
+  const { provider: name, sealed } = merchant;
   const known = opened.get(sealed);
-  if (known) return known;
+  if (known && isOf(known, merchant)) return known;
   try {
-    const provider = MAKERS.get(name)?.(JSON.parse(unseal(sealed, sealContext(name))));
+    const provider = makerOf(name)?.(openSettings(merchant));
+    // Settings that were copied from the row of another merchant.
+    if (provider && !isOf(provider, merchant)) throw new Error('settings of another merchant');
     if (provider) opened.set(sealed, provider);
     return provider;
   } catch {
-    alarm('merchant-unusable', { provider: name });
+    alarm('merchant-unusable', { provider: name, merchantId: merchant.merchantId });
     return undefined;
   }
 }
 
-/**
- * Stores the settings of a provider (wechatpay: WechatPayConfig; xpay: XpayMerchant), sealed under the master key.
- * Existing orders keep their merchant. Throws INVALID_INPUT that names the unusable member.
- */
-export async function setMerchant(provider: string, config: unknown): Promise<{ appId: string; merchantId: string }> {
-  const { providerAppId, merchantId } = checked(provider, config);
-  checkUrls(config);
-  const sealed = seal(JSON.stringify(config), sealContext(provider));
-  await writeThrough(
-    () =>
-      write(
-        `INSERT INTO merchants (provider, provider_app_id, merchant_id, sealed_config) VALUES (?, ?, ?, ?)
-         ON DUPLICATE KEY UPDATE provider_app_id = VALUES(provider_app_id), merchant_id = VALUES(merchant_id),
-           sealed_config = VALUES(sealed_config), version = version + 1`,
-        [provider, providerAppId, merchantId, sealed],
-      ),
-    () => [KEY],
-  );
-  warm.clear();
-  return { appId: providerAppId, merchantId };
-}
+/** Throws SealError if the settings cannot be opened. */
+export const openSettings = ({ provider, sealed }: Merchant): unknown =>
+  JSON.parse(unseal(sealed, sealContext(provider)));
 
-/** Calls with the merchant's signature go to baseUrl, and the provider is told notifyUrl. Throws INVALID_INPUT. */
-function checkUrls(config: unknown): void {
-  for (const member of ['baseUrl', 'notifyUrl']) {
-    const url = (config as Record<string, unknown>)[member];
-    if (typeof url !== 'string' || outgoingUrl(url)) continue;
-    throw invalidInput({ path: member, message: 'expected an https URL of a public host' });
-  }
-}
-
-function checked(provider: string, config: unknown): Provider {
-  const make = MAKERS.get(provider);
-  if (!make) throw invalidInput({ path: 'provider', message: `expected one of ${[...MAKERS.keys()].join(', ')}` });
-  if (typeof config !== 'object' || config === null)
-    throw invalidInput({ path: 'config', message: 'expected an object' });
-  try {
-    return make(config);
-  } catch (error) {
-    if (error instanceof WechatPayInputError || error instanceof XpayInputError) {
-      throw invalidInput({ path: error.path, message: 'is not acceptable' });
-    }
-    throw error;
-  }
-}
-
-/** All settings without their secrets. `usable`: the provider can be opened with them. */
-export async function listMerchants() {
-  const merchants = (await load([0], true))[0]?.value ?? [];
-  return merchants.map((merchant) => ({
-    provider: merchant.provider,
-    appId: merchant.providerAppId,
-    merchantId: merchant.merchantId,
-    usable: openProvider(merchant) !== undefined,
-  }));
-}
-
-/** false: there was no such provider. */
-export async function removeMerchant(provider: string): Promise<boolean> {
-  const { rowsAffected } = await writeThrough(
-    () => write('DELETE FROM merchants WHERE provider = ?', [provider]),
-    () => [KEY],
-  );
-  warm.clear();
-  return rowsAffected > 0;
-}
+/** Whether a provider, an order or a merchant belongs to this merchant of the same provider. */
+export const isOf = (one: Omit<MerchantId, 'provider'>, other: Omit<MerchantId, 'provider'>): boolean =>
+  one.providerAppId === other.providerAppId && one.merchantId === other.merchantId;

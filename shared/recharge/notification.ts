@@ -1,10 +1,9 @@
 import { AppError } from '../errors.ts';
-import { alarm, count } from '../telemetry.ts';
-import type { PushSecrets } from '../wechat/mini-program.ts';
+import { alarm } from '../telemetry.ts';
 import type { PushMessage } from '../wechat/push/message.ts';
 import { settlePayment } from './payment.ts';
-import type { Provider, ProviderNotification, RawNotification } from './provider.ts';
-import { findProvider } from './providers.ts';
+import type { ProviderNotification, RawNotification } from './provider.ts';
+import { echoOf, readNotification, readPaymentPush } from './receivers.ts';
 import { findRefund, recordMadeRefund, recordRefund } from './refund.ts';
 
 /**
@@ -17,18 +16,7 @@ export async function receiveNotification(
   raw: RawNotification,
   now = Date.now(),
 ): Promise<object | string | undefined> {
-  const provider = await findProvider(providerName);
-  if (!provider) throw new AppError('NOT_FOUND');
-  let notification: ProviderNotification;
-  try {
-    notification = provider.readNotification(raw, Math.floor(now / 1000));
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'BAD_NOTIFY_SIGNATURE') {
-      count(`recharge.notification-refused.${provider.name}`);
-    }
-    throw error;
-  }
-  return record(notification);
+  return record(await readNotification(providerName, raw, Math.floor(now / 1000)));
 }
 
 async function record(notification: ProviderNotification): Promise<object | string | undefined> {
@@ -43,31 +31,15 @@ async function record(notification: ProviderNotification): Promise<object | stri
  * Throws NOT_FOUND (no merchant of this mini-program, or no such order) and what receiveNotification() throws.
  */
 export async function receivePaymentPush(wechatAppid: string, message: PushMessage): Promise<void> {
-  const push = (await findPushMerchant(wechatAppid))?.push;
-  if (!push) throw new AppError('NOT_FOUND');
-  await record(push.read(message));
-}
-
-/** undefined: no merchant of this mini-program gets its payments by message push. */
-export async function findMerchantPushSecrets(wechatAppid: string): Promise<PushSecrets | undefined> {
-  return (await findPushMerchant(wechatAppid))?.push?.secrets;
-}
-
-async function findPushMerchant(wechatAppid: string): Promise<Provider | undefined> {
-  const merchant = await findProvider('xpay');
-  return merchant?.providerAppId === wechatAppid ? merchant : undefined;
+  await record(await readPaymentPush(wechatAppid, message));
 }
 
 /** Answers the question with which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */
-export async function answerRegistration(
+export const answerRegistration = (
   providerName: string,
   query: RawNotification['query'],
   now = Date.now(),
-): Promise<string> {
-  const provider = await findProvider(providerName);
-  if (!provider?.echo) throw new AppError('NOT_FOUND');
-  return provider.echo(query, Math.floor(now / 1000));
-}
+): Promise<string> => echoOf(providerName, query, Math.floor(now / 1000));
 
 async function receiveRefund(notification: Extract<ProviderNotification, { kind: 'refund' }>): Promise<void> {
   const { refundNo, refundFen, state } = notification;

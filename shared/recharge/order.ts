@@ -1,6 +1,5 @@
 import { query, type Row, type SqlValue, sqlTime, writeRepeatably } from '../db.ts';
-import { AppError, ER_DUP_ENTRY, invalidInput, SqlError } from '../errors.ts';
-import { orderNumber, requestHash } from './numbers.ts';
+import { AppError } from '../errors.ts';
 import { type Page, pageOf, readCursor } from './page.ts';
 
 /**
@@ -31,6 +30,10 @@ export interface Order {
   expiresAt: string;
   /** null: not paid yet. */
   paidAt: string | null;
+  /** What was sent to the provider first. null: the order is of a former release, or its provider needs none. */
+  title: string | null;
+  payerOpenid: string | null;
+  notifyUrl: string | null;
 }
 
 /** The part of an order that users see. */
@@ -39,14 +42,9 @@ export function publicOrder(order: Order) {
   return { orderNo, status, productId, amountFen, currency, units, createdAt, ...(paidAt !== null && { paidAt }) };
 }
 
-/** An order can be paid for this long. */
-const ORDER_SECONDS = 1_800;
-/** After this time the sweeper asks the provider for the first time, if no notification came. */
-const FIRST_CHECK_SECONDS = 15;
-
 export const ORDER_COLUMNS = `o.order_no, o.app_id, o.user_id, o.asset, o.product_id, o.provider, o.provider_app_id,
   o.merchant_id, o.amount_fen, o.currency, o.units, o.status, o.refunded_fen, o.transaction_id, o.checks,
-  o.request_hash, o.created_at, o.expires_at, o.paid_at`;
+  o.request_hash, o.created_at, o.expires_at, o.paid_at, o.title, o.payer_openid, o.notify_url`;
 
 export const orderFromRow = (row: Row): Order => ({
   orderNo: String(row.order_no),
@@ -68,63 +66,10 @@ export const orderFromRow = (row: Row): Order => ({
   createdAt: String(row.created_at),
   expiresAt: String(row.expires_at),
   paidAt: row.paid_at as string | null,
+  title: row.title as string | null,
+  payerOpenid: row.payer_openid as string | null,
+  notifyUrl: row.notify_url as string | null,
 });
-
-interface NewOrder {
-  appId: string;
-  userId: string;
-  idempotencyKey: string;
-  productId: string;
-  provider: string;
-  providerAppId: string;
-  merchantId: string;
-}
-
-interface CreatedOrder {
-  orderNo: string;
-  amountFen: number;
-  status: OrderStatus;
-  expiresAt: string;
-  providerAppId: string;
-  merchantId: string;
-}
-
-/**
- * One statement, and one more for a repeated call. The statement reads the price from the catalogue, and locks the row
- * of the user, so that an account that is erased at the same time gets no order. The order number
- * is derived from the idempotency key. Throws INVALID_INPUT (no such product), IDEMPOTENCY_KEY_REUSED (another body).
- */
-export async function createOrder(wanted: NewOrder, now = Date.now()): Promise<CreatedOrder> {
-  const { appId, userId, productId, provider, providerAppId, merchantId } = wanted;
-  const orderNo = orderNumber(appId, userId, wanted.idempotencyKey);
-  const hash = requestHash({ productId, provider });
-  const expiresAt = new Date(now + ORDER_SECONDS * 1000).toISOString();
-  try {
-    // LAST_INSERT_ID(n) is returned as insertId: this gives the price without a second statement.
-    const { rowsAffected, insertId } = await writeRepeatably(
-      `INSERT INTO recharge_orders (order_no, app_id, user_id, asset, request_hash, product_id, provider,
-         provider_app_id, merchant_id, amount_fen, currency, units, next_check_at, expires_at)
-       SELECT ?, ?, ?, p.asset, ?, p.product_id, ?, ?, ?, LAST_INSERT_ID(p.amount_fen), p.currency, p.units,
-              NOW(3) + INTERVAL ${FIRST_CHECK_SECONDS} SECOND, ?
-         FROM products p JOIN users u ON u.user_id = ? AND u.erased_at IS NULL
-        WHERE p.product_id = ? AND p.active = 1`,
-      [orderNo, appId, userId, hash, provider, providerAppId, merchantId, sqlTime(expiresAt), userId, productId],
-    );
-    const amountFen = Number(insertId);
-    if (rowsAffected === 1 && amountFen > 0)
-      return { orderNo, amountFen, status: 'pending', expiresAt, providerAppId, merchantId };
-  } catch (error) {
-    if (!(error instanceof SqlError && error.errno === ER_DUP_ENTRY)) throw error;
-  }
-  const order = await findOrder(orderNo);
-  if (!order) throw (await isErased(userId)) ? new AppError('SESSION_REVOKED') : unknownProduct();
-  if (order.requestHash !== hash) throw new AppError('IDEMPOTENCY_KEY_REUSED');
-  return order;
-}
-
-const isErased = async (userId: string): Promise<boolean> =>
-  (await query('SELECT 1 AS erased FROM users WHERE user_id = ? AND erased_at IS NOT NULL', [userId])).length > 0;
-const unknownProduct = (): AppError => invalidInput({ path: 'productId', message: 'no such product' });
 
 /** Reads from the primary. null: there is no such order. */
 export async function findOrder(orderNo: string): Promise<Order | null> {

@@ -10,6 +10,11 @@ export interface Provider {
   readonly providerAppId: string;
   readonly merchantId: string;
   /**
+   * What an order of this payer keeps, to be sent again unchanged. It asks nobody, and is called before the order is
+   * made. Throws INVALID_INPUT for a payer who cannot pay here.
+   */
+  terms(payer: Payer): OrderTerms;
+  /**
    * What the client passes to the provider's payment sheet. It may be called again for the same order. null: the
    * provider accepts no payment for it any more (paid, closed, expired). Throws UNAVAILABLE, INVALID_INPUT.
    */
@@ -26,7 +31,8 @@ export interface Provider {
   bill?(day: string): Promise<BillLine[]>;
   /**
    * Checks the signature over the raw bytes, then parses them. `nowSeconds` is the time for the signature's window.
-   * Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT.
+   * Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT; NotificationUnusable for one that is authentic and of no use to this
+   * merchant.
    */
   readNotification(notification: RawNotification, nowSeconds: number): ProviderNotification;
   /** For a provider that reports payments in the message push of its mini-program. */
@@ -44,7 +50,14 @@ export type BillLine =
   | { kind: 'payment'; orderNo: string; transactionId: string; amountFen: number }
   | { kind: 'refund'; orderNo: string; refundNo: string; amountFen: number };
 
-interface PayableOrder {
+/** null: the provider is not told it, or the order is of a former release. */
+export interface OrderTerms {
+  payerOpenid: string | null;
+  /** Where the provider reports the payment. */
+  notifyUrl: string | null;
+}
+
+interface PayableOrder extends OrderTerms {
   orderNo: string;
   amountFen: number;
   expiresAt: string;
@@ -52,6 +65,8 @@ interface PayableOrder {
   /** The title that the payer sees. */
   title: string;
 }
+
+export const NO_TERMS: OrderTerms = { payerOpenid: null, notifyUrl: null };
 
 export interface Payer {
   userId: string;
@@ -91,6 +106,13 @@ export type ProviderNotification =
   /** A refund that was not requested here, with the provider's own reference. */
   | { kind: 'refunded'; orderNo: string; reference: string; refundFen: number; answer?: object | string }
   | { kind: 'nothing'; answer?: object | string };
+
+/** The provider signed it, but it is for another merchant, or the settings of this one are out of date. */
+export class NotificationUnusable extends AppError {
+  constructor(readonly difference: string) {
+    super('NOTICE_MISMATCH');
+  }
+}
 
 export const providerUnavailable = (): AppError =>
   new AppError('UNAVAILABLE', 'The payment provider did not answer; try again.', { retryAfterSeconds: 2 });

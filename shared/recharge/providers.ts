@@ -1,37 +1,76 @@
 import type { ReadAnswer } from '../cache/cache.ts';
-import { isMerchantProvider, type Merchant, merchantsFrom, openProvider, readMerchants } from './merchant.ts';
-import type { Order } from './order.ts';
+import {
+  isOf,
+  type Merchant,
+  type MerchantId,
+  type Merchants,
+  merchantsFrom,
+  openProvider,
+  readMerchants,
+} from './merchant.ts';
 import type { Provider } from './provider.ts';
 import { SANDBOX, sandboxProvider } from './sandbox/provider.ts';
 
 /** The providers of this deployment: every merchant that was set, and the sandbox if it is switched on. */
-export async function providersFrom(leaseId: string, answer: ReadAnswer | undefined): Promise<Provider[]> {
-  return withSandbox(answer ? await merchantsFrom(leaseId, answer) : []);
+export interface Providers {
+  /** For new orders of an app: at most one for each name. It is the merchant that the app names, or the default. */
+  offeredTo(appId: string): Provider[];
+  /** Who holds the money of an order. undefined: its merchant is not set here any more. */
+  holderOf(order: MerchantId): Provider | undefined;
 }
 
-/** For calls without admission. undefined: there is no such provider here. */
-export async function findProvider(name: string): Promise<Provider | undefined> {
-  if (name === SANDBOX) return sandboxProvider();
-  if (!isMerchantProvider(name)) return undefined;
-  return withSandbox(await readMerchants()).find((provider) => provider.name === name);
+/** By the answer of admission's read. `undefined`: the call needs no merchant. */
+export async function providersFrom(leaseId: string, answer: ReadAnswer | undefined): Promise<Providers> {
+  return providersOf(answer ? await merchantsFrom(leaseId, answer) : { merchants: [], named: [] });
+}
+
+function providersOf({ merchants, named }: Merchants): Providers {
+  const sandbox = sandboxProvider();
+  const open = (merchant: Merchant | undefined) => (merchant && openProvider(merchant)) ?? [];
+  return {
+    offeredTo(appId) {
+      const names = [...new Set(merchants.map(({ provider }) => provider))];
+      const chosen = names.flatMap((name) => open(merchantFor({ merchants, named }, appId, name)));
+      return sandbox ? [sandbox, ...chosen] : chosen;
+    },
+    holderOf(order) {
+      if (order.provider === SANDBOX) return sandbox;
+      const holder = merchants.find((merchant) => merchant.provider === order.provider && isOf(merchant, order));
+      return holder && openProvider(holder);
+    },
+  };
 }
 
 /**
- * The provider that holds the money of an order. undefined: it is not set up here, or its merchant was replaced. A new
- * merchant does not know the order. A question to it would close a paid order, and a refund would use the wrong money.
+ * The merchant of new orders of an app. undefined: there is none. An app whose named merchant was removed has none
+ * either: with the default its money would go to somebody else.
  */
-export async function providerOf(order: BoundOrder): Promise<Provider | undefined> {
-  const provider = await findProvider(order.provider);
-  return provider && isBoundTo(provider, order) ? provider : undefined;
+export function merchantFor({ merchants, named }: Merchants, appId: string, provider: string): Merchant | undefined {
+  const own = named.find((one) => one.appId === appId && one.provider === provider);
+  return merchants.find(
+    (merchant) => merchant.provider === provider && (own ? isOf(merchant, own) : merchant.isDefault),
+  );
 }
 
-type BoundOrder = Pick<Order, 'provider' | 'providerAppId' | 'merchantId'>;
-
-export const isBoundTo = (provider: Provider, order: Omit<BoundOrder, 'provider'>): boolean =>
-  order.providerAppId === provider.providerAppId && order.merchantId === provider.merchantId;
-
-function withSandbox(merchants: readonly Merchant[]): Provider[] {
-  const sandbox = sandboxProvider();
-  const opened = merchants.flatMap((merchant) => openProvider(merchant) ?? []);
-  return sandbox ? [sandbox, ...opened] : opened;
+/** For calls without admission: the default merchant of a provider. undefined: there is no such provider here. */
+export async function findProvider(name: string): Promise<Provider | undefined> {
+  if (name === SANDBOX) return sandboxProvider();
+  const { merchants } = await readMerchants();
+  const found = merchants.find((merchant) => merchant.provider === name && merchant.isDefault);
+  return found && openProvider(found);
 }
+
+/** All merchants of a provider, the default first. Notifications of all come to one address. */
+export async function allProviders(name: string): Promise<Provider[]> {
+  if (name === SANDBOX) return [sandboxProvider() ?? []].flat();
+  const { merchants } = await readMerchants();
+  const ofProvider = merchants.filter(({ provider }) => provider === name);
+  return ofProvider.sort((a, b) => Number(b.isDefault) - Number(a.isDefault)).flatMap((one) => openProvider(one) ?? []);
+}
+
+/**
+ * The provider that holds the money of an order. undefined: its merchant is not set here. Another merchant does not
+ * know the order. A question to it would close a paid order, and a refund would use the wrong money.
+ */
+export const providerOf = async (order: MerchantId): Promise<Provider | undefined> =>
+  order.provider === SANDBOX ? sandboxProvider() : providersOf(await readMerchants()).holderOf(order);

@@ -1,10 +1,10 @@
 import { write, writeRepeatably } from '../db.ts';
 import { AppError, EngineError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
+import { checkOrder } from './check-order.ts';
 import { type DueOrder, dueOrders } from './due-orders.ts';
 import { expireDue } from './expiry.ts';
 import { markPaid, type Order } from './order.ts';
-import { settlePayment } from './payment.ts';
 import { providerOf } from './providers.ts';
 import { advanceRefund, dueRefunds, type Refund } from './refund.ts';
 
@@ -103,22 +103,10 @@ async function sweepOrder(order: DueOrder, sweep: Sweep, now: number): Promise<v
     throw new AppError('UNAVAILABLE');
   }
   sweep.asked++;
-  let asked = await provider.ask(order.orderNo);
-  if (asked.state === 'open' && Date.parse(order.expiresAt) <= now) {
-    // A payment between the question and the close is credited as well.
-    asked = (await provider.close(order.orderNo)) === 'paid' ? await provider.ask(order.orderNo) : { state: 'ended' };
-  }
-  if (asked.state === 'paid') {
-    if ((await settlePayment(asked.payment)) === 'credited') sweep.credited++;
-  } else if (asked.state === 'ended' && order.status === 'pending') {
-    const { rowsAffected } = await writeRepeatably(
-      "UPDATE recharge_orders SET status = 'closed' WHERE order_no = ? AND status = 'pending'",
-      [order.orderNo],
-    );
-    sweep.closed += rowsAffected;
-  } else if (next === null) {
-    await giveUp(order);
-  }
+  const found = await checkOrder(provider, order, { now });
+  if (found === 'credited') sweep.credited++;
+  else if (found === 'closed') sweep.closed++;
+  else if (found !== 'known' && next === null) await giveUp(order);
 }
 
 const giveUp = ({ orderNo }: Order) =>

@@ -1,11 +1,15 @@
 import { AppError } from '../errors.ts';
+import { checkOrder } from './check-order.ts';
 import { findEntry } from './entry.ts';
 import { findOrder, markPaid, type Order } from './order.ts';
-import { settlePayment, transactionOf } from './payment.ts';
+import { transactionOf } from './payment.ts';
 import { providerOf } from './providers.ts';
 
-/** Asks the provider for the state of an order, credits it if it was paid, and returns the order after that. */
-export async function syncOrder(order: Order): Promise<Order> {
+/**
+ * Asks the provider for the state of an order, credits it if it was paid, closes it if it is over, and returns the
+ * order after that. `isOver`: as at checkOrder(). Throws UNAVAILABLE and what checkOrder() throws.
+ */
+export async function syncOrder(order: Order, options: { now?: number; isOver?: boolean } = {}): Promise<Order> {
   if (order.status !== 'pending' && order.status !== 'closed') return order;
   const { orderNo } = order;
   const entry = await findEntry('recharge', orderNo);
@@ -16,8 +20,6 @@ export async function syncOrder(order: Order): Promise<Order> {
   }
   const provider = await providerOf(order);
   if (!provider) throw new AppError('UNAVAILABLE', 'The payment provider is not set up.', { retryAfterSeconds: 60 });
-  const asked = await provider.ask(orderNo);
-  if (asked.state === 'paid') await settlePayment(asked.payment);
-  else if (asked.state === 'open' || order.status === 'closed') return order;
-  return (await findOrder(orderNo)) ?? order;
+  const found = await checkOrder(provider, order, options);
+  return found === 'open' || found === 'ended' ? order : ((await findOrder(orderNo)) ?? order);
 }

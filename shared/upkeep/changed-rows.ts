@@ -88,6 +88,7 @@ export const sweptTables = (): SweptTable[] => [
   { table: 'products', id: 'product_id', keysOf: () => [productsKey()], fromReplicas: false },
   { table: 'mini_programs', id: 'wechat_appid', keysOf: () => [miniProgramsKey()], fromReplicas: false },
   { table: 'merchants', id: 'provider', keysOf: () => [merchantsKey()], fromReplicas: false },
+  { table: 'app_merchants', id: 'app_id', keysOf: () => [merchantsKey()], fromReplicas: false },
 ];
 
 /** Up to this many ids are announced to a filter. For more, the filter is built again. */

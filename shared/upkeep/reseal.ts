@@ -50,7 +50,7 @@ const COLUMNS: readonly SealedColumn[] = [
   {
     table: 'merchants',
     column: 'sealed_config',
-    id: ['provider'],
+    id: ['provider', 'merchant_id', 'provider_app_id'],
     contextOf: (row) => merchantContext(String(row.provider)),
     keysOf: () => [merchantsRead().key],
   },

@@ -77,6 +77,19 @@ describe('erasing an account', () => {
     expect(await isAlive(session)).toBe(false);
   });
 
+  test('deletes the openid that orders keep, because it identifies a person', async () => {
+    const { openid, session } = await wechatUser();
+    const { userId } = (await stack.call(app, 'GET', '/me', { session })).body;
+    await stack.mysql.execute(
+      `INSERT INTO recharge_orders (order_no, app_id, user_id, asset, request_hash, product_id, provider, amount_fen,
+         currency, units, status, payer_openid) VALUES ('R234', ?, ?, 'coin', '', 'p', 'wechatpay', 1, 'CNY', 1, 'paid', ?)`,
+      [app.appId, userId, openid],
+    );
+    expect((await erase(session, { code: stack.wechat.issueCode(openid) })).status).toBe(204);
+    const [rows] = await stack.mysql.query("SELECT payer_openid FROM recharge_orders WHERE order_no = 'R234'");
+    expect(rows).toEqual([{ payer_openid: null }]);
+  });
+
   test('by the second string of a channel login works also after the string was used, for ten minutes', async () => {
     const user = channelUser();
     const second = await verified(user);

@@ -1,24 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { portal, portalHere, portalJson } from '../support/portal-command.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let stack: TestStack;
 let app: TestApp;
 let session: string;
-let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeAll(async () => {
-  folder = await temporaryFolder('portal-recharge');
   stack = await startTestStack({ seeded: true });
   app = await stack.createApp();
   const body = { account: 'demo', password: 'demo-password-1' };
   session = (await stack.call(app, 'POST', '/login', { body })).body.token;
 });
-afterAll(() => folder.remove());
 
 async function order(): Promise<string> {
   const headers = { 'idempotency-key': randomBytes(16).toString('hex') };
@@ -126,34 +119,5 @@ describe('portal product', () => {
     expect(products).toContainEqual(expect.objectContaining({ productId: 'coins-5', active: false }));
     const free = await portalHere(['product', 'put', '--id', 'x', '--title', 'x', '--amount-fen', '0', '--units', '1']);
     expect(free).toMatchObject({ code: 2 });
-  });
-});
-
-describe('portal merchant', () => {
-  test('settings of a provider are sealed, listed without secrets, resealed and removed', async () => {
-    const wechatpay = await startMockWechatPay({ notifyUrl: `${stack.url}/recharge/notify/wechatpay` });
-    try {
-      const file = join(folder.path, 'wechatpay.json');
-      writeFileSync(file, JSON.stringify(wechatpay.config));
-      const set = await portal(['merchant', 'set', '--provider', 'wechatpay', '--json-config', file, '--json']);
-      expect(set).toMatchObject({ code: 0, json: { provider: 'wechatpay', merchantId: wechatpay.config.mchId } });
-      const listed = await portalHere(['merchant', 'list', '--json']);
-      expect(listed.json.merchants).toMatchObject([{ provider: 'wechatpay', usable: true }]);
-      const [rows] = await stack.mysql.query('SELECT sealed_config FROM merchants');
-      const { entries } = await portalJson(['operator-log', 'list', '--subject', 'wechatpay']);
-      for (const said of [listed.stdout, JSON.stringify(rows), JSON.stringify(entries)]) {
-        expect(said).not.toContain(wechatpay.config.apiV3Key);
-      }
-      const former = process.env.MASTER_KEY ?? '';
-      process.env.MASTER_KEY = randomBytes(32).toString('hex');
-      process.env.MASTER_KEY_OLD = former;
-      const report = await portalJson(['master-key', 'reseal']);
-      expect(report).toMatchObject({ resealed: { 'merchants.sealed_config': 1 }, unreadable: [] });
-      expect((await portalJson(['merchant', 'list'])).merchants).toMatchObject([{ usable: true }]);
-      await portalJson(['merchant', 'remove', '--provider', 'wechatpay']);
-      expect(await portalJson(['merchant', 'list'])).toEqual({ merchants: [] });
-    } finally {
-      await wechatpay.stop();
-    }
   });
 });

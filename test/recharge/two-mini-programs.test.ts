@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
 import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
-import { setMerchant } from '../../shared/recharge/merchant.ts';
+import { setMerchant } from '../../shared/recharge/merchant-admin.ts';
 import { atEndOfFile } from '../support/end-of-file.ts';
 import { type IdentityWorld, type Member, startIdentityWorld } from '../support/identity-world.ts';
 import { newKey } from '../support/recharge-fixture.ts';
@@ -13,7 +13,7 @@ beforeAll(async () => {
   world = await startIdentityWorld({ seeded: true });
   mock = await startMockWechatPay({ notifyUrl: `${world.stack.url}/recharge/notify/wechatpay`, speed: 100 });
   atEndOfFile(() => mock.stop());
-  await setMerchant('wechatpay', mock.config);
+  await setMerchant('wechatpay', mock.config, { actor: 'tester' });
 });
 
 const order = ({ app, session }: Member, provider = 'wechatpay') =>

@@ -5,7 +5,7 @@ import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
 import { NOT_READ } from '../../shared/cache/cache.ts';
 import { AppError } from '../../shared/errors.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
-import { setMerchant } from '../../shared/recharge/merchant.ts';
+import { setMerchant } from '../../shared/recharge/merchant-admin.ts';
 import { findOrder } from '../../shared/recharge/order.ts';
 import { placeOrder } from '../../shared/recharge/place-order.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
@@ -35,7 +35,7 @@ beforeAll(async () => {
   shop = await openShop();
   mock = await startMockWechatPay({ notifyUrl: `${shop.stack.url}/recharge/notify/wechatpay`, speed: 500 });
   atEndOfFile(() => mock.stop());
-  await setMerchant('wechatpay', mock.config);
+  await setMerchant('wechatpay', mock.config, { actor: 'tester' });
 });
 
 async function runSeed(seed: number): Promise<{ appId: string; orders: string[] }> {

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { MockWechatPay } from '../../local/simulators/wechatpay/control.ts';
 import { startMockWechatPay } from '../../local/simulators/wechatpay/mock.ts';
-import { listMerchants, setMerchant } from '../../shared/recharge/merchant.ts';
+import { setMerchant } from '../../shared/recharge/merchant-admin.ts';
+import { listMerchants } from '../../shared/recharge/merchant-list.ts';
 import { findProvider } from '../../shared/recharge/providers.ts';
 import { billingDay, reconcile } from '../../shared/recharge/reconcile.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
@@ -18,7 +19,7 @@ beforeAll(async () => {
   shop = await openShop();
   mock = await startMockWechatPay({ notifyUrl: `${shop.stack.url}/recharge/notify/wechatpay`, speed: 100 });
   atEndOfFile(() => mock.stop());
-  await setMerchant('wechatpay', mock.config);
+  await setMerchant('wechatpay', mock.config, { actor: 'tester' });
   shopper = await shop.shopper('openid-of-a-payer');
 });
 
@@ -34,7 +35,12 @@ const sweep = () => sweepRecharge({ stopAt: Date.now() + 30_000 });
 describe('WeChat Pay, end to end', () => {
   test('a merchant is stored with encrypted secrets', async () => {
     const { appId, mchId, apiV3Key } = mock.config;
-    expect(await listMerchants()).toEqual([{ provider: 'wechatpay', appId, merchantId: mchId, usable: true }]);
+    expect(await listMerchants()).toEqual([
+      {
+        ...{ provider: 'wechatpay', appId, merchantId: mchId, isDefault: true, usable: true },
+        ...{ openOrders: 0, runningRefunds: 0, apps: [] },
+      },
+    ]);
     const [rows] = await shop.stack.mysql.query('SELECT sealed_config FROM merchants');
     expect(JSON.stringify(rows)).not.toContain(apiV3Key);
     expect((await shopper.get('/recharge/params')).body.providers).toEqual(['sandbox', 'wechatpay']);
@@ -42,10 +48,14 @@ describe('WeChat Pay, end to end', () => {
 
   test('invalid settings are refused with the name of the member', async () => {
     for (const member of ['baseUrl', 'notifyUrl']) {
-      const special = setMerchant('wechatpay', { ...mock.config, [member]: 'https://169.254.169.254' });
+      const special = setMerchant(
+        'wechatpay',
+        { ...mock.config, [member]: 'https://169.254.169.254' },
+        { actor: 'tester' },
+      );
       await expect(special).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     }
-    const refusal = setMerchant('wechatpay', { ...mock.config, apiV3Key: 'short' });
+    const refusal = setMerchant('wechatpay', { ...mock.config, apiV3Key: 'short' }, { actor: 'tester' });
     await expect(refusal).rejects.toMatchObject({ code: 'INVALID_INPUT', refusal: { errors: [{ path: 'apiV3Key' }] } });
   });
 

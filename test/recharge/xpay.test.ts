@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { makeRegistration } from '../../local/simulators/wechat-push.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
-import { setMerchant } from '../../shared/recharge/merchant.ts';
+import { setMerchant } from '../../shared/recharge/merchant-admin.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import type { XpayMerchant } from '../../shared/recharge/xpay/provider.ts';
 import { newSender, nowSeconds, pusher } from '../support/push-sender.ts';
@@ -21,7 +21,7 @@ let shop: Shop;
 let shopper: Shopper;
 beforeAll(async () => {
   shop = await openShop();
-  await setMerchant('xpay', merchant);
+  await setMerchant('xpay', merchant, { actor: 'tester' });
   shopper = await shop.shopper();
 });
 

@@ -3,8 +3,10 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { repeatOnContention } from '../../shared/contention.ts';
 import { type SqlValue, type Written, write } from '../../shared/db.ts';
 import { AppError, EngineError } from '../../shared/errors.ts';
-import { createOrder, findOrder } from '../../shared/recharge/order.ts';
+import { createOrder } from '../../shared/recharge/create-order.ts';
+import { findOrder } from '../../shared/recharge/order.ts';
 import { type Payment, settlePayment } from '../../shared/recharge/payment.ts';
+import { NO_TERMS } from '../../shared/recharge/provider.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { spend } from '../../shared/recharge/spend.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
@@ -81,7 +83,8 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
   const ordered = await Promise.all(
     Array.from({ length: 5 }, async (_, i) => {
       const userId = users[i % users.length] as string;
-      const wanted = { appId, userId, idempotencyKey: key(`order${i}`), productId: 'coins-60', ...wallets };
+      const ordered = { appId, userId, idempotencyKey: key(`order${i}`), productId: 'coins-60', ...wallets };
+      const wanted = { ...ordered, terms: NO_TERMS, title: '' };
       const [first, again] = await Promise.all([
         untilAnswered(() => createOrder(wanted)),
         untilAnswered(() => createOrder(wanted)),

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { optionalText } from '../../config.ts';
 import { query, sqlTime, writeRepeatably } from '../../db.ts';
 import { AppError, invalidInput } from '../../errors.ts';
-import type { Provider, ProviderNotification, RawNotification } from '../provider.ts';
+import { NO_TERMS, type Provider, type ProviderNotification, type RawNotification } from '../provider.ts';
 
 /** The provider `sandbox` exists only if SANDBOX_KEY is set; there is no default key. No real money is involved. */
 const sandboxKey = optionalText('SANDBOX_KEY');
@@ -22,6 +22,7 @@ export function sandboxProvider(): Provider | undefined {
     name: SANDBOX,
     providerAppId: '',
     merchantId: '',
+    terms: () => NO_TERMS,
     prepare: async () => ({}),
     ask: async (orderNo) => {
       const payment = await findSandboxPayment(orderNo);

@@ -81,10 +81,16 @@ export type NotificationRefusal =
   | 'UNDECRYPTABLE'
   | 'WRONG_MERCHANT';
 
-/** The notification proves nothing: answer 4xx and change nothing. WeChat sends a genuine one again. */
+/**
+ * Answer 4xx and change nothing. Without `authentic` the notification proves nothing, and WeChat sends a genuine one
+ * again. With it WeChat signed the notification, and this merchant cannot use it.
+ */
 export class WechatPayNotificationRefused extends Error {
   override readonly name = 'WechatPayNotificationRefused';
-  constructor(readonly reason: NotificationRefusal) {
+  constructor(
+    readonly reason: NotificationRefusal,
+    readonly authentic: boolean,
+  ) {
     super(`wechat pay notification refused: ${reason}`);
   }
 }

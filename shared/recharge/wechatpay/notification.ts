@@ -1,6 +1,6 @@
 import { createDecipheriv } from 'node:crypto';
 import { member, readBase64, readJson, text } from '../../foreign-input.ts';
-import { WechatPayNotificationRefused } from './error.ts';
+import { type NotificationRefusal, WechatPayNotificationRefused } from './error.ts';
 import { readRefund, readTransaction, type WechatRefund, type WechatTransaction } from './record.ts';
 import { type HttpHeaders, type PlatformKeys, signatureFault } from './signature.ts';
 
@@ -33,30 +33,31 @@ export function openNotification(
   trust: NotificationTrust,
 ): Notification {
   if (!Buffer.isBuffer(rawBody) || rawBody.length > longestNotification)
-    throw new WechatPayNotificationRefused('MALFORMED');
+    throw new WechatPayNotificationRefused('MALFORMED', false);
   const fault = signatureFault(headers, rawBody, trust.keys, nowSeconds);
-  if (fault !== null) throw new WechatPayNotificationRefused(fault);
+  if (fault !== null) throw new WechatPayNotificationRefused(fault, false);
+  const unusable = (reason: NotificationRefusal) => new WechatPayNotificationRefused(reason, true);
 
   const envelope = readJson(rawBody);
   const id = text(member(envelope, 'id'));
   const event = text(member(envelope, 'event_type'));
-  if (id === null || event === null) throw new WechatPayNotificationRefused('MALFORMED');
+  if (id === null || event === null) throw unusable('MALFORMED');
   const kind = event.startsWith('TRANSACTION.') ? 'payment' : event.startsWith('REFUND.') ? 'refund' : 'other';
   if (kind === 'other') return { kind, id, event };
 
   const opened = decryptResource(member(envelope, 'resource'), trust.apiV3Key);
-  if (opened === null) throw new WechatPayNotificationRefused('UNDECRYPTABLE');
+  if (opened === null) throw unusable('UNDECRYPTABLE');
   const resource = readJson(opened);
-  if (resource === null) throw new WechatPayNotificationRefused('MALFORMED');
-  if (member(resource, 'mchid') !== trust.mchId) throw new WechatPayNotificationRefused('WRONG_MERCHANT');
+  if (resource === null) throw unusable('MALFORMED');
+  if (member(resource, 'mchid') !== trust.mchId) throw unusable('WRONG_MERCHANT');
   if (kind === 'refund') {
     const refund = readRefund(resource, 'refund_status');
-    if (refund === null) throw new WechatPayNotificationRefused('MALFORMED');
+    if (refund === null) throw unusable('MALFORMED');
     return { kind, id, event, refund };
   }
-  if (member(resource, 'appid') !== trust.appId) throw new WechatPayNotificationRefused('WRONG_MERCHANT');
+  if (member(resource, 'appid') !== trust.appId) throw unusable('WRONG_MERCHANT');
   const transaction = readTransaction(resource, trust);
-  if (transaction === null) throw new WechatPayNotificationRefused('MALFORMED');
+  if (transaction === null) throw unusable('MALFORMED');
   return { kind, id, event, transaction };
 }
 

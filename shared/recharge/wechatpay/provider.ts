@@ -1,9 +1,17 @@
 import { AppError, invalidInput } from '../../errors.ts';
 import { alarm, count } from '../../telemetry.ts';
-import { send } from '../../transport.ts';
 import type { Payment } from '../payment.ts';
-import { type Asked, type Provider, providerUnavailable, type RefundState } from '../provider.ts';
+import {
+  type Asked,
+  NotificationUnusable,
+  type Payer,
+  type Provider,
+  providerUnavailable,
+  type RefundState,
+} from '../provider.ts';
+import { cutTo } from '../text-bound.ts';
 import { parseTradeBill } from './bill.ts';
+import { WECHATPAY_BOUNDS } from './bounds.ts';
 import { createWechatPay } from './client.ts';
 import {
   WechatPayInputError,
@@ -11,27 +19,15 @@ import {
   WechatPayOutcomeUnknown,
   WechatPayRefused,
 } from './error.ts';
-import type { Http } from './exchange.ts';
 import type { WechatPayConfig } from './input.ts';
 import type { PaidTransaction, WechatRefund } from './record.ts';
+import { sendToWechatPay } from './send.ts';
 
 /** WeChat Pay v3 as a Provider: WeChat's refusals become errors that our callers can handle. */
-const TIMEOUT_MS = 4_000;
-
-const http: Http = ({ method, url, headers, body }) =>
-  send({
-    url: new URL(url),
-    method,
-    headers: { ...headers },
-    ...(body !== null && { body }),
-    timeoutMs: TIMEOUT_MS,
-    repeatable: false,
-  });
-
 /** Throws WechatPayInputError if the settings are unusable. */
 export function wechatpayProvider(config: unknown, nowSeconds?: () => number): Provider {
   const settings = config as WechatPayConfig;
-  const pay = createWechatPay(settings, http, nowSeconds);
+  const pay = createWechatPay(settings, sendToWechatPay, nowSeconds);
   const now = nowSeconds ?? (() => Math.floor(Date.now() / 1000));
   const { appId, mchId } = settings;
   const paymentOf = (transaction: PaidTransaction): Payment => ({
@@ -68,16 +64,16 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
     refunds: true,
     ask,
 
-    async prepare({ orderNo, amountFen, expiresAt, title }, { wechatOpenid }) {
-      if (wechatOpenid === null) {
-        throw invalidInput({ path: 'provider', message: 'expected a user who logged in by WeChat' });
-      }
+    terms: (payer) => ({ payerOpenid: openidOf(payer), notifyUrl: settings.notifyUrl }),
+
+    async prepare({ orderNo, amountFen, expiresAt, title, payerOpenid, notifyUrl }, payer) {
       const expiresAtSeconds = Math.floor(Date.parse(expiresAt) / 1000);
       if (expiresAtSeconds <= now()) return null;
+      const openid = payerOpenid ?? openidOf(payer);
+      const description = cutTo(title, WECHATPAY_BOUNDS.description);
+      const order = { outTradeNo: orderNo, amountFen, openid, description, expiresAtSeconds };
       try {
-        const description = title.slice(0, 127);
-        const order = { outTradeNo: orderNo, amountFen, openid: wechatOpenid, description, expiresAtSeconds };
-        const prepayId = await pay.prepay(order);
+        const prepayId = await pay.prepay({ ...order, ...(notifyUrl !== null && { notifyUrl }) });
         return { ...pay.payment(prepayId, now(), crypto.randomUUID().replaceAll('-', '')) };
       } catch (error) {
         if (error instanceof WechatPayRefused && NOT_PAYABLE.has(error.code)) return null;
@@ -99,7 +95,9 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
     async refund({ refundNo, orderNo, refundFen, totalFen, reason }) {
       const order = { outTradeNo: orderNo, outRefundNo: refundNo, refundFen, totalFen };
       try {
-        return stateOf(await pay.refund({ ...order, ...(reason !== null && { reason }) }));
+        // A reason of a former release may be longer.
+        const text = reason === null ? {} : { reason: cutTo(reason, WECHATPAY_BOUNDS.reason) };
+        return stateOf(await pay.refund({ ...order, ...text }));
       } catch (error) {
         throw refusalOf(error);
       }
@@ -126,10 +124,15 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       } catch (error) {
         if (!(error instanceof WechatPayNotificationRefused)) throw error;
         count(`wechatpay.notification.${error.reason}`);
-        throw new AppError('BAD_NOTIFY_SIGNATURE');
+        throw error.authentic ? new NotificationUnusable(error.reason) : new AppError('BAD_NOTIFY_SIGNATURE');
       }
     },
   };
+}
+
+function openidOf({ wechatOpenid }: Payer): string {
+  if (wechatOpenid !== null) return wechatOpenid;
+  throw invalidInput({ path: 'provider', message: 'expected a user who logged in by WeChat' });
 }
 
 const ENDED: ReadonlySet<string> = new Set(['CLOSED', 'REVOKED', 'PAYERROR']);
@@ -140,7 +143,11 @@ const stateOf = (refund: WechatRefund): RefundState => STATES[refund.status];
 
 /** A caller can only try again. Faults that a person has to correct are reported as alarms. */
 function refusalOf(error: unknown): unknown {
-  if (error instanceof WechatPayOutcomeUnknown) return providerUnavailable();
+  if (error instanceof WechatPayOutcomeUnknown) {
+    // One alone may be a test by WeChat. If all answers are like this, a platform key of the settings is out of date.
+    if (error.code === 'BAD_SIGNATURE') alarm('wechatpay-untrusted');
+    return providerUnavailable();
+  }
   if (error instanceof WechatPayRefused) {
     if (!error.retryable) alarm('wechatpay-refused', { code: error.code });
     return providerUnavailable();

@@ -1,6 +1,8 @@
 import { invalidInput } from '../../errors.ts';
 import { openPush, type PushMessage, type PushReceiver, pushEcho } from '../../wechat/push/message.ts';
-import type { Provider, ProviderNotification } from '../provider.ts';
+import { NO_TERMS, type Provider, type ProviderNotification } from '../provider.ts';
+import { fits } from '../text-bound.ts';
+import { XPAY_BOUNDS } from './bounds.ts';
 import { readXpayEvent, xpayAnswer } from './notification.ts';
 import { virtualPayment, XpayInputError } from './payment.ts';
 
@@ -23,8 +25,8 @@ export interface XpayMerchant {
 /** Throws XpayInputError if the settings are unusable. */
 export function xpayProvider(config: unknown): Provider {
   const { appId, offerId, env, appKey, pushToken, encodingAesKey } = config as XpayMerchant;
-  demand(/^[A-Za-z0-9_-]{1,32}$/.test(appId), 'appId');
-  demand(/^[0-9A-Za-z]{1,64}$/.test(offerId), 'offerId');
+  demand(/^[A-Za-z0-9_-]+$/.test(appId) && fits(appId, XPAY_BOUNDS.appid), 'appId');
+  demand(/^[0-9A-Za-z]+$/.test(offerId) && fits(offerId, XPAY_BOUNDS.offerId), 'offerId');
   demand(env === 0 || env === 1, 'env');
   demand(typeof appKey === 'string' && appKey.length > 0, 'appKey');
   demand(/^[A-Za-z0-9]{3,32}$/.test(pushToken), 'pushToken');
@@ -36,6 +38,7 @@ export function xpayProvider(config: unknown): Provider {
     providerAppId: appId,
     merchantId: offerId,
     refunds: false,
+    terms: () => NO_TERMS,
 
     async prepare({ orderNo, amountFen, productId }, { wechatSessionKey }) {
       if (wechatSessionKey === undefined) throw invalidInput({ path: 'code', message: 'expected a code of wx.login' });
