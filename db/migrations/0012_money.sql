@@ -2,12 +2,12 @@
 
 -- Row 0 of a wallet is its head: number, balance, held units and chain of its last entry. The statement that appends an
 -- entry moves the head, too, so an entry that is missing at the end is found. The head is the only row that changes.
--- `chain` is the SHA-256 of an entry and of the chain before it; NULL: written by a release that had no chain.
+-- `chain_hash` is the SHA-256 of an entry and of the chain before it; NULL: written by a release that had no chain.
 ALTER TABLE ledger_entries
   ADD COLUMN held_delta BIGINT NOT NULL DEFAULT 0 COMMENT 'units that this entry holds, or no longer holds',
   ADD COLUMN held_after BIGINT NOT NULL DEFAULT 0 COMMENT 'units that are held after it; they are a part of the balance',
   ADD COLUMN expires_at TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'end of a hold, or of units that expire',
-  ADD COLUMN chain BINARY(32) NULL,
+  ADD COLUMN chain_hash BINARY(32) NULL,
   ADD COLUMN last_seq BIGINT UNSIGNED NULL COMMENT 'of a head: number of the last entry; NULL: an entry',
   ADD COLUMN lots TEXT CHARACTER SET ascii NULL COMMENT 'of a head: which units expire, as last computed',
   ADD KEY ledger_expiry (expires_at),

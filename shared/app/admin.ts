@@ -109,7 +109,7 @@ export const enableApp = (appId: string, actor: string): Promise<void> =>
 
 /** What users may spend by themselves. Running functions know it within 60 s. Throws NOT_FOUND. */
 export function setClientSpend(appId: string, clientSpend: ClientSpend, actor: string): Promise<void> {
-  const change = { actor, action: 'app.client-spend', subject: appId, detail: { clientSpend } };
+  const change = { actor, action: 'app.spends', subject: appId, detail: { clientSpend } };
   return changeApp('loosens', change, async (transaction) => {
     await transaction.write('UPDATE apps SET client_spend = ?, version = version + 1 WHERE app_id = ?', [
       clientSpend,

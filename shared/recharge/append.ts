@@ -117,19 +117,19 @@ function statementOf(entry: NewEntry, isLocked: boolean): Fragment {
   const { wallet, delta, heldDelta = ZERO, contra, reason = NULL, expiresAt = NULL, report = ZERO } = entry;
   const { appId, userId, asset } = wallet;
   return sql`INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, held_delta, held_after, kind,
-     ref, contra, ext_ref, reason, request_hash, expires_at, created_at, chain, last_seq)
+     ref, contra, ext_ref, reason, request_hash, expires_at, created_at, chain_hash, last_seq)
    SELECT n.app_id, n.user_id, n.asset, IF(side.is_head, 0, n.seq), IF(side.is_head, 0, n.delta), n.balance_after,
           IF(side.is_head, 0, n.held_delta), n.held_after, IF(side.is_head, 'head', n.kind),
           IF(side.is_head, SHA2(CONCAT_WS('/', n.app_id, n.user_id, n.asset), 256), n.ref),
           IF(side.is_head, '', n.contra), IF(side.is_head, NULL, n.ext_ref), IF(side.is_head, NULL, n.reason),
           IF(side.is_head, NULL, n.request_hash), IF(side.is_head, NULL, n.expires_at), n.created_at,
-          ${chainOf('n', 'n.chain_before')}, IF(side.is_head, n.seq, NULLIF(LAST_INSERT_ID(n.report), n.report))
+          ${chainOf('n', 'n.hash_before')}, IF(side.is_head, n.seq, NULLIF(LAST_INSERT_ID(n.report), n.report))
      FROM (SELECT ${straight} ${appId} AS app_id, ${userId} AS user_id, ${asset} AS asset, COALESCE(l.seq, 0) + 1 AS seq,
                   ${delta} AS delta, ${BALANCE} + ${delta} AS balance_after, ${heldDelta} AS held_delta,
                   COALESCE(h.held_after, 0) + ${heldDelta} AS held_after, ${entry.kind} AS kind, ${entry.ref} AS ref,
                   ${contra} AS contra, ${entry.extRef ?? null} AS ext_ref, ${reason} AS reason,
                   ${entry.requestHash ?? null} AS request_hash, ${expiresAt} AS expires_at, NOW(3) AS created_at,
-                  l.chain AS chain_before, ${report} AS report
+                  l.chain_hash AS hash_before, ${report} AS report
              FROM ${entry.from}
              LEFT JOIN ledger_entries l ON l.app_id = ${appId} AND l.user_id = ${userId} AND l.asset = ${asset}
               AND l.seq = (SELECT MAX(x.seq) FROM ledger_entries x
@@ -142,7 +142,7 @@ function statementOf(entry: NewEntry, isLocked: boolean): Fragment {
    ON DUPLICATE KEY UPDATE
      balance_after = IF(ledger_entries.seq = 0, VALUES(balance_after),
                         ledger_entries.seq + 18446744073709551615),
-     held_after = VALUES(held_after), chain = VALUES(chain), last_seq = VALUES(last_seq), created_at = VALUES(created_at)`;
+     held_after = VALUES(held_after), chain_hash = VALUES(chain_hash), last_seq = VALUES(last_seq), created_at = VALUES(created_at)`;
 }
 
 /**

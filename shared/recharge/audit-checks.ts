@@ -31,7 +31,7 @@ const WALLET_USER = sql`LEFT JOIN users u ON u.user_id = o.user_id`;
 const IN_WALLET_OF_ORDER = sql`(e.app_id = o.app_id AND e.asset = o.asset
   AND (e.user_id = o.user_id OR e.user_id <=> u.merged_into))`;
 /** A release without a chain may have written entries until one day after the migration that made the chain. */
-const HAS_CHAIN = sql`(e.chain IS NOT NULL OR e.created_at >
+const HAS_CHAIN = sql`(e.chain_hash IS NOT NULL OR e.created_at >
   (SELECT m.applied_at + INTERVAL 1 DAY FROM schema_migrations m WHERE m.name = '0012_money.sql'))`;
 
 /** I7 (entries are never changed or deleted) has no check of its own: a changed entry breaks I1, I2, I5 or A1. */
@@ -66,7 +66,7 @@ export const CHECKS: readonly Check[] = [
     what: 'a balance, or what is held, is not the former one plus the change',
     select: (since) => sql`SELECT ${ENTRY} AS subject FROM ledger_entries e ${BEFORE}
       WHERE e.seq > 0 AND (e.balance_after <> COALESCE(p.balance_after, 0) + e.delta
-         OR (p.chain IS NOT NULL AND e.chain IS NOT NULL AND e.held_after <> p.held_after + e.held_delta))
+         OR (p.chain_hash IS NOT NULL AND e.chain_hash IS NOT NULL AND e.held_after <> p.held_after + e.held_delta))
         ${since('e.created_at')}`,
   },
   {
@@ -174,7 +174,7 @@ export const CHECKS: readonly Check[] = [
     what: 'a spend or a hold took units that another hold keeps',
     select: (since) => sql`SELECT ${ENTRY} AS subject FROM ledger_entries e
       WHERE e.kind IN ('spend', 'hold') AND e.contra IN (${CONTRA.spent}, ${CONTRA.held})
-        AND e.balance_after < e.held_after AND e.chain IS NOT NULL ${since('e.created_at')}`,
+        AND e.balance_after < e.held_after AND e.chain_hash IS NOT NULL ${since('e.created_at')}`,
   },
   {
     invariant: 'H2',
@@ -211,7 +211,7 @@ export const CHECKS: readonly Check[] = [
     invariant: 'A1',
     what: 'an entry was changed, exchanged or moved: it does not fit the chain',
     select: (since) => sql`SELECT ${ENTRY} AS subject FROM ledger_entries e ${BEFORE}
-      WHERE e.seq > 0 AND e.chain IS NOT NULL AND e.chain <> ${chainOf('e', 'p.chain')} ${since('e.created_at')}`,
+      WHERE e.seq > 0 AND e.chain_hash IS NOT NULL AND e.chain_hash <> ${chainOf('e', 'p.chain_hash')} ${since('e.created_at')}`,
   },
   {
     invariant: 'A1',
@@ -223,7 +223,7 @@ export const CHECKS: readonly Check[] = [
     invariant: 'A1',
     what: 'an entry is beyond the end of its wallet, or the end is missing',
     select: (since) => sql`SELECT ${ENTRY} AS subject FROM ledger_entries e ${HEAD}
-      WHERE e.seq > 0 AND e.chain IS NOT NULL AND (h.seq IS NULL OR e.seq > h.last_seq) ${since('e.created_at')}`,
+      WHERE e.seq > 0 AND e.chain_hash IS NOT NULL AND (h.seq IS NULL OR e.seq > h.last_seq) ${since('e.created_at')}`,
   },
   {
     // All wallets, also in an audit of what changed: an entry that was cut off leaves no newer row.
@@ -231,7 +231,7 @@ export const CHECKS: readonly Check[] = [
     what: 'the last entry of a wallet is missing or was changed',
     select: () => sql`SELECT ${WALLET} AS subject FROM ledger_entries e
       LEFT JOIN ledger_entries t ON t.app_id = e.app_id AND t.user_id = e.user_id AND t.asset = e.asset
-       AND t.seq = e.last_seq AND t.balance_after = e.balance_after AND t.held_after = e.held_after AND t.chain <=> e.chain
+       AND t.seq = e.last_seq AND t.balance_after = e.balance_after AND t.held_after = e.held_after AND t.chain_hash <=> e.chain_hash
       WHERE e.kind = 'head' AND t.seq IS NULL`,
   },
 ];

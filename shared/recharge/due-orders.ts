@@ -8,7 +8,7 @@ export interface DueOrder extends Order {
   credited: { transactionId: string; at: string } | null;
 }
 
-export const ORDERS_AT_ONCE = 200;
+const ORDERS_AT_ONCE = 200;
 /** Of one user, while others wait: the rest of its orders is due again a minute later. */
 const OF_ONE_USER = 10;
 

@@ -33,6 +33,7 @@ beforeAll(async () => {
   const product = { productId: 'coins-100', provider: 'sandbox' };
   orderNo = (await stack.call(app, 'POST', '/recharge', { session: token, headers, body: product })).body.orderNo;
   await portalJson(['recharge', 'pay', '--order', orderNo]);
+  await portalJson(['item', 'put', '--id', 'hat', '--title', 'Hat', '--amount', '5']);
   people = await twoUsers();
   publicApp = (await portalJson(['app', 'create', '--name', 'mini', '--public'])).appId;
   await portalJson(['plugin', 'add', '--id', 'weather', '--server', 'http://127.0.0.1:9/push']);
@@ -76,7 +77,17 @@ const answer = (text: string) => async (question: string) => {
 };
 /** The rows that operators' commands change, as text. */
 async function state(): Promise<string> {
-  const tables = ['apps', 'app_keys', 'plugins', 'channels', 'lock_rules', 'lock_blocks', 'notices', 'products'];
+  const tables = [
+    'apps',
+    'app_keys',
+    'plugins',
+    'channels',
+    'lock_rules',
+    'lock_blocks',
+    'notices',
+    'products',
+    'items',
+  ];
   const rows = [
     ...tables,
     'users',
@@ -121,6 +132,11 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
     'will go to merchant 1450002, and not to 1450001',
   ],
   [['app', 'wechat', '--app', app.appId, '--remove'], 'its mini-program wx7 will be WECHAT_APPID'],
+  [
+    ['app', 'client-spend', '--app', app.appId, '--client-spend', 'off'],
+    'all spends of the client will be refused within 60 s',
+  ],
+  [['item', 'put', '--id', 'hat', '--title', 'Cap', '--amount', '9'], 'it is Hat, at 5 units'],
   [['app', 'disable', '--app', app.appId], `App ${app.appId} (test) will be refused`],
   [['wechat', 'token', '--wechat-appid', stack.env.WECHAT_APPID ?? '', '--refresh'], 'will be replaced'],
   [['user', 'disable', '--user', userId], '(demo) will be logged out'],

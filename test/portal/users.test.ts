@@ -152,7 +152,7 @@ describe('portal user merge', () => {
     expect(merged).toEqual({
       from: from.userId,
       into: into.userId,
-      ...{ identities: 0, account: 'ends', phone: 'none', records: {}, overQuota: [], fields: [] },
+      ...{ identities: 0, account: 'ends', phone: 'none', records: {}, overQuota: [], fields: [], units: [] },
     });
     expect(await portalJson(['user', ...argv])).toEqual(merged);
     expect(await find('--user', from.userId)).toMatchObject({
