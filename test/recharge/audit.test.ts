@@ -96,10 +96,58 @@ describe('the ledger audit', () => {
     ],
     ['I9', 'a spend whose user was changed', "UPDATE ledger_entries SET user_id = 'somebody' WHERE kind = 'spend'"],
     ['I10', 'an order of no units', "UPDATE recharge_orders SET units = 0 WHERE status = 'pending'"],
+    ['H1', 'a spend of units that a hold keeps', "UPDATE ledger_entries SET held_after = 170 WHERE kind = 'spend'"],
+    ['H2', 'the end of a hold that does not exist', "UPDATE ledger_entries SET kind = 'hold_end' WHERE kind = 'spend'"],
+    [
+      'H2',
+      'a hold that should have ended',
+      "UPDATE ledger_entries SET kind = 'hold', expires_at = NOW(3) - INTERVAL 2 HOUR WHERE kind = 'spend'",
+    ],
+    ['H3', 'an expiry without a grant', "UPDATE ledger_entries SET kind = 'expiry' WHERE kind = 'spend'"],
+    ['M1', 'units that left by a merge', "UPDATE ledger_entries SET kind = 'merge_out' WHERE kind = 'spend'"],
+    ['A1', 'a tail that was cut off', 'DELETE FROM ledger_entries WHERE seq = 5'],
+    ['A1', 'a tail of two entries that was cut off', 'DELETE FROM ledger_entries WHERE seq IN (4, 5)'],
+    [
+      'A1',
+      'a last entry that was made smaller',
+      'UPDATE ledger_entries SET delta = delta + 5, balance_after = balance_after + 5 WHERE seq = 5',
+    ],
+    [
+      'A1',
+      'two last entries that were exchanged',
+      "UPDATE ledger_entries SET ref = CONCAT('x', ref), kind = IF(kind = 'spend', 'refund', 'spend'), contra = IF(kind = 'spend', 'shop:spent', 'sandbox:clearing') WHERE seq IN (4, 5)",
+    ],
+    ['A1', 'a reason that was changed', "UPDATE ledger_entries SET reason = 'other' WHERE seq = 4"],
+    [
+      'A1',
+      'a time that was changed',
+      'UPDATE ledger_entries SET created_at = created_at - INTERVAL 1 DAY WHERE seq = 4',
+    ],
+    ['A1', 'a head that was deleted', 'DELETE FROM ledger_entries WHERE seq = 0'],
+    [
+      'A1',
+      'an entry that was written by hand',
+      "INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, created_at) SELECT app_id, user_id, asset, 6, 9, balance_after + 9, 'grant', 'by-hand', 'shop:granted', NOW(3) + INTERVAL 2 DAY FROM ledger_entries WHERE seq = 5",
+    ],
   ];
   test.each(violations)('finds %s: %s', async (invariant, _, sql) => {
     const named = sql.replace(':orderNo', `'${orderNo}'`);
     await shop.stack.mysql.query(named);
     expect(await invariantsFound()).toContain(invariant);
+  });
+
+  test('of what changed finds a tail that was cut off long before', async () => {
+    await shop.stack.mysql.query('DELETE FROM ledger_entries WHERE seq = 5');
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+    const { findings, entries } = await auditLedger(tomorrow);
+    expect(entries).toBe(0);
+    expect(findings.map(({ invariant }) => invariant)).toContain('A1');
+  });
+
+  test('of what changed finds what a full one finds', async () => {
+    const anHourAgo = new Date(Date.now() - 3_600_000).toISOString();
+    expect((await auditLedger(anHourAgo)).findings).toEqual([]);
+    await shop.stack.mysql.query("UPDATE recharge_orders SET units = 61 WHERE status = 'paid'");
+    expect((await auditLedger(anHourAgo)).findings).toEqual((await auditLedger()).findings);
   });
 });
