@@ -16,6 +16,12 @@ export interface MockWechatPay {
   /** Pays as the payer does. Resolves when the first delivery of the notification has ended, also if it failed. */
   pay(outTradeNo: string, how?: { evenIfClosed?: boolean }): Promise<void>;
   refundResult(outRefundNo: string, status: RefundEnd): Promise<void>;
+  /** Makes and ends a refund at the merchant platform, and sends its notification. */
+  refundAtConsole(
+    outTradeNo: string,
+    refundFen: number,
+    status?: RefundEnd,
+  ): Promise<{ outRefundNo: string; refundId: string }>;
   setFault(fault: WechatPayFault): void;
   clearFaults(): void;
   /** Holds notifications back until `releaseNotifications` sends them, in the same or in reverse order. */
@@ -80,6 +86,12 @@ async function answerTo(
       if (typeof input.outRefundNo !== 'string' || !isRefundEnd(input.status)) return undefined;
       await mock.refundResult(input.outRefundNo, input.status);
       return done;
+    case 'POST /_mock/console-refund': {
+      const { outTradeNo, refundFen, status = 'SUCCESS' } = input;
+      const isFen = Number.isSafeInteger(refundFen) && (refundFen as number) >= 1;
+      if (typeof outTradeNo !== 'string' || !isFen || !isRefundEnd(status)) return undefined;
+      return mock.refundAtConsole(outTradeNo, refundFen as number, status);
+    }
     case 'POST /_mock/fault': {
       const fault = readFault(input);
       if (fault === null) return undefined;

@@ -9,6 +9,7 @@ const apiFaults = [
   'rate-limit', // 429 RATELIMIT
   'user-paying', // 202 USERPAYING
   'not-enough', // 403 NOT_ENOUGH
+  'refuse-refund', // refused with `code`, signed; nothing done
   'drop-before', // the connection breaks before the call took effect
   'drop-after', // the connection breaks after it
   'hang', // no answer; the call took effect
@@ -31,14 +32,15 @@ export type ApiFault = (typeof apiFaults)[number];
 export type NotificationFault = (typeof notificationFaults)[number];
 
 export type WechatPayFault =
-  | { on: ApiCall | 'any'; kind: ApiFault; times?: number }
+  | { on: ApiCall | 'any'; kind: ApiFault; times?: number; code?: string }
   | { on: 'notification'; kind: NotificationFault; times?: number; delayMs?: number };
 
 /** Checks faults that arrive over HTTP. null: the value is not a fault. */
 export function readFault(value: Record<string, unknown>): WechatPayFault | null {
-  const { on, kind, times, delayMs } = value;
+  const { on, kind, times, delayMs, code } = value;
   if (times !== undefined && !(Number.isSafeInteger(times) && (times as number) >= 1)) return null;
   if (delayMs !== undefined && !(Number.isSafeInteger(delayMs) && (delayMs as number) >= 0)) return null;
+  if ((kind === 'refuse-refund') !== (typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code))) return null;
   const kinds: readonly unknown[] = on === 'notification' ? notificationFaults : apiFaults;
   const places: readonly unknown[] = ['notification', 'any', ...apiCalls];
   return places.includes(on) && kinds.includes(kind) ? (value as unknown as WechatPayFault) : null;
@@ -56,9 +58,9 @@ export class Faults {
   }
 
   /** null: this call has no fault. */
-  nextForCall(call: ApiCall): ApiFault | null {
+  nextForCall(call: ApiCall): Extract<WechatPayFault, { code?: string }> | null {
     const fault = this.#use(({ on }) => on === call || on === 'any');
-    return fault === null || fault.on === 'notification' ? null : fault.kind;
+    return fault === null || fault.on === 'notification' ? null : fault;
   }
 
   /** null: this delivery has no fault. */

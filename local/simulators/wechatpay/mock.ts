@@ -92,6 +92,11 @@ export async function startMockWechatPay(options: MockOptions = {}): Promise<Moc
       await notifications.send('TRANSACTION.SUCCESS', notifyUrl, orders.transaction(outTradeNo));
     },
     refundResult,
+    async refundAtConsole(outTradeNo, refundFen, status = 'SUCCESS') {
+      const { outRefundNo, refundId } = orders.refundAtConsole(outTradeNo, refundFen);
+      await refundResult(outRefundNo, status);
+      return { outRefundNo, refundId };
+    },
     setFault: (fault) => faults.add(fault),
     clearFaults: () => faults.clear(),
     holdNotifications: () => notifications.hold(),

@@ -126,6 +126,13 @@ export class MockOrders {
     return kept;
   }
 
+  /** A refund that a person makes at the merchant platform. WeChat gives it a number. */
+  refundAtConsole(outTradeNo: string, refundFen: number): MockRefund {
+    const { totalFen, notifyUrl } = this.#order(outTradeNo);
+    const outRefundNo = `console${String(randomInt(1e12, 1e13 - 1))}`;
+    return this.refund({ outRefundNo, outTradeNo, refundFen, totalFen, notifyUrl });
+  }
+
   endRefund(outRefundNo: string, status: RefundEnd): MockRefund {
     const refund = this.findRefund(outRefundNo);
     // ABNORMAL is not final: the merchant may send the money in another way.

@@ -25,6 +25,25 @@ const refusals: Partial<Record<ApiFault, [status: number, code: string]>> = {
   'user-paying': [202, 'USERPAYING'],
   'not-enough': [403, 'NOT_ENOUGH'],
 };
+/** WeChat's status of some codes that refuse a refund; all others are 400. */
+const statusOf: Record<string, number> = {
+  USER_ACCOUNT_ABNORMAL: 403,
+  NOT_ENOUGH: 403,
+  NO_AUTH: 403,
+  RESOURCE_NOT_EXISTS: 404,
+  MCH_NOT_EXISTS: 404,
+  SIGN_ERROR: 401,
+  FREQUENCY_LIMITED: 429,
+  SYSTEM_ERROR: 500,
+};
+
+/** null: the call is not refused. */
+function refusalOf(ordered: ReturnType<Faults['nextForCall']>): [status: number, code: string] | null {
+  if (ordered === null) return null;
+  const { kind, code = '' } = ordered;
+  return kind === 'refuse-refund' ? [statusOf[code] ?? 400, code] : (refusals[kind] ?? null);
+}
+
 const takeEffect: readonly (ApiFault | null)[] = [
   null,
   'system-error-after',
@@ -57,7 +76,8 @@ export async function serveApi(request: IncomingMessage, response: ServerRespons
       return;
     }
   }
-  const fault = route.call === null ? null : serving.faults.nextForCall(route.call);
+  const ordered = route.call === null ? null : serving.faults.nextForCall(route.call);
+  const fault = ordered?.kind ?? null;
   const done = takeEffect.includes(fault) ? run(route.run) : refused(500, 'SYSTEM_ERROR');
   if (fault === 'drop-before' || fault === 'drop-after' || fault === 'hang') {
     serving.log({ method, path, status: null });
@@ -69,7 +89,7 @@ export async function serveApi(request: IncomingMessage, response: ServerRespons
     response.writeHead(502, { 'content-type': 'text/html' }).end('<html>bad gateway</html>');
     return;
   }
-  const [status, code] = (fault !== null && refusals[fault]) || [null, ''];
+  const [status, code] = refusalOf(ordered) ?? [null, ''];
   const answer = status === null ? done : refused(status, code);
   const text = answer.content === null ? '' : JSON.stringify(answer.content);
   // A merchant that names its public key gets that key. Otherwise the mode decides.
