@@ -193,8 +193,27 @@ export const chineseHelp: Sentences = {
 
   'the orderNo': '订单号',
   'orders, payments and refunds': '订单、支付与退款',
-  'Shows all events of an order, and whether order and ledger agree.':
-    '列出一笔订单发生过的一切，以及订单与账本是否一致。',
+  'Shows all events of an order with its refunds, and whether order and ledger agree.':
+    '列出一笔订单发生过的一切和它的退款，以及订单与账本是否一致。',
+  "the provider's number of the payment": '支付平台的交易单号',
+  'the refundNo': '退款单号',
+  'Cancels a refund that the provider has not taken. Its units return to the wallet.':
+    '取消支付平台还没有受理的退款。虚拟币退回钱包。',
+  'Makes a closed refund again, under a new number. Typed twice, it makes one.':
+    '用新的单号重做一笔已关闭的退款。执行两次也只有一笔。',
+  'Records a refund that was made at the merchant platform. Takes the units, and sends no money.':
+    '登记一笔在商户平台上做的退款：扣回虚拟币，不退钱。',
+  "the provider's number of the refund": '支付平台的退款单号',
+  'how much was paid back there': '在那里退了多少',
+  'Corrects a wallet by an entry of its own, up or down.': '用单独的一条记录更正钱包，增加或减少。',
+  'units to add, or with a minus sign to take': '要增加的数量；带负号则是扣除',
+  'why; users see it in their entries': '原因，用户能在明细里看到',
+  'the balance may become negative': '余额可以变成负数',
+  'one more adjustment of the same amount within a day': '一天之内再做一笔相同数量的调整',
+  'the requestId': '请求编号',
+  'Lists the movements of money that wait for a second person.': '列出等待第二个人批准的资金操作。',
+  'Executes what another operator asked for.': '执行另一位运维人员请求的操作。',
+  'Ends a request without a movement.': '结束一个请求，什么也不移动。',
   'Lists the newest orders of a user, at every app.': '列出某个用户在所有应用里最新的订单。',
   'Asks the provider for the state of an order, and credits the order if it is paid.':
     '向支付平台查询订单，已支付就入账。',

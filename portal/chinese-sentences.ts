@@ -443,7 +443,91 @@ export const chineseSentences: Sentences = {
   'Order {} ({}, user {}, {}): {} of {} will be paid back.': '订单 {1}（{2}，用户 {3}，{4}）：将退还 {6} 中的 {5}。',
   'Left to refund afterwards: {}. Units leave the wallet first, also if it becomes negative.':
     '之后还可以退：{1}。先从钱包扣回虚拟币，余额可能变成负数。',
-  'Refund {} of {} is {}; {} units left the wallet.': '退款 {1}，金额 {2}，状态 {3}；从钱包扣回 {4} 个。',
+  'Refund {} of {} is {}; {}.': '退款 {1}，金额 {2}，状态 {3}；{4}。',
+  'Refund {} of {}: {}.': '退款 {1}，金额 {2}：{3}。',
+  'It was made at the provider, as {}.': '它是在支付平台做的，单号 {1}。',
+  'Why it ended: {}.': '结束的原因：{1}。',
+  'Next: {}': '下一步：{1}',
+  'give --order or --transaction': '请给出 --order 或 --transaction',
+  'No order was credited for transaction {}. Look for the order: "recharge list --user ID", then "recharge sync --order NO".':
+    '没有哪笔订单因交易 {1} 入账。先找订单："recharge list --user ID"，再执行 "recharge sync --order NO"。',
+  'There is no refund {}.': '没有退款 {1}。',
+  'Refund {} of {} (order {}) will not be sent again. If the provider does not know it, {} units return to the wallet.':
+    '退款 {1}（金额 {2}，订单 {3}）将不再发出。如果支付平台没有这笔退款，{4} 个虚拟币退回钱包。',
+  'Order {}: {} will be paid back, as a new refund. {}': '订单 {1}：将作为一笔新的退款退还 {2}。{3}',
+  'Order {} (user {}): units for {} will be taken, because this money was paid back at the provider. No money is sent.':
+    '订单 {1}（用户 {2}）：将扣回 {3} 对应的虚拟币，因为这笔钱已在支付平台退还。不会再退钱。',
+  'Order {} is {}: nothing was refunded.': '订单 {1} 的状态是 {2}：没有退款。',
+  'Only {} fen of order {} are left to refund: nothing was done.': '订单 {2} 只剩 {1} 分可退：没有做任何事。',
+  'Order {} was refunded at {}, and the books do not know that refund: nothing was done. Look it up at the merchant platform, then run "recharge refund-book --order {} --refund-id ID --amount-fen N".':
+    '订单 {1} 已在 {2} 退过款，而账上没有那笔退款：没有做任何事。请到商户平台查到它，再执行 "recharge refund-book --order {3} --refund-id ID --amount-fen N"。',
+  'Refund {} cannot be cancelled: the money was paid back.': '退款 {1} 不能取消：钱已经退还。',
+  'Refund {} cannot be cancelled: the provider has accepted it and is paying the money back.':
+    '退款 {1} 不能取消：支付平台已受理，正在退钱。',
+  "Refund {} cannot be cancelled here: the provider holds its money, because the payer's account cannot receive it. Finish it at the merchant platform; the recharge sweeper follows its state.":
+    '退款 {1} 不能在这里取消：付款人的账户收不了款，钱还在支付平台。请到商户平台处理；充值巡检会跟进它的状态。',
+  'Refund {} is {}: only a refund that is closed can be made again.':
+    '退款 {1} 的状态是 {2}：只有已关闭的退款才能重做。',
+  'Another refund of order {} was made at this moment: nothing was booked. Try again.':
+    '此刻订单 {1} 有另一笔退款：没有登记。请重试。',
+  'The amount is a whole number of fen, from 1.': '金额是以分为单位的整数，从 1 起。',
+  'The number of the refund has 1 to 64 letters and digits.': '退款单号是 1 到 64 个字母和数字。',
+  '{} cannot be asked about refunds of order {}.': '不能向 {1} 查询订单 {2} 的退款。',
+  '{} says that no money of order {} was returned: nothing was booked.': '{1} 表示订单 {2} 没有退过钱：没有登记。',
+  'Refund {} of this order has not ended: nothing was booked. Look at "recharge show".':
+    '这笔订单的退款 {1} 还没有结束：没有登记。请看 "recharge show"。',
+  'It is refund {}, which was made here and is in the books: nothing was booked.':
+    '这就是在这里做的退款 {1}，已在账上：没有登记。',
+  'Order {} is {}: nothing was booked.': '订单 {1} 的状态是 {2}：没有登记。',
+  'Only {} fen of order {} are left to refund: nothing was booked.': '订单 {2} 只剩 {1} 分可退：没有登记。',
+  'This refund is in the books as {}, with {} fen: nothing was booked.':
+    '这笔退款已在账上，单号 {1}，金额 {2} 分：没有登记。',
+  'The provider has not taken it yet, and the recharge sweeper tries again. It can be cancelled.':
+    '支付平台还没有受理，充值巡检会再试。可以取消它。',
+  'It is not sent again. The recharge sweeper asks the provider, and then returns the units.':
+    '它不会再发出。充值巡检会先查询支付平台，然后退回虚拟币。',
+  'The provider is paying the money back. It cannot be cancelled.': '支付平台正在退钱，不能取消。',
+  "The payer's account cannot receive the money, and the provider still holds it. Finish it at the merchant platform; the recharge sweeper follows its state.":
+    '付款人的账户收不了款，钱还在支付平台。请到商户平台处理；充值巡检会跟进它的状态。',
+  'No money was paid back, and the units were returned. It can be made again under a new number.':
+    '没有退钱，虚拟币已退回钱包。可以用新的单号重做。',
+  'The money was paid back. Nothing is left to do.': '钱已退还，没有别的事要做。',
+  'The money was paid back at the provider, and the units were taken. Nothing is left to do.':
+    '钱已在支付平台退还，虚拟币已扣回，没有别的事要做。',
+
+  'The wallet of user {} at app {} has {} units and will have {}.':
+    '用户 {1} 在应用 {2} 的钱包有 {3} 个，之后将有 {4} 个。',
+  'The wallet has {} units now.': '钱包现在有 {1} 个。',
+  'The amount is a whole number from -{} to {}, and not 0.': '数量是 -{1} 到 {2} 的整数，不能是 0。',
+  '--amount takes a whole number from -{} to {} that is not 0, not "{}"':
+    '--amount 应为 -{1} 到 {2} 之间不等于 0 的整数，不是“{3}”',
+  'The reason has 1 to 200 characters.': '原因是 1 到 200 个字符。',
+  'Adjustment {} of {} units of this wallet was made within the last 24 h: nothing was done. --again makes one more.':
+    '这个钱包在 24 小时内已经做过 {2} 个的调整（{1}），没有做任何事。要再做一笔请加 --again。',
+  'User {} was merged into user {}: adjust that wallet.': '用户 {1} 已合并到用户 {2}：请调整那个钱包。',
+  'User {} is erased: nothing was adjusted.': '用户 {1} 已注销：没有调整。',
+  'The wallet has {} units available: nothing was adjusted. --allow-debt lets the balance become negative.':
+    '钱包有 {1} 个可用：没有调整。加 --allow-debt 才能让余额变成负数。',
+
+  'No request waits for a second person.': '没有等待第二个人批准的请求。',
+  request: '请求',
+  'asked by': '请求人',
+  '{}, asked by {}: {}. It will be executed.': '{1}，请求人 {2}：{3}。它将被执行。',
+  '{}, asked by {}: {}. It will not be executed.': '{1}，请求人 {2}：{3}。它不会被执行。',
+  'Request {} was approved by {}.': '请求 {1} 已由 {2} 批准。',
+  'Request {} was rejected by {}.': '请求 {1} 已由 {2} 拒绝。',
+  'Request {} is rejected. Nothing was moved.': '请求 {1} 已拒绝。什么也没有移动。',
+  'Request {} is being executed by {}. If that command ended early, approve it again.':
+    '请求 {1} 正由 {2} 执行。如果那条命令中途结束了，请再批准一次。',
+  'There is no request {}. "recharge requests" lists those that wait.':
+    '没有请求 {1}。"recharge requests" 列出等待中的请求。',
+  'You ({}) asked for request {}: another person has to approve it. Nothing was done.':
+    '请求 {2} 是你（{1}）提出的：必须由另一个人批准。没有做任何事。',
+  'It is above the limit: it will be stored as a request, and moves nothing before another person approves it.':
+    '它超过了限额：将作为请求保存，另一个人批准之前什么也不会移动。',
+  'Nothing was moved: this is above the limit, and waits for a second person as request {}.':
+    '什么也没有移动：它超过了限额，作为请求 {1} 等待第二个人。',
+  'The second person runs: {}': '第二个人执行：{1}',
   'Nothing is left to refund of order {}.': '订单 {1} 没有可退的金额了。',
   'Refund {} of {} fen of this order was made within the last 24 h: nothing was done. --again makes one more.':
     '这笔订单在 24 小时内已经退过 {2} 分（退款 {1}），没有做任何事。要再退一笔请加 --again。',
@@ -544,6 +628,27 @@ export const chineseParts: Sentences = {
   'its notification was accepted': '它的通知已被接受',
   'no notification was sent: use "recharge sync"': '没有发通知：请用 "recharge sync"',
   'no account name': '没有账号名',
+  'Units leave the wallet first, also if it becomes negative.': '先从钱包扣回虚拟币，余额可能变成负数。',
+  '{} units are back in the wallet': '{1} 个虚拟币已退回钱包',
+  '{} units left the wallet': '从钱包扣回 {1} 个',
+  'an operator cancelled it': '运维人员取消了它',
+  'the provider closed it': '支付平台关闭了它',
+  'the provider refused it: the payment allows no such refund': '支付平台拒绝：这笔支付不能这样退款',
+  'the provider refused it: it does not accept a value of it': '支付平台拒绝：有一个值不被接受',
+  'the provider refused it: it does not know the payment': '支付平台拒绝：没有这笔支付',
+  "the provider refused it: the payer's account is closed or frozen": '支付平台拒绝：付款人的账户已注销或被冻结',
+  'the provider refused it: the payment is in a state without refunds': '支付平台拒绝：这笔支付的状态不能退款',
+  'the provider refused it: a limit for refunds of this payment is reached': '支付平台拒绝：这笔支付的退款已达上限',
+  "the provider refused it: the merchant's balance is too low": '支付平台拒绝：商户余额不足',
+  'the provider refused it: too many calls': '支付平台拒绝：调用太频繁',
+  "the provider refused it: the merchant's settings are wrong": '支付平台拒绝：商户的配置不对',
+  'the provider refused it': '支付平台拒绝了它',
+  'expected a positive integer': '应为正整数',
+  'expected one line of 1 to {} bytes': '应为一行，1 到 {1} 个字节',
+  'its merchant is not set up here': '它的商户没有在这里配置',
+  'refunds of {} are made at its console': '{1} 的退款在它的控制台上做',
+  'at most {} fen are left to refund': '最多还可以退 {1} 分',
+  'the order is {}': '订单的状态是 {1}',
   'the input': '输入',
   'the database': '数据库',
   'bill: {} payments of {}, {} refunds; ledger: {}.': '账单：{1} 笔支付共 {2}，{3} 笔退款；账本：{4}。',

@@ -90,6 +90,10 @@ export const textOr = (name: string, fallback: string): (() => string) => declar
 export const integerOr = (name: string, fallback: number): (() => number) =>
   declare(name, false, parsePositiveInteger, fallback);
 
+/** undefined when unset: there is no such limit. A malformed value is an error, so that it never means "no limit". */
+export const optionalInteger = (name: string): (() => number | undefined) =>
+  declare<number | undefined>(name, false, parsePositiveInteger, undefined);
+
 /** 32 bytes as 64 hex digits. The same Buffer each time: do not change it. */
 export const requiredKey = (name: string): (() => Buffer) => declare(name, true, parseKey, Buffer.alloc(0));
 

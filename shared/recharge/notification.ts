@@ -1,10 +1,13 @@
 import { AppError } from '../errors.ts';
-import { alarm } from '../telemetry.ts';
+import { alarm, count } from '../telemetry.ts';
 import type { PushMessage } from '../wechat/push/message.ts';
+import { findOrder } from './order.ts';
 import { settlePayment } from './payment.ts';
 import type { ProviderNotification, RawNotification } from './provider.ts';
 import { echoOf, readNotification, readPaymentPush } from './receivers.ts';
-import { findRefund, recordMadeRefund, recordRefund } from './refund.ts';
+import { recordMadeRefund } from './refund-elsewhere.ts';
+import { findRefund } from './refund-record.ts';
+import { recordRefund } from './refund-steps.ts';
 
 /**
  * Handles a provider's notification. When it returns, the reported payment or refund is durable. Returns the body of
@@ -16,13 +19,13 @@ export async function receiveNotification(
   raw: RawNotification,
   now = Date.now(),
 ): Promise<object | string | undefined> {
-  return record(await readNotification(providerName, raw, Math.floor(now / 1000)));
+  return record(providerName, await readNotification(providerName, raw, Math.floor(now / 1000)));
 }
 
-async function record(notification: ProviderNotification): Promise<object | string | undefined> {
+async function record(provider: string, notification: ProviderNotification): Promise<object | string | undefined> {
   if (notification.kind === 'payment') await settlePayment(notification.payment);
-  if (notification.kind === 'refund') await receiveRefund(notification);
-  if (notification.kind === 'refunded') await recordMadeRefund(notification);
+  if (notification.kind === 'refund') await receiveRefund(provider, notification);
+  if (notification.kind === 'refunded') await recordMadeRefund(provider, notification);
   return notification.kind === 'refund' ? undefined : notification.answer;
 }
 
@@ -31,7 +34,7 @@ async function record(notification: ProviderNotification): Promise<object | stri
  * Throws NOT_FOUND (no merchant of this mini-program, or no such order) and what receiveNotification() throws.
  */
 export async function receivePaymentPush(wechatAppid: string, message: PushMessage): Promise<void> {
-  await record(await readPaymentPush(wechatAppid, message));
+  await record('xpay', await readPaymentPush(wechatAppid, message));
 }
 
 /** Answers the question with which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */
@@ -41,17 +44,32 @@ export const answerRegistration = (
   now = Date.now(),
 ): Promise<string> => echoOf(providerName, query, Math.floor(now / 1000));
 
-async function receiveRefund(notification: Extract<ProviderNotification, { kind: 'refund' }>): Promise<void> {
-  const { refundNo, refundFen, state } = notification;
+type RefundNotification = Extract<ProviderNotification, { kind: 'refund' }>;
+
+async function receiveRefund(provider: string, notification: RefundNotification): Promise<void> {
+  const { refundNo, orderNo, refundFen, state, refundId, at } = notification;
   const refund = await findRefund(refundNo);
-  // Made at the provider's console, so the ledger has no entry for it: a person has to look at it.
-  if (!refund) {
-    alarm('refund-unknown', { refundNo });
-    throw new AppError('NOT_FOUND');
-  }
-  if (refund.amountFen !== refundFen || refund.orderNo !== notification.orderNo) {
+  if (!refund) return receiveRefundMadeElsewhere(provider, notification);
+  if (refund.amountFen !== refundFen || refund.orderNo !== orderNo) {
     alarm('notification-mismatch', { refundNo, difference: 'refund' });
     throw new AppError('NOTICE_MISMATCH');
   }
-  await recordRefund(refund, state);
+  // The day of the bill is the one on which the refund was accepted. An answer reports it better than a notification.
+  await recordRefund(refund, { state, refundId, acceptedAt: refund.providerAt ?? at });
+}
+
+/**
+ * A refund that was made at the provider's console. A success is recorded. Any other end moved no money, or not yet:
+ * nothing is recorded, a person gets an alarm, and the notification counts as received. If the provider pays the money
+ * back later, it sends a notification of the success.
+ */
+async function receiveRefundMadeElsewhere(provider: string, notification: RefundNotification): Promise<void> {
+  const { refundNo, orderNo, refundFen, state, refundId, at } = notification;
+  if ((await findOrder(orderNo))?.provider !== provider) {
+    alarm('refund-unknown', { refundNo, orderNo, state });
+    throw new AppError('NOT_FOUND');
+  }
+  if (state !== 'success' || refundId === null) return alarm('refund-unknown', { refundNo, orderNo, state });
+  await recordMadeRefund(provider, { orderNo, reference: refundId, refundFen, at });
+  count('recharge.refund-elsewhere');
 }

@@ -46,5 +46,12 @@ export const mergeNumber = (appId: string, from: string, part: string): string =
 export const refundNumber = (orderNo: string, key: string): string =>
   `F${walletOf(orderNo)}${base32(['refund', orderNo, key], 15)}`;
 
+export const adjustNumber = (appId: string, userId: string, key: string): string =>
+  `A${walletName(appId, userId)}${base32(['adjust', appId, userId, key], 15)}`;
+
+/** `repetition`: how many equal requests were decided before. */
+export const moneyRequestNumber = (kind: string, subject: string, detail: string, repetition: number): string =>
+  `Q${base32(['money-request', kind, subject, detail, String(repetition)], 31)}`;
+
 export const requestHash = (body: Readonly<Record<string, unknown>>): string =>
   createHash('sha256').update(JSON.stringify(body)).digest('hex');

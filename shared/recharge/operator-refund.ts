@@ -1,7 +1,7 @@
 import { query } from '../db.ts';
 import { AppError } from '../errors.ts';
-import { findOrder, type Order } from './order.ts';
-import { refundsOf } from './refund.ts';
+import { findOrder, isPaid, type Order } from './order.ts';
+import { leftFen as leftOf, refundsOf } from './refund-record.ts';
 
 /** A refund as an operator asks for it: the same command typed twice refunds once. */
 export interface RefundPlan {
@@ -28,11 +28,16 @@ export async function planRefund(wanted: {
   const { orderNo, again = false } = wanted;
   const order = await findOrder(orderNo);
   if (!order) throw new AppError('NOT_FOUND', `There is no order ${orderNo}.`);
-  const asked = (await refundsOf(orderNo)).filter(({ status }) => status !== 'closed');
-  const leftFen = order.amountFen - asked.reduce((sum, { amountFen }) => sum + amountFen, 0);
+  const leftFen = leftOf(order, await refundsOf(orderNo));
   const amountFen = wanted.amountFen ?? leftFen;
   if (amountFen < 1) throw new AppError('INVALID_INPUT', `Nothing is left to refund of order ${orderNo}.`);
   if (wanted.key !== undefined) return { order, amountFen, leftFen, key: wanted.key };
+  if (!isPaid(order)) throw new AppError('INVALID_INPUT', `Order ${orderNo} is ${order.status}: nothing was refunded.`);
+  if (amountFen > leftFen)
+    throw new AppError(
+      'INVALID_INPUT',
+      `Only ${leftFen} fen of order ${orderNo} are left to refund: nothing was done.`,
+    );
 
   const { count, recent } = await sameRefunds(orderNo, amountFen);
   if (recent !== undefined && !again) {

@@ -36,6 +36,9 @@ export interface Order {
   notifyUrl: string | null;
 }
 
+/** Money of it can be refunded. */
+export const isPaid = ({ status }: Order): boolean => status === 'paid' || status === 'partial_refund';
+
 /** The part of an order that users see. */
 export function publicOrder(order: Order) {
   const { orderNo, status, productId, amountFen, currency, units, createdAt, paidAt } = order;
@@ -76,6 +79,21 @@ export async function findOrder(orderNo: string): Promise<Order | null> {
   const [row] = await query(`SELECT ${ORDER_COLUMNS} FROM recharge_orders o WHERE o.order_no = ?`, [orderNo]);
   return row ? orderFromRow(row) : null;
 }
+
+/**
+ * The order of a provider's transaction: `4200...`, or with the provider in front. null: it was never credited here.
+ */
+export async function findOrderByTransaction(transaction: string): Promise<Order | null> {
+  const refs = transaction.includes(':') ? [transaction] : PROVIDERS.map((provider) => `${provider}:${transaction}`);
+  const [row] = await query(
+    `SELECT ${ORDER_COLUMNS} FROM ledger_entries e JOIN recharge_orders o ON o.order_no = e.ref
+      WHERE e.kind = 'recharge' AND e.ext_ref IN (${refs.map(() => '?').join(', ')})`,
+    refs,
+  );
+  return row ? orderFromRow(row) : null;
+}
+
+const PROVIDERS = ['wechatpay', 'xpay', 'sandbox'];
 
 /** Throws NOT_FOUND, both for another user's order and for one that does not exist. */
 export async function ownOrder(appId: string, userId: string, orderNo: string): Promise<Order> {

@@ -26,7 +26,14 @@ export interface Provider {
   /** false: refunds are made only at the provider's console. */
   readonly refunds: boolean;
   /** It may be repeated: a provider refunds once for each number. Throws UNAVAILABLE when the outcome is unknown. */
-  refund(refund: ProviderRefund): Promise<RefundState>;
+  refund(refund: ProviderRefund): Promise<ReportedRefund | RefusedRefund>;
+  /** What the provider knows about a refund. null: it certainly knows no refund of this number. Throws UNAVAILABLE. */
+  askRefund(refundNo: string): Promise<ReportedRefund | null>;
+  /**
+   * Whether the provider returned money of an order, also without a request from here. Without this member it cannot be asked.
+   * Throws UNAVAILABLE.
+   */
+  hasRefunds?(orderNo: string): Promise<boolean>;
   /** The bill of a day in China time. Without this member the provider has no bill to download. Throws UNAVAILABLE. */
   bill?(day: string): Promise<BillLine[]>;
   /**
@@ -90,6 +97,37 @@ interface ProviderRefund {
 /** `abnormal`: the money could not be delivered, and a person has to act at the provider. */
 export type RefundState = 'processing' | 'success' | 'closed' | 'abnormal';
 
+export interface ReportedRefund {
+  state: RefundState;
+  /** The provider's own number. null: it has none. */
+  refundId: string | null;
+  /** RFC 3339: when the provider accepted it, which is the day of its bill. null: not reported. */
+  acceptedAt: string | null;
+}
+
+/**
+ * The provider certainly did not take the refund. `final`: it will never take it. Otherwise our settings, the balance of
+ * the merchant or the load are the reason, and a later attempt may succeed.
+ */
+export interface RefusedRefund {
+  state: 'refused';
+  code: RefusalCode;
+  final: boolean;
+}
+
+/** Our names for a provider's refusals: stable, and stored with the refund. */
+export type RefusalCode =
+  | 'not-allowed'
+  | 'bad-values'
+  | 'order-unknown'
+  | 'payer-account'
+  | 'trade-state'
+  | 'rule-limit'
+  | 'merchant-balance'
+  | 'too-many-calls'
+  | 'settings'
+  | 'other';
+
 export interface RawNotification {
   headers: Readonly<Record<string, string | undefined>>;
   query: Readonly<Record<string, string>>;
@@ -102,7 +140,11 @@ export interface RawNotification {
  */
 export type ProviderNotification =
   | { kind: 'payment'; payment: Payment; answer?: object | string }
-  | { kind: 'refund'; refundNo: string; orderNo: string; refundFen: number; state: RefundState }
+  /** `at`: RFC 3339, when the money was returned; null: it was not, or the provider does not report it. */
+  | ({ kind: 'refund'; refundNo: string; orderNo: string; refundFen: number; at: string | null } & Pick<
+      ReportedRefund,
+      'state' | 'refundId'
+    >)
   /** A refund that was not requested here, with the provider's own reference. */
   | { kind: 'refunded'; orderNo: string; reference: string; refundFen: number; answer?: object | string }
   | { kind: 'nothing'; answer?: object | string };

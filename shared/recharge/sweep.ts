@@ -6,7 +6,8 @@ import { type DueOrder, dueOrders } from './due-orders.ts';
 import { expireDue } from './expiry.ts';
 import { markPaid, type Order } from './order.ts';
 import { providerOf } from './providers.ts';
-import { advanceRefund, dueRefunds, type Refund } from './refund.ts';
+import { dueRefunds, type Refund } from './refund-record.ts';
+import { advanceRefund } from './refund-steps.ts';
 
 /**
  * Runs on a schedule and does what notifications did not: it asks providers about open orders, closes those that

@@ -1,7 +1,8 @@
 import { query } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { findOrder, publicOrder } from './order.ts';
-import { refundsOf } from './refund.ts';
+import { nextOf } from './refund-next.ts';
+import { type Refund, refundsOf } from './refund-record.ts';
 
 /** One event of an order, for support. */
 interface TimelineEvent {
@@ -56,10 +57,22 @@ export async function rechargeTimeline(orderNo: string) {
   return {
     order: { ...publicOrder(order), appId, userId, provider, transactionId },
     events,
+    refunds: refunds.map((refund) => ({ ...refundView(refund), next: nextOf(refund) })),
     /** false: paid without a credit, or credited and not marked as paid. `recharge sync` repairs the second case. */
     agrees: credited !== open,
   };
 }
+
+const refundView = ({ refundNo, amountFen, units, status, origin, refusal, reason, providerRefundId }: Refund) => ({
+  refundNo,
+  amountFen,
+  units,
+  status,
+  origin,
+  refusal,
+  reason,
+  providerRefundId,
+});
 
 const WHAT: Record<string, TimelineEvent['what']> = {
   recharge: 'credited',

@@ -16,6 +16,9 @@ const CONCEPTS = [
   ...['shared/wechat/admin.ts', 'shared/wechat/shown-program.ts'],
   ...['shared/plugin/admin.ts', 'shared/channel/admin.ts', 'shared/recharge/operator-refund.ts', 'db/second-look.ts'],
   ...['merchant-admin', 'merchant-choice', 'check-merchant', 'open-work'].map((name) => `shared/recharge/${name}.ts`),
+  ...['refund', 'refund-cancel', 'refund-elsewhere', 'refund-next', 'adjust', 'money-request'].map(
+    (name) => `shared/recharge/${name}.ts`,
+  ),
 ];
 /** What is stored, and names of members of the API. */
 const STORED = ['plugin server of X1', 'the AppID', 'the userId', 'the productId'];

@@ -143,7 +143,7 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
   return whatIsWrong(stack, appId, ordered);
 }
 
-/** Runs the schedule twice, without faults and with all orders due. */
+/** Runs the schedule twice, without faults, with all orders due and no request for a refund on its way. */
 export async function settleDown(stack: TestStack, appId: string): Promise<void> {
   for (let round = 0; round < 2; round++) {
     await stack.mysql.execute(
@@ -151,7 +151,7 @@ export async function settleDown(stack: TestStack, appId: string): Promise<void>
       [appId],
     );
     await stack.mysql.execute(
-      `UPDATE refunds SET next_check_at = NOW(3) - INTERVAL 1 SECOND WHERE next_check_at IS NOT NULL AND order_no IN
+      `UPDATE refunds SET next_check_at = NOW(3) - INTERVAL 1 SECOND, sent_at = NULL WHERE next_check_at IS NOT NULL AND order_no IN
         (SELECT order_no FROM recharge_orders WHERE app_id = ?)`,
       [appId],
     );

@@ -11,9 +11,9 @@ import { payInSandbox, SANDBOX } from './provider.ts';
  */
 export async function payAtSandbox(
   orderNo: string,
-  options: { notification: boolean; url?: string },
+  options: { notification: boolean; url?: string; actor?: string },
 ): Promise<{ orderNo: string; notified: boolean }> {
-  const signed = await payInSandbox(orderNo);
+  const signed = await payInSandbox(orderNo, options.actor);
   if (!signed) throw new AppError('NOT_FOUND');
   if (!options.notification) return { orderNo, notified: false };
   const { headers, body } = signed;

@@ -1,8 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import * as v from 'valibot';
 import { optionalText } from '../../config.ts';
-import { query, sqlTime, writeRepeatably } from '../../db.ts';
+import { query, sqlTime } from '../../db.ts';
 import { AppError, invalidInput } from '../../errors.ts';
+import { changeOnce } from '../logged-change.ts';
 import { NO_TERMS, type Provider, type ProviderNotification, type RawNotification } from '../provider.ts';
 
 /** The provider `sandbox` exists only if SANDBOX_KEY is set; there is no default key. No real money is involved. */
@@ -30,10 +31,14 @@ export function sandboxProvider(): Provider | undefined {
     },
     close: async (orderNo) => ((await findSandboxPayment(orderNo)) ? 'paid' : 'closed'),
     refunds: true,
-    refund: async () => 'success',
+    refund: async () => REFUNDED,
+    askRefund: async () => REFUNDED,
     readNotification: (notification, nowSeconds) => readNotification(notification, key, nowSeconds),
   };
 }
+
+/** A refund at the sandbox moves no money, so there is nothing to wait for. */
+const REFUNDED = { state: 'success', refundId: null, acceptedAt: null } as const;
 
 export const sandboxSignature = (key: string, timestamp: string, body: Buffer | string): string =>
   createHmac('sha256', key).update(`${timestamp}\n`).update(body).digest('hex');
@@ -101,16 +106,21 @@ interface SandboxNotification {
 
 /**
  * Pays in the place of a payer: from then on `sync` finds the payment. Returns the notification that reports it; null:
- * there is no such order or no sandbox.
+ * there is no such order or no sandbox. `actor`: an operator, for the operator log.
  */
-export async function payInSandbox(orderNo: string, now = Date.now()): Promise<SandboxNotification | null> {
+export async function payInSandbox(
+  orderNo: string,
+  actor?: string,
+  now = Date.now(),
+): Promise<SandboxNotification | null> {
   const key = sandboxKey();
   if (key === undefined) return null;
-  await writeRepeatably(
+  await changeOnce(
     `INSERT IGNORE INTO sandbox_payments (order_no, transaction_id, amount_fen, currency)
      SELECT order_no, CONCAT('${MADE_HERE}', order_no), amount_fen, currency FROM recharge_orders
       WHERE order_no = ? AND provider = ?`,
     [orderNo, SANDBOX],
+    actor === undefined ? undefined : { actor, action: 'recharge.pay', subject: orderNo },
   );
   const payment = await findSandboxPayment(orderNo);
   if (!payment) return null;

@@ -25,7 +25,7 @@ const spellings = {
   USER_ACCOUNT_ABNORMAL: ['USER_ACCOUNT_ABNORMAL', 'ACCOUNT_ERROR', 'ACCOUNTERROR'],
 } as const;
 
-type RefusalCode = keyof typeof spellings | 'OTHER';
+export type RefusalCode = keyof typeof spellings | 'OTHER';
 
 const refusalBySpelling = new Map<string, RefusalCode>(
   Object.entries(spellings).flatMap(([code, forms]) => forms.map((form) => [form, code as RefusalCode] as const)),

@@ -7,7 +7,7 @@ import {
   type Payer,
   type Provider,
   providerUnavailable,
-  type RefundState,
+  type ReportedRefund,
 } from '../provider.ts';
 import { cutTo } from '../text-bound.ts';
 import { parseTradeBill } from './bill.ts';
@@ -21,6 +21,7 @@ import {
 } from './error.ts';
 import type { WechatPayConfig } from './input.ts';
 import type { PaidTransaction, WechatRefund } from './record.ts';
+import { refusalOfRefund } from './refund-refusal.ts';
 import { sendToWechatPay } from './send.ts';
 
 /** WeChat Pay v3 as a Provider: WeChat's refusals become errors that our callers can handle. */
@@ -97,8 +98,29 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       try {
         // A reason of a former release may be longer.
         const text = reason === null ? {} : { reason: cutTo(reason, WECHATPAY_BOUNDS.reason) };
-        return stateOf(await pay.refund({ ...order, ...text }));
+        return reportOf(await pay.refund({ ...order, ...text }));
       } catch (error) {
+        if (!(error instanceof WechatPayRefused && error.signed)) throw refusalOf(error);
+        const refused = refusalOfRefund(error.code);
+        if (!refused.final) reportFault(error);
+        return refused;
+      }
+    },
+
+    async askRefund(refundNo) {
+      try {
+        return reportOf(await pay.queryRefund(refundNo));
+      } catch (error) {
+        if (error instanceof WechatPayRefused && error.code === 'RESOURCE_NOT_EXISTS' && error.signed) return null;
+        throw refusalOf(error);
+      }
+    },
+
+    async hasRefunds(orderNo) {
+      try {
+        return (await pay.queryOrder(orderNo)).tradeState === 'REFUND';
+      } catch (error) {
+        if (error instanceof WechatPayRefused && error.code === 'ORDER_NOT_EXIST' && error.signed) return false;
         throw refusalOf(error);
       }
     },
@@ -116,8 +138,9 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       try {
         const notification = pay.verifyNotification(headers, body, receivedSeconds);
         if (notification.kind === 'refund') {
-          const { outRefundNo: refundNo, outTradeNo: orderNo, refundFen } = notification.refund;
-          return { kind: 'refund', refundNo, orderNo, refundFen, state: stateOf(notification.refund) };
+          const { outRefundNo: refundNo, outTradeNo: orderNo, refundFen, refundedAt: at } = notification.refund;
+          const { state, refundId } = reportOf(notification.refund);
+          return { kind: 'refund', refundNo, orderNo, refundFen, state, refundId, at };
         }
         if (notification.kind === 'other' || !notification.transaction.paid) return { kind: 'nothing' };
         return { kind: 'payment', payment: paymentOf(notification.transaction) };
@@ -139,7 +162,11 @@ const ENDED: ReadonlySet<string> = new Set(['CLOSED', 'REVOKED', 'PAYERROR']);
 const NOT_PAYABLE: ReadonlySet<string> = new Set(['ORDERPAID', 'ORDER_CLOSED', 'OUT_TRADE_NO_USED']);
 
 const STATES = { SUCCESS: 'success', CLOSED: 'closed', PROCESSING: 'processing', ABNORMAL: 'abnormal' } as const;
-const stateOf = (refund: WechatRefund): RefundState => STATES[refund.status];
+const reportOf = ({ status, refundId, createdAt }: WechatRefund): ReportedRefund => ({
+  state: STATES[status],
+  refundId,
+  acceptedAt: createdAt,
+});
 
 /** A caller can only try again. Faults that a person has to correct are reported as alarms. */
 function refusalOf(error: unknown): unknown {
@@ -149,7 +176,7 @@ function refusalOf(error: unknown): unknown {
     return providerUnavailable();
   }
   if (error instanceof WechatPayRefused) {
-    if (!error.retryable) alarm('wechatpay-refused', { code: error.code });
+    reportFault(error);
     return providerUnavailable();
   }
   if (error instanceof WechatPayInputError) {
@@ -157,4 +184,8 @@ function refusalOf(error: unknown): unknown {
     return providerUnavailable();
   }
   return error;
+}
+
+function reportFault({ code, retryable }: WechatPayRefused): void {
+  if (!retryable) alarm('wechatpay-refused', { code });
 }

@@ -41,6 +41,8 @@ export interface WechatRefund {
   readonly totalFen: number;
   /** null unless `status` is SUCCESS. RFC 3339 in UTC. */
   readonly refundedAt: string | null;
+  /** When WeChat accepted it. null: in a notification, which does not contain it. RFC 3339 in UTC. */
+  readonly createdAt: string | null;
 }
 
 /** null: the value is not a transaction of this merchant in a known state. */
@@ -79,7 +81,8 @@ export function readRefund(value: unknown, stateName: 'status' | 'refund_status'
   if (outRefundNo === null || outTradeNo === null || refundId === null || transactionId === null) return null;
   if (status === undefined || refundFen === null || totalFen === null || refundFen > totalFen) return null;
   if (status === 'SUCCESS' && refundedAt === null) return null;
-  return { outRefundNo, outTradeNo, refundId, transactionId, status, refundFen, totalFen, refundedAt };
+  const createdAt = instant(member(value, 'create_time'));
+  return { outRefundNo, outTradeNo, refundId, transactionId, status, refundFen, totalFen, refundedAt, createdAt };
 }
 
 function fen(value: unknown): number | null {

@@ -57,12 +57,15 @@ export function xpayProvider(config: unknown): Provider {
     ask: async () => ({ state: 'open' }),
     close: async () => 'closed',
     // A refund exists here only after WeChat has reported that the money was returned.
-    refund: async () => 'success',
+    refund: async () => REFUNDED,
+    askRefund: async () => REFUNDED,
     push: { secrets: push, read: readPush },
     readNotification: (notification, nowSeconds) => readPush(openPush(notification, push, nowSeconds)),
     echo: (query, nowSeconds) => pushEcho(query, pushToken, nowSeconds),
   };
 }
+
+const REFUNDED = { state: 'success', refundId: null, acceptedAt: null } as const;
 
 function readEvent(
   { body, format }: PushMessage,

@@ -1,0 +1,63 @@
+import { type Adjustment, adjust } from './adjust.ts';
+import { requestRefund } from './refund.ts';
+import { bookRefund } from './refund-elsewhere.ts';
+
+/** What a second person can approve: each kind says how its limit is counted, and how it is executed. */
+export type Detail = Record<string, unknown>;
+
+interface Approval {
+  /** The person who approves. */
+  actor: string;
+  /** The idempotency key of the movement, unless the request names one. */
+  requestId: string;
+  askedBy: string;
+}
+
+interface Movement {
+  unit: 'fen' | 'units';
+  /** Executes once for each request, however often it is called. The result is shown to the operator. */
+  execute(detail: Detail, by: Approval): Promise<Detail>;
+}
+
+const facts = ({ requestId, askedBy }: Approval): Detail => ({ requestId, askedBy });
+
+/** `key`: of an operator, or of a refund that is made again. */
+export interface RefundDetail {
+  orderNo: string;
+  amountFen: number;
+  reason?: string | undefined;
+  key?: string | undefined;
+}
+
+interface BookDetail {
+  orderNo: string;
+  refundId: string;
+  amountFen: number;
+}
+
+export type MoneyKind = 'refund' | 'refund-book' | 'adjust';
+
+export const MOVEMENTS: Record<MoneyKind, Movement> = {
+  refund: {
+    unit: 'fen',
+    async execute(detail, by) {
+      const { orderNo, amountFen, reason, key = `request:${by.requestId}` } = detail as unknown as RefundDetail;
+      const { actor } = by;
+      return { ...(await requestRefund({ orderNo, amountFen, reason, key, actor, detail: facts(by) })) };
+    },
+  },
+  'refund-book': {
+    unit: 'fen',
+    async execute(detail, by) {
+      const { orderNo, refundId, amountFen } = detail as unknown as BookDetail;
+      return { ...(await bookRefund({ orderNo, refundId, amountFen }, { actor: by.actor, detail: facts(by) })) };
+    },
+  },
+  adjust: {
+    unit: 'units',
+    async execute(detail, by) {
+      const key = `request:${by.requestId}`;
+      return { ...(await adjust(detail as unknown as Adjustment, { key, actor: by.actor, detail: facts(by) })) };
+    },
+  },
+};

@@ -1,0 +1,71 @@
+import { AppError } from '../errors.ts';
+import { changeOnce } from './logged-change.ts';
+import { requestRefund } from './refund.ts';
+import { FLIGHT_SECONDS, findRefund, type Refund } from './refund-record.ts';
+import { advanceRefund } from './refund-steps.ts';
+import { takeUnits } from './refund-units.ts';
+
+/** What operators do with a refund that waits, or that was closed. */
+
+/** Throws NOT_FOUND with a sentence. */
+export async function knownRefund(refundNo: string): Promise<Refund> {
+  const refund = await findRefund(refundNo);
+  if (!refund) throw new AppError('NOT_FOUND', `There is no refund ${refundNo}.`);
+  return refund;
+}
+
+/**
+ * Cancels a refund that the provider has not taken. From then on it is never sent again. The provider is asked when no
+ * request can be on its way any more: it does not know the refund, so the refund is closed and the units are returned;
+ * or it knows the refund, whose state counts then. Returned with `cancelling`: the sweeper does the rest. Throws
+ * NOT_FOUND, INVALID_INPUT (it cannot be cancelled).
+ */
+export async function cancelRefund(refundNo: string, actor: string): Promise<Refund> {
+  const refund = await knownRefund(refundNo);
+  checkCancellable(refund);
+  if (refund.status === 'accepted') await stop(refund, actor);
+  const after = await advanceRefund(await knownRefund(refundNo));
+  checkCancellable(after);
+  return after;
+}
+
+/** A refund that is being cancelled has taken its units, so they can be returned. */
+async function stop(refund: Refund, actor: string): Promise<void> {
+  const { refundNo, orderNo, amountFen } = refund;
+  await takeUnits(refund);
+  await changeOnce(
+    `UPDATE refunds SET status = 'cancelling', refusal = 'cancelled', checks = 0,
+            next_check_at = GREATEST(NOW(3), COALESCE(sent_at + INTERVAL ${FLIGHT_SECONDS} SECOND, NOW(3)))
+      WHERE refund_no = ? AND status = 'accepted'`,
+    [refundNo],
+    { actor, action: 'recharge.refund-cancel', subject: orderNo, detail: { refundNo, amountFen } },
+  );
+}
+
+/** Throws INVALID_INPUT: the money was returned, or will be. */
+export function checkCancellable({ refundNo, status }: Refund): void {
+  if (status === 'success') throw refused(`Refund ${refundNo} cannot be cancelled: the money was paid back.`);
+  if (status === 'processing')
+    throw refused(`Refund ${refundNo} cannot be cancelled: the provider has accepted it and is paying the money back.`);
+  if (status === 'abnormal')
+    throw refused(
+      `Refund ${refundNo} cannot be cancelled here: the provider holds its money, because the payer's account cannot receive it. Finish it at the merchant platform; the recharge sweeper follows its state.`,
+    );
+}
+
+/**
+ * What a refund that makes up for a closed one is: the same amount and reason under a new number, which is derived from
+ * the old one. So typing it twice makes one. Throws NOT_FOUND, INVALID_INPUT.
+ */
+export async function planRedo(refundNo: string) {
+  const { orderNo, amountFen, reason, status, origin } = await knownRefund(refundNo);
+  if (status !== 'closed' || origin !== 'here')
+    throw refused(`Refund ${refundNo} is ${status}: only a refund that is closed can be made again.`);
+  return { orderNo, amountFen, reason: reason ?? undefined, key: `redo:${refundNo}` };
+}
+
+/** Throws as planRedo() and requestRefund(). */
+export const redoRefund = async (refundNo: string, actor: string): Promise<Refund> =>
+  requestRefund({ ...(await planRedo(refundNo)), actor, detail: { redoOf: refundNo } });
+
+const refused = (sentence: string): AppError => new AppError('INVALID_INPUT', sentence);

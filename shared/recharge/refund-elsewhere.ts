@@ -1,0 +1,109 @@
+import { AppError } from '../errors.ts';
+import { alarm } from '../telemetry.ts';
+import { refundNumber } from './numbers.ts';
+import { findOrder, isPaid, type Order } from './order.ts';
+import type { Provider } from './provider.ts';
+import { providerOf } from './providers.ts';
+import { acceptRefund } from './refund-accept.ts';
+import { findRefund, leftFen, type Refund, refundsOf } from './refund-record.ts';
+import { advanceRefund, recordRefund } from './refund-steps.ts';
+
+/**
+ * Refunds that were made at the provider, without a request from here. They are recorded once for each number of the
+ * provider, whether a notification or an operator reports them, and their units are taken. No money is sent.
+ */
+const numberOf = (orderNo: string, refundId: string): string => refundNumber(orderNo, `made:${refundId}`);
+
+/**
+ * Records what a notification reports. Throws NOT_FOUND (the provider has no such order), NOTICE_MISMATCH (not paid here,
+ * or more than is left of the payment: a later delivery may fit).
+ */
+export async function recordMadeRefund(
+  provider: string,
+  made: { orderNo: string; reference: string; refundFen: number; at?: string | null },
+): Promise<void> {
+  const { orderNo, reference: refundId, refundFen: amountFen, at = null } = made;
+  const refundNo = numberOf(orderNo, refundId);
+  if ((await findOrder(orderNo))?.provider !== provider) throw new AppError('NOT_FOUND');
+  const own = (await refundsOf(orderNo)).find((of) => of.origin === 'here' && of.providerRefundId === refundId);
+  if (own) return recordRefund(own, { state: 'success', refundId, acceptedAt: null });
+  await acceptRefund({ refundNo, orderNo, amountFen, reason: null, origin: 'elsewhere', refundId, at }, undefined);
+  const refund = await findRefund(refundNo);
+  if (refund?.amountFen === amountFen) return void (await advanceRefund(refund));
+  alarm('notification-mismatch', { orderNo, difference: 'refund' });
+  throw new AppError('NOTICE_MISMATCH');
+}
+
+interface BookedRefund {
+  orderNo: string;
+  /** The provider's number, from its merchant platform. */
+  refundId: string;
+  amountFen: number;
+}
+
+/**
+ * Records a refund by hand, for an operator who found it at the merchant platform. Throws NOT_FOUND, INVALID_INPUT with a
+ * sentence, UNAVAILABLE (the provider could not be asked; nothing was written).
+ */
+export async function bookRefund(
+  booked: BookedRefund,
+  by: { actor: string; detail?: Record<string, unknown> },
+): Promise<Refund> {
+  const { orderNo, refundId, amountFen } = booked;
+  const known = await checkBooked(booked);
+  if (!known) {
+    const detail = { refundId, amountFen, ...by.detail };
+    const change = { actor: by.actor, action: 'recharge.refund-book', subject: orderNo, detail };
+    const refundNo = numberOf(orderNo, refundId);
+    await acceptRefund({ refundNo, orderNo, amountFen, reason: null, origin: 'elsewhere', refundId, at: null }, change);
+  }
+  const refund = await findRefund(numberOf(orderNo, refundId));
+  if (!refund)
+    throw refused(`Another refund of order ${orderNo} was made at this moment: nothing was booked. Try again.`);
+  if (refund.amountFen !== amountFen) throw bookedOtherwise(refund);
+  return advanceRefund(refund);
+}
+
+/** The refund if it is in the books already; null: it can be booked. Throws as bookRefund(). */
+export async function checkBooked({ orderNo, refundId, amountFen }: BookedRefund): Promise<Refund | null> {
+  if (!Number.isSafeInteger(amountFen) || amountFen < 1) throw refused('The amount is a whole number of fen, from 1.');
+  if (!/^[0-9A-Za-z_-]{1,64}$/.test(refundId))
+    throw refused('The number of the refund has 1 to 64 letters and digits.');
+  const order = await findOrder(orderNo);
+  if (!order) throw new AppError('NOT_FOUND', `There is no order ${orderNo}.`);
+  const known = await findRefund(numberOf(orderNo, refundId));
+  if (known && known.amountFen !== amountFen) throw bookedOtherwise(known);
+  if (known) return known;
+  const provider = await providerOf(order);
+  if (!provider?.hasRefunds) throw refused(`${order.provider} cannot be asked about refunds of order ${orderNo}.`);
+  await checkOwn(orderNo, refundId, provider);
+  await checkLeft(order, amountFen);
+  if (await provider.hasRefunds(orderNo)) return null;
+  throw refused(`${provider.name} says that no money of order ${orderNo} was returned: nothing was booked.`);
+}
+
+/** A refund that was requested here must not be booked a second time under the provider's number. */
+async function checkOwn(orderNo: string, refundId: string, provider: Provider): Promise<void> {
+  for (const refund of await refundsOf(orderNo)) {
+    const { refundNo, status, origin } = refund;
+    if (origin === 'elsewhere' || status === 'closed') continue;
+    if (status === 'accepted' || status === 'cancelling')
+      throw refused(`Refund ${refundNo} of this order has not ended: nothing was booked. Look at "recharge show".`);
+    const reported = refund.providerRefundId === null ? await provider.askRefund(refundNo) : null;
+    if (reported) await recordRefund(refund, reported);
+    if ((reported?.refundId ?? refund.providerRefundId) === refundId)
+      throw refused(`It is refund ${refundNo}, which was made here and is in the books: nothing was booked.`);
+  }
+}
+
+async function checkLeft(order: Order, amountFen: number): Promise<void> {
+  if (!isPaid(order)) throw refused(`Order ${order.orderNo} is ${order.status}: nothing was booked.`);
+  const left = leftFen(order, await refundsOf(order.orderNo));
+  if (amountFen > left)
+    throw refused(`Only ${left} fen of order ${order.orderNo} are left to refund: nothing was booked.`);
+}
+
+const bookedOtherwise = ({ refundNo, amountFen }: Refund): AppError =>
+  refused(`This refund is in the books as ${refundNo}, with ${amountFen} fen: nothing was booked.`);
+
+const refused = (sentence: string): AppError => new AppError('INVALID_INPUT', sentence);
