@@ -32,7 +32,7 @@ export async function openRefundShop(options: Parameters<typeof openShop>[0] = {
   const { mysql } = shop.stack;
   const mock = await startMockWechatPay({ notifyUrl: `${shop.stack.url}/recharge/notify/wechatpay`, speed: 100 });
   atEndOfFile(() => mock.stop());
-  await setMerchant('wechatpay', mock.config);
+  await setMerchant('wechatpay', mock.config, { actor: 'tester' });
   const shopper = await shop.shopper('openid-of-a-payer');
   return {
     shop,
