@@ -59,9 +59,10 @@ export async function requestRefund(wanted: WantedRefund): Promise<Refund> {
 async function checkMadeElsewhere(order: Order, provider: Provider): Promise<void> {
   const { orderNo } = order;
   if (!provider.hasRefunds || !isPaid(order)) return;
-  // The provider may know a refund that it closed.
-  const known = (await refundsOf(orderNo)).some((of) => of.status !== 'closed' || of.providerRefundId !== null);
-  if (known || !(await provider.hasRefunds(orderNo))) return;
+  // The provider also knows a refund that it closed. A former release wrote no refusal, and closed no others.
+  const isKnown = ({ status, refusal }: Refund): boolean =>
+    status !== 'closed' || refusal === null || refusal === 'provider-closed';
+  if ((await refundsOf(orderNo)).some(isKnown) || !(await provider.hasRefunds(orderNo))) return;
   throw new AppError(
     'INVALID_INPUT',
     `Order ${orderNo} was refunded at ${provider.name}, and the books do not know that refund: nothing was done. Look it up at the merchant platform, then run "recharge refund-book --order ${orderNo} --refund-id ID --amount-fen N".`,
