@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { cancelRefund, redoRefund } from '../../shared/recharge/refund-cancel.ts';
 import { findRefund } from '../../shared/recharge/refund-record.ts';
@@ -159,9 +159,31 @@ describe('a refund that is cancelled never returns units and pays money', () => 
     expect(await world.findings()).toEqual([]);
   });
 
+  test('when the process sleeps between its claim and its request: it does not send', async () => {
+    const orderNo = await world.paidOrder();
+    const key = newKey();
+    const refundNo = await waiting(orderNo, key);
+    const sent = world.calls('POST', '/refunds');
+    const now = Date.now;
+    const clock = vi.spyOn(Date, 'now');
+    world.shop.stack.faults.mysql = ({ sql = '' }) => {
+      if (sql.includes('SET sent_at = NOW(3)')) clock.mockImplementation(() => now() + 3_600_000);
+      return undefined;
+    };
+    const after = await requestRefund({ orderNo, amountFen: 600, key });
+    clock.mockRestore();
+    world.shop.stack.faults.mysql = undefined;
+    expect(after).toMatchObject({ status: 'accepted', inFlight: true });
+    expect(world.calls('POST', '/refunds')).toBe(sent);
+    await cancelRefund(refundNo, 'ann');
+    await world.sweepLater();
+    expect(await findRefund(refundNo)).toMatchObject({ status: 'closed' });
+  });
+
   test('in 12 seeds of a cancel, two sweepers, a repeated command, lost answers and notifications', {
     timeout: 120_000,
   }, async () => {
+    const ends = new Set<unknown>();
     for (let seed = 1; seed <= 12; seed++) {
       const draw = seededRandom(seed);
       const orderNo = await world.paidOrder();
@@ -183,13 +205,14 @@ describe('a refund that is cancelled never returns units and pays money', () => 
       await Promise.all(acts.map((act) => quietly(act() as Promise<unknown>)));
       world.mock.clearFaults();
       await world.sweepLater();
-      await checkOneEnd(refundNo, `seed ${seed}`);
+      ends.add(await checkOneEnd(refundNo, `seed ${seed}`));
     }
+    expect([...ends].sort()).toEqual(['closed', 'success']);
     expect(await world.findings()).toEqual([]);
   });
 
   /** Either the units are back, and WeChat knows nothing; or WeChat has the refund, and the units are taken. */
-  async function checkOneEnd(refundNo: string, hint = refundNo): Promise<void> {
+  async function checkOneEnd(refundNo: string, hint = refundNo): Promise<unknown> {
     if (atWechat(refundNo)?.status === 'PROCESSING') await world.mock.refundResult(refundNo, 'SUCCESS');
     await world.sweepLater();
     const { status } = (await findRefund(refundNo)) ?? {};
@@ -197,6 +220,7 @@ describe('a refund that is cancelled never returns units and pays money', () => 
     if (atWechat(refundNo)) expect([hint, status, entries]).toEqual([hint, 'success', ['refund']]);
     else if (status === 'closed') expect([hint, entries]).toEqual([hint, ['refund', 'refund_reversal']]);
     else expect([hint, status, entries]).toEqual([hint, 'processing', ['refund']]);
+    return status;
   }
 });
 
