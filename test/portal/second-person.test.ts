@@ -81,6 +81,16 @@ describe('a movement above the limit', () => {
     expect(await logged(walletName())).toEqual(before);
   });
 
+  test('is executed once when four persons approve it at the same moment', async () => {
+    const { requestId } = (await adjust(60, '--actor', 'ann')).json;
+    await Promise.all(['ben', 'cyd', 'dan', 'eve'].map((actor) => approve(requestId, actor)));
+    expect(await wallet.balance()).toBe(60);
+    const rows = await logged(walletName());
+    expect(rows.map((row) => row.split(' ')[0]).sort()).toEqual([
+      ...['recharge.adjust', 'recharge.approve', 'recharge.request'],
+    ]);
+  });
+
   test('that was rejected moves nothing, and the same command asks again', async () => {
     const { requestId } = (await adjust(60, '--actor', 'ann')).json;
     expect(await run('reject', '--request', requestId, '--actor', 'ann')).toMatchObject({ code: 0 });

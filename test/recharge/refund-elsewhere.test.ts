@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { cancelRefund } from '../../shared/recharge/refund-cancel.ts';
 import { bookRefund } from '../../shared/recharge/refund-elsewhere.ts';
@@ -11,6 +11,7 @@ let world: RefundShop;
 beforeAll(async () => {
   world = await openRefundShop();
 });
+beforeEach(() => world.newPayer());
 afterEach(() => {
   world.mock.clearFaults();
   world.shop.stack.faults.mysql = undefined;

@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { findRefund } from '../../shared/recharge/refund-record.ts';
 import { portalHere } from '../support/portal-command.ts';
@@ -9,6 +9,7 @@ let world: RefundShop;
 beforeAll(async () => {
   world = await openRefundShop();
 });
+beforeEach(() => world.newPayer());
 afterEach(() => {
   world.mock.clearFaults();
   world.shop.stack.faults.mysql = undefined;

@@ -11,7 +11,9 @@ import { newKey, openShop, type Shop, type Shopper } from './recharge-fixture.ts
 export interface RefundShop {
   shop: Shop;
   mock: MockWechatPay;
-  shopper: Shopper;
+  /** The payer, until `newPayer` changes it: a late notification of an earlier order moves no units of a new one. */
+  readonly shopper: Shopper;
+  newPayer(): Promise<void>;
   /** An order of 600 fen and 60 units that is paid. */
   paidOrder(): Promise<string>;
   status(orderNo: string): Promise<string>;
@@ -33,11 +35,18 @@ export async function openRefundShop(options: Parameters<typeof openShop>[0] = {
   const mock = await startMockWechatPay({ notifyUrl: `${shop.stack.url}/recharge/notify/wechatpay`, speed: 100 });
   atEndOfFile(() => mock.stop());
   await setMerchant('wechatpay', mock.config, { actor: 'tester' });
-  const shopper = await shop.shopper('openid-of-a-payer');
+  let payers = 0;
+  const newPayer = () => shop.shopper(`openid-of-payer-${++payers}`);
+  let shopper = await newPayer();
   return {
     shop,
     mock,
-    shopper,
+    get shopper() {
+      return shopper;
+    },
+    async newPayer() {
+      shopper = await newPayer();
+    },
     async paidOrder() {
       const body = { productId: 'coins-60', provider: 'wechatpay' };
       const { orderNo } = (await shopper.create(newKey(), body)).body;
