@@ -26,7 +26,7 @@ interface NewEntry {
   contra: Fragment;
   reason?: Fragment;
   requestHash?: string;
-  /** A DATETIME(3). */
+  /** A time. */
   expiresAt?: Fragment;
   /** An integer from 0 on, returned as `report`: it saves the statement that would read it. */
   report?: Fragment;
@@ -128,7 +128,7 @@ function statementOf(entry: NewEntry, isLocked: boolean): Fragment {
                   ${delta} AS delta, ${BALANCE} + ${delta} AS balance_after, ${heldDelta} AS held_delta,
                   COALESCE(h.held_after, 0) + ${heldDelta} AS held_after, ${entry.kind} AS kind, ${entry.ref} AS ref,
                   ${contra} AS contra, ${entry.extRef ?? null} AS ext_ref, ${reason} AS reason,
-                  ${entry.requestHash ?? null} AS request_hash, ${expiresAt} AS expires_at, NOW(3) AS created_at,
+                  ${entry.requestHash ?? null} AS request_hash, CAST(${expiresAt} AS DATETIME(3)) AS expires_at, NOW(3) AS created_at,
                   l.chain_hash AS hash_before, ${report} AS report
              FROM ${entry.from}
              LEFT JOIN ledger_entries l ON l.app_id = ${appId} AND l.user_id = ${userId} AND l.asset = ${asset}

@@ -30,7 +30,7 @@ export async function grant(
   const ref = grantNumber(appId, userId, idempotencyKey);
   const hash = requestHash({ amount, reason, expiresAt: expiresAt ?? null });
   const { from, where, wallet } = userWallet(appId, userId);
-  const end = expiresAt === undefined ? undefined : sql`CAST(${sqlTime(expiresAt)} AS DATETIME(3))`;
+  const end = expiresAt === undefined ? undefined : sql`${sqlTime(expiresAt)}`;
   const appended = await appendOnce({
     kind: 'grant',
     ref,

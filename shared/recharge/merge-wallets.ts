@@ -67,7 +67,7 @@ async function movePart({ from, into }: Pair, part: Part, transaction: Transacti
       wallet: { appId: sql`${appId}`, userId: sql`w.user_id`, asset: sql`${asset}` },
       delta: sql`${delta}`,
       contra: sql`${`user:${other}`}`,
-      ...(expiresAt !== undefined && { expiresAt: sql`CAST(${sqlTime(expiresAt)} AS DATETIME(3))` }),
+      ...(expiresAt !== undefined && { expiresAt: sql`${sqlTime(expiresAt)}` }),
     });
   for (const moved of [await append('merge_out', from, into, -units), await append('merge_in', into, from, units)]) {
     if (moved.outcome !== 'created') throw new Error('units that were merged before');

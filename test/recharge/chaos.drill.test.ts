@@ -1,11 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { auditLedger } from '../../shared/recharge/audit.ts';
-import { creditThenMark, markThenCredit, runChaos } from '../support/recharge-chaos.ts';
+import { creditThenMark, markThenCredit } from '../support/chaos-mistakes.ts';
+import { runChaos } from '../support/recharge-chaos.ts';
 import { openShop, type Shop } from '../support/recharge-fixture.ts';
 
 /** CHAOS_SEEDS=2000 runs more seeds. CHAOS_FIRST=17 CHAOS_SEEDS=1 repeats seed 17. */
 const FIRST = Number(process.env.CHAOS_FIRST ?? 1);
-const SEEDS = Number(process.env.CHAOS_SEEDS ?? 80);
+const SEEDS = Number(process.env.CHAOS_SEEDS ?? 200);
 let shop: Shop;
 beforeAll(async () => {
   shop = await openShop();

@@ -31,14 +31,23 @@ export function sandboxProvider(): Provider | undefined {
     },
     close: async (orderNo) => ((await findSandboxPayment(orderNo)) ? 'paid' : 'closed'),
     refunds: true,
-    refund: async () => REFUNDED,
-    askRefund: async () => REFUNDED,
+    refund: async ({ reason }) => (reason === REFUSED_REASON ? REFUSED : REFUNDED),
+    askRefund: async (refundNo) => ((await reasonOf(refundNo)) === REFUSED_REASON ? null : REFUNDED),
     readNotification: (notification, nowSeconds) => readNotification(notification, key, nowSeconds),
   };
 }
 
 /** A refund at the sandbox moves no money, so there is nothing to wait for. */
 const REFUNDED = { state: 'success', refundId: null, acceptedAt: null } as const;
+
+/** A refund with this reason is refused for good, so that this end can be tried, too. */
+const REFUSED_REASON = 'refuse';
+const REFUSED = { state: 'refused', code: 'not-allowed', final: true } as const;
+
+async function reasonOf(refundNo: string): Promise<unknown> {
+  const [row] = await query('SELECT reason FROM refunds WHERE refund_no = ?', [refundNo]);
+  return row?.reason;
+}
 
 export const sandboxSignature = (key: string, timestamp: string, body: Buffer | string): string =>
   createHmac('sha256', key).update(`${timestamp}\n`).update(body).digest('hex');
