@@ -223,11 +223,22 @@ export const chineseHelp: Sentences = {
   'text for the payer': '给付款人看的说明',
   'the same key never refunds twice': '同一个 key 不会退两次',
   'one more refund of the same amount within a day': '一天之内再退一笔相同的金额',
-  "Compares a provider's bill with the ledger, in both directions. Exit code 1: they differ.":
-    '把支付平台的账单与账本双向核对。退出码 1：不一致。',
-  'the payment provider (default sandbox)': '支付方式（默认 sandbox）',
-  'a day in China (default: yesterday; sandbox: yesterday and today)':
-    '北京时间的某一天（默认：昨天；sandbox：昨天和今天）',
+  "Compares a provider's bill of a day with the books, in both directions. Exit code 1: they differ; 2: nothing was compared.":
+    '把支付平台某一天的账单与账簿双向核对。退出码 1：不一致；2：没有可核对的内容。',
+  'the payment provider': '支付方式',
+  'a day in China': '北京时间的某一天',
+  'Writes orders, payments, refunds and ledger entries of days, one JSON line each, or CSV for a spreadsheet.':
+    '导出若干天的订单、支付、退款和账本记录：每条一行 JSON，或给表格软件用的 CSV。',
+  'the first day in China': '第一天（北京时间）',
+  'the last day in China': '最后一天（北京时间）',
+  'CSV in place of JSON lines: amounts in yuan, times of China': '用 CSV 代替 JSON 行：金额以元计，北京时间',
+  'writes into this file (default: standard output)': '写入这个文件（默认：标准输出）',
+  'Shows sums of a day: payments, refunds, units and what users hold, and whether the bill was compared.':
+    '查看一天的合计：支付、退款、虚拟币及用户持有量，以及账单是否核对过。',
+  'Closes a month: whether bills, books and ledger agree on every day. Exit code 1: something is open or differs; 2: nothing can be compared.':
+    '月结：账单、账簿与账本是否每天都一致。退出码 1：有未核对或不一致的；2：没有可核对的内容。',
+  'a month in China': '北京时间的某个月',
+  'the merchant, if the provider has several here': '商户号，这个支付方式在这里有多个商户时给出',
   "WeChat Pay's trade bill (type ALL) of that day (default: download it)":
     '微信支付当天的交易账单（类型 ALL；默认：自动下载）',
   "Prints the key that signs the sandbox's notifications.": '打印给沙箱通知签名的密钥。',

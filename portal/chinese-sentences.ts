@@ -86,7 +86,34 @@ export const chineseSentences: Sentences = {
   what: '事件',
   reference: '流水号',
   bill: '账单',
-  ledger: '账本',
+  books: '账簿',
+  day: '日期',
+  time: '时间',
+  transaction: '交易单号',
+  units: '虚拟币',
+  asset: '资产',
+  refund: '退款单号',
+  "provider's refund": '平台退款单号',
+  entry: '记录号',
+  balance: '余额',
+  reason: '原因',
+  'units before': '期初虚拟币',
+  spent: '消费',
+  granted: '赠送',
+  'refunded units': '退款扣回',
+  expired: '过期',
+  other: '其他',
+  'units outstanding': '期末虚拟币',
+  'days that agree': '一致的天数',
+  'open days': '未核对的天数',
+  'days that differ': '不一致的天数',
+  'paid in bills': '账单支付',
+  'paid in books': '账簿支付',
+  'refunded in bills': '账单退款',
+  'refunded in books': '账簿退款',
+  payments: '支付',
+  refunds: '退款',
+  refunded: '退款金额',
   paid: '已支付',
   credited: '已入账',
   'refund asked': '申请退款',
@@ -136,8 +163,7 @@ export const chineseSentences: Sentences = {
   'an IPv6 --ip': 'IPv6 的 --ip',
   'expected an https URL of a public host, without user, password or fragment':
     '应为公网主机的 https 地址，不带用户名、密码和片段',
-  '--day takes a day such as 2026-11-24': '--day 应为 2026-11-24 这样的日期',
-  '--bill takes --day, the day that was billed': '用 --bill 时要给出 --day，即账单的日期',
+  '--{} takes a day such as 2026-11-24': '--{1} 应为 2026-11-24 这样的日期',
   'name the user by one of --account, --openid, --user, --phone, --unionid, --text':
     '请用 --account、--openid、--user、--phone、--unionid、--text 中的一个指明用户',
   '--{} takes a phone number such as 13812345678 or +4915112345678':
@@ -164,7 +190,6 @@ export const chineseSentences: Sentences = {
   'give --member or --json-body, not both': '--member 和 --json-body 只能给一个',
   'give the members: --member member=value, or all of them with --json-body JSON':
     '请给出成员：--member 成员=值，或用 --json-body JSON 给出全部成员',
-  '{} offers no bill to download': '{1} 没有可以下载的账单',
 
   'The environment names a deployed stage only in part: {} not set. Set it (see .env.example), or unset {} to work on "npm run dev".':
     '环境变量只设了一部分，缺少 {1}。请设置它（见 .env.example），或清除 {2} 以便作用于 "npm run dev"。',
@@ -431,6 +456,120 @@ export const chineseSentences: Sentences = {
     '商品 {1} 将被替换，原来是 {2}，{3} 个，价格 {4}，{5}。',
 
   'There is no sandbox here: SANDBOX_KEY is not set.': '这里没有沙箱：没有设置 SANDBOX_KEY。',
+  // A bill that cannot be compared.
+  'Line {} has tabs, semicolons or quotation marks: {}': '第 {1} 行有制表符、分号或引号：{2}',
+  'Line 1 has tabs, semicolons or quotation marks: {}': '第 1 行有制表符、分号或引号：{1}',
+  'Line 1 is not the head of a trade bill of type ALL, because the column {} is missing: download that bill.':
+    '第 1 行不是 ALL 类型交易账单的表头，缺少“{1}”一列：请下载这种账单。',
+  'Line {} has {} values in place of {}: {}': '第 {1} 行有 {2} 个值，应有 {3} 个：{4}',
+  'Line {} has no time such as 2026-11-24 09:30:00: {}': '第 {1} 行没有 2026-11-24 09:30:00 这样的时间：{2}',
+  'Line {} is of {}, not of {}: name the day of the bill, or another file.':
+    '第 {1} 行属于 {2}，不属于 {3}：请给出账单的日期，或换一个文件。',
+  'Line {} is of merchant {}, not of {}: name the merchant of the bill, or another file.':
+    '第 {1} 行属于商户 {2}，不属于 {3}：请给出账单的商户号，或换一个文件。',
+  'Line {} is in {}, not in CNY: it cannot be compared with the books.':
+    '第 {1} 行的币种是 {2}，不是 CNY：无法与账簿核对。',
+  'Line {} has no value in the column {}: download the bill again.': '第 {1} 行的“{2}”一列是空的：请重新下载账单。',
+  'Line {} has the rounded number {} in the column {}: {}': '第 {1} 行的“{3}”一列是被四舍五入的数字 {2}：{4}',
+  'Line {} repeats line {}: download the bill again, and compare one bill at a time.':
+    '第 {1} 行与第 {2} 行重复：请重新下载账单，一次只核对一份。',
+  'Line {} has the unknown state "{}": the bill cannot be compared.':
+    '第 {1} 行的交易状态“{2}”无法识别：账单不能核对。',
+  'Line {} has "{}" in place of an amount in yuan: {}': '第 {1} 行应为以元计的金额，却是“{2}”：{3}',
+  'The bill has no summary at its end, so it is cut: download it again.': '账单末尾没有汇总，说明不完整：请重新下载。',
+  'Line {} does not begin with a backtick and is not the summary: {}': '第 {1} 行不以反引号开头，也不是汇总：{2}',
+  'Line {} follows the summary: the file holds more than one bill, and one is compared at a time.':
+    '第 {1} 行在汇总之后：文件里不止一份账单，一次只能核对一份。',
+  'The summary counts {} lines, and {} were read: the file is cut. Download it again.':
+    '汇总写的是 {1} 笔，读到 {2} 笔：文件不完整，请重新下载。',
+  'The summary says {} in {}, and the lines add up to {}: the file was changed. Download it again.':
+    '汇总的“{2}”是 {1}，各行相加是 {3}：文件被改动过，请重新下载。',
+  'The summary has no column {}: download the bill again.': '汇总里没有“{1}”一列：请重新下载账单。',
+  'The file is empty: download the bill again.': '文件是空的：请重新下载账单。',
+  'The file is compressed: unpack it with "gunzip" first.': '文件是压缩的：请先用 "gunzip" 解压。',
+  'The file is in UTF-16: convert it with "iconv -f UTF-16 -t UTF-8 FILE", then compare that.':
+    '文件是 UTF-16 编码：请先用 "iconv -f UTF-16 -t UTF-8 FILE" 转换再核对。',
+  'The file is in GBK: convert it with "iconv -f GB18030 -t UTF-8 FILE", then compare that.':
+    '文件是 GBK 编码：请先用 "iconv -f GB18030 -t UTF-8 FILE" 转换再核对。',
+  'The file is not a text in UTF-8, so it is not a trade bill.': '文件不是 UTF-8 文本，不是交易账单。',
+  "{} has no bill of {} yet, and the books have payments or refunds of that day: try again after ten o'clock.":
+    '{1} 还没有 {2} 的账单，而账簿在那一天有支付或退款：请在十点之后再试。',
+  'The sandbox has its bill in the database: leave out --bill.': '沙箱的账单在数据库里：请去掉 --bill。',
+  '{} has several merchants: name one of {} with --merchant.': '{1} 有多个商户：请用 --merchant 给出其中一个：{2}。',
+  'No merchant is set for {} under this number: see "merchant list".':
+    '没有为 {1} 设置这个商户：请看 "merchant list"。',
+  'The settings of the merchant of {} cannot be used: run "merchant set" again.':
+    '{1} 的商户设置无法使用：请重新执行 "merchant set"。',
+  '{} has no bill that can be compared: compare the sums of "recharge day" with its console.':
+    '{1} 没有可以核对的账单：请把 "recharge day" 的合计与它的后台比对。',
+
+  // What bill and books do not have in common.
+  'Order {} was paid by transaction {} and not credited: run "recharge sync --order {}", then compare again.':
+    '订单 {1} 已由交易 {2} 支付但没有入账：请执行 "recharge sync --order {3}"，然后再核对一次。',
+  "Transaction {} paid order {}, which does not exist here: find out in the provider's console who paid, and refund it there if nothing was delivered.":
+    '交易 {1} 支付了订单 {2}，而这里没有这笔订单：请在支付平台后台查明付款人，没有交付就在那里退款。',
+  'Order {} costs {} fen and {} fen were paid: look at "recharge show --order {}", and refund the payment in the provider\'s console.':
+    '订单 {1} 的价格是 {2} 分，实付 {3} 分：请看 "recharge show --order {4}"，并在支付平台后台退款。',
+  "Order {} was credited for another transaction, so {} paid it a second time: refund that transaction in the provider's console.":
+    '订单 {1} 已按另一笔交易入账，{2} 是第二次支付：请在支付平台后台退还这笔交易。',
+  'Refund {} was made in the provider\'s console, and its units are still in the wallet: run "recharge refund-book --order {} --refund-id {} --amount-fen {}".':
+    '退款 {1} 是在支付平台后台做的，虚拟币还在钱包里：请执行 "recharge refund-book --order {2} --refund-id {3} --amount-fen {4}"。',
+  "Refund {} is of order {}, which does not exist here: find out in the provider's console whose payment it was.":
+    '退款 {1} 属于订单 {2}，而这里没有这笔订单：请在支付平台后台查明是谁的支付。',
+  'Refund {} is closed here, so its units were returned, and the provider paid the money back: look at "recharge show --order {}", and take the units with "recharge adjust".':
+    '退款 {1} 在这里已关闭，虚拟币已退回，而支付平台退了钱：请看 "recharge show --order {2}"，并用 "recharge adjust" 扣回虚拟币。',
+  'Refund {} is of order {} in the bill, and of another order here: look at "recharge show --order {}" and at the provider\'s console.':
+    '退款 {1} 在账单里属于订单 {2}，在这里属于另一笔订单：请看 "recharge show --order {3}" 和支付平台后台。',
+  'Refund {} is {} fen here and {} fen in the bill: look at "recharge show --order {}" and at the provider\'s console.':
+    '退款 {1} 在这里是 {2} 分，在账单里是 {3} 分：请看 "recharge show --order {4}" 和支付平台后台。',
+  'Order {} is in the bill of {} and in the books of {}: it is one payment, and nothing is to do.':
+    '订单 {1} 在 {2} 的账单里、在 {3} 的账簿里：是同一笔支付，无需处理。',
+  'Refund {} is in the bill of {} and in the books of {}: it is one refund, and nothing is to do.':
+    '退款 {1} 在 {2} 的账单里、在 {3} 的账簿里：是同一笔退款，无需处理。',
+  'Refund {} was in progress when the bill was made, and the provider closed it later: no money was returned, and nothing is to do.':
+    '出账单时退款 {1} 还在进行，之后支付平台关闭了它：没有退钱，无需处理。',
+  'Order {} was credited for transaction {}, which the bill does not have: look for it in the provider\'s console, and take the units back with "recharge adjust" if nothing was paid.':
+    '订单 {1} 按交易 {2} 入了账，而账单里没有这笔交易：请在支付平台后台查找，确实没有付款就用 "recharge adjust" 扣回虚拟币。',
+  'Order {} was paid at {}, near midnight: it is expected in the bill of {}, so compare that day as well.':
+    '订单 {1} 在 {2} 支付，接近零点：它应在 {3} 的账单里，请也核对那一天。',
+  'Refund {} is {} here, and the bill does not have it: look for it in the provider\'s console, and at "recharge show --order {}".':
+    '退款 {1} 在这里是 {2}，账单里没有：请在支付平台后台查找，并看 "recharge show --order {3}"。',
+  'Refund {} was made at {}, near the end of the day: it is expected in the bill of {}, so compare that day as well.':
+    '退款 {1} 在 {2} 提出，接近一天的结束：它应在 {3} 的账单里，请也核对那一天。',
+  'Nothing was compared: {} and the books have no payment and no refund of {}.':
+    '没有可核对的内容：{1} 和账簿在 {2} 都没有支付和退款。',
+  'Bill and books agree in both directions.': '账单与账簿双向一致。',
+  'differences: {}': '不一致：{1} 处',
+  'explained by another day: {}': '由相邻的一天解释：{1} 处',
+  'bill: {} payments of {}, {} refunds of {}; books: payments of {}.':
+    '账单：{1} 笔支付共 {2}，{3} 笔退款共 {4}；账簿：支付共 {5}。',
+  'Other AppIDs of this merchant, which are not compared:': '这个商户的其他 AppID，不参与核对：',
+  'line {}': '第 {1} 行',
+  '--from is a day after --to': '--from 在 --to 之后',
+  '--file names a file that cannot be written: {}': '--file 指定的文件无法写入：{1}',
+  '{} payments, {} refunds, {} unpaid orders and {} ledger entries are in {}.':
+    '{1} 笔支付、{2} 笔退款、{3} 笔未支付的订单和 {4} 条账本记录已写入 {5}。',
+  '{} was compared with its bill at {}: they agree.': '{1} 已在 {2} 与账单核对：一致。',
+  '{} was compared with its bill at {}, differences: {}.': '{1} 已在 {2} 与账单核对，不一致：{3} 处。',
+  '{} was not compared with its bill: run "recharge reconcile".': '{1} 还没有与账单核对：请执行 "recharge reconcile"。',
+  'Order {} is paid, and the ledger has another number of units for it: run "recharge sync --order {}", then "npm run audit-ledger".':
+    '订单 {1} 已支付，账本里的虚拟币数目不同：请执行 "recharge sync --order {2}"，然后执行 "npm run audit-ledger"。',
+  'Refund {} took another number of units than it should: look at "recharge show --order {}", then run "npm run audit-ledger".':
+    '退款 {1} 扣回的虚拟币数目不对：请看 "recharge show --order {2}"，然后执行 "npm run audit-ledger"。',
+  'The entries of wallet {} do not lead to its balance: run "npm run audit-ledger".':
+    '钱包 {1} 的记录与余额对不上：请执行 "npm run audit-ledger"。',
+  '--month takes a month such as 2026-11': '--month 应为 2026-11 这样的月份',
+  'Fees are not in the books: take them from the bills of the provider.': '账簿里没有手续费：请以支付平台的账单为准。',
+  'Nothing can be compared for {}: no merchant has money, or no day of it is over.':
+    '{1} 没有可核对的内容：没有商户有资金往来，或者还没有一天结束。',
+  '{} is closed: bills, books and ledger agree on every day.': '{1} 已结清：账单、账簿与账本每天都一致。',
+  '{} is not closed: see what is open or differs.': '{1} 尚未结清：请看未核对和不一致的部分。',
+  '{} has open days, so run "recharge reconcile --provider {} --day" with each: {}.':
+    '{1} 有未核对的日期，请逐日执行 "recharge reconcile --provider {2} --day"：{3}。',
+  '{} differs on some days, so run "recharge reconcile --provider {} --day" with each again: {}.':
+    '{1} 有不一致的日期，请逐日重新执行 "recharge reconcile --provider {2} --day"：{3}。',
+  '{} has other sums in its bills than in the books: compare the days around midnight again.':
+    '{1} 的账单合计与账簿合计不同：请重新核对月初和月末零点前后的日期。',
   'There is no order {}.': '没有订单 {1}。',
   'This order is paid at {}, not at the sandbox.': '这笔订单在 {1} 支付，不在沙箱。',
   '{} is paid at the sandbox, {}. Status: {}.': '{1} 已在沙箱支付，{2}。状态：{3}。',
@@ -531,7 +670,6 @@ export const chineseSentences: Sentences = {
   'Nothing is left to refund of order {}.': '订单 {1} 没有可退的金额了。',
   'Refund {} of {} fen of this order was made within the last 24 h: nothing was done. --again makes one more.':
     '这笔订单在 24 小时内已经退过 {2} 分（退款 {1}），没有做任何事。要再退一笔请加 --again。',
-  'Bill and ledger agree in both directions. {}': '账单与账本双向一致。{1}',
   'credited, not in the bill': '已入账，不在账单里',
   'paid, no such order': '已支付，没有这笔订单',
   'paid another amount': '支付金额不同',
@@ -613,6 +751,16 @@ export const chineseParts: Sentences = {
   '{} fen': '{1} 分',
   '{} yuan': '{1} 元',
   'until the window ends': '到时间窗口结束',
+  'a spreadsheet has changed the file. Download the bill again, and do not open it before.':
+    '文件被表格软件改动过。请重新下载账单，核对之前不要打开它。',
+  'refunded here, not in the bill': '这里已退款，不在账单里',
+  'paid twice': '重复支付',
+  'refunded, no such order': '已退款，没有这笔订单',
+  'booked on another day': '记在另一天',
+  'refund booked on another day': '退款记在另一天',
+  'refund closed after the bill': '出账单之后关闭的退款',
+  'payment near midnight': '接近零点的支付',
+  'refund near midnight': '接近零点的退款',
   everybody: '所有人',
   itself: '它自己',
   none: '无',
@@ -651,7 +799,6 @@ export const chineseParts: Sentences = {
   'the order is {}': '订单的状态是 {1}',
   'the input': '输入',
   'the database': '数据库',
-  'bill: {} payments of {}, {} refunds; ledger: {}.': '账单：{1} 笔支付共 {2}，{3} 笔退款；账本：{4}。',
   'It applies from the next call.': '从下一次调用起生效。',
   'sealed under master key {}; it is neither MASTER_KEY nor in MASTER_KEY_OLD':
     '由主密钥 {1} 加密；它既不是 MASTER_KEY，也不在 MASTER_KEY_OLD 里',

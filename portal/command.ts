@@ -31,7 +31,12 @@ export interface Printed {
   text: readonly string[];
   /** true: the command ran, and it found a problem. Exit code 1. */
   problemFound?: boolean;
+  /** true: the command had to compare, and there was nothing to compare. Exit code 2. */
+  nothingCompared?: boolean;
 }
+
+/** Prints one line. */
+export type Out = (line: string) => void;
 
 /** One line for each thing that the command ends, removes or replaces. []: nothing, with these options. */
 type Summarise = (given: Given, engines: Engines) => Promise<readonly string[]>;
@@ -49,7 +54,8 @@ export interface Verb {
   standalone?: true;
   /** It runs also if MASTER_KEY is not the master key of the database. */
   anyKey?: true;
-  run(given: Given, engines: Engines): Promise<Printed>;
+  /** `out`: for output that is too long to be held in memory. It is printed as it is. */
+  run(given: Given, engines: Engines, out: Out): Promise<Printed>;
 }
 
 /** The verb '' belongs to the noun without a verb: `portal hot`. */

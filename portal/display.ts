@@ -43,7 +43,7 @@ function formatIn(zone: string): Intl.DateTimeFormat {
 }
 
 /** Computed with whole numbers: 0.1 + 0.2 is not 0.3. */
-function yuan(fen: number): string {
+export function yuan(fen: number): string {
   const digits = String(Math.abs(fen)).padStart(3, '0');
   return `${fen < 0 ? '-' : ''}${digits.slice(0, -2)}.${digits.slice(-2)}`;
 }

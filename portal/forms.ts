@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { isDay } from '../shared/recharge/books/china-day.ts';
 import { UsageError } from './command.ts';
 
 /** Checks of values that operators type. Each throws UsageError, whose message says what is allowed. */
@@ -72,6 +73,20 @@ export function writtenText(option: string, file: string): string {
 export function textOfFile(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
+  } catch {
+    throw new UsageError(`--${option} names a file that cannot be read: ${file}`);
+  }
+}
+
+/** A day in China. */
+export function dayForm(option: string, text: string): string {
+  if (isDay(text)) return text;
+  throw new UsageError(`--${option} takes a day such as 2026-11-24`);
+}
+
+export function bytesOfFile(option: string, file: string): Uint8Array {
+  try {
+    return readFileSync(file);
   } catch {
     throw new UsageError(`--${option} names a file that cannot be read: ${file}`);
   }

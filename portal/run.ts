@@ -1,6 +1,7 @@
 import { secondLook, type Terminal } from '../db/second-look.ts';
 import { query } from '../shared/db.ts';
 import { proveDeployment } from '../shared/deployment.ts';
+import { BillRefused } from '../shared/recharge/books/bill.ts';
 import { firstLook, readGiven } from './arguments.ts';
 import { type Noun, type Printed, UsageError, type Verb } from './command.ts';
 import { findEngines } from './environment.ts';
@@ -42,11 +43,12 @@ export async function runPortal(argv: readonly string[], terminal: Terminal): Pr
     if (!printed) return refuse('Nothing was changed.', 1);
     if (json) terminal.out(visibleJson(printed.json));
     else print(printed.text);
+    if (printed.nothingCompared) return 2;
     return printed.problemFound ? 1 : 0;
   } catch (error) {
     const isUsage = error instanceof UsageError;
     const sentence = isUsage ? `${sentenceFor(error)}\nHelp: ${helpCommand}` : sentenceFor(error);
-    return refuse(sentence, isUsage ? 2 : 1);
+    return refuse(sentence, isUsage || error instanceof BillRefused ? 2 : 1);
   }
 }
 
@@ -74,7 +76,7 @@ async function runVerb(
     };
     if (summary.length > 0 && !(await secondLook(summary, given.flag('yes'), translating))) return undefined;
   }
-  return verb.run(given, engines);
+  return verb.run(given, engines, terminal.out);
 }
 
 async function nounNamed(name: string): Promise<Noun> {

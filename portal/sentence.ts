@@ -5,6 +5,7 @@ import { DeploymentError } from '../shared/deployment.ts';
 import { AppError, ContentionError, EngineError, SqlError } from '../shared/errors.ts';
 import { SealError } from '../shared/master-key.ts';
 import { PluginAdminError } from '../shared/plugin/admin.ts';
+import { BillRefused } from '../shared/recharge/books/bill.ts';
 import { UsageError } from './command.ts';
 import { EnvironmentError } from './environment.ts';
 import { placeOf } from './source-place.ts';
@@ -20,6 +21,7 @@ const OPERATOR_ERRORS = [
   SealError,
   PluginAdminError,
   MergeRefused,
+  BillRefused,
 ];
 
 /** The sentence for the operator about a failure, and what to do. It never contains the message of an engine. */

@@ -1,6 +1,7 @@
 import { AppError } from '../errors.ts';
 import type { PushSecrets } from '../wechat/mini-program.ts';
 import type { PushMessage } from '../wechat/push/message.ts';
+import type { Bill } from './books/bill.ts';
 import type { Payment } from './payment.ts';
 
 /** What every payment provider offers. Amounts are in fen. The numbers are ours and stay the same on a retry. */
@@ -34,8 +35,11 @@ export interface Provider {
    * Throws UNAVAILABLE.
    */
   hasRefunds?(orderNo: string): Promise<boolean>;
-  /** The bill of a day in China time. Without this member the provider has no bill to download. Throws UNAVAILABLE. */
-  bill?(day: string): Promise<BillLine[]>;
+  /**
+   * The bill of a day in China time; null: the provider says that it has none. Without this member the provider has no
+   * bill to download. Throws UNAVAILABLE, BillRefused.
+   */
+  bill?(day: string): Promise<Bill | null>;
   /**
    * Checks the signature over the raw bytes, then parses them. `nowSeconds` is the time for the signature's window.
    * Throws BAD_NOTIFY_SIGNATURE, INVALID_INPUT; NotificationUnusable for one that is authentic and of no use to this
@@ -51,11 +55,6 @@ export interface Provider {
   /** The text that registers our address for notifications, if the provider needs it. Throws BAD_NOTIFY_SIGNATURE. */
   echo?(query: RawNotification['query'], nowSeconds: number): string;
 }
-
-/** One line of a provider's bill (T+1): a payment, or a refund of one. */
-export type BillLine =
-  | { kind: 'payment'; orderNo: string; transactionId: string; amountFen: number }
-  | { kind: 'refund'; orderNo: string; refundNo: string; amountFen: number };
 
 /** null: the provider is not told it, or the order is of a former release. */
 export interface OrderTerms {

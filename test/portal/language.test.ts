@@ -19,6 +19,8 @@ const CONCEPTS = [
   ...['refund', 'refund-cancel', 'refund-elsewhere', 'refund-next', 'adjust', 'money-request'].map(
     (name) => `shared/recharge/${name}.ts`,
   ),
+  ...['shared/recharge/books/reconcile.ts', 'shared/recharge/books/sentences.ts', 'shared/recharge/wechatpay/bill.ts'],
+  ...['text', 'values', 'summary'].map((part) => `shared/recharge/wechatpay/bill-${part}.ts`),
 ];
 /** What is stored, and names of members of the API. */
 const STORED = ['plugin server of X1', 'the AppID', 'the userId', 'the productId'];

@@ -76,21 +76,30 @@ describe('portal recharge', () => {
   });
 
   test('reconcile reports a payment that is not credited, until sync has credited it', async () => {
+    await portalJson(['recharge', 'pay', '--order', await order()]);
     const orderNo = await order();
     const chinaDay = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
-    const reconcile = () => portalHere(['recharge', 'reconcile', '--day', chinaDay, '--json']);
+    const reconcile = () => portalHere(['recharge', 'reconcile', '--provider', 'sandbox', '--day', chinaDay, '--json']);
     expect(await reconcile()).toMatchObject({ code: 0, json: { differences: [] } });
     await portalJson(['recharge', 'pay', '--order', orderNo, '--no-notice']);
     const differences = [{ what: 'paid, not credited', orderNo }];
     expect(await reconcile()).toMatchObject({ code: 1, json: { differences } });
     await portalJson(['recharge', 'sync', '--order', orderNo]);
     expect(await reconcile()).toMatchObject({ code: 0, json: { differences: [] } });
-    const wrongDay = await portalHere(['recharge', 'reconcile', '--day', '2026-02-30']);
-    expect(wrongDay).toMatchObject({ code: 2, stderr: expect.stringContaining('--day takes a day') });
-    const noMerchant = await portalHere(['recharge', 'reconcile', '--day', chinaDay, '--provider', 'wechatpay']);
-    expect(noMerchant).toMatchObject({ code: 1, stderr: expect.stringContaining('No merchant is set') });
-    const noDay = await portalHere(['recharge', 'reconcile', '--provider', 'wechatpay', '--bill', 'bill.csv']);
-    expect(noDay).toMatchObject({ code: 2, stderr: expect.stringContaining('--day') });
+    const refused = async (...argv: string[]) => {
+      const { code, stderr } = await portalHere(['recharge', 'reconcile', ...argv]);
+      return [code, stderr];
+    };
+    const saying = (text: string) => [2, expect.stringContaining(text)];
+    const wechatpay = ['--provider', 'wechatpay', '--day', chinaDay];
+    expect(await refused('--day', chinaDay, '--bill', '/etc/hostname')).toEqual(saying('--provider'));
+    expect(await refused('--provider', 'sandbox', '--day', '2026-02-30')).toEqual(saying('--day takes a day'));
+    expect(await refused('--provider', 'sandbox')).toEqual(saying('--day'));
+    expect(await refused('--provider', 'sandbox', '--day', '2020-01-01')).toEqual([2, expect.any(String)]);
+    expect(await refused(...wechatpay)).toEqual(saying('No merchant is set'));
+    expect(await refused(...wechatpay, '--merchant', '1', '--bill', '/etc/hostname')).toEqual(saying('Line 1 is not'));
+    expect(await refused(...wechatpay, '--merchant', '1', '--bill', '/nowhere')).toEqual(saying('cannot be read'));
+    expect(await refused('--provider', 'xpay', '--day', chinaDay)).toEqual([2, expect.any(String)]);
   });
 
   test('sandbox-key prints the key that signs notifications', async () => {

@@ -1,10 +1,12 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { BillLine } from '../../shared/recharge/provider.ts';
-import { billingDay, reconcile, reconcileSandbox } from '../../shared/recharge/reconcile.ts';
+import type { BillLine } from '../../shared/recharge/books/bill.ts';
+import { chinaDay, chinaDayOf, dayAfter } from '../../shared/recharge/books/china-day.ts';
+import { compareBill } from '../../shared/recharge/books/compare.ts';
+import type { Finding } from '../../shared/recharge/books/finding.ts';
+import { reconcileDay } from '../../shared/recharge/books/reconcile.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { rechargeTimeline } from '../../shared/recharge/timeline.ts';
-import { parseTradeBill } from '../../shared/recharge/wechatpay/bill.ts';
 import { openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 
 let shop: Shop;
@@ -13,125 +15,196 @@ beforeAll(async () => {
   shop = await openShop();
 });
 beforeEach(async () => {
-  for (const table of ['ledger_entries', 'recharge_orders', 'refunds', 'sandbox_payments']) {
+  for (const table of [
+    'ledger_entries',
+    'recharge_orders',
+    'refunds',
+    'sandbox_payments',
+    'reconciliations',
+    'audit_log',
+  ]) {
     await shop.stack.mysql.query(`DELETE FROM ${table}`);
   }
   shopper = await shop.shopper();
 });
 
-const aroundNow = () => ({
-  from: new Date(Date.now() - 3_600_000).toISOString(),
-  to: new Date(Date.now() + 3_600_000).toISOString(),
-});
 async function payOrder(): Promise<string> {
   const { orderNo } = (await shopper.create()).body;
   await payAtSandbox(orderNo, { notification: true });
   return orderNo;
 }
 
-describe('reconciling a bill with the ledger', () => {
-  test('finds nothing when they agree', async () => {
+const today = () => chinaDayOf(Date.now());
+/** Compares the sandbox's bill of today, as an operator does. */
+const reconcile = () =>
+  reconcileDay({ provider: 'sandbox', day: today(), merchantId: undefined, file: undefined, actor: 'tester' });
+
+/** Compares a bill that is handed in. Orders of the sandbox stand for those of a merchant. */
+const compare = (lines: BillLine[], day = today()) =>
+  compareBill(
+    { provider: 'sandbox', day, merchantId: '', appIds: new Set(['']), refunds: true, isBilled: () => true },
+    { lines },
+  );
+const payment = (orderNo: string, amountFen = 600, transactionId = `sandbox-${orderNo}`): BillLine => ({
+  ...{ kind: 'payment', line: 2, appId: '', orderNo, transactionId, amountFen },
+});
+const refund = (orderNo: string, refundNo: string, amountFen: number, refundId = ''): BillLine => ({
+  ...{ kind: 'refund', line: 3, appId: '', orderNo, transactionId: 't', refundNo, refundId, isPaid: true, amountFen },
+});
+const whatOf = (findings: readonly Finding[]) =>
+  findings.map(({ what, orderNo, reference }) => [what, orderNo, reference]);
+const noon = () => new Date(Date.parse(chinaDay(today()).from) + 12 * 3_600_000);
+/** Payments and refunds that are made just before or after midnight would be explained by that. */
+const moveToNoon = async () => {
+  await shop.stack.mysql.query('UPDATE recharge_orders SET paid_at = ? WHERE paid_at IS NOT NULL', [noon()]);
+  await shop.stack.mysql.query('UPDATE refunds SET created_at = ?, provider_at = NULL', [noon()]);
+};
+
+describe('comparing a bill with the books', () => {
+  test('finds nothing when they agree, and stores that', async () => {
     await payOrder();
     await payOrder();
-    expect(await reconcileSandbox(aroundNow())).toMatchObject({
-      payments: 2,
-      billedFen: 1_200,
-      creditedFen: 1_200,
-      differences: [],
-    });
+    const found = await reconcile();
+    expect(found).toMatchObject({ payments: 2, billedFen: 1_200, creditedFen: 1_200, differences: [], isEmpty: false });
+    const [rows] = await shop.stack.mysql.query(
+      'SELECT provider, payments, billed_fen, differences, compared_by FROM reconciliations',
+    );
+    expect(rows).toEqual([
+      { provider: 'sandbox', payments: 2, billed_fen: 1_200, differences: '[]', compared_by: 'tester' },
+    ]);
+    const [logged] = await shop.stack.mysql.query("SELECT subject FROM audit_log WHERE action = 'recharge.reconcile'");
+    expect(logged).toEqual([{ subject: `sandbox/${today()}` }]);
+  });
+
+  test('says that nothing was compared when neither side has anything', async () => {
+    expect(await reconcile()).toMatchObject({ isEmpty: true, differences: [] });
   });
 
   test('finds a payment that is not credited, until sync credits it', async () => {
     const { orderNo } = (await shopper.create()).body;
     await payAtSandbox(orderNo, { notification: false });
-    const { differences } = await reconcileSandbox(aroundNow());
+    const { differences } = await reconcile();
     expect(differences).toMatchObject([{ what: 'paid, not credited', orderNo, billFen: 600, ledgerFen: null }]);
+    expect(differences[0]?.sentence).toContain(`recharge sync --order ${orderNo}`);
     await shopper.sync(orderNo);
-    expect((await reconcileSandbox(aroundNow())).differences).toEqual([]);
+    expect((await reconcile()).differences).toEqual([]);
   });
 
   test('finds unknown, different and missing payments and refunds', async () => {
     const [first, second, third] = [await payOrder(), await payOrder(), await payOrder()];
     const small = await requestRefund({ orderNo: first, amountFen: 100, key: 'a' });
     const other = await requestRefund({ orderNo: first, amountFen: 50, key: 'b' });
-    const bill: BillLine[] = [
-      { kind: 'payment', orderNo: first, transactionId: `sandbox-${first}`, amountFen: 600 },
-      { kind: 'payment', orderNo: second, transactionId: `sandbox-${second}`, amountFen: 601 },
-      { kind: 'payment', orderNo: 'R234', transactionId: 'stranger', amountFen: 5 },
-      { kind: 'refund', orderNo: first, refundNo: small.refundNo, amountFen: 90 },
-      { kind: 'refund', orderNo: first, refundNo: 'by-hand', amountFen: 1 },
-    ];
-    const { differences } = await reconcile('sandbox', aroundNow(), bill);
-    expect(differences.map(({ what, orderNo, reference }) => [what, orderNo, reference])).toEqual([
+    await moveToNoon();
+    const { differences } = await compare([
+      payment(first),
+      payment(second, 601),
+      payment('R234', 5, 'stranger'),
+      refund(first, small.refundNo, 90),
+      refund(first, 'by-hand', 1, '5030001'),
+      refund('R234', 'by-hand-2', 1),
+    ]);
+    expect(whatOf(differences)).toEqual([
       ['paid another amount', second, `sandbox-${second}`],
       ['paid, no such order', 'R234', 'stranger'],
       ['refunded another amount', first, small.refundNo],
       ['refunded, unknown here', first, 'by-hand'],
+      ['refunded, no such order', 'R234', 'by-hand-2'],
       ['credited, not in the bill', third, `sandbox-${third}`],
       ['refunded here, not in the bill', first, other.refundNo],
     ]);
+    expect(differences[3]?.sentence).toContain(
+      `recharge refund-book --order ${first} --refund-id 5030001 --amount-fen 1`,
+    );
+    for (const { sentence } of differences) expect(sentence).toMatch(/^[^:]+: .+\.$/);
   });
 
-  test('finds a refund of the bill that is closed here, and one that belongs to another order', async () => {
+  test('finds a second payment, a refund that is closed here, and one of another order', async () => {
     const [first, second] = [await payOrder(), await payOrder()];
     const closed = await requestRefund({ orderNo: first, amountFen: 100, key: 'a' });
     const other = await requestRefund({ orderNo: second, amountFen: 100, key: 'a' });
     await shop.stack.mysql.query("UPDATE refunds SET status = 'closed' WHERE refund_no = ?", [closed.refundNo]);
-    const bill: BillLine[] = [closed, other].map(({ refundNo, amountFen }) => ({
-      kind: 'refund',
-      orderNo: first,
-      refundNo,
-      amountFen,
-    }));
-    const { differences } = await reconcile('sandbox', aroundNow(), bill);
-    expect(differences.map(({ what, reference }) => [what, reference])).toEqual(
-      expect.arrayContaining([
-        ['refunded, closed here', closed.refundNo],
-        ["refunded, another order's", other.refundNo],
-      ]),
-    );
-  });
-
-  test('a billing day is a day in the time of China', () => {
-    expect(billingDay('2026-11-24')).toEqual({ from: '2026-11-23T16:00:00.000Z', to: '2026-11-24T16:00:00.000Z' });
-  });
-});
-
-describe("WeChat Pay's trade bill", () => {
-  const head =
-    '\uFEFF交易时间,公众账号ID,微信订单号,商户订单号,交易状态,货币种类,应结订单金额,商户退款单号,申请退款金额,订单金额,费率备注';
-  const line = (...values: string[]): string => values.map((value) => `\`${value}`).join(',');
-
-  test('is read by the names of its columns, with exact amounts in fen', () => {
-    const text = [
-      head,
-      line('2026-11-24 10:00:00', 'wx1', '4200001', 'R1', 'SUCCESS', 'CNY', '0.29', '0', '0.00', '0.29', ''),
-      line('2026-11-24 11:00:00', 'wx1', '4200001', 'R1', 'REFUND', 'CNY', '0.00', 'F1', '1234.5', '0.00', ''),
-      line('2026-11-24 11:00:00', 'wx1', '4200002', 'R2', 'REVOKED', 'CNY', '0.00', '0', '0.00', '0.00', ''),
-      '总交易单数,应结订单总金额',
-      line('3', '0.29'),
-    ].join('\r\n');
-    expect(parseTradeBill(text)).toEqual([
-      { kind: 'payment', orderNo: 'R1', transactionId: '4200001', amountFen: 29 },
-      { kind: 'refund', orderNo: 'R1', refundNo: 'F1', amountFen: 123_450 },
+    const { differences } = await compare([
+      ...[payment(first), payment(second), payment(second, 600, 'again')],
+      ...[refund(first, closed.refundNo, 100), refund(first, other.refundNo, 100)],
+    ]);
+    const inProgress = { ...refund(first, closed.refundNo, 100), isPaid: false } as BillLine;
+    const { explained } = await compare([payment(first), payment(second), inProgress]);
+    expect(explained).toMatchObject([{ what: 'refund closed after the bill' }]);
+    expect(whatOf(differences)).toEqual([
+      ['paid twice', second, 'again'],
+      ['refunded, closed here', first, closed.refundNo],
+      ["refunded, another order's", first, other.refundNo],
     ]);
   });
 
-  test('leaves out failed refunds', () => {
-    const refund = (number: string, state: string): string =>
-      line('t', 'wx1', '4200001', 'R1', 'REFUND', 'CNY', '0.00', number, '1.00', '0.00', '', state);
-    const text = [`${head},退款状态`, refund('F1', 'FAIL'), refund('F2', 'SUCCESS')].join('\n');
-    expect(parseTradeBill(text)).toEqual([{ kind: 'refund', orderNo: 'R1', refundNo: 'F2', amountFen: 100 }]);
+  test('knows a refund of the console by its number at the provider', async () => {
+    const orderNo = await payOrder();
+    const { refundNo } = await requestRefund({ orderNo, amountFen: 100, key: 'a' });
+    await shop.stack.mysql.query("UPDATE refunds SET origin = 'elsewhere', provider_refund_id = '5030009'");
+    const { differences, refunds } = await compare([payment(orderNo), refund(orderNo, 'console-1', 100, '5030009')]);
+    expect([differences, refunds, refundNo.length]).toEqual([[], 1, 32]);
   });
 
-  test.each([
-    ['交易时间,商户订单号', 'line 1'],
-    [`${head}\n${line('t', 'wx1', '4', 'R1', 'SUCCESS', 'CNY', '0', '0', '0', '1.234', '')}`, 'line 2'],
-    [`${head}\n${line('t', 'wx1', '4', 'R1', 'WHAT', 'CNY', '0', '0', '0', '1.23', '')}`, 'line 2'],
-  ])('that is malformed is refused with the number of the line', (text, path) => {
-    expect(() => parseTradeBill(text)).toThrow(
-      expect.objectContaining({ refusal: { errors: [expect.objectContaining({ path })] } }),
+  test('tells lines of another AppID apart, unless they name an order of this deployment', async () => {
+    const orderNo = await payOrder();
+    const foreign = { ...payment('shop-1', 900, '4200009'), appId: 'wx-other' };
+    const found = await compare([{ ...payment(orderNo), appId: 'wx-former' }, foreign]);
+    expect(found).toMatchObject({ payments: 1, differences: [] });
+    expect(found.otherApps).toEqual([{ appId: 'wx-other', payments: 1, billedFen: 900, refunds: 0, refundedFen: 0 }]);
+  });
+
+  test('explains what only the neighbouring day has', async () => {
+    const [early, late, asked] = [await payOrder(), await payOrder(), await payOrder()];
+    const { refundNo } = await requestRefund({ orderNo: asked, amountFen: 100, key: 'a' });
+    await moveToNoon();
+    const { from, to } = chinaDay(today());
+    const at = (time: string, ms: number) => new Date(Date.parse(time) + ms);
+    const setPaid = 'UPDATE recharge_orders SET paid_at = ? WHERE order_no = ?';
+    await shop.stack.mysql.query(setPaid, [at(to, 5_000), early]);
+    await shop.stack.mysql.query(setPaid, [at(to, -5_000), late]);
+    await shop.stack.mysql.query('UPDATE refunds SET created_at = ?', [at(to, -10_000)]);
+    const found = await compare([payment(early), payment(asked)]);
+    expect(found.differences).toEqual([]);
+    expect(whatOf(found.explained)).toEqual([
+      ['booked on another day', early, `sandbox-${early}`],
+      ['payment near midnight', late, `sandbox-${late}`],
+      ['refund near midnight', asked, refundNo],
+    ]);
+    const tomorrow = dayAfter(today());
+    for (const { sentence } of found.explained) expect(sentence).toContain(tomorrow);
+    // Accepted by the provider after midnight: the next day has it, and this day does not miss it.
+    await shop.stack.mysql.query('UPDATE refunds SET provider_at = ?', [at(to, 20_000)]);
+    expect(whatOf((await compare([payment(early), payment(asked)])).explained)).toHaveLength(2);
+    const next = await compare([payment(late), refund(asked, refundNo, 100)], tomorrow);
+    expect(whatOf(next.explained)).toEqual([
+      ['booked on another day', late, `sandbox-${late}`],
+      ['payment near midnight', early, `sandbox-${early}`],
+    ]);
+    expect([next.differences, from < to]).toEqual([[], true]);
+  });
+
+  test('reads books and bill in pages, and asks for no row twice', async () => {
+    const orders = await Promise.all(Array.from({ length: 3 }, () => payOrder()));
+    const many = Array.from({ length: 1_100 }, (_, i) => `R${String(i).padStart(31, 'A')}`);
+    await shop.stack.mysql.query(
+      `INSERT INTO recharge_orders (order_no, app_id, user_id, asset, request_hash, product_id, provider, amount_fen,
+         currency, units, status, transaction_id, paid_at) VALUES ?`,
+      [many.map((no) => [no, 'a', 'u', 'coin', 'h', 'p', 'sandbox', 1, 'CNY', 1, 'paid', `t-${no}`, noon()])],
     );
+    await shop.stack.mysql.query(
+      `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, ext_ref) VALUES ?`,
+      [many.map((no, i) => ['a', 'u', 'coin', i + 1, 1, i + 1, 'recharge', no, 'sandbox:clearing', `sandbox:t-${no}`])],
+    );
+    const lines = [...orders.map((no) => payment(no)), ...many.map((no) => payment(no, 1, `t-${no}`))];
+    await shop.stack.resetCounters();
+    const found = await compare(lines);
+    expect(found).toMatchObject({ payments: 1_103, creditedFen: 2_900, differences: [], explained: [] });
+    // Two pages of payments, two statements for refunds, three for the lines.
+    expect(await shop.stack.counters()).toMatchObject({ mysqlRequests: 7 });
+  });
+
+  test('a billing day is a day in the time of China', () => {
+    expect(chinaDay('2026-11-24')).toEqual({ from: '2026-11-23T16:00:00.000Z', to: '2026-11-24T16:00:00.000Z' });
   });
 });
 

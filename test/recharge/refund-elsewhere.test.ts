@@ -67,7 +67,7 @@ describe('a refund that was made at the merchant platform', () => {
     async (end) => {
       const orderNo = await world.paidOrder();
       const before = await world.shopper.balance();
-      const { outRefundNo } = await world.mock.refundAtConsole(orderNo, 200, end);
+      const { outRefundNo } = await world.mock.refundAtConsole(orderNo, 200, { status: end });
       expect(lastNotification()?.attempts.map(({ status }) => status)).toEqual([204]);
       expect(await refundsOf(orderNo)).toEqual([]);
       expect(await world.shopper.balance()).toBe(before);

@@ -76,7 +76,7 @@ describe('an order at WeChat Pay, over real HTTP', () => {
       await mock.refundResult('refund@1', 'SUCCESS');
       const refund = await pay.queryRefund('refund@1');
       expect(refund.status).toBe('SUCCESS');
-      expect(notifications[1]).toMatchObject({ kind: 'refund', refund });
+      expect(notifications[1]).toMatchObject({ kind: 'refund', refund: { ...refund, createdAt: null } });
     });
   }
 

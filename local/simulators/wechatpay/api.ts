@@ -3,6 +3,7 @@ import { tradeBill } from './bill.ts';
 import type { ApiCall } from './fault.ts';
 import type { KeyMode, MockIdentity, PlatformSigner } from './identity.ts';
 import { ApiRefusal, type MockOrders, type MockRefund } from './orders.ts';
+import type { OtherTrades } from './other-trades.ts';
 
 export interface WechatPayAnswer {
   readonly status: number;
@@ -19,6 +20,7 @@ interface ApiRoute {
 export interface ApiContext {
   readonly identity: MockIdentity;
   readonly orders: MockOrders;
+  readonly otherTrades: OtherTrades;
   readonly signer: PlatformSigner;
   readonly keyMode: KeyMode;
   readonly now: () => number;
@@ -115,9 +117,13 @@ function billAddress(day: string | null, context: ApiContext): WechatPayAnswer {
   return { status: 200, content: { hash_type: 'SHA1', hash_value: hash, download_url: address } };
 }
 
-function bill(day: string | null, { identity, orders }: ApiContext): string {
+function bill(day: string | null, { identity, orders, otherTrades }: ApiContext): string {
   const date = form(day, /^\d{4}-\d\d-\d\d$/, 'bill_date');
-  const text = tradeBill(date, identity, orders.list(), orders.listRefunds());
+  const text = tradeBill(date, identity, {
+    orders: orders.list(),
+    refunds: orders.listRefunds(),
+    others: otherTrades.list(),
+  });
   if (text === null) throw new ApiRefusal(400, 'NO_STATEMENT_EXIST', 'nothing happened on that day');
   return text;
 }

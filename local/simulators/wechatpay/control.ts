@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WechatPayConfig } from '../../../shared/recharge/wechatpay/input.ts';
 import { readFault, type WechatPayFault } from './fault.ts';
 import type { NotificationRecord } from './notifications.ts';
-import { ApiRefusal, type MockOrder, type MockRefund, type RefundEnd } from './orders.ts';
+import { ApiRefusal, type MockOrder, type MockRefund, type PayWay, type RefundEnd } from './orders.ts';
 import { cashierPage } from './page.ts';
 import { type LoggedCall, readAll } from './server.ts';
 
@@ -14,13 +14,15 @@ export interface MockWechatPay {
   /** Unix seconds of the mock's clock. With a manual clock, pass it to createWechatPay and verifyNotification. */
   now(): number;
   /** Pays as the payer does. Resolves when the first delivery of the notification has ended, also if it failed. */
-  pay(outTradeNo: string, how?: { evenIfClosed?: boolean }): Promise<void>;
+  pay(outTradeNo: string, how?: PayWay): Promise<void>;
+  /** A payment at another AppID of the merchant. Only the bill shows it. */
+  payElsewhere(trade: { appId: string; outTradeNo: string; totalFen: number }): void;
   refundResult(outRefundNo: string, status: RefundEnd): Promise<void>;
-  /** Makes and ends a refund at the merchant platform, and sends its notification. */
+  /** Makes and ends a refund at the merchant platform. `notify` false: its notification is never sent. */
   refundAtConsole(
     outTradeNo: string,
     refundFen: number,
-    status?: RefundEnd,
+    options?: { status?: RefundEnd; notify?: boolean },
   ): Promise<{ outRefundNo: string; refundId: string }>;
   setFault(fault: WechatPayFault): void;
   clearFaults(): void;
@@ -90,7 +92,7 @@ async function answerTo(
       const { outTradeNo, refundFen, status = 'SUCCESS' } = input;
       const isFen = Number.isSafeInteger(refundFen) && (refundFen as number) >= 1;
       if (typeof outTradeNo !== 'string' || !isFen || !isRefundEnd(status)) return undefined;
-      return mock.refundAtConsole(outTradeNo, refundFen as number, status);
+      return mock.refundAtConsole(outTradeNo, refundFen as number, { status });
     }
     case 'POST /_mock/fault': {
       const fault = readFault(input);

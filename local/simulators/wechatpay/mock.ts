@@ -6,6 +6,7 @@ import { Faults } from './fault.ts';
 import { createSigner, type KeyKind, type KeyMode, type MockIdentity, newIdentity } from './identity.ts';
 import { MockNotifications } from './notifications.ts';
 import { MockOrders, type MockRefund, type RefundEnd } from './orders.ts';
+import { OtherTrades } from './other-trades.ts';
 import { type LoggedCall, serveApi } from './server.ts';
 
 export interface MockOptions {
@@ -41,6 +42,7 @@ export async function startMockWechatPay(options: MockOptions = {}): Promise<Moc
   const signer = createSigner(identity);
   const faults = new Faults();
   const orders = new MockOrders(identity, clock.now);
+  const otherTrades = new OtherTrades();
   const timeoutMs = options.notificationTimeoutMs ?? 5000;
   const notifications = new MockNotifications({ clock, faults, signer, nextKey, nextProbe, timeoutMs });
   const requests: LoggedCall[] = [];
@@ -60,7 +62,19 @@ export async function startMockWechatPay(options: MockOptions = {}): Promise<Moc
 
   const log = (call: LoggedCall) => void requests.push(call);
   const origin = () => url;
-  const serving = { origin, identity, orders, signer, keyMode, now: clock.now, onRefund, faults, nextKey, log };
+  const serving = {
+    origin,
+    identity,
+    orders,
+    otherTrades,
+    signer,
+    keyMode,
+    now: clock.now,
+    onRefund,
+    faults,
+    nextKey,
+    log,
+  };
   const server = createServer((request, response) => {
     const isApi = request.url?.startsWith('/v3/');
     const served = isApi ? serveApi(request, response, serving) : serveControl(request, response, mock);
@@ -88,12 +102,13 @@ export async function startMockWechatPay(options: MockOptions = {}): Promise<Moc
     manual: options.manual === true,
     now: () => Math.floor(clock.now() / 1000),
     async pay(outTradeNo, how = {}) {
-      const { notifyUrl } = orders.pay(outTradeNo, how.evenIfClosed === true);
+      const { notifyUrl } = orders.pay(outTradeNo, how);
       await notifications.send('TRANSACTION.SUCCESS', notifyUrl, orders.transaction(outTradeNo));
     },
+    payElsewhere: (trade) => otherTrades.pay(trade, clock.now()),
     refundResult,
-    async refundAtConsole(outTradeNo, refundFen, status = 'SUCCESS') {
-      const { outRefundNo, refundId } = orders.refundAtConsole(outTradeNo, refundFen);
+    async refundAtConsole(outTradeNo, refundFen, { status = 'SUCCESS', notify = true } = {}) {
+      const { outRefundNo, refundId } = orders.refundAtConsole(outTradeNo, refundFen, notify);
       await refundResult(outRefundNo, status);
       return { outRefundNo, refundId };
     },

@@ -24,6 +24,8 @@ export interface MockOrder {
   prepayId: string;
   transactionId: string | null;
   paidAtMs: number | null;
+  /** The part of the price that a coupon of the merchant paid, so that nobody pays it. */
+  couponFen: number;
 }
 
 export interface MockRefund {
@@ -35,6 +37,12 @@ export interface MockRefund {
   readonly createdAtMs: number;
   status: 'PROCESSING' | RefundEnd;
   endedAtMs: number | null;
+}
+
+export interface PayWay {
+  /** The payment began before the order was closed or expired. */
+  evenIfClosed?: boolean;
+  couponFen?: number;
 }
 
 export type RefundEnd = 'SUCCESS' | 'CLOSED' | 'ABNORMAL';
@@ -61,12 +69,13 @@ export class MockOrders {
     return [...this.#refunds.values()].map((refund) => ({ ...refund }));
   }
 
-  prepay(wanted: Omit<MockOrder, 'state' | 'prepayId' | 'transactionId' | 'paidAtMs'>): string {
+  prepay(wanted: Omit<MockOrder, 'state' | 'prepayId' | 'transactionId' | 'paidAtMs' | 'couponFen'>): string {
     const known = this.#orders.get(wanted.outTradeNo);
     if (known !== undefined) return this.#prepayAgain(known, wanted);
     if (wanted.expiresAtMs <= this.#now()) throw new ApiRefusal(400, 'PARAM_ERROR', 'time_expire is in the past');
     const prepayId = newPrepayId();
-    this.#orders.set(wanted.outTradeNo, { ...wanted, state: 'NOTPAY', prepayId, transactionId: null, paidAtMs: null });
+    const unpaid = { state: 'NOTPAY', transactionId: null, paidAtMs: null, couponFen: 0 } as const;
+    this.#orders.set(wanted.outTradeNo, { ...wanted, ...unpaid, prepayId });
     return prepayId;
   }
 
@@ -87,14 +96,15 @@ export class MockOrders {
     order.state = 'CLOSED';
   }
 
-  /** Pays as the payer does. `evenIfClosed`: the payment began before the order was closed or expired. */
-  pay(outTradeNo: string, evenIfClosed: boolean): MockOrder {
+  /** Pays as the payer does. */
+  pay(outTradeNo: string, { evenIfClosed = false, couponFen = 0 }: PayWay = {}): MockOrder {
     const order = this.#order(outTradeNo);
     if (order.state === 'SUCCESS') throw new ApiRefusal(400, 'ORDERPAID', 'the order is paid');
     if (this.#state(order) === 'CLOSED' && !evenIfClosed)
       throw new ApiRefusal(400, 'ORDER_CLOSED', 'the order is closed');
     order.state = 'SUCCESS';
-    order.transactionId = `42000${String(randomInt(1e12, 1e13 - 1))}${String(randomInt(1e9, 1e10 - 1))}`;
+    order.transactionId = newTransactionId();
+    order.couponFen = couponFen;
     order.paidAtMs = this.#now();
     return order;
   }
@@ -127,10 +137,10 @@ export class MockOrders {
   }
 
   /** A refund that a person makes at the merchant platform. WeChat gives it a number. */
-  refundAtConsole(outTradeNo: string, refundFen: number): MockRefund {
+  refundAtConsole(outTradeNo: string, refundFen: number, notify: boolean): MockRefund {
     const { totalFen, notifyUrl } = this.#order(outTradeNo);
     const outRefundNo = `console${String(randomInt(1e12, 1e13 - 1))}`;
-    return this.refund({ outRefundNo, outTradeNo, refundFen, totalFen, notifyUrl });
+    return this.refund({ outRefundNo, outTradeNo, refundFen, totalFen, notifyUrl: notify ? notifyUrl : null });
   }
 
   endRefund(outRefundNo: string, status: RefundEnd): MockRefund {
@@ -167,7 +177,7 @@ export class MockOrders {
       attach: '',
       success_time: beijing(order.paidAtMs),
       payer: { openid: order.openid },
-      amount: { total, payer_total: total, currency: 'CNY', payer_currency: 'CNY' },
+      amount: { total, payer_total: total - order.couponFen, currency: 'CNY', payer_currency: 'CNY' },
     };
   }
 
@@ -208,6 +218,9 @@ export class MockOrders {
     return order.state === 'NOTPAY' && order.expiresAtMs <= this.#now() ? 'CLOSED' : order.state;
   }
 }
+
+export const newTransactionId = (): string =>
+  `42000${String(randomInt(1e12, 1e13 - 1))}${String(randomInt(1e9, 1e10 - 1))}`;
 
 function newPrepayId(): string {
   return `wx${randomBytes(17).toString('hex')}`;

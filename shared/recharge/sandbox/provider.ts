@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { optionalText } from '../../config.ts';
 import { query, sqlTime } from '../../db.ts';
 import { AppError, invalidInput } from '../../errors.ts';
+import type { PaymentLine } from '../books/bill.ts';
 import { changeOnce } from '../logged-change.ts';
 import { NO_TERMS, type Provider, type ProviderNotification, type RawNotification } from '../provider.ts';
 
@@ -142,17 +143,25 @@ export async function payInSandbox(
   };
 }
 
+const BILL_PAGE = 1_000;
+
 /** The payments at the sandbox in a period, in the form of a bill. */
-export async function sandboxBill({ from, to }: { from: string; to: string }) {
-  const rows = await query(
-    `SELECT order_no, transaction_id, amount_fen FROM sandbox_payments
-      WHERE paid_at >= ? AND paid_at < ? ORDER BY paid_at LIMIT 100000`,
-    [sqlTime(from), sqlTime(to)],
-  );
-  return rows.map((row) => ({
-    kind: 'payment' as const,
-    orderNo: String(row.order_no),
-    transactionId: String(row.transaction_id),
-    amountFen: Number(row.amount_fen),
-  }));
+export async function sandboxBill({ from, to }: { from: string; to: string }): Promise<PaymentLine[]> {
+  const lines: PaymentLine[] = [];
+  for (let [time, orderNo] = [sqlTime(from), '']; ; ) {
+    const rows = await query(
+      `SELECT order_no, transaction_id, amount_fen, paid_at FROM sandbox_payments
+        WHERE paid_at >= ? AND paid_at < ? AND NOT (paid_at = ? AND order_no <= ?)
+        ORDER BY paid_at, order_no LIMIT ${BILL_PAGE}`,
+      [time, sqlTime(to), time, orderNo],
+    );
+    for (const row of rows) {
+      const [orderOf, transactionId] = [String(row.order_no), String(row.transaction_id)];
+      const amountFen = Number(row.amount_fen);
+      lines.push({ kind: 'payment', line: 0, appId: '', orderNo: orderOf, transactionId, amountFen });
+    }
+    const last = rows.at(-1);
+    if (rows.length < BILL_PAGE || !last) return lines;
+    [time, orderNo] = [sqlTime(String(last.paid_at)), String(last.order_no)];
+  }
 }

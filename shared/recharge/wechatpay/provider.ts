@@ -10,7 +10,7 @@ import {
   type ReportedRefund,
 } from '../provider.ts';
 import { cutTo } from '../text-bound.ts';
-import { parseTradeBill } from './bill.ts';
+import { readTradeBill } from './bill.ts';
 import { WECHATPAY_BOUNDS } from './bounds.ts';
 import { createWechatPay } from './client.ts';
 import {
@@ -128,7 +128,7 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
     async bill(day) {
       try {
         const text = await pay.tradeBill(day);
-        return text === null ? [] : parseTradeBill(text);
+        return text === null ? null : readTradeBill(Buffer.from(text), { day, merchantId: mchId });
       } catch (error) {
         throw refusalOf(error);
       }

@@ -1,0 +1,24 @@
+import { yuan } from './display.ts';
+
+/** CSV as spreadsheets read it: UTF-8 with its mark, CRLF, quotation marks around what needs them. */
+export const CSV_START = '\uFEFF';
+/** Between two lines, and after the last. */
+export const CSV_END = '\r\n';
+
+/** `fen`: an amount of money, which is written in yuan with two decimals. null: an empty cell. */
+type Cell = string | number | { fen: number } | null;
+
+export const csvLine = (cells: readonly Cell[]): string => cells.map(cellText).join(',');
+
+function cellText(cell: Cell): string {
+  if (cell === null) return '';
+  if (typeof cell === 'number') return String(cell);
+  return typeof cell === 'string' ? textCell(cell) : yuan(cell.fen);
+}
+
+/** A text is never a formula, and a long number of a transaction never loses its last digits. */
+function textCell(text: string): string {
+  const line = text.replace(/\p{Cc}/gu, ' ');
+  const marked = /^[=+\-@ ]/.test(line) || /^\d{12,}$/.test(line) ? `'${line}` : line;
+  return /[",]/.test(marked) ? `"${marked.replaceAll('"', '""')}"` : marked;
+}

@@ -1,0 +1,146 @@
+import { query, sqlTime } from '../../db.ts';
+import type { Period } from './china-day.ts';
+import { entriesBooked } from './entries.ts';
+import {
+  type BookedPayment,
+  type BookedRefund,
+  bookedAt,
+  paymentsBooked,
+  providersBooked,
+  refundsBooked,
+} from './pages.ts';
+
+/** One row for an accountant. Members that a kind does not have are null. */
+export interface BookRow {
+  /** `payment` and `refund` are money that moved. `order`: an order that was not paid. `entry`: units in a wallet. */
+  kind: 'order' | 'payment' | 'refund' | 'entry';
+  /** RFC 3339: paid, accepted by the provider, created, or written. */
+  at: string;
+  orderNo: string | null;
+  userId: string;
+  appId: string;
+  provider: string | null;
+  merchantId: string | null;
+  providerAppId: string | null;
+  transactionId: string | null;
+  productId: string | null;
+  /** What came in; of a refund negative. null: no money moved. */
+  amountFen: number | null;
+  /** What the wallet got; negative: what left it. null: none moved. */
+  units: number | null;
+  asset: string;
+  /** State of the order or of the refund; kind of the entry. */
+  status: string;
+  refundNo: string | null;
+  providerRefundId: string | null;
+  /** Number of the entry in its wallet, and the balance after it. */
+  seq: number | null;
+  balanceAfter: number | null;
+  /** What the entry belongs to: an order, a refund, a spend. */
+  ref: string | null;
+  reason: string | null;
+}
+
+/** All that belongs to the days, in pages: unpaid orders, payments, refunds, entries of the ledger. */
+export async function* exportBooks(period: Period): AsyncGenerator<BookRow[]> {
+  yield* unpaidOrders(period);
+  for (const provider of await providersBooked())
+    for await (const page of paymentsBooked({ provider }, period)) yield page.map(paymentRow);
+  for await (const page of refundsBooked(period)) yield page.map(refundRow);
+  for await (const page of entriesBooked(period))
+    yield page.map((entry) => ({
+      ...NONE,
+      ...{ kind: 'entry', at: entry.createdAt, userId: entry.userId, appId: entry.appId, units: entry.delta },
+      ...{ asset: entry.asset, status: entry.kind, seq: entry.seq, balanceAfter: entry.balanceAfter },
+      ...{ ref: entry.ref, reason: entry.reason },
+    }));
+}
+
+const NONE = {
+  orderNo: null,
+  provider: null,
+  merchantId: null,
+  providerAppId: null,
+  transactionId: null,
+  productId: null,
+  amountFen: null,
+  units: null,
+  refundNo: null,
+  providerRefundId: null,
+  seq: null,
+  balanceAfter: null,
+  ref: null,
+  reason: null,
+};
+
+const orderPart = ({
+  orderNo,
+  userId,
+  appId,
+  provider,
+  merchantId,
+  providerAppId,
+  ...rest
+}: BookedPayment | BookedRefund) => {
+  const { transactionId, productId, asset, status } = rest;
+  return {
+    ...{ ...NONE, orderNo, userId, appId, provider, merchantId, providerAppId },
+    ...{ transactionId, productId, asset, status },
+  };
+};
+
+const paymentRow = (payment: BookedPayment): BookRow => ({
+  ...orderPart(payment),
+  kind: 'payment',
+  at: payment.paidAt,
+  amountFen: payment.amountFen,
+  units: payment.units,
+});
+
+const refundRow = (refund: BookedRefund): BookRow => ({
+  ...orderPart(refund),
+  kind: 'refund',
+  at: bookedAt(refund),
+  amountFen: -refund.amountFen,
+  units: -refund.units,
+  refundNo: refund.refundNo,
+  providerRefundId: refund.providerRefundId,
+  reason: refund.reason,
+});
+
+const PAGE = 1_000;
+
+/**
+ * Orders of the days that nobody paid. There is an index on the last change of an order, and none on its creation; an
+ * order changes only after it is created.
+ */
+async function* unpaidOrders({ from, to }: Period): AsyncGenerator<BookRow[]> {
+  for (let [time, orderNo] = [sqlTime(from), '']; ; ) {
+    const rows = await query(
+      `SELECT order_no, app_id, user_id, provider, provider_app_id, merchant_id, product_id, asset, status, paid_at,
+              created_at, updated_at FROM recharge_orders
+        WHERE updated_at >= ? AND NOT (updated_at = ? AND order_no <= ?) ORDER BY updated_at, order_no LIMIT ${PAGE}`,
+      [time, time, orderNo],
+    );
+    const ofDays = rows.filter(({ paid_at, created_at }) => {
+      return paid_at === null && String(created_at) >= from && String(created_at) < to;
+    });
+    yield ofDays.map((row) => ({
+      ...NONE,
+      kind: 'order',
+      at: String(row.created_at),
+      orderNo: String(row.order_no),
+      userId: String(row.user_id),
+      appId: String(row.app_id),
+      provider: String(row.provider),
+      merchantId: String(row.merchant_id),
+      providerAppId: String(row.provider_app_id),
+      productId: String(row.product_id),
+      asset: String(row.asset),
+      status: String(row.status),
+    }));
+    const last = rows.at(-1);
+    if (rows.length < PAGE || !last) return;
+    [time, orderNo] = [sqlTime(String(last.updated_at)), String(last.order_no)];
+  }
+}

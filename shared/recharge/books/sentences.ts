@@ -1,0 +1,98 @@
+import type { BillLine } from './bill.ts';
+import { chinaTime } from './china-day.ts';
+
+/** What is wrong with a line of the bill, or why it only looks wrong. */
+export type LineSentence =
+  | 'paid, not credited'
+  | 'paid, no such order'
+  | 'paid another amount'
+  | 'paid twice'
+  | 'refunded, unknown here'
+  | 'refunded, no such order'
+  | 'refunded, closed here'
+  | "refunded, another order's"
+  | 'refunded another amount'
+  | 'booked on another day'
+  | 'refund booked on another day'
+  | 'refund closed after the bill';
+
+/** The same of a booking that is in no line of the bill. */
+export type BookSentence =
+  | 'credited, not in the bill'
+  | 'refunded here, not in the bill'
+  | 'payment near midnight'
+  | 'refund near midnight';
+
+/** These are no differences. */
+export const EXPLAINED: ReadonlySet<LineSentence | BookSentence> = new Set([
+  'booked on another day',
+  'refund booked on another day',
+  'refund closed after the bill',
+  'payment near midnight',
+  'refund near midnight',
+]);
+
+interface Books {
+  billDay: string;
+  bookedDay: string;
+  bookedFen: number;
+}
+
+/** One sentence: what it is, and what to do next. */
+export function sentenceOfLine(what: LineSentence, line: BillLine, { billDay, bookedDay, bookedFen }: Books): string {
+  const { orderNo, amountFen, transactionId } = line;
+  const { refundNo, refundId } = line.kind === 'refund' ? line : { refundNo: '', refundId: '' };
+  const idForm = refundId || refundNo;
+  switch (what) {
+    case 'paid, not credited':
+      return `Order ${orderNo} was paid by transaction ${transactionId} and not credited: run "recharge sync --order ${orderNo}", then compare again.`;
+    case 'paid, no such order':
+      return `Transaction ${transactionId} paid order ${orderNo}, which does not exist here: find out in the provider's console who paid, and refund it there if nothing was delivered.`;
+    case 'paid another amount':
+      return `Order ${orderNo} costs ${bookedFen} fen and ${amountFen} fen were paid: look at "recharge show --order ${orderNo}", and refund the payment in the provider's console.`;
+    case 'paid twice':
+      return `Order ${orderNo} was credited for another transaction, so ${transactionId} paid it a second time: refund that transaction in the provider's console.`;
+    case 'refunded, unknown here':
+      return `Refund ${refundNo} was made in the provider's console, and its units are still in the wallet: run "recharge refund-book --order ${orderNo} --refund-id ${idForm} --amount-fen ${amountFen}".`;
+    case 'refunded, no such order':
+      return `Refund ${refundNo} is of order ${orderNo}, which does not exist here: find out in the provider's console whose payment it was.`;
+    case 'refunded, closed here':
+      return `Refund ${refundNo} is closed here, so its units were returned, and the provider paid the money back: look at "recharge show --order ${orderNo}", and take the units with "recharge adjust".`;
+    case "refunded, another order's":
+      return `Refund ${refundNo} is of order ${orderNo} in the bill, and of another order here: look at "recharge show --order ${orderNo}" and at the provider's console.`;
+    case 'refunded another amount':
+      return `Refund ${refundNo} is ${bookedFen} fen here and ${amountFen} fen in the bill: look at "recharge show --order ${orderNo}" and at the provider's console.`;
+    case 'booked on another day':
+      return `Order ${orderNo} is in the bill of ${billDay} and in the books of ${bookedDay}: it is one payment, and nothing is to do.`;
+    case 'refund booked on another day':
+      return `Refund ${refundNo} is in the bill of ${billDay} and in the books of ${bookedDay}: it is one refund, and nothing is to do.`;
+    case 'refund closed after the bill':
+      return `Refund ${refundNo} was in progress when the bill was made, and the provider closed it later: no money was returned, and nothing is to do.`;
+  }
+}
+
+/** `day`: in whose bill it is expected; undefined: in no other. */
+export function sentenceOfPayment(of: {
+  orderNo: string;
+  transactionId: string;
+  paidAt: string;
+  day: string | undefined;
+}): string {
+  const { orderNo, transactionId, paidAt, day } = of;
+  return day === undefined
+    ? `Order ${orderNo} was credited for transaction ${transactionId}, which the bill does not have: look for it in the provider's console, and take the units back with "recharge adjust" if nothing was paid.`
+    : `Order ${orderNo} was paid at ${chinaTime(paidAt)}, near midnight: it is expected in the bill of ${day}, so compare that day as well.`;
+}
+
+export function sentenceOfRefund(of: {
+  refundNo: string;
+  orderNo: string;
+  status: string;
+  at: string;
+  day: string | undefined;
+}): string {
+  const { refundNo, orderNo, status, at, day } = of;
+  return day === undefined
+    ? `Refund ${refundNo} is ${status} here, and the bill does not have it: look for it in the provider's console, and at "recharge show --order ${orderNo}".`
+    : `Refund ${refundNo} was made at ${chinaTime(at)}, near the end of the day: it is expected in the bill of ${day}, so compare that day as well.`;
+}
