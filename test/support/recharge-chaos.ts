@@ -135,10 +135,20 @@ export async function runChaos({ stack, seed, settle = settlePayment }: ChaosOpt
     }),
   );
   calm(stack);
+  await untilAllEnded(stack, appId);
   await settleDown(stack, appId);
   // The sweeper of the next seed must not process the unpaid orders.
   await stack.mysql.execute('UPDATE recharge_orders SET next_check_at = NULL WHERE app_id = ?', [appId]);
   return [...(await whatIsWrong(stack, appId, ordered)), ...(await wrongWallets(stack, appId, answers))];
+}
+
+/** Waits for the last hold or lot, by the clock of MySQL. */
+async function untilAllEnded(stack: TestStack, appId: string): Promise<void> {
+  const [[row]] = await stack.mysql.query<RowDataPacket[]>(
+    'SELECT TIMESTAMPDIFF(MICROSECOND, NOW(3), MAX(expires_at)) DIV 1000 AS ms FROM ledger_entries WHERE app_id = ?',
+    [appId],
+  );
+  await sleep(Math.max(0, Number(row?.ms ?? 0)) + 1);
 }
 
 /** Runs the schedule twice, without faults, with all orders due and no request for a refund on its way. */
