@@ -46,6 +46,8 @@ export interface BackendOptions {
     redis?: NonNullable<Parameters<typeof startUpstashGateway>[0]['intercept']>;
     mysql?: NonNullable<PlanetscaleGatewayOptions['intercept']>;
   };
+  /** How long a transaction may stay open. Default: 20 s, as at PlanetScale. */
+  transactionSeconds?: number;
   /** More variables. They replace those that are set here. */
   env?: Record<string, string>;
   log: (line: string) => void;
@@ -87,6 +89,7 @@ export function startBackend(options: BackendOptions): Promise<Backend> {
       password: keys.databasePassword,
       ...replicaOptions(options),
       ...(intercept.mysql && { intercept: intercept.mysql }),
+      ...(options.transactionSeconds !== undefined && { transactionSeconds: options.transactionSeconds }),
     });
     onStop(() => planetscale.stop());
     const program = { appid: WECHAT_APPID, secret: keys.wechatSecret };

@@ -9,7 +9,7 @@ const FIRST = Number(process.env.CHAOS_FIRST ?? 1);
 const SEEDS = Number(process.env.CHAOS_SEEDS ?? 200);
 let shop: Shop;
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await openShop({ transactionSeconds: 0.4 });
 });
 
 describe('recharges with random faults', () => {

@@ -137,6 +137,8 @@ interface StackOptions {
   /** Functions that run on their own threads, as in `npm run dev`. */
   workers?: string[];
   throttle?: boolean;
+  /** A transaction whose caller crashed keeps its locks for this long. Default: 20 s. */
+  transactionSeconds?: number;
   env?: Record<string, string>;
   /** Receives the log lines of functions and schedules. Default: they are discarded. */
   log?: (line: string) => void;
@@ -167,6 +169,7 @@ export async function startTestStack(options: StackOptions = {}): Promise<TestSt
         mysql: (request) => faults.mysql?.(request),
       },
       env: { LOG: 'off', ...UNHURRIED, ...options.env },
+      ...(options.transactionSeconds !== undefined && { transactionSeconds: options.transactionSeconds }),
       log,
     } satisfies BackendOptions);
     onStop(stop);
