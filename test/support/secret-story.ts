@@ -54,7 +54,8 @@ export async function startSecretStory(): Promise<SecretStory> {
     if (/_KEY$|TOKEN$|SECRET$/.test(name)) keep(name, value);
     if (name === 'DATABASE_URL') keep('database password', decodeURIComponent(new URL(value).password));
   }
-  const wanted = { name: 'story', methods: NEW_METHODS, scopes: SCOPES, plugins: null, validates: null };
+  const story = { name: 'story', methods: NEW_METHODS, scopes: SCOPES, clientSpend: 'free' } as const;
+  const wanted = { ...story, plugins: null, validates: null };
   const app = await createApp(wanted, 'test');
   keep('privateKey', app.privateKey);
 
