@@ -4,6 +4,7 @@ import { query } from '../shared/db.ts';
 import { proveDeployment } from '../shared/deployment.ts';
 import { type Audit, auditedUntil, auditLedger, databaseTime, markAudited } from '../shared/recharge/audit.ts';
 import type { Finding } from '../shared/recharge/audit-checks.ts';
+import { isDay } from '../shared/recharge/books/china-day.ts';
 import { findEngines } from './environment.ts';
 import { sentenceFor } from './sentence.ts';
 
@@ -57,11 +58,6 @@ function readOptions(): Options {
   if (given.since !== undefined && given.full) throw new Error('--since and --full contradict each other.');
   if (given.since !== undefined && !isDay(given.since)) throw new Error('--since takes a day such as 2026-11-24.');
   return given;
-}
-
-function isDay(text: string): boolean {
-  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) : Number.NaN;
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 /** An audit of what changed moves the mark; an audit since a day of the operator's choice may leave a gap behind it. */
