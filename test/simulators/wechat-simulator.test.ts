@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAccessTokens, TOKEN_LIMITS } from '../../local/simulators/wechat/access-tokens.ts';
 import { startWechatSimulator } from '../../local/simulators/wechat/index.ts';
@@ -233,6 +234,75 @@ describe('shipping information at the WeChat simulator', () => {
     const answers = [await upload(good), await upload(good), await upload(good)];
     expect(answers.map(({ errcode }) => errcode)).toEqual([0, 0, 10060003]);
     expect(shipments()).toHaveLength(2);
+  });
+});
+
+describe('virtual payment at the WeChat simulator', () => {
+  const appKey = 'key-of-xpay';
+  const sign = (uri: string, body: string, key = appKey) =>
+    createHmac('sha256', key).update(`${uri}&${body}`).digest('hex');
+  const signData = JSON.stringify({
+    ...{ offerId: '1', buyQuantity: 1, env: 0, currencyType: 'CNY', productId: 'p' },
+    ...{ goodsPrice: 600, outTradeNo: 'order-00000001', attach: 'a' },
+  });
+
+  async function shop() {
+    const simulator = await wechat();
+    const { access_token } = await simulator.token();
+    simulator.xpay.setMerchant({ appid: A.appid, env: 0, appKey });
+    const payment = { signData, paySig: sign('requestVirtualPayment', signData) };
+    const pay = () => simulator.xpay.pay(payment, { appid: A.appid, openid: 'o-1' });
+    // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of it
+    const call = async (path: string, content: object, signature?: string): Promise<any> => {
+      const body = JSON.stringify({ openid: 'o-1', env: 0, order_id: 'order-00000001', ...content });
+      const query = new URLSearchParams({ access_token, pay_sig: signature ?? sign(path, body) });
+      return (await fetch(`${simulator.url}${path}?${query}`, { method: 'POST', body })).json();
+    };
+    return { ...simulator, pay, call };
+  }
+
+  it('answers for an order only with a signature over the bytes, its environment and its payer', async () => {
+    const { pay, call } = await shop();
+    const query = (content = {}, signature?: string) => call(WECHAT_PATHS.xpayQuery, content, signature);
+    const unknown = await query();
+    expect([unknown.errcode, unknown.errmsg]).toEqual([268490002, expect.stringContaining('数据不存在')]);
+    pay();
+    expect((await query()).order).toMatchObject({ status: 2, paid_fee: 600, left_fee: 600, env_type: 1 });
+    expect(await query({}, 'f'.repeat(64))).toMatchObject({ errcode: 268490003 });
+    expect(await query({ env: 1 })).toMatchObject({ errcode: 268490002 });
+    expect(await query({ openid: 'o-2' })).toMatchObject({ errcode: 268490001 });
+    expect(pay).toThrow('paid before');
+  });
+
+  it('delivers once, refunds what is left once for each number, and takes back a refund that fails', async () => {
+    const { pay, call, xpay } = await shop();
+    pay();
+    expect(await call(WECHAT_PATHS.xpayProvide, {})).toMatchObject({ errcode: 0 });
+    expect(await call(WECHAT_PATHS.xpayProvide, {})).toMatchObject({ errcode: 268490004 });
+    const values = { refund_order_id: 'refund-0001', left_fee: 600, refund_fee: 200, biz_meta: '' };
+    const refund = (change = {}) =>
+      call(WECHAT_PATHS.xpayRefund, { ...values, refund_reason: '5', req_from: '3', ...change });
+    expect(await refund({ left_fee: 599 })).toMatchObject({ errcode: 268490016 });
+    for (const wrong of [{ refund_fee: 601 }, { refund_order_id: 'short' }, { refund_reason: '6' }, { req_from: '0' }])
+      expect(await refund(wrong)).toMatchObject({ errcode: 268490002 });
+    expect(await refund()).toMatchObject({ errcode: 0, pay_order_id: 'order-00000001' });
+    expect(await refund()).toMatchObject({ errcode: 268490004 });
+    expect(xpay.record('order-00000001')).toMatchObject({ status: 5, left_fee: 400 });
+    xpay.endRefund('refund-0001', 'failed');
+    expect([xpay.record('refund-0001')?.status, xpay.record('order-00000001')?.left_fee]).toEqual([7, 600]);
+  });
+
+  it('is played over HTTP too', async () => {
+    const { post, call } = await shop();
+    await post('/control/xpay-merchants', { appid: A.appid, env: 0, appKey });
+    const payment = { signData, paySig: sign('requestVirtualPayment', signData) };
+    const payer = { appid: A.appid, openid: 'o-1' };
+    expect((await post('/control/xpay-pay', { payment, payer })).order).toMatchObject({ status: 2 });
+    const refund = { refund_order_id: 'refund-0001', left_fee: 600, refund_fee: 600, biz_meta: '' };
+    await call(WECHAT_PATHS.xpayRefund, { ...refund, refund_reason: '0', req_from: '1' });
+    await post('/control/xpay-refund-end', { refundNo: 'refund-0001' });
+    expect((await post('/control/xpay-order', { orderNo: 'refund-0001' })).order).toMatchObject({ status: 8 });
+    expect((await post('/control/xpay-order', { orderNo: 'no-such' })).order).toBeNull();
   });
 });
 

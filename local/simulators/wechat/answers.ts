@@ -31,13 +31,25 @@ const ERRMSG: Record<number, string> = {
   10060003: '支付单已使用重新发货机会',
   10060004: '支付单处于不可发货的状态',
   268485224: '发货列表不合法',
+  268490001: 'openid错误',
+  268490002: '请求参数字段错误',
+  268490003: '签名错误',
+  268490004: '重复操作',
+  268490005: '订单已经通过cancel_currency_pay接口退款，不支持再退款',
+  268490013: '禁止对核销状态的单进行退款',
+  268490014: '退款操作进行中，稍后可以使用相同参数重试',
+  268490015: '频率限制',
+  268490016: '退款的left_fee字段与实际不符，请通过query_order接口查询确认',
 };
 
 /** What an interface of WeChat throws to answer with an errcode. */
 export class WechatRefusal extends Error {
   override readonly name = 'WechatRefusal';
-  constructor(readonly errcode: number) {
-    super(ERRMSG[errcode] ?? 'unknown error');
+  constructor(
+    readonly errcode: number,
+    errmsg = ERRMSG[errcode] ?? 'unknown error',
+  ) {
+    super(errmsg);
   }
 }
 

@@ -4,6 +4,7 @@ import type { WechatUser } from './login.ts';
 import { isWechatPath, type WechatPath } from './paths.ts';
 import type { PhoneOwner } from './phone.ts';
 import type { WechatProgram } from './programs.ts';
+import type { Xpay, XpaySimulatorMerchant } from './xpay.ts';
 
 /** What a test does with the simulator. */
 export interface Controls {
@@ -19,6 +20,8 @@ export interface Controls {
   setTradeManaged(isManaged: boolean, appid?: string): void;
   /** The shipping information that was accepted, in order. */
   shipments(): ReadonlyArray<Record<string, unknown>>;
+  /** Virtual payment: merchants, payments, and the end of refunds. */
+  xpay: Xpay;
   /** Sets the errcodes of the next calls of an interface. */
   failNextAt(path: WechatPath, ...errcodes: number[]): void;
   /** How often an interface was called. Default: code2Session. */
@@ -52,6 +55,9 @@ export const notFound = (): SimulatedAnswer => ({
   body: 'not found',
   headers: { 'content-type': 'text/plain' },
 });
+
+type Payment = Parameters<Xpay['pay']>[0];
+type Payer = Parameters<Xpay['pay']>[1];
 
 /** undefined: there is no such call, or its input is wrong. */
 function control(name: string, input: Record<string, unknown>, simulator: Controls): object | undefined {
@@ -88,6 +94,16 @@ function control(name: string, input: Record<string, unknown>, simulator: Contro
       return done;
     case 'calls':
       return path && { calls: simulator.calls(path), forcedRefreshes: simulator.forcedRefreshes(appid) };
+    case 'xpay-merchants':
+      simulator.xpay.setMerchant(input as unknown as XpaySimulatorMerchant);
+      return done;
+    case 'xpay-pay':
+      return { order: simulator.xpay.pay(input.payment as Payment, input.payer as Payer) };
+    case 'xpay-refund-end':
+      simulator.xpay.endRefund(String(input.refundNo), input.end === 'failed' ? 'failed' : 'success');
+      return done;
+    case 'xpay-order':
+      return { order: simulator.xpay.record(String(input.orderNo)) ?? null };
     case 'shipments':
       return { shipments: simulator.shipments() };
     default:

@@ -7,6 +7,7 @@ import { isWechatPath, WECHAT_PATHS, type WechatPath } from './paths.ts';
 import { createPhones } from './phone.ts';
 import { createPrograms, type WechatProgram } from './programs.ts';
 import { createShipping } from './shipping.ts';
+import { createXpay } from './xpay.ts';
 
 export interface WechatSimulatorOptions extends WechatProgram {
   /** More mini-programs. The first is that of `appid` and `secret`. */
@@ -40,6 +41,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
   const tokens = createAccessTokens(programs, now);
   const phones = createPhones(programs, tokens, { now, devCodes });
   const shipping = createShipping(tokens);
+  const xpay = createXpay(tokens, now);
   const planned = new Map<string, number[]>();
   const calls = new Map<string, number>();
   let fault: Fault | FaultOf | null = null;
@@ -50,6 +52,9 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
     [WECHAT_PATHS.phone]: { method: 'POST', answer: phones.getPhoneNumber },
     [WECHAT_PATHS.tradeManaged]: { method: 'POST', answer: shipping.isTradeManaged },
     [WECHAT_PATHS.shipping]: { method: 'POST', answer: shipping.uploadShippingInfo },
+    [WECHAT_PATHS.xpayQuery]: { method: 'POST', answer: xpay.queryOrder },
+    [WECHAT_PATHS.xpayProvide]: { method: 'POST', answer: xpay.provideGoods },
+    [WECHAT_PATHS.xpayRefund]: { method: 'POST', answer: xpay.refundOrder },
   };
 
   const server = await startLoopbackServer((request): SimulatedAnswer => {
@@ -80,6 +85,7 @@ export async function startWechatSimulator(options: WechatSimulatorOptions): Pro
     forcedRefreshes: (appid = programs.first) => tokens.forcedRefreshes(appid),
     setTradeManaged: (isManaged, appid = programs.first) => shipping.setTradeManaged(appid, isManaged),
     shipments: shipping.uploads,
+    xpay,
     failNext: (...errcodes) => simulator.failNextAt(WECHAT_PATHS.session, ...errcodes),
     failNextAt: (path, ...errcodes) => void planned.set(path, [...(planned.get(path) ?? []), ...errcodes]),
     calls: (path = WECHAT_PATHS.session) => calls.get(path) ?? 0,

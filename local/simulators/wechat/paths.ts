@@ -5,6 +5,9 @@ export const WECHAT_PATHS = {
   phone: '/wxa/business/getuserphonenumber',
   tradeManaged: '/wxa/sec/order/is_trade_managed',
   shipping: '/wxa/sec/order/upload_shipping_info',
+  xpayQuery: '/xpay/query_order',
+  xpayProvide: '/xpay/notify_provide_goods',
+  xpayRefund: '/xpay/refund_order',
 } as const;
 export type WechatPath = (typeof WECHAT_PATHS)[keyof typeof WECHAT_PATHS];
 
