@@ -217,6 +217,8 @@ export const chineseHelp: Sentences = {
   'Lists the newest orders of a user, at every app.': '列出某个用户在所有应用里最新的订单。',
   'Asks the provider for the state of an order, and credits the order if it is paid.':
     '向支付平台查询订单，已支付就入账。',
+  'Tells WeChat again that the units of an order were delivered, so that it pays out the money.':
+    '再次告诉微信订单的单位已发放，让微信结算这笔钱。',
   'Refunds an order, in full or in part. Units leave the wallet first, then the money is paid back.':
     '全额或部分退款：先从钱包扣回虚拟币，再退钱。',
   'how much (default: all that is left)': '退多少（默认：剩余的全部）',

@@ -617,6 +617,15 @@ export const chineseSentences: Sentences = {
     '这笔订单的退款 {1} 还没有结束：没有登记。请看 "recharge show"。',
   'It is refund {}, which was made here and is in the books: nothing was booked.':
     '这就是在这里做的退款 {1}，已在账上：没有登记。',
+  'Order {} of {} is {}: there is nothing to report to WeChat.': '{2} 的订单 {1} 的状态是 {3}：没有要向微信报告的。',
+  'The recharge sweeper reports it within a minute; look at "recharge show" then.':
+    '充值巡检会在一分钟内报告；之后用 "recharge show" 查看。',
+  'WeChat was not told yet that the units were delivered, and may keep the money until then. The recharge sweeper tries again.':
+    '还没有告诉微信单位已发放，在那之前微信可能冻结这笔钱。充值巡检会再试。',
+  'WeChat knows that the units were delivered.': '微信已知道单位已发放。',
+  'WeChat need not be told that the units were delivered.': '不需要告诉微信单位已发放。',
+  "WeChat does not accept the report that the units were delivered; the alarm delivery-refused has the reason. Correct it and try again, or report it at WeChat's console.":
+    '微信不接受单位已发放的报告；原因见告警 delivery-refused。改正后再试，或在微信后台录入发货信息。',
   'Order {} is {}: nothing was booked.': '订单 {1} 的状态是 {2}：没有登记。',
   'Only {} fen of order {} are left to refund: nothing was booked.': '订单 {2} 只剩 {1} 分可退：没有登记。',
   'This refund is in the books as {}, with {} fen: nothing was booked.':

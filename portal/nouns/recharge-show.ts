@@ -9,7 +9,7 @@ import { givenOrder } from './recharge-order.ts';
 async function show(given: Given): Promise<Printed> {
   const { orderNo } = await givenOrder(given);
   const timeline = await rechargeTimeline(orderNo);
-  const { order, events, refunds, agrees } = timeline;
+  const { order, events, delivery, refunds, agrees } = timeline;
   const shown = { ...order, appId: (await appNames())(order.appId) };
   const text = [
     ...fields(
@@ -24,6 +24,8 @@ async function show(given: Given): Promise<Printed> {
         detailText(detail, given.display),
       ]),
     ),
+    ...(delivery.state === 'none' ? [] : ['', translated(delivery.sentence)]),
+    ...(delivery.command === null ? [] : [`Next: ${delivery.command}`]),
     ...refunds.flatMap(refundLines(given.display)),
     ...(agrees ? [] : ['', 'ORDER AND LEDGER DO NOT AGREE: run "recharge sync", then look again.']),
   ];

@@ -4,6 +4,7 @@ import { type Given, type Noun, optional, type Printed, required } from '../comm
 import { table } from '../table.ts';
 import { adjustVerb } from './recharge-adjust.ts';
 import { dayVerb } from './recharge-day.ts';
+import { deliverVerb } from './recharge-deliver.ts';
 import { exportVerb } from './recharge-export.ts';
 import { monthVerb } from './recharge-month.ts';
 import { payVerb, sandboxKeyVerb } from './recharge-pay.ts';
@@ -43,6 +44,7 @@ export const recharge: Noun = {
       run: list,
     },
     sync: syncVerb,
+    deliver: deliverVerb,
     reconcile: reconcileVerb,
     export: exportVerb,
     day: dayVerb,

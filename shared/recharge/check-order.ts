@@ -1,9 +1,9 @@
 import { writeRepeatably } from '../db.ts';
 import type { Order } from './order.ts';
 import { settlePayment } from './payment.ts';
-import type { Provider } from './provider.ts';
+import type { OrderAtProvider, Provider } from './provider.ts';
 
-type CheckedOrder = Pick<Order, 'orderNo' | 'status' | 'expiresAt'>;
+type CheckedOrder = OrderAtProvider & Pick<Order, 'status' | 'expiresAt'>;
 
 /**
  * Brings an order that is not paid to the state that it has at the provider: asks, credits a payment, and marks an
@@ -16,12 +16,12 @@ export async function checkOrder(
   { now = Date.now(), isOver = Date.parse(order.expiresAt) <= now }: { now?: number; isOver?: boolean } = {},
 ): Promise<'credited' | 'known' | 'closed' | 'ended' | 'open'> {
   const { orderNo } = order;
-  let asked = await provider.ask(orderNo);
+  let asked = await provider.ask(order);
   if (asked.state === 'open' && isOver) {
     // A payment between the question and the close is credited as well.
-    asked = (await provider.close(orderNo)) === 'paid' ? await provider.ask(orderNo) : { state: 'ended' };
+    asked = (await provider.close(orderNo)) === 'paid' ? await provider.ask(order) : { state: 'ended' };
   }
-  if (asked.state === 'paid') return settlePayment(asked.payment);
+  if (asked.state === 'paid') return settlePayment(asked.payment, 'query');
   if (asked.state === 'open') return 'open';
   return order.status === 'pending' && (await closeOrder(orderNo)) ? 'closed' : 'ended';
 }

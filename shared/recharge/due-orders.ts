@@ -5,7 +5,7 @@ import { transactionOf } from './payment.ts';
 /** An order that is due for a check. */
 export interface DueOrder extends Order {
   /** It was credited, and the process that should mark it crashed. null: it was not credited. */
-  credited: { transactionId: string; at: string } | null;
+  credited: { transactionId: string; paidAt: string } | null;
 }
 
 const ORDERS_AT_ONCE = 200;
@@ -27,7 +27,7 @@ export async function dueOrders(): Promise<{ orders: DueOrder[]; more: boolean }
     const credited =
       row.credited_at === null
         ? null
-        : { transactionId: transactionOf(row.ext_ref as string | null), at: String(row.credited_at) };
+        : { transactionId: transactionOf(row.ext_ref as string | null), paidAt: String(row.credited_at) };
     return { ...orderFromRow(row), credited };
   });
   const more = due.length === ORDERS_AT_ONCE;

@@ -34,7 +34,11 @@ export interface Order {
   title: string | null;
   payerOpenid: string | null;
   notifyUrl: string | null;
+  delivery: DeliveryState;
 }
+
+/** Whether WeChat was told that the units were delivered. `due`: not yet. null: it need not be told. */
+type DeliveryState = 'due' | 'reported' | 'refused' | null;
 
 /** Money of it can be refunded. */
 export const isPaid = ({ status }: Order): boolean => status === 'paid' || status === 'partial_refund';
@@ -47,7 +51,7 @@ export function publicOrder(order: Order) {
 
 export const ORDER_COLUMNS = `o.order_no, o.app_id, o.user_id, o.asset, o.product_id, o.provider, o.provider_app_id,
   o.merchant_id, o.amount_fen, o.currency, o.units, o.status, o.refunded_fen, o.transaction_id, o.checks,
-  o.request_hash, o.created_at, o.expires_at, o.paid_at, o.title, o.payer_openid, o.notify_url`;
+  o.request_hash, o.created_at, o.expires_at, o.paid_at, o.title, o.payer_openid, o.notify_url, o.delivery`;
 
 export const orderFromRow = (row: Row): Order => ({
   orderNo: String(row.order_no),
@@ -72,6 +76,7 @@ export const orderFromRow = (row: Row): Order => ({
   title: row.title as string | null,
   payerOpenid: row.payer_openid as string | null,
   notifyUrl: row.notify_url as string | null,
+  delivery: row.delivery as DeliveryState,
 });
 
 /** Reads from the primary. null: there is no such order. */
@@ -151,10 +156,27 @@ export async function ordersOfUser(userId: string, limit: number): Promise<Order
   return rows.map(orderFromRow);
 }
 
+/** How a payment became known. After a crash nobody knows it any more: then it counts as a query. */
+export type PaymentSource = 'push' | 'query';
+
+/**
+ * The providers that have to be told after a credit that the units were delivered. Virtual payment reads it from our
+ * answer to its push; to tell it twice does no harm.
+ */
+const TOLD_AFTER: Record<PaymentSource, string> = { push: "'wechatpay'", query: "'wechatpay', 'xpay'" };
+/** WeChat itself needs some time until all its systems know the payment. */
+const FIRST_DELIVERY_CHECK = 'INTERVAL 1 MINUTE';
+
 /** Call it only when the ledger row is durable. It may be repeated. */
-export async function markPaid(orderNo: string, transactionId: string, paidAt: string | null): Promise<void> {
+export async function markPaid(
+  orderNo: string,
+  { transactionId, paidAt, source }: { transactionId: string; paidAt: string | null; source: PaymentSource },
+): Promise<void> {
+  const isTold = `provider IN (${TOLD_AFTER[source]})`;
   await writeRepeatably(
-    `UPDATE recharge_orders SET status = 'paid', transaction_id = ?, paid_at = COALESCE(?, NOW(3)), next_check_at = NULL
+    `UPDATE recharge_orders SET status = 'paid', transaction_id = ?, paid_at = COALESCE(?, NOW(3)), next_check_at = NULL,
+            delivery = IF(${isTold}, 'due', NULL),
+            delivery_check_at = IF(${isTold}, NOW(3) + ${FIRST_DELIVERY_CHECK}, NULL)
       WHERE order_no = ? AND status IN ('pending', 'closed')`,
     [transactionId, paidAt === null ? null : sqlTime(paidAt), orderNo],
   );

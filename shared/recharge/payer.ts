@@ -1,7 +1,8 @@
-import { query, type Transaction } from '../db.ts';
+import { query, type Transaction, writeRepeatably } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { fetchWechatSession, type WechatPerson } from '../wechat/code-session.ts';
 import type { MiniProgram } from '../wechat/mini-program.ts';
+import type { Order } from './order.ts';
 import type { Payer } from './provider.ts';
 
 /**
@@ -28,6 +29,31 @@ async function isOpenidOf(userId: string, { wechatAppid, openid }: WechatPerson)
     [wechatAppid, openid, userId],
   );
   return rows.length > 0;
+}
+
+/** The person whose login pays: the provider answers questions about the order only with this openid. */
+export const rememberPayer = (orderNo: string, openid: string | null) =>
+  writeRepeatably("UPDATE recharge_orders SET payer_openid = ? WHERE order_no = ? AND status = 'pending'", [
+    openid,
+    orderNo,
+  ]);
+
+/**
+ * The openid of the payer of an order, for a question to WeChat about it. An order of a former release has none: then it
+ * is that of its user at the mini-program, if there is one and no other. null: nobody knows it.
+ */
+export async function payerOpenidOf({
+  payerOpenid,
+  userId,
+  providerAppId,
+}: Pick<Order, 'payerOpenid' | 'userId' | 'providerAppId'>): Promise<string | null> {
+  if (payerOpenid !== null) return payerOpenid;
+  const [found, another] = await query(
+    `SELECT i.subject FROM users u JOIN identities i ON i.user_id = COALESCE(u.merged_into, u.user_id)
+      WHERE u.user_id = ? AND i.platform = 'wechat' AND i.platform_app = ? LIMIT 2`,
+    [userId, providerAppId],
+  );
+  return found && !another ? String(found.subject) : null;
 }
 
 /**

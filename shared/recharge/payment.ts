@@ -4,7 +4,7 @@ import { sql } from '../sql-fragment.ts';
 import { alarm, count } from '../telemetry.ts';
 import { appendOnce } from './append.ts';
 import { forgetBalance } from './balance.ts';
-import { findOrder, markPaid, type Order } from './order.ts';
+import { findOrder, markPaid, type Order, type PaymentSource } from './order.ts';
 import { IS_OF_ANOTHER, ORDER_USER, ORDER_WALLET, walletTouched } from './order-wallet.ts';
 
 /** A payment that a provider reports: in a notification, in the answer to a query, or in its bill. */
@@ -25,12 +25,12 @@ export interface Payment {
  * Credits a payment exactly once and marks its order: two statements. When it returns, the ledger row is durable and
  * the cache holds no older balance. Throws NOT_FOUND (no such order: it may exist at a later delivery), NOTICE_MISMATCH
  * (amount, currency, app or merchant differ, or the transaction belongs to another order), EngineError (outcome
- * unknown: call again).
+ * unknown: call again). `source`: a query, if a notification of the provider did not report it.
  */
-export async function settlePayment(payment: Payment): Promise<'credited' | 'known'> {
+export async function settlePayment(payment: Payment, source: PaymentSource = 'push'): Promise<'credited' | 'known'> {
   const { orderNo, transactionId, paidAt } = payment;
   const { outcome, wallet } = await credit(payment);
-  await Promise.all([markPaid(orderNo, transactionId, paidAt), forgetBalance(wallet)]);
+  await Promise.all([markPaid(orderNo, { transactionId, paidAt, source }), forgetBalance(wallet)]);
   count(`recharge.${outcome}`);
   return outcome;
 }

@@ -2,6 +2,7 @@ import { AppError } from '../errors.ts';
 import type { PushSecrets } from '../wechat/mini-program.ts';
 import type { PushMessage } from '../wechat/push/message.ts';
 import type { Bill } from './books/bill.ts';
+import type { Order } from './order.ts';
 import type { Payment } from './payment.ts';
 
 /** What every payment provider offers. Amounts are in fen. The numbers are ours and stay the same on a retry. */
@@ -21,7 +22,7 @@ export interface Provider {
    */
   prepare(order: PayableOrder, payer: Payer): Promise<Record<string, unknown> | null>;
   /** The state of an order at the provider. Throws UNAVAILABLE. */
-  ask(orderNo: string): Promise<Asked>;
+  ask(order: OrderAtProvider): Promise<Asked>;
   /** `closed`: nobody can pay the order any more. `paid`: it was paid before. Throws UNAVAILABLE. */
   close(orderNo: string): Promise<'closed' | 'paid'>;
   /** false: refunds are made only at the provider's console. */
@@ -29,12 +30,19 @@ export interface Provider {
   /** It may be repeated: a provider refunds once for each number. Throws UNAVAILABLE when the outcome is unknown. */
   refund(refund: ProviderRefund): Promise<ReportedRefund | RefusedRefund>;
   /** What the provider knows about a refund. null: it certainly knows no refund of this number. Throws UNAVAILABLE. */
-  askRefund(refundNo: string): Promise<ReportedRefund | null>;
+  askRefund(refundNo: string, order: OrderAtProvider): Promise<ReportedRefund | null>;
   /**
    * Whether the provider returned money of an order, also without a request from here. Without this member it cannot be asked.
    * Throws UNAVAILABLE.
    */
-  hasRefunds?(orderNo: string): Promise<boolean>;
+  hasRefunds?(order: OrderAtProvider): Promise<boolean>;
+  /** For a provider that has to be told that the units were delivered. */
+  readonly delivery?: {
+    /** false: not for this mini-program. WeChat is asked at most once a day. Throws UNAVAILABLE. */
+    isNeeded(): Promise<boolean>;
+    /** It may be repeated. Throws UNAVAILABLE when the outcome is unknown. */
+    report(order: Order): Promise<DeliveryReport>;
+  };
   /**
    * The bill of a day in China time; null: the provider says that it has none. Without this member the provider has no
    * bill to download. Throws UNAVAILABLE, BillRefused.
@@ -82,12 +90,17 @@ export interface Payer {
   wechatSessionKey?: string;
 }
 
+/** What names an order at a provider. Some also ask for the payer. */
+export type OrderAtProvider = Pick<Order, 'orderNo' | 'userId' | 'providerAppId' | 'payerOpenid'>;
+
+/** `later`: not now. `refused`: never. `why`: the provider's code, or ours. */
+export type DeliveryReport = { state: 'reported' } | { state: 'later' | 'refused'; why: number | string };
+
 /** `open`: not paid yet. `ended`: not paid, and cannot be paid any more. */
 export type Asked = { state: 'paid'; payment: Payment } | { state: 'open' | 'ended' };
 
-interface ProviderRefund {
+export interface ProviderRefund extends OrderAtProvider {
   refundNo: string;
-  orderNo: string;
   refundFen: number;
   totalFen: number;
   reason: string | null;

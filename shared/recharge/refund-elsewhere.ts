@@ -76,20 +76,20 @@ export async function checkBooked({ orderNo, refundId, amountFen }: BookedRefund
   if (known) return known;
   const provider = await providerOf(order);
   if (!provider?.hasRefunds) throw refused(`${order.provider} cannot be asked about refunds of order ${orderNo}.`);
-  await checkOwn(orderNo, refundId, provider);
+  await checkOwn(order, refundId, provider);
   await checkLeft(order, amountFen);
-  if (await provider.hasRefunds(orderNo)) return null;
+  if (await provider.hasRefunds(order)) return null;
   throw refused(`${provider.name} says that no money of order ${orderNo} was returned: nothing was booked.`);
 }
 
 /** A refund that was requested here must not be booked a second time under the provider's number. */
-async function checkOwn(orderNo: string, refundId: string, provider: Provider): Promise<void> {
-  for (const refund of await refundsOf(orderNo)) {
+async function checkOwn(order: Order, refundId: string, provider: Provider): Promise<void> {
+  for (const refund of await refundsOf(order.orderNo)) {
     const { refundNo, status, origin } = refund;
     if (origin === 'elsewhere' || status === 'closed') continue;
     if (status === 'accepted' || status === 'cancelling')
       throw refused(`Refund ${refundNo} of this order has not ended: nothing was booked. Look at "recharge show".`);
-    const reported = refund.providerRefundId === null ? await provider.askRefund(refundNo) : null;
+    const reported = refund.providerRefundId === null ? await provider.askRefund(refundNo, order) : null;
     if (reported) await recordRefund(refund, reported);
     if ((reported?.refundId ?? refund.providerRefundId) === refundId)
       throw refused(`It is refund ${refundNo}, which was made here and is in the books: nothing was booked.`);

@@ -35,7 +35,7 @@ async function takeStep(refund: Refund, order: Order): Promise<void> {
   const provider = await providerOf(order);
   if (!provider) throw new AppError('UNAVAILABLE');
   if (refund.status === 'accepted' && !refund.inFlight) return send(refund, order, provider);
-  const known = await provider.askRefund(refund.refundNo);
+  const known = await provider.askRefund(refund.refundNo, order);
   if (known) return recordRefund(refund, known);
   // Nothing is on its way, and a refund that is being cancelled is never sent again: the provider will not know it.
   if (refund.status === 'cancelling' && !refund.inFlight) await closeCancelled(refund);
@@ -46,7 +46,7 @@ const AWAKE_MS = (FLIGHT_SECONDS * 1000) / 4;
 
 /** At most one request for a refund is on its way: the claim in front of it is one statement. */
 async function send(refund: Refund, order: Order, provider: Provider): Promise<void> {
-  const { refundNo, orderNo, amountFen: refundFen, reason } = refund;
+  const { refundNo, amountFen: refundFen, reason } = refund;
   const startedAt = Date.now();
   const { rowsAffected } = await writeRepeatably(
     `UPDATE refunds SET sent_at = NOW(3) WHERE refund_no = ? AND status = 'accepted'
@@ -54,14 +54,14 @@ async function send(refund: Refund, order: Order, provider: Provider): Promise<v
     [refundNo],
   );
   if (rowsAffected === 0 || Date.now() - startedAt > AWAKE_MS) return;
-  const answer = await provider.refund({ refundNo, orderNo, refundFen, totalFen: order.amountFen, reason });
+  const answer = await provider.refund({ ...order, refundNo, refundFen, totalFen: order.amountFen, reason });
   if (answer.state !== 'refused') return recordRefund(refund, answer);
   if (Date.now() - startedAt > AWAKE_MS) return;
   count(`recharge.refund-refused.${answer.code}`);
   await recordRefusal(refundNo, answer);
   if (!answer.final) return;
   // An earlier request under this number may have been accepted, and its answer lost.
-  const known = await provider.askRefund(refundNo);
+  const known = await provider.askRefund(refundNo, order);
   await (known ? recordRefund(refund, known) : closeCancelled(refund));
 }
 

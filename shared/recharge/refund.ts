@@ -62,7 +62,7 @@ async function checkMadeElsewhere(order: Order, provider: Provider): Promise<voi
   // The provider also knows a refund that it closed. A former release wrote no refusal, and closed no others.
   const isKnown = ({ status, refusal }: Refund): boolean =>
     status !== 'closed' || refusal === null || refusal === 'provider-closed';
-  if ((await refundsOf(orderNo)).some(isKnown) || !(await provider.hasRefunds(orderNo))) return;
+  if ((await refundsOf(orderNo)).some(isKnown) || !(await provider.hasRefunds(order))) return;
   throw new AppError(
     'INVALID_INPUT',
     `Order ${orderNo} was refunded at ${provider.name}, and the books do not know that refund: nothing was done. Look it up at the merchant platform, then run "recharge refund-book --order ${orderNo} --refund-id ID --amount-fen N".`,

@@ -2,18 +2,21 @@ import { write, writeRepeatably } from '../db.ts';
 import { AppError, EngineError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
 import { checkOrder } from './check-order.ts';
+import { sweepDelivery } from './delivery.ts';
+import { dueDeliveries } from './delivery-record.ts';
 import { type DueOrder, dueOrders } from './due-orders.ts';
 import { expireDue } from './expiry.ts';
 import { markPaid, type Order } from './order.ts';
+import type { Provider } from './provider.ts';
 import { providerOf } from './providers.ts';
 import { dueRefunds, type Refund } from './refund-record.ts';
 import { advanceRefund } from './refund-steps.ts';
 
 /**
  * Runs on a schedule and does what notifications did not: it asks providers about open orders, closes those that
- * expired, credits late payments, marks orders that were credited, continues refunds, and ends holds and lots. Two
- * sweepers may run at the same time: each order is claimed by moving its next check, and all later steps may be
- * repeated.
+ * expired, credits late payments, marks orders that were credited, continues refunds, tells WeChat what was delivered,
+ * and ends holds and lots. Two sweepers may run at the same time: each order is claimed by moving its next check, and
+ * all later steps may be repeated.
  */
 interface Sweep {
   repaired: number;
@@ -21,6 +24,8 @@ interface Sweep {
   credited: number;
   closed: number;
   refunds: number;
+  /** Orders whose delivery WeChat knows now. */
+  delivered: number;
   /** Holds and lots whose time is over. */
   expired: number;
   failed: number;
@@ -29,6 +34,7 @@ interface Sweep {
 /** A provider answers slowly, and many orders may wait. */
 const ASKED_AT_ONCE = 20;
 const REFUNDS_AT_ONCE = 50;
+const DELIVERIES_AT_ONCE = 50;
 const ENDS_AT_ONCE = 50;
 
 /** Works until nothing is due, or until `stopAt` by the clock `now` (both Unix milliseconds). */
@@ -39,7 +45,17 @@ export async function sweepRecharge({
   stopAt: number;
   now?: () => number;
 }): Promise<Sweep> {
-  const sweep: Sweep = { repaired: 0, asked: 0, credited: 0, closed: 0, refunds: 0, expired: 0, failed: 0 };
+  const sweep: Sweep = {
+    repaired: 0,
+    asked: 0,
+    credited: 0,
+    closed: 0,
+    refunds: 0,
+    delivered: 0,
+    expired: 0,
+    failed: 0,
+  };
+  const needed = new Map<Provider, Promise<boolean>>();
   const inTime = () => now() < stopAt;
   const each = <T>(items: readonly T[], work: (item: T) => Promise<void>) =>
     inParallel(items, inTime, (item) => attempt(sweep, () => work(item)));
@@ -54,6 +70,13 @@ export async function sweepRecharge({
       const refunds = await dueRefunds(REFUNDS_AT_ONCE);
       more ||= refunds.length === REFUNDS_AT_ONCE;
       await each(refunds, (refund) => sweepRefund(refund, sweep));
+    });
+    await attempt(sweep, async () => {
+      const deliveries = await dueDeliveries(DELIVERIES_AT_ONCE);
+      more ||= deliveries.length === DELIVERIES_AT_ONCE;
+      await each(deliveries, async (order) => {
+        if (await sweepDelivery(order, needed)) sweep.delivered++;
+      });
     });
     await attempt(sweep, async () => {
       const ended = await expireDue(ENDS_AT_ONCE, (work) => attempt(sweep, work));
@@ -91,7 +114,7 @@ async function attempt(sweep: Sweep, work: () => Promise<void>): Promise<boolean
 
 async function sweepOrder(order: DueOrder, sweep: Sweep, now: number): Promise<void> {
   if (order.credited) {
-    await markPaid(order.orderNo, order.credited.transactionId, order.credited.at);
+    await markPaid(order.orderNo, { ...order.credited, source: 'query' });
     sweep.repaired++;
     return;
   }

@@ -15,7 +15,7 @@ export async function syncOrder(order: Order, options: { now?: number; isOver?: 
   const entry = await findEntry('recharge', orderNo);
   if (entry) {
     // It is credited, and the process that should mark it crashed. The provider is not asked.
-    await markPaid(orderNo, transactionOf(entry.extRef), entry.createdAt);
+    await markPaid(orderNo, { transactionId: transactionOf(entry.extRef), paidAt: entry.createdAt, source: 'query' });
     return (await findOrder(orderNo)) ?? order;
   }
   const provider = await providerOf(order);

@@ -2,12 +2,17 @@
 export interface TextBound {
   readonly least?: number;
   readonly most: number;
-  /** `bytes` of UTF-8. `characters`: only for texts of ASCII, where every reading gives the same number. */
-  readonly unit: 'bytes' | 'characters';
+  /**
+   * `bytes` of UTF-8. `characters`: only for texts of ASCII, where every reading gives the same number. `codePoints`:
+   * where the provider counts letters of any script.
+   */
+  readonly unit: 'bytes' | 'characters' | 'codePoints';
 }
 
-const sizeOf = (text: string, { unit }: TextBound): number =>
-  unit === 'bytes' ? Buffer.byteLength(text, 'utf8') : text.length;
+function sizeOf(text: string, { unit }: TextBound): number {
+  if (unit === 'bytes') return Buffer.byteLength(text, 'utf8');
+  return unit === 'codePoints' ? [...text].length : text.length;
+}
 
 export function fits(text: string, bound: TextBound): boolean {
   const size = sizeOf(text, bound);

@@ -1,5 +1,6 @@
 import { query } from '../db.ts';
 import { AppError } from '../errors.ts';
+import { deliveryNext } from './delivery-next.ts';
 import { findOrder, publicOrder } from './order.ts';
 import { nextOf } from './refund-next.ts';
 import { type Refund, refundsOf } from './refund-record.ts';
@@ -57,6 +58,7 @@ export async function rechargeTimeline(orderNo: string) {
   return {
     order: { ...publicOrder(order), appId, userId, provider, transactionId },
     events,
+    delivery: deliveryNext(order),
     refunds: refunds.map((refund) => ({ ...refundView(refund), next: nextOf(refund) })),
     /** false: paid without a credit, or credited and not marked as paid. `recharge sync` repairs the second case. */
     agrees: credited !== open,

@@ -146,7 +146,8 @@ test('a payment that was refunded at WeChat Pay before its credit is not credite
   mock.setFault({ on: 'notification', kind: 'lose', times: 20 });
   await mock.pay(orderNo);
   const provider = await findProvider('wechatpay');
-  await provider?.refund({ orderNo, refundNo: 'by-hand', refundFen: 600, totalFen: 600, reason: null });
+  const order = { orderNo, userId: '', providerAppId: '', payerOpenid: null };
+  await provider?.refund({ ...order, refundNo: 'by-hand', refundFen: 600, totalFen: 600, reason: null });
   await mock.refundResult('by-hand', 'SUCCESS');
   await later(() => shopper.sync(orderNo));
   expect(await status(orderNo)).toBe('closed');

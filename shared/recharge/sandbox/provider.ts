@@ -26,7 +26,7 @@ export function sandboxProvider(): Provider | undefined {
     merchantId: '',
     terms: () => NO_TERMS,
     prepare: async () => ({}),
-    ask: async (orderNo) => {
+    ask: async ({ orderNo }) => {
       const payment = await findSandboxPayment(orderNo);
       return payment ? { state: 'paid', payment } : { state: 'open' };
     },

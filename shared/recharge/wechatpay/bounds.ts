@@ -14,4 +14,6 @@ export const WECHATPAY_BOUNDS = {
   notify_url: { most: 255, unit: 'characters' },
   openid: { most: 128, unit: 'characters' },
   reason: { most: 80, unit: 'bytes' },
+  /** Of shipping information; the page says 120 letters. */
+  item_desc: { most: 120, unit: 'codePoints' },
 } as const satisfies Record<string, TextBound>;

@@ -4,6 +4,7 @@ import type { Payment } from '../payment.ts';
 import {
   type Asked,
   NotificationUnusable,
+  type OrderAtProvider,
   type Payer,
   type Provider,
   providerUnavailable,
@@ -23,6 +24,7 @@ import type { WechatPayConfig } from './input.ts';
 import type { PaidTransaction, WechatRefund } from './record.ts';
 import { refusalOfRefund } from './refund-refusal.ts';
 import { sendToWechatPay } from './send.ts';
+import { shippingOf } from './shipping.ts';
 
 /** WeChat Pay v3 as a Provider: WeChat's refusals become errors that our callers can handle. */
 /** Throws WechatPayInputError if the settings are unusable. */
@@ -41,7 +43,7 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
     currency: transaction.currency,
     paidAt: transaction.paidAt,
   });
-  const ask = async (orderNo: string): Promise<Asked> => {
+  const ask = async ({ orderNo }: OrderAtProvider): Promise<Asked> => {
     try {
       const transaction = await pay.queryOrder(orderNo);
       // Only orders without a credit are asked for. This one was refunded at WeChat's console: credit no units.
@@ -64,6 +66,7 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
     merchantId: mchId,
     refunds: true,
     ask,
+    delivery: shippingOf(appId),
 
     terms: (payer) => ({ payerOpenid: openidOf(payer), notifyUrl: settings.notifyUrl }),
 
@@ -116,7 +119,7 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       }
     },
 
-    async hasRefunds(orderNo) {
+    async hasRefunds({ orderNo }) {
       try {
         return (await pay.queryOrder(orderNo)).tradeState === 'REFUND';
       } catch (error) {
