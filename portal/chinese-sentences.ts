@@ -626,6 +626,8 @@ export const chineseSentences: Sentences = {
   'WeChat need not be told that the units were delivered.': '不需要告诉微信单位已发放。',
   "WeChat does not accept the report that the units were delivered; the alarm delivery-refused has the reason. Correct it and try again, or report it at WeChat's console.":
     '微信不接受单位已发放的报告；原因见告警 delivery-refused。改正后再试，或在微信后台录入发货信息。',
+  "The payer of order {} is not known here any more: refund it at WeChat's console.":
+    '这里已经没有订单 {1} 的付款人：请在微信后台退款。',
   'Order {} is {}: nothing was booked.': '订单 {1} 的状态是 {2}：没有登记。',
   'Only {} fen of order {} are left to refund: nothing was booked.': '订单 {2} 只剩 {1} 分可退：没有登记。',
   'This refund is in the books as {}, with {} fen: nothing was booked.':
@@ -799,6 +801,8 @@ export const chineseParts: Sentences = {
   "the provider refused it: the merchant's balance is too low": '支付平台拒绝：商户余额不足',
   'the provider refused it: too many calls': '支付平台拒绝：调用太频繁',
   "the provider refused it: the merchant's settings are wrong": '支付平台拒绝：商户的配置不对',
+  'the payment was made through Apple: only its payer can ask for the money, in the App Store':
+    '这笔支付是通过 Apple 完成的：只有付款人能在 App Store 申请退款',
   'the provider refused it': '支付平台拒绝了它',
   'expected a positive integer': '应为正整数',
   'expected one line of 1 to {} bytes': '应为一行，1 到 {1} 个字节',

@@ -8,7 +8,7 @@ import type { PushFormat, PushMessage } from '../../shared/wechat/push/message.t
 
 /** What an event causes. `handle` must be safe to repeat, and safe for an event that comes late. */
 interface EventKind {
-  handle(wechatAppid: string, message: PushMessage): Promise<void>;
+  handle(wechatAppid: string, message: PushMessage): Promise<unknown>;
   /** The answer that WeChat expects. A text is sent as it is, an object as JSON. */
   answer(format: PushFormat): object | string;
 }
@@ -35,8 +35,15 @@ const EVENTS = new Map<string, EventKind>([
   ['subscribe_msg_sent_event', noted],
 ]);
 
+/** Apple's question about a refund, which WeChat passes on. It changes nothing, and each repetition gets an answer of its own. */
+const QUESTION = 'xpay_subscribe_ios_refund_query_notify';
+
 /** Returns the answer for WeChat. Throws what the event's handler throws. */
 export async function handlePush(wechatAppid: string, message: PushMessage): Promise<object | string> {
+  if (message.event === QUESTION) {
+    count(`wechat.push.event.${QUESTION}`);
+    return (await receivePaymentPush(wechatAppid, message)) ?? success();
+  }
   const known = EVENTS.get(message.event);
   const { handle, answer } = known ?? noted;
   await handleOnce(wechatAppid, message, async () => {

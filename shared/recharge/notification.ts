@@ -5,6 +5,7 @@ import { findOrder } from './order.ts';
 import { settlePayment } from './payment.ts';
 import type { ProviderNotification, RawNotification } from './provider.ts';
 import { echoOf, readNotification, readPaymentPush } from './receivers.ts';
+import { refundAdvice } from './refund-advice.ts';
 import { recordMadeRefund } from './refund-elsewhere.ts';
 import { findRefund } from './refund-record.ts';
 import { recordRefund } from './refund-steps.ts';
@@ -26,16 +27,19 @@ async function record(provider: string, notification: ProviderNotification): Pro
   if (notification.kind === 'payment') await settlePayment(notification.payment);
   if (notification.kind === 'refund') await receiveRefund(provider, notification);
   if (notification.kind === 'refunded') await recordMadeRefund(provider, notification);
+  if (notification.kind === 'question') return notification.answer(await refundAdvice(provider, notification.payment));
   return notification.kind === 'refund' ? undefined : notification.answer;
 }
 
 /**
  * Handles an event of virtual payment that came in the message push of a mini-program, as receiveNotification() does.
- * Throws NOT_FOUND (no merchant of this mini-program, or no such order) and what receiveNotification() throws.
+ * Returns the answer. Throws NOT_FOUND (no merchant of this mini-program, or no such order) and what
+ * receiveNotification() throws.
  */
-export async function receivePaymentPush(wechatAppid: string, message: PushMessage): Promise<void> {
-  await record('xpay', await readPaymentPush(wechatAppid, message));
-}
+export const receivePaymentPush = async (
+  wechatAppid: string,
+  message: PushMessage,
+): Promise<object | string | undefined> => record('xpay', await readPaymentPush(wechatAppid, message));
 
 /** Answers the question with which a provider registers our address. Throws NOT_FOUND, BAD_NOTIFY_SIGNATURE. */
 export const answerRegistration = (

@@ -7,7 +7,7 @@ import { closeOrder } from './check-order.ts';
 import { type CreatedOrder, createOrder, findRepeated, type OrderRequest } from './create-order.ts';
 import { merchantsRead } from './merchant.ts';
 import { findOrder, type OrderStatus } from './order.ts';
-import { payerOf } from './payer.ts';
+import { payerOf, rememberPayer } from './payer.ts';
 import { type OrderTerms, type Payer, type Provider, providerUnavailable } from './provider.ts';
 import { type Providers, providersFrom } from './providers.ts';
 import { SANDBOX } from './sandbox/provider.ts';
@@ -89,6 +89,8 @@ async function preparePayment(call: Call, providers: Providers, order: CreatedOr
   try {
     if (reads[2]) checkProgram(await namedProgramOf(leaseId, appId, reads[2]), provider);
     const payer = await payerOf(user, code, () => miniProgramOf(leaseId, appId, reads[2]));
+    if (payer.wechatSessionKey !== undefined && payer.wechatOpenid !== order.payerOpenid)
+      await rememberPayer(order.orderNo, payer.wechatOpenid);
     const title = order.title ?? (await titleOf(call));
     return await provider.prepare({ ...order, productId, title: title || productId }, payer);
   } catch (error) {

@@ -138,7 +138,15 @@ export type RefusalCode =
   | 'merchant-balance'
   | 'too-many-calls'
   | 'settings'
+  | 'at-apple'
   | 'other';
+
+/** Our opinion on a refund that somebody else decides, for a person who reads it there. */
+export interface RefundAdvice {
+  /** false: the payer has used what was paid for. */
+  refundable: boolean;
+  evidence: string;
+}
 
 export interface RawNotification {
   headers: Readonly<Record<string, string | undefined>>;
@@ -157,8 +165,17 @@ export type ProviderNotification =
       ReportedRefund,
       'state' | 'refundId'
     >)
-  /** A refund that was not requested here, with the provider's own reference. */
-  | { kind: 'refunded'; orderNo: string; reference: string; refundFen: number; answer?: object | string }
+  /** A refund that succeeded, with the provider's own reference. `refundNo`: ours, if it was requested here; null: not told. */
+  | {
+      kind: 'refunded';
+      orderNo: string;
+      refundNo: string | null;
+      reference: string;
+      refundFen: number;
+      answer?: object | string;
+    }
+  /** The provider asks whether a payer may get the money back. `payment`: an order, or a transaction of the provider. */
+  | { kind: 'question'; payment: string; answer(advice: RefundAdvice): object | string }
   | { kind: 'nothing'; answer?: object | string };
 
 /** The provider signed it, but it is for another merchant, or the settings of this one are out of date. */

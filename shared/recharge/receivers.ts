@@ -102,5 +102,6 @@ async function ownReading(
 
 const orderOf = (notification: ProviderNotification): string | undefined => {
   if (notification.kind === 'payment') return notification.payment.orderNo;
+  if (notification.kind === 'question') return notification.payment;
   return notification.kind === 'nothing' ? undefined : notification.orderNo;
 };

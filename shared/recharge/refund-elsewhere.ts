@@ -20,18 +20,35 @@ const numberOf = (orderNo: string, refundId: string): string => refundNumber(ord
  */
 export async function recordMadeRefund(
   provider: string,
-  made: { orderNo: string; reference: string; refundFen: number; at?: string | null },
+  made: { orderNo: string; refundNo?: string | null; reference: string; refundFen: number; at?: string | null },
 ): Promise<void> {
   const { orderNo, reference: refundId, refundFen: amountFen, at = null } = made;
   const refundNo = numberOf(orderNo, refundId);
   if ((await findOrder(orderNo))?.provider !== provider) throw new AppError('NOT_FOUND');
-  const own = (await refundsOf(orderNo)).find((of) => of.origin === 'here' && of.providerRefundId === refundId);
+  const own = ownRefund(await refundsOf(orderNo), made);
   if (own) return recordRefund(own, { state: 'success', refundId, acceptedAt: null });
   await acceptRefund({ refundNo, orderNo, amountFen, reason: null, origin: 'elsewhere', refundId, at }, undefined);
   const refund = await findRefund(refundNo);
   if (refund?.amountFen === amountFen) return void (await advanceRefund(refund));
   alarm('notification-mismatch', { orderNo, difference: 'refund' });
   throw new AppError('NOTICE_MISMATCH');
+}
+
+/**
+ * The refund from here that a notification reports. Our number decides if the notification has it, and then no other
+ * refund is meant. Without it, WeChat's number; and last a refund that is on its way, of the same amount and without a
+ * number of WeChat: taking it for another one would take its units twice.
+ */
+function ownRefund(
+  refunds: readonly Refund[],
+  { refundNo, reference, refundFen }: { refundNo?: string | null; reference: string; refundFen: number },
+): Refund | undefined {
+  const own = refunds.filter(({ origin }) => origin === 'here');
+  const named = own.find((of) => of.providerRefundId === reference || (refundNo && of.refundNo === refundNo));
+  if (named || refundNo) return named;
+  if (refunds.some(({ providerRefundId }) => providerRefundId === reference)) return undefined;
+  const isOnItsWay = ({ status }: Refund) => status === 'accepted' || status === 'processing';
+  return own.find((of) => isOnItsWay(of) && of.amountFen === refundFen && of.providerRefundId === null);
 }
 
 interface BookedRefund {

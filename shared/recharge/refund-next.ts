@@ -13,6 +13,7 @@ const REASONS: Record<NonNullable<Refund['refusal']>, string> = {
   'merchant-balance': "the provider refused it: the merchant's balance is too low",
   'too-many-calls': 'the provider refused it: too many calls',
   settings: "the provider refused it: the merchant's settings are wrong",
+  'at-apple': 'the payment was made through Apple: only its payer can ask for the money, in the App Store',
   other: 'the provider refused it',
 };
 

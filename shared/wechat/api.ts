@@ -12,13 +12,13 @@ const TIMEOUT_MS = 3_000;
 export type WechatAnswer = Readonly<Record<string, unknown>>;
 
 /**
- * One request. undefined: WeChat did not answer in time, or not with JSON. `repeatable`: it is sent once more if a kept
- * socket is dead.
+ * One request. undefined: WeChat did not answer in time, or not with JSON. `body`: a text is sent unchanged. `repeatable`:
+ * it is sent once more if a kept socket is dead.
  */
 export async function askWechat(
   path: string,
   query: Readonly<Record<string, string>>,
-  { body, repeatable }: { body?: object; repeatable: boolean },
+  { body, repeatable }: { body?: object | string; repeatable: boolean },
 ): Promise<WechatAnswer | undefined> {
   const url = new URL(path, apiUrl());
   url.search = new URLSearchParams(query).toString();
@@ -27,7 +27,7 @@ export async function askWechat(
       url,
       method: body === undefined ? 'GET' : 'POST',
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       timeoutMs: TIMEOUT_MS,
       repeatable,
       maxAnswerBytes: 16_384,

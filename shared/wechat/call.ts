@@ -11,14 +11,15 @@ const QUOTA_USED_UP = 45009;
 /**
  * POSTs `body` to WeChat's server in the name of the mini-program. A call whose access_token is refused is repeated
  * once with another one. undefined: WeChat gave no clear answer, so the call may have been applied. Throws what
- * accessTokenOf() throws.
+ * accessTokenOf() throws. `signature`: further members of the query.
  */
 export async function callWithToken(
   program: MiniProgram,
   path: string,
-  body: object,
+  body: object | string,
+  signature: Readonly<Record<string, string>> = {},
 ): Promise<WechatAnswer | undefined> {
-  const post = (token: string) => askWechat(path, { access_token: token }, { body, repeatable: false });
+  const post = (token: string) => askWechat(path, { access_token: token, ...signature }, { body, repeatable: false });
   const { token } = await accessTokenOf(program);
   let answer = await post(token);
   if (isRefused(answer)) {

@@ -3,7 +3,6 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { makeRegistration } from '../../local/simulators/wechat-push.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
 import { setMerchant } from '../../shared/recharge/merchant-admin.ts';
-import { requestRefund } from '../../shared/recharge/refund.ts';
 import type { XpayMerchant } from '../../shared/recharge/xpay/provider.ts';
 import { newSender, nowSeconds, pusher } from '../support/push-sender.ts';
 import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
@@ -82,7 +81,6 @@ describe('virtual payment', () => {
       expect(await push(orderNo)).toMatchObject({ status: 200, body: { ErrCode: 0, ErrMsg: 'success' } });
     }
     expect(await shopper.balance()).toBe(before + 60);
-    await expect(requestRefund({ orderNo, amountFen: 1, key: 'k' })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   });
 
   test('a refund at the console or at Apple takes its units, once per refund', async () => {

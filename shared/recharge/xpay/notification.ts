@@ -18,11 +18,13 @@ interface DeliverNotification {
   readonly trial: boolean;
 }
 
-/** A refund that was made at the console, or by the payer at WeChat or Apple, without a request from here. */
+/** A refund that ended: requested from here, made at the console, or by the payer at WeChat or Apple. */
 interface RefundPush {
   readonly event: 'xpay_refund_notify';
   readonly outTradeNo: string;
   readonly wxRefundId: string;
+  /** Of the request for it. null: WeChat does not tell it. */
+  readonly mchRefundId: string | null;
   readonly refundFen: number;
   /** false: the refund failed, and the money was not returned. */
   readonly succeeded: boolean;
@@ -52,11 +54,13 @@ function readRefundPush(push: object, env: 0 | 1): RefundPush {
   if (pushed !== undefined && whole(pushed) !== env) refusePush('WRONG_ENV');
   const outTradeNo = text(member(push, 'MchOrderId'));
   const wxRefundId = text(member(push, 'WxRefundId'));
+  const mchRefundId = text(member(push, 'MchRefundId'));
   const refundFen = whole(member(push, 'RefundFee'));
   const result = member(push, 'RetCode');
   if (outTradeNo === null || wxRefundId === null || !refundFen || result === undefined) return refusePush('MALFORMED');
   const trial = isSet(member(push, 'IsMock'));
-  return { event: 'xpay_refund_notify', outTradeNo, wxRefundId, refundFen, succeeded: whole(result) === 0, trial };
+  const succeeded = whole(result) === 0;
+  return { event: 'xpay_refund_notify', outTradeNo, wxRefundId, mchRefundId, refundFen, succeeded, trial };
 }
 
 function readDeliver(push: object, event: DeliverNotification['event'], env: 0 | 1): DeliverNotification {

@@ -1,15 +1,19 @@
 import { invalidInput } from '../../errors.ts';
 import { openPush, type PushMessage, type PushReceiver, pushEcho } from '../../wechat/push/message.ts';
-import { NO_TERMS, type Provider, type ProviderNotification } from '../provider.ts';
+import type { Provider, ProviderNotification } from '../provider.ts';
 import { fits } from '../text-bound.ts';
+import { askXpay, transactionOf } from './ask.ts';
 import { XPAY_BOUNDS } from './bounds.ts';
+import type { XpayCaller } from './call.ts';
 import { readXpayEvent, xpayAnswer } from './notification.ts';
 import { virtualPayment, XpayInputError } from './payment.ts';
+import { provideGoods } from './provide-goods.ts';
+import { askXpayRefund, hasXpayRefunds, refundXpay } from './refund.ts';
+import { questionAnswer, questionedPayment } from './refund-question.ts';
 
 /**
- * Virtual payment of mini-programs. WeChat must know the product under the same id and price. WeChat has no order
- * before the payment, and pushes its deliver notification until it is accepted. So an order cannot be queried or
- * closed.
+ * Virtual payment of mini-programs. WeChat must know the product under the same id and price. WeChat pushes its deliver
+ * notification 15 times until it is accepted; an order whose pushes were all lost is found by a query.
  */
 export interface XpayMerchant {
   appId: string;
@@ -32,13 +36,15 @@ export function xpayProvider(config: unknown): Provider {
   demand(/^[A-Za-z0-9]{3,32}$/.test(pushToken), 'pushToken');
   demand(/^[A-Za-z0-9]{43}$/.test(encodingAesKey), 'encodingAesKey');
   const push: PushReceiver = { wechatAppid: appId, token: pushToken, encodingAesKey };
-  const readPush = (message: PushMessage): ProviderNotification => readEvent(message, { appId, offerId, env });
+  const caller: XpayCaller = { appId, env, appKey };
+  const bound = { provider: 'xpay', providerAppId: appId, merchantId: offerId };
+  const readPush = (message: PushMessage): ProviderNotification => readEvent(message, bound, env);
   return {
     name: 'xpay',
     providerAppId: appId,
     merchantId: offerId,
-    refunds: false,
-    terms: () => NO_TERMS,
+    refunds: true,
+    terms: ({ wechatOpenid }) => ({ payerOpenid: wechatOpenid, notifyUrl: null }),
 
     async prepare({ orderNo, amountFen, productId }, { wechatSessionKey }) {
       if (wechatSessionKey === undefined) throw invalidInput({ path: 'code', message: 'expected a code of wx.login' });
@@ -54,37 +60,44 @@ export function xpayProvider(config: unknown): Provider {
       return { ...virtualPayment({ offerId, env, appKey }, order, wechatSessionKey) };
     },
 
-    ask: async () => ({ state: 'open' }),
+    ask: (order) => askXpay(caller, bound, order),
+    // WeChat has no order before the payment, and cannot close one. What is paid after this is still credited.
     close: async () => 'closed',
-    // A refund exists here only after WeChat has reported that the money was returned.
-    refund: async () => REFUNDED,
-    askRefund: async () => REFUNDED,
+    refund: (refund) => refundXpay(caller, refund),
+    askRefund: (refundNo, order) => askXpayRefund(caller, refundNo, order),
+    hasRefunds: (order) => hasXpayRefunds(caller, order),
+    delivery: provideGoods(caller),
     push: { secrets: push, read: readPush },
     readNotification: (notification, nowSeconds) => readPush(openPush(notification, push, nowSeconds)),
     echo: (query, nowSeconds) => pushEcho(query, pushToken, nowSeconds),
   };
 }
 
-const REFUNDED = { state: 'success', refundId: null, acceptedAt: null } as const;
-
 function readEvent(
-  { body, format }: PushMessage,
-  { appId, offerId, env }: Pick<XpayMerchant, 'appId' | 'offerId' | 'env'>,
-) {
+  message: PushMessage,
+  bound: { provider: string; providerAppId: string; merchantId: string },
+  env: 0 | 1,
+): ProviderNotification {
+  const { body, format } = message;
+  const payment = questionedPayment(body);
+  if (payment !== null) return { kind: 'question', payment, answer: (advice) => questionAnswer(message, advice) };
   const answer = xpayAnswer(format);
   const event = readXpayEvent(body, env);
-  if (!event || event.trial) return { kind: 'nothing', answer } as const;
+  if (!event || event.trial) return { kind: 'nothing', answer };
   if (event.event === 'xpay_refund_notify') {
-    const { outTradeNo: orderNo, wxRefundId: reference, refundFen, succeeded } = event;
+    const { outTradeNo: orderNo, mchRefundId: refundNo, wxRefundId: reference, refundFen, succeeded } = event;
+    // After a failed one the sweeper asks for its state.
     return succeeded
-      ? ({ kind: 'refunded', orderNo, reference, refundFen, answer } as const)
-      : ({ kind: 'nothing', answer } as const);
+      ? { kind: 'refunded', orderNo, refundNo, reference, refundFen, answer }
+      : { kind: 'nothing', answer };
   }
-  const { outTradeNo: orderNo, transactionId, actualPriceFen: amountFen } = event;
-  const bound = { provider: 'xpay', providerAppId: appId, merchantId: offerId, orderNo, amountFen };
-  // Not paid through WeChat Pay: only the order's own number identifies the payment.
-  const payment = { ...bound, transactionId: transactionId ?? orderNo, currency: 'CNY', paidAt: null };
-  return { kind: 'payment', payment, answer } as const;
+  const { outTradeNo: orderNo, actualPriceFen: amountFen } = event;
+  const transactionId = transactionOf(orderNo, event.transactionId);
+  return {
+    kind: 'payment',
+    payment: { ...bound, orderNo, transactionId, amountFen, currency: 'CNY', paidAt: null },
+    answer,
+  };
 }
 
 function demand(holds: boolean, path: string): asserts holds {

@@ -4,6 +4,7 @@ import { alarm } from '../../telemetry.ts';
 import type { PushSecrets } from '../mini-program.ts';
 import { readXml } from './read-xml.ts';
 import { refusePush } from './refused.ts';
+import { sealReply } from './reply.ts';
 
 /**
  * The message push of a mini-program: JSON or XML, and only in the encrypted mode. In plain mode the signature covers
@@ -27,6 +28,8 @@ export interface PushMessage {
   readonly event: string;
   /** The members, as WeChat names them. In XML every value is a text. */
   readonly body: object;
+  /** For an answer that says more than success: encrypted for WeChat, in the format of the push. */
+  seal(answer: string): object | string;
   /** Stays the same when WeChat sends the message again. */
   readonly digest: string;
 }
@@ -52,7 +55,8 @@ export function openPush({ query, body }: RawPush, receiver: PushReceiver, nowSe
   const members = readMembers(message);
   const format = formatOf(message);
   const digest = createHash('sha256').update(message).digest('base64url');
-  return { format, event: text(member(members, 'Event')) ?? '', body: members, digest };
+  const seal = (answer: string) => sealReply(answer, format, receiver, stamp);
+  return { format, event: text(member(members, 'Event')) ?? '', body: members, seal, digest };
 }
 
 /** An attacker could leave out the encryption and forge a body. Only WeChat itself causes an alarm by it. */
