@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { query } from '../../shared/db.ts';
 import { moneyOf } from '../../shared/recharge/money.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
+import { refundAdvice } from '../../shared/recharge/refund-advice.ts';
 import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
@@ -32,10 +33,11 @@ async function fillTables(): Promise<void> {
   for (let size = 1; size < ORDERS; size *= 2) await run(`INSERT INTO numbers SELECT n + ${size} FROM numbers`);
   await run(
     `INSERT INTO recharge_orders (order_no, app_id, user_id, asset, request_hash, product_id, provider, amount_fen, currency,
-       units, status, paid_at, next_check_at, expires_at, created_at)
+       units, status, paid_at, next_check_at, expires_at, created_at, delivery, delivery_check_at)
      SELECT CONCAT('RFILL', n), 'fill', CONCAT('user', n MOD ${WALLETS}), 'coin', '', 'p', 'wechatpay', 600, 'CNY', 60,
             IF(n MOD 10 = 0, 'pending', 'paid'), NOW(3) - INTERVAL n MINUTE,
-            IF(n MOD 10 = 0, NOW(3) + INTERVAL n MINUTE, NULL), NOW(3), NOW(3) - INTERVAL n MINUTE FROM numbers`,
+            IF(n MOD 10 = 0, NOW(3) + INTERVAL n MINUTE, NULL), NOW(3), NOW(3) - INTERVAL n MINUTE,
+            IF(n MOD 10 = 1, 'due', NULL), IF(n MOD 10 = 1, NOW(3) + INTERVAL n MINUTE, NULL) FROM numbers`,
   );
   await run(
     `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, ext_ref, created_at)
@@ -102,6 +104,7 @@ describe('no statement reads or sorts a growing table', () => {
       'the balance, entries and orders',
       async () => [await shopper.balance(), await shopper.get('/balance/entries'), await shopper.get('/recharge')],
     ],
+    ['a question about a refund', () => refundAdvice('sandbox', 'RFILL1')],
     ['a spend', () => shopper.spend(1)],
     [
       'grant, hold, capture and look-up by a server',
