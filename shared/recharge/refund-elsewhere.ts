@@ -47,7 +47,7 @@ function ownRefund(
   const named = own.find((of) => of.providerRefundId === reference || (refundNo && of.refundNo === refundNo));
   if (named || refundNo) return named;
   if (refunds.some(({ providerRefundId }) => providerRefundId === reference)) return undefined;
-  const isOnItsWay = ({ status }: Refund) => status === 'accepted' || status === 'processing';
+  const isOnItsWay = ({ status }: Refund) => status !== 'success' && status !== 'closed';
   return own.find((of) => isOnItsWay(of) && of.amountFen === refundFen && of.providerRefundId === null);
 }
 

@@ -2,6 +2,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { WECHAT_PATHS } from '../../local/simulators/wechat/paths.ts';
 import { refundEvent } from '../../local/simulators/wechat/xpay-events.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
+import { cancelRefund } from '../../shared/recharge/refund-cancel.ts';
 import { findRefund, refundsOf } from '../../shared/recharge/refund-record.ts';
 import { newKey } from '../support/recharge-fixture.ts';
 import { openXpayShop, type XpayShop } from '../support/xpay-shop.ts';
@@ -82,6 +83,20 @@ describe('a refund of virtual payment', () => {
       expect(await balance()).toBe(40);
     },
   );
+
+  test('whose answer was lost, and which was cancelled then, is settled by a push without its number', async () => {
+    const orderNo = await world.paidOrder();
+    world.wechat.misbehave(({ path }) => (path === xpayRefund ? { kind: 'lose-ack' } : null));
+    const { refundNo } = await refundOf(orderNo, 200);
+    world.wechat.misbehave(null);
+    world.wechat.failNextAt(xpayQuery, -1);
+    expect(await cancelRefund(refundNo, 'tester')).toMatchObject({ status: 'cancelling' });
+    world.wechat.xpay.endRefund(refundNo, 'success');
+    await world.push(pushOf(orderNo, refundNo, { nameless: true }));
+    await world.sweepLater();
+    expect(await findRefund(refundNo)).toMatchObject({ status: 'success' });
+    expect([await notedUnits(orderNo), await balance()]).toEqual([['20 here'], 40]);
+  });
 
   test('whose answer was lost is sent again under its number, and WeChat makes it once', async () => {
     const orderNo = await world.paidOrder();
