@@ -116,15 +116,64 @@ export interface Order {
 export interface Balance {
   balance: number;
   asset: string;
+  /** Only while holds keep a part of the balance: the other part. */
+  available?: number;
 }
 
-export interface SpendInput {
-  /** A positive number of units. */
-  amount: number;
+/** `hold` and its end (`capture`, `release` or `hold_expiry`) have the same `ref`, as `merge_out` and `merge_in` have. */
+type EntryKind =
+  | 'recharge'
+  | 'spend'
+  | 'refund'
+  | 'refund_reversal'
+  | 'grant'
+  | 'expiry'
+  | 'adjust'
+  | 'hold'
+  | 'capture'
+  | 'release'
+  | 'hold_expiry'
+  | 'merge_in'
+  | 'merge_out';
+
+/** A change of the wallet. The newest entry has the highest `seq`. */
+export interface Entry {
+  seq: number;
+  kind: EntryKind;
+  delta: number;
+  balanceAfter: number;
+  ref: string;
+  createdAt: string;
+  /** Units that a hold keeps from now on; negative: no longer keeps. */
+  held?: number;
+  /** When the hold, or the units, end. */
+  expiresAt?: string;
   reason?: string;
 }
 
-export interface Spent extends Balance {
+/** A positive number of units, for an app whose users may name it. The server keeps no price for it. */
+interface FreeSpend {
+  amount: number;
+  reason?: string;
+  itemId?: never;
+  quantity?: never;
+}
+
+/** An item of the server, at the server's price. */
+interface ItemSpend {
+  itemId: string;
+  /** Default: 1. */
+  quantity?: number;
+  amount?: never;
+  reason?: never;
+}
+
+export type SpendInput = ItemSpend | FreeSpend;
+
+export interface Spent {
+  /** After this spend. */
+  balance: number;
+  asset: string;
   ref: string;
 }
 

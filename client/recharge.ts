@@ -2,6 +2,7 @@
 import type {
   Balance,
   CreatedOrder,
+  Entry,
   Order,
   Page,
   RechargeInput,
@@ -109,14 +110,14 @@ export function rechargeCalls(json: Json, { holdKey, wait, logins, running, user
 
     balance: () => json<Balance>('GET', '/balance'),
     entries: (page: { after?: string } = {}) =>
-      json<{ entries: Record<string, unknown>[] } & Page>('GET', '/balance/entries', { query: page }),
+      json<{ entries: Entry[] } & Page>('GET', '/balance/entries', { query: page }),
 
     /**
-     * Spends once for each input until the outcome is known. Equal purchases at the same time need different values of
-     * `reason`, or their own keys. An idempotency key of the caller is used and not stored.
+     * Buys an item, or spends an amount. Once for each input until the outcome is known: equal purchases at the same time
+     * need their own keys. An idempotency key of the caller is used and not stored.
      */
-    async spend({ amount, reason }: SpendInput, idempotencyKey?: string): Promise<Spent> {
-      const body = JSON.stringify({ amount, reason });
+    async spend({ itemId, quantity, amount, reason }: SpendInput, idempotencyKey?: string): Promise<Spent> {
+      const body = JSON.stringify({ itemId, quantity, amount, reason });
       const call = (own: object) => json<Spent>('POST', '/balance/spend', { body, ...own });
       if (idempotencyKey) return call({ idempotencyKey });
       const held = await holdKey('spend', body);

@@ -215,13 +215,35 @@ describe('spending', () => {
   const purchase = { amount: 30, reason: 'sword' };
   const done: ScriptedAnswer = { status: 201, body: { balance: 70, asset: 'coins', ref: 'r' } };
 
-  it('keeps its key after a lost answer and gets a new key after a known outcome', async () => {
+  const item = { itemId: 'hat', quantity: 2 };
+  const sent = () => server.calls.filter(({ url }) => url === '/balance/spend').map(({ body }) => JSON.parse(body));
+
+  it.each([
+    ['an amount', purchase],
+    ['an item', item],
+  ])('of %s keeps its key after a lost answer and gets a new key after a known outcome', async (_, input) => {
     onSpend = [lost, done, done, problem(409, 'INSUFFICIENT_BALANCE'), lost];
     const client = await open();
-    for (let i = 0; i < 5; i++) await client.spend(purchase).catch(() => undefined);
+    for (let i = 0; i < 5; i++) await client.spend(input).catch(() => undefined);
     const [first, second, third, fourth, fifth] = keys('/balance/spend');
     expect(second).toBe(first);
     expect(new Set([first, third, fourth, fifth]).size).toBe(4);
+    expect(sent()).toEqual(Array.from({ length: 5 }, () => input));
+  });
+
+  it('of another item, or of another quantity, has its own key, and the order of the members does not matter', async () => {
+    const client = await open();
+    const inputs = [item, { quantity: 2, itemId: 'hat' }, { itemId: 'hat' }, { itemId: 'sword', quantity: 2 }];
+    for (const input of inputs) await client.spend(input).catch(() => undefined);
+    const [first, same, ...others] = keys('/balance/spend');
+    expect(same).toBe(first);
+    expect(new Set([first, ...others]).size).toBe(3);
+  });
+
+  it('of an item that was refused for now keeps its key: an earlier try may have taken effect', async () => {
+    onSpend = [lost, problem(403, 'SCOPE_DENIED'), problem(503, 'UNAVAILABLE'), done];
+    for (let i = 0; i < 4; i++) await (await open()).spend(item).catch(() => undefined);
+    expect(new Set(keys('/balance/spend')).size).toBe(1);
   });
 
   it('uses a key that the caller gives', async () => {

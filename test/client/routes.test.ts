@@ -55,6 +55,7 @@ const user: Row[] = [
   ['GET /balance', null, () => client.balance()],
   ['GET /balance/entries?after=9', null, () => client.entries({ after: '9' })],
   ['POST /balance/spend', { amount: 3 }, () => client.spend({ amount: 3 })],
+  ['POST /balance/spend', { itemId: 'hat' }, () => client.spend({ itemId: 'hat' })],
 ];
 const userWithoutContent: Row[] = [
   ['PUT /me/password', passwords, () => client.changePassword(passwords)],
