@@ -10,7 +10,7 @@ const help = `npm run db -- <command> [--data DIR] [--json]
 
   migrate   bring the tables up to date; continues where an interrupted run stopped. Records STAGE in the database
   status    show each migration: applied, pending, half-applied, or what is wrong with it
-  seed      add sample services, notices and products, and with SANDBOX_KEY set the account demo; changes no existing row
+  seed      add sample services, notices, products and items, and with SANDBOX_KEY set the account demo; changes no existing row
   stage     show the stage that is recorded; --set NAME replaces it, for a copy of another stage's database
 
 Uses the database of DATABASE_URL, otherwise the running "npm run dev" of this checkout (--data: another one). A database

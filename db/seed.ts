@@ -1,6 +1,7 @@
 import { seedDemoUser } from './demo-user.ts';
 import type { Execute } from './execute.ts';
 import { insertMissing, type SqlValue } from './insert-missing.ts';
+import { sampleItems } from './seed/items.ts';
 import { sampleNotices } from './seed/notices.ts';
 import { sampleProducts } from './seed/products.ts';
 import { sampleServices } from './seed/services.ts';
@@ -9,6 +10,7 @@ type Seeded = {
   services: number;
   notices: number;
   products: number;
+  items: number;
   /** null: the sandbox is switched off. */
   demoUserId: string | null;
 };
@@ -42,9 +44,23 @@ export async function seed(
   );
   log(`products ${sampleProducts.map(({ productId }) => productId).join(', ')}`);
 
+  await insertMissing(
+    execute,
+    'items',
+    ['item_id', 'title', 'amount'],
+    sampleItems.map(({ itemId, title, amount }) => [itemId, title, amount]),
+  );
+  log(`items ${sampleItems.map(({ itemId }) => itemId).join(', ')}`);
+
   const demoUserId = sandbox ? await seedDemoUser(execute) : null;
   if (sandbox) log('sandbox: account demo, vouchers 1-3, bookings 1-3, reviews 1-3');
-  return { services: services.length, notices: notices.length, products: sampleProducts.length, demoUserId };
+  return {
+    services: services.length,
+    notices: notices.length,
+    products: sampleProducts.length,
+    items: sampleItems.length,
+    demoUserId,
+  };
 }
 
 function serviceRow({

@@ -72,13 +72,16 @@ export async function recharges({ story, caller, portal, app, env, run }: Scene,
     must(synced.status === 'paid' && (await balance()) === 2 * units, 'credited once');
   });
 
-  const spend = (amount: number, remark?: string) => {
-    const options = { ...me, body: { amount, reason: 'demo' }, idempotencyKey: idempotencyKey() };
-    return caller.call(app, 'POST', '/balance/spend', { ...options, ...(remark && { remark }) });
+  const spend = (body: object, remark?: string) => {
+    const options = { ...me, body, idempotencyKey: idempotencyKey(), ...(remark && { remark }) };
+    return caller.call(app, 'POST', '/balance/spend', options);
   };
-  await step('C7', 'users spend units, but never more than they have', async () => {
-    must(answers(await spend(units), 201).balance === units, 'half is left');
-    answers(await spend(units + 1, 'one unit too many'), 409, 'INSUFFICIENT_BALANCE');
-    must((await balance()) === units, 'the refused call took nothing');
+  await step('C7', 'users buy items at the price of the server, and never more than they can pay', async () => {
+    const itemId = 'demo-hat';
+    await portal('item', 'put', '--id', itemId, '--title', 'Demo hat', '--amount', String(units), '--yes');
+    must(answers(await spend({ itemId }), 201).balance === units, 'half is left');
+    answers(await spend({ itemId, quantity: 2 }, 'one hat too many'), 409, 'INSUFFICIENT_BALANCE');
+    answers(await spend({ amount: 1 }, 'a price of the client'), 403, 'SCOPE_DENIED');
+    must((await balance()) === units, 'the refused calls took nothing');
   });
 }

@@ -77,7 +77,7 @@ test('migrates, shows and seeds the database that the environment names', async 
   expect(status.stdout).toMatch(/applied +0001_identity.sql \d{4}-\d\d-\d\dT/);
   expect(status.code).toBe(0);
   const seeded = await db(['seed', '--json'], environment);
-  expect(lastLine(seeded)).toEqual({ services: 1200, notices: 1000, products: 6, demoUserId: null });
+  expect(lastLine(seeded)).toEqual({ services: 1200, notices: 1000, products: 6, items: 2, demoUserId: null });
   expect(seeded.code).toBe(0);
   const rows = await executeOverHttp(gateway.url)('SELECT name FROM services WHERE id = 1');
   expect(rows).toEqual([{ name: '江畔·上门保洁（体验）' }]);

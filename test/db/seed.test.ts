@@ -2,6 +2,7 @@ import argon2 from 'hash-wasm/dist/argon2.umd.min.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Execute } from '../../db/execute.ts';
 import { migrate } from '../../db/migrate.ts';
+import { sampleItems } from '../../db/seed/items.ts';
 import { sampleNotices } from '../../db/seed/notices.ts';
 import { sampleProducts } from '../../db/seed/products.ts';
 import { sampleServices } from '../../db/seed/services.ts';
@@ -17,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const tables = ['services', 'notices', 'products', 'users', 'vouchers', 'bookings', 'reviews'];
+const tables = ['services', 'notices', 'products', 'items', 'users', 'vouchers', 'bookings', 'reviews'];
 const ofTheDemoUser = ['vouchers', 'bookings', 'reviews'];
 const everything = async () => {
   const rows = await Promise.all(tables.map((table) => execute(`SELECT * FROM ${table} ORDER BY 1`)));
@@ -32,13 +33,15 @@ test('without the sandbox there is no account with a published password', async 
   for (const table of ofTheDemoUser) expect(await execute(`SELECT * FROM ${table}`)).toEqual([]);
 });
 
-test('services and notices have ids from 1 without a gap, and coins can be bought', async () => {
+test('services and notices have ids from 1 without a gap, and coins can be bought and spent on items', async () => {
   await seed(execute, { sandbox: true });
   expect(await count('services')).toEqual({ n: 1200, low: 1, high: 1200 });
   expect(await count('notices')).toEqual({ n: 1000, low: 1, high: 1000 });
   for (const table of ofTheDemoUser) expect(await count(table), table).toEqual({ n: 3, low: 1, high: 3 });
   const [product] = await execute("SELECT * FROM products WHERE product_id = 'coins-100'");
   expect(product).toMatchObject({ amount_fen: 1000, currency: 'CNY', units: 100, asset: 'coin', active: 1 });
+  const items = await execute('SELECT item_id, title, amount FROM items WHERE active = 1 ORDER BY item_id');
+  expect(items).toEqual(sampleItems.map(({ itemId, title, amount }) => ({ item_id: itemId, title, amount })));
 });
 
 test('Chinese text, quotes and publication times are stored unchanged', async () => {
@@ -74,6 +77,7 @@ test('a second seed keeps what an operator changed, switched off or deleted', as
   await execute("UPDATE services SET name = 'ours', price_fen = 1, version = 9 WHERE id = 7");
   await execute('UPDATE notices SET deleted_at = NOW(3) WHERE id = 8');
   await execute("UPDATE products SET active = 0, amount_fen = 590 WHERE product_id = 'coins-60'");
+  await execute("UPDATE items SET active = 0, amount = 4 WHERE item_id = 'hat'");
   await execute("UPDATE users SET password_hash = 'changed' WHERE account = 'demo'");
   await execute('DELETE FROM services WHERE id = 1200');
   const before = await everything();

@@ -36,7 +36,6 @@ beforeAll(async () => {
   const product = { productId: 'coins-100', provider: 'sandbox' };
   orderNo = (await stack.call(app, 'POST', '/recharge', { session: token, headers, body: product })).body.orderNo;
   await portalJson(['recharge', 'pay', '--order', orderNo]);
-  await portalJson(['item', 'put', '--id', 'hat', '--title', 'Hat', '--amount', '5']);
   closed = await refundThatIsClosed();
   requests = await twoRequests();
   people = await twoUsers();
@@ -165,7 +164,7 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
     ['app', 'client-spend', '--app', app.appId, '--client-spend', 'off'],
     'all spends of the client will be refused within 60 s',
   ],
-  [['item', 'put', '--id', 'hat', '--title', 'Cap', '--amount', '9'], 'it is Hat, at 5 units'],
+  [['item', 'put', '--id', 'hat', '--title', 'Cap', '--amount', '9'], 'it is 帽子 · Hat, at 3 units'],
   [['app', 'disable', '--app', app.appId], `App ${app.appId} (test) will be refused`],
   [['wechat', 'token', '--wechat-appid', stack.env.WECHAT_APPID ?? '', '--refresh'], 'will be replaced'],
   [['user', 'disable', '--user', userId], '(demo) will be logged out'],
