@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { approveRequest } from '../../shared/recharge/money-request.ts';
+import { crashBeforeEach } from '../support/crash.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
 import { newShopper, type Shopper } from '../support/recharge-fixture.ts';
 import { openRefundShop, type RefundShop } from '../support/refund-shop.ts';
@@ -113,14 +114,14 @@ describe('a movement above the limit', () => {
   });
 
   test('is executed once after a crash before each request of its approval, and approved by typing it again', async () => {
-    for (let n = 1, requests = n; requests >= n; n++) {
+    await crashBeforeEach(world.shop.stack, async (dying, n) => {
       const before = await wallet.balance();
       const { requestId } = (await adjust(100 + n, '--actor', 'ann')).json;
-      requests = await world.crashBefore(n, () => approveRequest(requestId, 'ben'));
+      await dying(() => approveRequest(requestId, 'ben'));
       await approveRequest(requestId, 'ben');
       expect(await wallet.balance()).toBe(before + 100 + n);
       expect(await requestOf(requestId)).toMatchObject({ status: 'approved', decided_by: 'ben' });
-    }
+    });
     const rows = await logged(walletName());
     const count = (action: string) => rows.filter((row) => row.startsWith(action)).length;
     expect(count('recharge.adjust')).toBe(count('recharge.request'));

@@ -7,6 +7,7 @@ import { settlePayment } from '../../shared/recharge/payment.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { readWallet } from '../../shared/recharge/user-wallet.ts';
+import { crashBeforeEach } from '../support/crash.ts';
 import { newKey, openShop, type Shop, type Shopper, sandboxPayment } from '../support/recharge-fixture.ts';
 
 /** Two users of one person, each with a wallet. */
@@ -126,18 +127,15 @@ describe('merging the wallets of two users', () => {
   });
 
   test('that dies before any of its requests moves nothing or everything', { timeout: 60_000 }, async () => {
-    for (let n = 1, requests = n; requests >= n; n++) {
+    await crashBeforeEach(shop.stack, async (dying) => {
       [from, into] = [await shop.shopper(), await shop.shopper()];
       await give(from, 7);
       await give(from, 5, inMs(600_000));
-      requests = 0;
-      shop.stack.faults.mysql = () => (++requests === n ? { kind: 'status', status: 401, body: '{}' } : undefined);
-      await merge().catch(() => {});
-      shop.stack.faults.mysql = undefined;
+      await dying(() => merge());
       expect(await balanceOf(into)).toBe((await isMerged()) ? 12 : 0);
       await merge();
       expect(await balanceOf(into)).toBe(12);
-    }
+    });
     await agrees();
   });
 

@@ -147,6 +147,17 @@ describe('a notification of the sandbox', () => {
     expect((await shopper.get(`/recharge/${second}`)).body.status).toBe('pending');
   });
 
+  test('of a second payment for a paid order is a mismatch: the order was credited once', async () => {
+    const orderNo = await placeOrder();
+    expect((await shop.notify({ orderNo, transactionId: 'tx-first' })).status).toBe(204);
+    for (let i = 0; i < 2; i++) {
+      const second = await shop.notify({ orderNo, transactionId: 'tx-second' });
+      expect(second).toMatchObject({ status: 409, body: { code: 'NOTICE_MISMATCH' } });
+    }
+    expect(await shopper.balance()).toBe(60);
+    expect((await shop.notify({ orderNo, transactionId: 'tx-first' })).status).toBe(204);
+  });
+
   test('with a wrong, missing, old or early signature is refused', async () => {
     const orderNo = await placeOrder();
     const at = wholeSecond();

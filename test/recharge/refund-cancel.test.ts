@@ -2,6 +2,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vi
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { cancelRefund, redoRefund } from '../../shared/recharge/refund-cancel.ts';
 import { findRefund } from '../../shared/recharge/refund-record.ts';
+import { crashBeforeEach } from '../support/crash.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
 import { newKey } from '../support/recharge-fixture.ts';
 import { openRefundShop, type RefundShop } from '../support/refund-shop.ts';
@@ -108,17 +109,17 @@ describe('recharge refund-cancel', () => {
 
 describe('a refund that is cancelled never returns units and pays money', () => {
   test('after a crash before each request of the command', async () => {
-    for (let n = 1, requests = n; requests >= n; n++) {
+    await crashBeforeEach(world.shop.stack, async (dying) => {
       const orderNo = await world.paidOrder();
       const before = await world.shopper.balance();
       const refundNo = await waiting(orderNo);
-      requests = await world.crashBefore(n, () => cancelRefund(refundNo, 'ann'));
+      await dying(() => cancelRefund(refundNo, 'ann'));
       await cancelRefund(refundNo, 'ann');
       expect(await findRefund(refundNo)).toMatchObject({ status: 'closed', refusal: 'cancelled' });
       expect(await world.entriesOf(refundNo)).toEqual(['refund', 'refund_reversal']);
       expect(await world.shopper.balance()).toBe(before);
       expect(await logged('recharge.refund-cancel', orderNo)).toBe(1);
-    }
+    });
     expect(await world.findings()).toEqual([]);
   });
 

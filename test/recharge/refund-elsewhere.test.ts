@@ -3,6 +3,7 @@ import { requestRefund } from '../../shared/recharge/refund.ts';
 import { cancelRefund } from '../../shared/recharge/refund-cancel.ts';
 import { bookRefund } from '../../shared/recharge/refund-elsewhere.ts';
 import { findRefund, refundsOf } from '../../shared/recharge/refund-record.ts';
+import { crashBeforeEach } from '../support/crash.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
 import { newKey } from '../support/recharge-fixture.ts';
 import { openRefundShop, type RefundShop } from '../support/refund-shop.ts';
@@ -49,16 +50,16 @@ describe('a refund that was made at the merchant platform', () => {
   });
 
   test('is recorded once after a crash before each request of its notification', async () => {
-    for (let n = 1, requests = n; requests >= n; n++) {
+    await crashBeforeEach(world.shop.stack, async (dying) => {
       const orderNo = await world.paidOrder();
       const before = await world.shopper.balance();
       world.mock.holdNotifications();
       await world.mock.refundAtConsole(orderNo, 600);
-      requests = await world.crashBefore(n, () => world.mock.releaseNotifications('same'));
+      await dying(() => world.mock.releaseNotifications('same'));
       await world.mock.resendNotification(lastNotification()?.id ?? '');
       expect(await world.status(orderNo)).toBe('refunded');
       expect(await world.shopper.balance()).toBe(before - 60);
-    }
+    });
     expect(await world.findings()).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { findRefund } from '../../shared/recharge/refund-record.ts';
+import { crashBeforeEach } from '../support/crash.ts';
 import { portalHere } from '../support/portal-command.ts';
 import { newKey } from '../support/recharge-fixture.ts';
 import { openRefundShop, type RefundShop } from '../support/refund-shop.ts';
@@ -87,12 +88,12 @@ describe('a refund that WeChat refuses for good', () => {
   });
 
   test('is closed once after a crash before any of its requests, and nothing is sent after the units are back', async () => {
-    for (let n = 1, requests = n; requests >= n; n++) {
+    await crashBeforeEach(world.shop.stack, async (dying, n) => {
       const orderNo = await world.paidOrder();
       const before = await world.shopper.balance();
       refuse('INVALID_REQUEST', 2);
       const key = newKey();
-      requests = await world.crashBefore(n, () => refundOf(orderNo, key));
+      await dying(() => refundOf(orderNo, key));
       await refundOf(orderNo, key);
       await world.sweepLater();
       const refund = await refundOf(orderNo, key);
@@ -103,7 +104,7 @@ describe('a refund that WeChat refuses for good', () => {
       const sent = world.calls('POST', '/refunds');
       await world.sweepLater();
       expect(world.calls('POST', '/refunds')).toBe(sent);
-    }
+    });
     expect(await world.findings()).toEqual([]);
   });
 });

@@ -22,8 +22,6 @@ export interface RefundShop {
   entriesOf(refundNo: string): Promise<string[]>;
   /** Lets the time pass after which no request for a refund is on its way, and runs the sweeper. */
   sweepLater(): Promise<void>;
-  /** Stops the work before its n-th request to MySQL, as a crash does. Returns the number of requests. */
-  crashBefore(n: number, work: () => Promise<unknown>): Promise<number>;
   /** How often WeChat got this call. */
   calls(method: 'GET' | 'POST', part: string): number;
   findings(): Promise<unknown[]>;
@@ -69,13 +67,6 @@ export async function openRefundShop(options: Parameters<typeof openShop>[0] = {
           WHERE next_check_at IS NOT NULL`,
       );
       await sweepRecharge({ stopAt: Date.now() + 30_000 });
-    },
-    async crashBefore(n, work) {
-      let requests = 0;
-      shop.stack.faults.mysql = () => (++requests === n ? { kind: 'status', status: 401, body: '{}' } : undefined);
-      await work().catch(() => {});
-      shop.stack.faults.mysql = undefined;
-      return requests;
     },
     calls: (method, part) =>
       mock.requests().filter((call) => call.method === method && call.path.includes(part)).length,
