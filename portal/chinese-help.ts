@@ -210,6 +210,11 @@ export const chineseHelp: Sentences = {
   'why; users see it in their entries': '原因，用户能在明细里看到',
   'the balance may become negative': '余额可以变成负数',
   'one more adjustment of the same amount within a day': '一天之内再做一笔相同数量的调整',
+  'Gives units that nobody paid for, with an end or without one.':
+    '赠送没有人付钱的虚拟币，可以有到期时间，也可以没有。',
+  'units to give': '要赠送的数量',
+  'what is left then leaves the wallet: 2026-12-31T23:59:59+08:00': '届时剩下的部分离开钱包：2026-12-31T23:59:59+08:00',
+  'one more grant of the same amount within a day': '一天之内再赠送一笔相同数量的虚拟币',
   'the requestId': '请求编号',
   'Lists the movements of money that wait for a second person.': '列出等待第二个人批准的资金操作。',
   'Executes what another operator asked for.': '执行另一位运维人员请求的操作。',

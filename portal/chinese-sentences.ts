@@ -652,12 +652,18 @@ export const chineseSentences: Sentences = {
   '--amount takes a whole number from -{} to {} that is not 0, not "{}"':
     '--amount 应为 -{1} 到 {2} 之间不等于 0 的整数，不是“{3}”',
   'The reason has 1 to 200 characters.': '原因是 1 到 200 个字符。',
-  'Adjustment {} of {} units of this wallet was made within the last 24 h: nothing was done. --again makes one more.':
-    '这个钱包在 24 小时内已经做过 {2} 个的调整（{1}），没有做任何事。要再做一笔请加 --again。',
-  'User {} was merged into user {}: adjust that wallet.': '用户 {1} 已合并到用户 {2}：请调整那个钱包。',
-  'User {} is erased: nothing was adjusted.': '用户 {1} 已注销：没有调整。',
+  'Entry {} of {} units of this wallet was made within the last 24 h: nothing was done. --again makes one more.':
+    '这个钱包在 24 小时内已经有过一笔 {2} 个的记录（{1}），没有做任何事。要再做一笔请加 --again。',
+  'User {} was merged into user {}: name that user.': '用户 {1} 已合并到用户 {2}：请指明那个用户。',
+  'User {} is erased: nothing was done.': '用户 {1} 已注销：没有做任何事。',
   'The wallet has {} units available: nothing was adjusted. --allow-debt lets the balance become negative.':
     '钱包有 {1} 个可用：没有调整。加 --allow-debt 才能让余额变成负数。',
+  'The amount is a whole number from 1 to {}.': '数量是 1 到 {1} 的整数。',
+  'The end is a time such as 2026-12-31T23:59:59+08:00, up to {}.':
+    '到期时间的写法如 2026-12-31T23:59:59+08:00，最晚到 {1}。',
+  'The end {} is past: nothing was done.': '到期时间 {1} 已过：没有做任何事。',
+  'The balance would become too large: nothing was done.': '余额会变得太大：没有做任何事。',
+  'What is left of the grant leaves the wallet at {}.': '到 {1} 时，赠送的虚拟币剩下多少就离开钱包多少。',
 
   'No request waits for a second person.': '没有等待第二个人批准的请求。',
   request: '请求',

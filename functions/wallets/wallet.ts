@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { endpoint } from '../../shared/http/endpoint.ts';
 import { pageMembers } from '../../shared/http/page-query.ts';
 import { idempotencyHeader, perUser } from '../../shared/http/write-inputs.ts';
-import { isDay } from '../../shared/recharge/books/china-day.ts';
 import { readEntryCursor } from '../../shared/recharge/entry.ts';
 import { grant as grantUnits } from '../../shared/recharge/grant.ts';
+import { isLotEnd, LAST_END } from '../../shared/recharge/lot-end.ts';
 import { spendByServer } from '../../shared/recharge/spend.ts';
 import { readWallet, walletEntries } from '../../shared/recharge/user-wallet.ts';
 import { answerOf, namedUser, reason, units, userPath } from './inputs.ts';
@@ -47,17 +47,7 @@ export const spend = endpoint(
     answerOf(await spendByServer(app.walletAppId, path.userId, headers.idempotencyKey, body)),
 );
 
-/** TIMESTAMP columns end in 2038. */
-const LAST_END = '2037-12-31T23:59:59Z';
-
-const end = v.pipe(
-  v.string(),
-  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d)$/),
-  v.check(
-    (text) => isDay(text.slice(0, 10)) && Date.parse(text) <= Date.parse(LAST_END),
-    `expected a time up to ${LAST_END}`,
-  ),
-);
+const end = v.pipe(v.string(), v.check(isLotEnd, `expected a time up to ${LAST_END}`));
 
 export const grant = endpoint(
   {

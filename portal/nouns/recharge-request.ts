@@ -44,7 +44,7 @@ async function approve(given: Given): Promise<Printed> {
   const { request, result } = await approveRequest(given.text('request'), given.actor);
   const { requestId, kind, status } = request;
   const shown =
-    kind === 'adjust'
+    kind === 'adjust' || kind === 'grant'
       ? { json: result, text: [`The wallet has ${String(result.balance)} units now.`], problemFound: false }
       : printRefund(given, result as unknown as Refund);
   return {

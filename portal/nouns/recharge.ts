@@ -6,6 +6,7 @@ import { adjustVerb } from './recharge-adjust.ts';
 import { dayVerb } from './recharge-day.ts';
 import { deliverVerb } from './recharge-deliver.ts';
 import { exportVerb } from './recharge-export.ts';
+import { grantVerb } from './recharge-grant.ts';
 import { monthVerb } from './recharge-month.ts';
 import { payVerb, sandboxKeyVerb } from './recharge-pay.ts';
 import { reconcileVerb } from './recharge-reconcile.ts';
@@ -54,6 +55,7 @@ export const recharge: Noun = {
     'refund-redo': refundRedoVerb,
     'refund-book': refundBookVerb,
     adjust: adjustVerb,
+    grant: grantVerb,
     requests: requestsVerb,
     approve: approveVerb,
     reject: rejectVerb,

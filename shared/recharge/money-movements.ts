@@ -1,4 +1,5 @@
 import { type Adjustment, adjust } from './adjust.ts';
+import { grantByOperator, type OperatorGrant } from './operator-grant.ts';
 import { requestRefund } from './refund.ts';
 import { bookRefund } from './refund-elsewhere.ts';
 
@@ -35,7 +36,7 @@ interface BookDetail {
   amountFen: number;
 }
 
-export type MoneyKind = 'refund' | 'refund-book' | 'adjust';
+export type MoneyKind = 'refund' | 'refund-book' | 'adjust' | 'grant';
 
 export const MOVEMENTS: Record<MoneyKind, Movement> = {
   refund: {
@@ -58,6 +59,14 @@ export const MOVEMENTS: Record<MoneyKind, Movement> = {
     async execute(detail, by) {
       const key = `request:${by.requestId}`;
       return { ...(await adjust(detail as unknown as Adjustment, { key, actor: by.actor, detail: facts(by) })) };
+    },
+  },
+  grant: {
+    unit: 'units',
+    async execute(detail, by) {
+      const key = `request:${by.requestId}`;
+      const wanted = detail as unknown as OperatorGrant;
+      return { ...(await grantByOperator(wanted, { key, actor: by.actor, detail: facts(by) })) };
     },
   },
 };

@@ -16,9 +16,16 @@ const CONCEPTS = [
   ...['shared/wechat/admin.ts', 'shared/wechat/shown-program.ts'],
   ...['shared/plugin/admin.ts', 'shared/channel/admin.ts', 'shared/recharge/operator-refund.ts', 'db/second-look.ts'],
   ...['merchant-admin', 'merchant-choice', 'check-merchant', 'open-work'].map((name) => `shared/recharge/${name}.ts`),
-  ...['refund', 'refund-cancel', 'refund-elsewhere', 'refund-next', 'adjust', 'money-request'].map(
-    (name) => `shared/recharge/${name}.ts`,
-  ),
+  ...[
+    'refund',
+    'refund-cancel',
+    'refund-elsewhere',
+    'refund-next',
+    'adjust',
+    'operator-entry',
+    'operator-grant',
+    'money-request',
+  ].map((name) => `shared/recharge/${name}.ts`),
   ...['shared/recharge/books/reconcile.ts', 'shared/recharge/books/sentences.ts', 'shared/recharge/wechatpay/bill.ts'],
   ...['text', 'values', 'summary'].map((part) => `shared/recharge/wechatpay/bill-${part}.ts`),
 ];

@@ -135,6 +135,7 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
   [['recharge', 'refund', '--order', orderNo, '--amount-fen', '1'], '1 fen of'],
   [['recharge', 'refund-redo', '--refund', closed], 'as a new refund'],
   [['recharge', 'adjust', '--app', app.appId, '--user', userId, '--amount', '7', '--reason', 'x'], 'will have'],
+  [['recharge', 'grant', '--app', app.appId, '--user', userId, '--amount', '7', '--reason', 'x'], 'will have'],
   [['recharge', 'approve', '--request', requests[0]], 'asked by ann'],
   [['recharge', 'reject', '--request', requests[1]], 'It will not be executed'],
   [['lock', 'block', '--target', 'data:notice', '--seconds', '60'], 'blocked for everybody'],
