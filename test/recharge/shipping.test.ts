@@ -6,6 +6,7 @@ import type { Order } from '../../shared/recharge/order.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { shippingInfo } from '../../shared/recharge/wechatpay/shipping.ts';
 import { alarmsOf } from '../support/alarms.ts';
+import { crashBeforeEach } from '../support/crash.ts';
 import { addKnownProgram } from '../support/known-program.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
 import { openRefundShop, type RefundShop } from '../support/refund-shop.ts';
@@ -204,15 +205,15 @@ describe("WeChat's answer to a report", () => {
   });
 
   test('is asked for again after a crash before any request, and the order is always reported in the end', async () => {
-    for (let n = 1, requests = n; requests >= n; n++) {
+    await crashBeforeEach(world.shop.stack, async (dying, n) => {
       const orderNo = await world.paidOrder();
       await setManaged(true);
       await run('UPDATE recharge_orders SET delivery_check_at = NOW(3) WHERE delivery_check_at IS NOT NULL');
-      requests = await world.crashBefore(n, () => sweepRecharge({ stopAt: Date.now() + 30_000 }));
+      await dying(() => sweepRecharge({ stopAt: Date.now() + 30_000 }));
       await sweep();
       expect([n, await stateOf(orderNo)]).toEqual([n, 'reported']);
       expect(uploadsOf(orderNo).length).toBeLessThanOrEqual(2);
-    }
+    });
   });
 });
 

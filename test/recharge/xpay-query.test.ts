@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WECHAT_PATHS } from '../../local/simulators/wechat/paths.ts';
 import { alarmsOf } from '../support/alarms.ts';
+import { crashBeforeEach } from '../support/crash.ts';
 import { openXpayShop, type XpayShop } from '../support/xpay-shop.ts';
 
 const { xpayQuery, xpayProvide } = WECHAT_PATHS;
@@ -62,11 +63,11 @@ describe('a payment of virtual payment whose push was lost', () => {
   });
 
   test('is credited once after a crash before any request of the sweeper, and reported in the end', async () => {
-    for (let n = 1, requests = n; requests >= n; n++) {
+    await crashBeforeEach(world.shop.stack, async (dying, n) => {
       const orderNo = await world.unknownPayment();
       const before = await world.shopper.balance();
       await world.run('UPDATE recharge_orders SET delivery_check_at = NOW(3) WHERE delivery_check_at IS NOT NULL');
-      requests = await world.crashBefore(n, async () => {
+      await dying(async () => {
         await world.sweepLater();
         await world.sweepLater();
       });
@@ -75,7 +76,7 @@ describe('a payment of virtual payment whose push was lost', () => {
       expect([n, await world.shopper.balance()]).toEqual([n, before + 60]);
       expect(await world.row(orderNo)).toMatchObject({ status: 'paid', delivery: 'reported' });
       expect(world.record(orderNo).status).toBe(4);
-    }
+    });
   });
 
   test('that is made after the close is still found by the sweeper', async () => {

@@ -4,6 +4,7 @@ import { refundEvent } from '../../local/simulators/wechat/xpay-events.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { cancelRefund } from '../../shared/recharge/refund-cancel.ts';
 import { findRefund, refundsOf } from '../../shared/recharge/refund-record.ts';
+import { crashBeforeEach } from '../support/crash.ts';
 import { newKey } from '../support/recharge-fixture.ts';
 import { openXpayShop, type XpayShop } from '../support/xpay-shop.ts';
 
@@ -145,20 +146,20 @@ describe('a refund of virtual payment', () => {
   });
 
   test('is made once after a crash before any request', async () => {
-    for (let n = 1, requests = n; requests >= n; n++) {
+    await crashBeforeEach(world.shop.stack, async (dying, n) => {
       await world.newPayer();
       const orderNo = await world.paidOrder();
       const key = newKey();
-      requests = await world.crashBefore(n, () => refundOf(orderNo, 200, key));
+      await dying(() => refundOf(orderNo, 200, key));
       const { refundNo } = await refundOf(orderNo, 200, key);
       await world.sweepLater();
       expect([n, world.record(orderNo).left_fee, await balance()]).toEqual([n, 400, 40]);
       world.wechat.xpay.endRefund(refundNo, 'success');
-      requests = Math.max(requests, await world.crashBefore(n, () => world.push(pushOf(orderNo, refundNo))));
+      await dying(() => world.push(pushOf(orderNo, refundNo)));
       await world.push(pushOf(orderNo, refundNo));
       expect([n, await notedUnits(orderNo), await balance()]).toEqual([n, ['20 here'], 40]);
       expect(await statusOf(orderNo)).toBe('partial_refund');
-    }
+    });
   });
 });
 

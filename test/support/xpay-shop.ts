@@ -30,8 +30,6 @@ export interface XpayShop {
   run(sql: string, values?: unknown[]): Promise<unknown>;
   /** The time comes for all checks, and for what is on its way to have arrived. */
   sweepLater(): ReturnType<typeof sweepRecharge>;
-  /** Stops the work before its n-th request to MySQL, as a crash does. Returns the number of requests. */
-  crashBefore(n: number, work: () => Promise<unknown>): Promise<number>;
   findings(): Promise<unknown[]>;
 }
 
@@ -92,13 +90,6 @@ export async function openXpayShop(): Promise<XpayShop> {
       await mysql.query('UPDATE refunds SET sent_at = sent_at - INTERVAL 61 SECOND');
       await mysql.query('UPDATE recharge_orders SET delivery_check_at = NOW(3) WHERE delivery_check_at IS NOT NULL');
       return sweepRecharge({ stopAt: Date.now() + 30_000 });
-    },
-    async crashBefore(n, work) {
-      let requests = 0;
-      shop.stack.faults.mysql = () => (++requests === n ? { kind: 'status', status: 401, body: '{}' } : undefined);
-      await work().catch(() => {});
-      shop.stack.faults.mysql = undefined;
-      return requests;
     },
     findings: async () => (await auditLedger()).findings,
   };
