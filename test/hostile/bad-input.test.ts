@@ -96,6 +96,57 @@ describe.each(signedRoutes)('$route', (row) => {
   });
 });
 
+describe('money', () => {
+  test('a spend of an item is checked as strictly as one of an amount', async () => {
+    const row = routeOf('POST /balance/spend');
+    const item = { itemId: 'hat', quantity: 1 };
+    const wrong = [
+      ...spoiled(item),
+      ['an item and an amount', { ...item, amount: 1 }],
+      ['a reason', { ...item, reason: 'tea' }],
+      ['a quantity above 1 000', { ...item, quantity: 1_001 }],
+      ['a price', { ...item, price: 1 }],
+      ...['', 'x'.repeat(65), 'a b', '../hat', '帽子', "hat' OR '1'='1"].map((itemId) => [itemId, { ...item, itemId }]),
+    ] as Array<[string, unknown]>;
+    for (const [name, json] of wrong) {
+      const answer = await send(row, bytesOf(json));
+      expect([name, answer.status, answer.body.code]).toEqual([name, 400, 'INVALID_INPUT']);
+    }
+  });
+
+  test('an amount or a time of a hold that is no count within the bounds is refused by every wallet route', async () => {
+    const rows = signedRoutes.filter(({ route, body }) => route.includes('/wallets/') && body && 'amount' in body);
+    expect(rows).toHaveLength(3);
+    for (const row of rows) {
+      for (const amount of [0, -1, 0.5, 1e9 + 1, 2 ** 53, '1']) {
+        expectProblem(await send(row, bytesOf({ ...row.body, amount })), 'INVALID_INPUT', 400);
+      }
+      for (const reason of ['', 'x'.repeat(201), 'a\u0007b', '\ud800']) {
+        expectProblem(await send(row, bytesOf({ ...row.body, reason })), 'INVALID_INPUT', 400);
+      }
+    }
+    const [hold, grant] = [routeOf('POST /wallets/{userId}/holds'), routeOf('POST /wallets/{userId}/grant')];
+    for (const seconds of [0, -1, 1.5, 604_801])
+      expectProblem(await send(hold, bytesOf({ ...hold.body, seconds })), 'INVALID_INPUT', 400);
+    for (const expiresAt of ['', 'soon', '2037-02-30T00:00:00Z', '2037-01-01', '2040-01-01T00:00:00Z', 5])
+      expectProblem(await send(grant, bytesOf({ ...grant.body, expiresAt })), 'INVALID_INPUT', 400);
+  });
+
+  test.each(['__proto__', 'constructor', 'a b', '你', '😀', 'x'.repeat(500), "' OR '1'='1", 'a\u00a0b', '*', '_'])(
+    'the userId or holdId %s of a wallet route is 404, and nothing is written',
+    async (id) => {
+      for (const row of signedRoutes.filter(({ route }) => route.includes('/wallets/'))) {
+        const parts = row.path.split('/');
+        for (const at of [2, 4].filter((place) => parts[place] !== undefined && (place === 2 || parts[5]))) {
+          const path = parts.with(at, id).join('/');
+          const answer = await send(row, row.body && bytesOf(row.body), { path });
+          expect([path, answer.status, answer.body.code]).toEqual([path, 404, 'NOT_FOUND']);
+        }
+      }
+    },
+  );
+});
+
 test.each<[string, string, string]>([
   ['a number beyond 2^53', '9007199254740993', 'profile.a'],
   ['a number beyond the range of a double', '1e999', 'profile.a'],
@@ -141,7 +192,7 @@ describe('ids, keys and headers', () => {
 
   test.each(['bm9uc2Vuc2U', 'MTIz!', 'MTIz=', '%00'])('the cursor %j is refused', async (after) => {
     await world.stack.resetCounters();
-    for (const name of ['GET /recharge', 'GET /balance/entries']) {
+    for (const name of ['GET /recharge', 'GET /balance/entries', 'GET /wallets/{userId}/entries']) {
       const answer = await send(routeOf(name), undefined, { query: `after=${after}` });
       expectProblem(answer, 'INVALID_INPUT', 400);
       expect(answer.body.errors[0].path).toBe('query.after');
@@ -164,8 +215,9 @@ describe('ids, keys and headers', () => {
     'colon:colon:colon:',
     '键键键键键键键键键键键键键键键键',
   ])('the idempotency-key %j is refused', async (key) => {
-    for (const name of ['POST /recharge', 'POST /balance/spend']) {
-      const row = routeOf(name);
+    const rows = signedRoutes.filter(({ headers }) => 'idempotency-key' in headers);
+    expect(rows.length).toBeGreaterThanOrEqual(6);
+    for (const row of rows) {
       const headers = { 'idempotency-key': Buffer.from(key).toString('latin1') };
       expectProblem(await send(row, bytesOf(row.body), { headers }), 'MISSING_IDEMPOTENCY_KEY', 400);
     }

@@ -233,8 +233,10 @@ describe('a correct call gets the documented answer', () => {
       body: { amount: 1, reason: 'tea' },
     });
     expect(spent.body).toEqual({ balance: units - 1, asset: ID, ref: ID });
+    const bought = await good('POST /balance/spend', 201, { session, headers: once(), body: { itemId: 'hat' } });
+    expect(bought.body).toEqual({ balance: units - 4, asset: ID, ref: ID });
     const { entries } = (await good('GET /balance/entries', 200, { session })).body;
-    expect(entries).toHaveLength(2);
+    expect(entries).toHaveLength(3);
     for (const entry of entries) {
       expect(
         Object.entries(entry)
@@ -242,6 +244,43 @@ describe('a correct call gets the documented answer', () => {
           .map(([, at]) => at),
       ).toEqual([TIME]);
     }
+  });
+
+  test('on the wallets of users, for servers', async () => {
+    const { userId } = (await stack.call(app, 'GET', '/me', { session })).body;
+    const of = (rest: string) => ({ path: `/wallets/${userId}${rest}` });
+    const wallet = { balance: WHOLE, held: 0, available: WHOLE, asset: 'coin' };
+    const { balance } = (await good('GET /wallets/{userId}', 200, of(''))).body;
+    expect((await good('GET /wallets/{userId}', 200, of(''))).body).toEqual({ ...wallet, balance, available: balance });
+    const gift = { amount: 20, reason: 'gift', expiresAt: '2037-01-01T00:00:00Z' };
+    const granted = await good('POST /wallets/{userId}/grant', 201, {
+      ...{ ...of('/grant'), headers: once(), body: gift },
+    });
+    const left = { balance: balance + 20, available: balance + 20, asset: 'coin' };
+    expect(granted.body).toEqual({ ref: ID, ...left, expiresAt: '2037-01-01T00:00:00.000Z' });
+    const spend = { ...of('/spend'), headers: once(), body: { amount: 5, reason: 'tea' } };
+    const spent = await good('POST /wallets/{userId}/spend', 201, spend);
+    expect(spent.body).toEqual({ ref: ID, ...left, balance: balance + 15, available: balance + 15 });
+    const again = await good('POST /wallets/{userId}/spend', 201, spend);
+    expect([again.body, again.headers.get('idempotency-replayed')]).toEqual([spent.body, 'true']);
+    const place = { ...of('/holds'), body: { amount: 10, reason: 'bid', seconds: 60 } };
+    const holds = [1, 2].map(() => good('POST /wallets/{userId}/holds', 201, { ...place, headers: once() }));
+    const [one, other] = (await Promise.all(holds)).map(({ body }) => body);
+    const hold = { holdId: ID, status: 'held', amount: 10, captured: 0, expiresAt: TIME };
+    for (const held of [one, other]) expect(held).toEqual({ ...hold, available: WHOLE });
+    const taken = { ...of(`/holds/${one.holdId}/capture`), body: { amount: 4 } };
+    const captured = await good('POST /wallets/{userId}/holds/{holdId}/capture', 200, taken);
+    expect(captured.body).toEqual({ ...hold, holdId: one.holdId, status: 'captured', captured: 4 });
+    const back = of(`/holds/${other.holdId}/release`);
+    const released = await good('POST /wallets/{userId}/holds/{holdId}/release', 200, back);
+    expect(released.body).toEqual({ ...hold, holdId: other.holdId, status: 'released' });
+    const query = `ref=${one.holdId}`;
+    const { entries } = (await good('GET /wallets/{userId}/entries', 200, { ...of('/entries'), query })).body;
+    const common = { seq: WHOLE, balanceAfter: WHOLE, ref: one.holdId, createdAt: TIME, reason: 'bid' };
+    expect(entries).toEqual([
+      { ...common, kind: 'capture', delta: -4, held: -10 },
+      { ...common, kind: 'hold', delta: 0, held: 10, expiresAt: TIME },
+    ]);
   });
 
   test('on logout and on erasing the account', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { SCOPES } from '../../shared/app/app.ts';
 import { portalHere as portal, portalJson } from '../support/portal-command.ts';
 import { sessionsOf } from '../support/session-engines.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
@@ -50,4 +51,28 @@ test('wrong changes are refused with a sentence and change nothing', async () =>
     });
   }
   expect([await scopesOf(app.appId), await scopesOf(appId)]).toEqual(before);
+});
+
+test('a public app never has a scope of wallets: not by create, by --add, or by becoming public', async () => {
+  const ofWallets = SCOPES.filter((scope) => scope.startsWith('wallet:'));
+  expect(ofWallets).toEqual(['wallet:read', 'wallet:write', 'wallet:grant']);
+  const publicApp = await portalJson(['app', 'create', '--name', 'shop', '--public']);
+  const before = (await portalJson(['app', 'scopes', '--app', publicApp.appId])).scopes;
+  for (const scope of ofWallets) {
+    const created = await portal(['app', 'create', '--name', 'x', '--public', '--scopes', `data:read,${scope}`]);
+    expect(created).toMatchObject({ code: 2, stderr: expect.stringContaining(scope) });
+    const added = await portal(['app', 'scopes', '--app', publicApp.appId, '--add', scope, '--yes']);
+    expect(added).toMatchObject({ code: 1, stderr: expect.stringContaining(`only servers may have ${scope}`) });
+    const server = await portalJson(['app', 'create', '--name', 'server', '--scopes', scope]);
+    for (const argv of [[], ['--open', 'data,password']]) {
+      const opened = await portal(['app', 'public', '--app', server.appId, ...argv, '--yes']);
+      expect(opened).toMatchObject({ code: 1, stderr: expect.stringContaining('which only servers may have') });
+    }
+    expect((await portalJson(['app', 'show', '--app', server.appId])).kind).toBe('server');
+  }
+  expect((await portalJson(['app', 'scopes', '--app', publicApp.appId])).scopes).toEqual(before);
+  const [rows] = await stack.mysql.query(
+    "SELECT app_id FROM apps WHERE scopes LIKE '%wallet:%' AND methods LIKE '%SESSION%'",
+  );
+  expect(rows).toEqual([]);
 });
