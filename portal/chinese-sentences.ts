@@ -717,6 +717,7 @@ export const chineseSentences: Sentences = {
   'User {} was merged into user {} before.': '用户 {1} 之前已合并到用户 {2}。',
   'A user cannot be merged into itself.': '用户不能合并到自己。',
   'Nothing was merged.': '没有合并。',
+  'A public app cannot have {}, which only servers may have.': '公开应用不能有 {1}，只有服务器可以有。',
   '--for goes with a server app, not with --public': '--for 用于服务器应用，不能与 --public 一起使用',
   '--client-spend takes one of {}': '--client-spend 的取值是 {1} 之一',
   'App {}: users spend "{}", valid within 60 s.': '应用 {1}：用户的花费方式为 "{2}"，60 秒内生效。',

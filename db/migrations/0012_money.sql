@@ -91,7 +91,7 @@ ALTER TABLE apps
 -- Movements of money that wait for a second operator.
 CREATE TABLE money_requests (
   request_id VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'adjust, refund, refund-book',
+  kind VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'adjust, grant, refund, refund-book',
   subject VARCHAR(200) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'a wallet or an order',
   detail TEXT NOT NULL COMMENT 'what was requested, as JSON',
   status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'open' COMMENT 'open, approved, rejected',

@@ -54,9 +54,12 @@ interface NewPublicApp {
   clientSpend?: ClientSpend;
 }
 
-/** Issues an AppID without a key. */
-export function createPublicApp(app: NewPublicApp, actor: string): Promise<{ appId: string; open: Opening[] }> {
+/** Issues an AppID without a key. Throws INVALID_INPUT for a scope that only servers may have. */
+export async function createPublicApp(app: NewPublicApp, actor: string): Promise<{ appId: string; open: Opening[] }> {
   const { name, plugins, clientSpend } = app;
+  const refused = app.scopes.filter(isServerScope);
+  if (refused.length > 0)
+    throw new AppError('INVALID_INPUT', `A public app cannot have ${refused.join(', ')}, which only servers may have.`);
   const scopes = withOpenings(app.scopes, app.open);
   return withTransaction(async (transaction) => {
     const methods = [SESSION_METHOD] as const;
