@@ -3,6 +3,7 @@ import { suite as cache } from './cache.ts';
 import { suite as client } from './client.ts';
 import { suite as cost } from './cost.ts';
 import { suite as edge } from './edge/edge.ts';
+import { suite as growth } from './growth.ts';
 import { suite as listInterleavings } from './list-interleavings.ts';
 import { suite as lists } from './lists.ts';
 import { suite as load } from './load.ts';
@@ -26,6 +27,7 @@ const suites: Suite[] = [
   client,
   cost,
   edge,
+  growth,
   listInterleavings,
   lists,
   load,
