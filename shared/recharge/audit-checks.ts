@@ -21,6 +21,18 @@ const ENTRY = sql`CONCAT(${WALLET}, '#', e.seq)`;
 const PAID = sql`o.status IN ('paid', 'partial_refund', 'refunded')`;
 const SUM_OF = (status: Fragment): Fragment =>
   sql`(SELECT COALESCE(SUM(r.amount_fen), 0) FROM refunds r WHERE r.order_no = o.order_no AND r.status ${status})`;
+/**
+ * For kinds that have many entries: the table is read in its own order, or over the index of times. The index of kinds
+ * would find each of them at another place of the table.
+ */
+const ENTRIES = sql`ledger_entries e IGNORE INDEX (ledger_ref)`;
+/**
+ * Credits in the order of their numbers, which is the order of the table of orders: both are read from one end to the
+ * other, where a join from the ledger would read each order at another place. MariaDB sorts a subquery only with a LIMIT.
+ */
+const creditsInOrder = (since: (column: string) => Fragment): Fragment =>
+  sql`(SELECT e.app_id, e.user_id, e.asset, e.ref, e.delta, e.contra, e.ext_ref FROM ${ENTRIES}
+        WHERE e.kind = 'recharge' ${since('e.created_at')} ORDER BY e.ref LIMIT 9007199254740991) e`;
 /** The entry before an entry. */
 const BEFORE = sql`LEFT JOIN ledger_entries p ON p.app_id = e.app_id AND p.user_id = e.user_id AND p.asset = e.asset
   AND p.seq = e.seq - 1 AND p.seq > 0`;
@@ -51,28 +63,22 @@ export const CHECKS: readonly Check[] = [
   {
     invariant: 'I1',
     what: 'a credit has no order, or another wallet or number of units than its order',
-    select: (since) => sql`SELECT e.ref AS subject FROM ledger_entries e
+    select: (since) => sql`SELECT STRAIGHT_JOIN e.ref AS subject FROM ${creditsInOrder(since)}
       LEFT JOIN (recharge_orders o ${WALLET_USER}) ON o.order_no = e.ref AND ${IN_WALLET_OF_ORDER} AND o.units = e.delta
-      WHERE e.kind = 'recharge' AND o.order_no IS NULL ${since('e.created_at')}`,
+      WHERE o.order_no IS NULL`,
   },
   {
     invariant: 'I2',
-    what: 'the numbers of a wallet do not run from 1 without a gap',
+    what: 'the numbers of a wallet have a gap, or a balance or what is held is not the former one plus the change',
     select: (since) => sql`SELECT ${ENTRY} AS subject FROM ledger_entries e ${BEFORE}
-      WHERE e.seq > 1 AND p.seq IS NULL ${since('e.created_at')}`,
-  },
-  {
-    invariant: 'I2',
-    what: 'a balance, or what is held, is not the former one plus the change',
-    select: (since) => sql`SELECT ${ENTRY} AS subject FROM ledger_entries e ${BEFORE}
-      WHERE e.seq > 0 AND (e.balance_after <> COALESCE(p.balance_after, 0) + e.delta
+      WHERE e.seq > 0 AND ((e.seq > 1 AND p.seq IS NULL) OR e.balance_after <> COALESCE(p.balance_after, 0) + e.delta
          OR (p.chain_hash IS NOT NULL AND e.chain_hash IS NOT NULL AND e.held_after <> p.held_after + e.held_delta))
         ${since('e.created_at')}`,
   },
   {
     invariant: 'I3',
     what: 'a spend made the balance negative, or took no units',
-    select: (since) => sql`SELECT ${ENTRY} AS subject FROM ledger_entries e
+    select: (since) => sql`SELECT ${ENTRY} AS subject FROM ${ENTRIES}
       WHERE e.kind = 'spend' AND ((e.contra = ${CONTRA.spent} AND (e.balance_after < 0 OR e.delta >= 0))
          OR (e.contra = ${CONTRA.refused} AND e.delta <> 0)) ${since('e.created_at')}`,
   },
@@ -148,11 +154,11 @@ export const CHECKS: readonly Check[] = [
   {
     invariant: 'I6',
     what: "a credit does not name its order's provider or transaction",
-    select: (since) => sql`SELECT e.ref AS subject FROM ledger_entries e JOIN recharge_orders o ON o.order_no = e.ref
-      WHERE e.kind = 'recharge' AND (e.ext_ref IS NULL OR e.contra <> CONCAT(o.provider, ':clearing')
+    select: (since) => sql`SELECT STRAIGHT_JOIN e.ref AS subject FROM ${creditsInOrder(since)}
+      JOIN recharge_orders o ON o.order_no = e.ref
+      WHERE (e.ext_ref IS NULL OR e.contra <> CONCAT(o.provider, ':clearing')
          OR NOT e.ext_ref LIKE CONCAT(o.provider, ':_%')
-         OR (o.transaction_id IS NOT NULL AND e.ext_ref <> CONCAT(o.provider, ':', o.transaction_id)))
-        ${since('e.created_at')}`,
+         OR (o.transaction_id IS NOT NULL AND e.ext_ref <> CONCAT(o.provider, ':', o.transaction_id)))`,
   },
   {
     invariant: 'I8',
@@ -172,7 +178,7 @@ export const CHECKS: readonly Check[] = [
   {
     invariant: 'H1',
     what: 'a spend or a hold took units that another hold keeps',
-    select: (since) => sql`SELECT ${ENTRY} AS subject FROM ledger_entries e
+    select: (since) => sql`SELECT ${ENTRY} AS subject FROM ${ENTRIES}
       WHERE e.kind IN ('spend', 'hold') AND e.contra IN (${CONTRA.spent}, ${CONTRA.held})
         AND e.balance_after < e.held_after AND e.chain_hash IS NOT NULL ${since('e.created_at')}`,
   },
@@ -226,12 +232,14 @@ export const CHECKS: readonly Check[] = [
       WHERE e.seq > 0 AND e.chain_hash IS NOT NULL AND (h.seq IS NULL OR e.seq > h.last_seq) ${since('e.created_at')}`,
   },
   {
-    // All wallets, also in an audit of what changed: an entry that was cut off leaves no newer row.
+    // All wallets, also in an audit of what changed: an entry that was cut off leaves no newer row. The table is read in
+    // its own order, in which head and entries of a wallet lie together. Over the index of the heads each wallet is a
+    // read at another place: 19 s in place of 3 s for 200 000 wallets with 1 000 000 entries.
     invariant: 'A1',
     what: 'the last entry of a wallet is missing or was changed',
-    select: () => sql`SELECT ${WALLET} AS subject FROM ledger_entries e
+    select: () => sql`SELECT ${WALLET} AS subject FROM ledger_entries e FORCE INDEX (PRIMARY)
       LEFT JOIN ledger_entries t ON t.app_id = e.app_id AND t.user_id = e.user_id AND t.asset = e.asset
        AND t.seq = e.last_seq AND t.balance_after = e.balance_after AND t.held_after = e.held_after AND t.chain_hash <=> e.chain_hash
-      WHERE e.kind = 'head' AND t.seq IS NULL`,
+      WHERE e.seq = 0 AND t.seq IS NULL`,
   },
 ];

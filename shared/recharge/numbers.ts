@@ -10,8 +10,12 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 function base32(parts: readonly string[], length: number): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
-  const bits = [...hash.digest()].map((byte) => byte.toString(2).padStart(8, '0')).join('');
-  return Array.from({ length }, (_, i) => ALPHABET[Number.parseInt(bits.slice(5 * i, 5 * i + 5), 2)]).join('');
+  let [text, bits, held] = ['', 0, 0];
+  for (const byte of hash.digest()) {
+    bits = ((bits << 8) | byte) & 0xfff;
+    for (held += 8; held >= 5; held -= 5) text += ALPHABET[(bits >> (held - 5)) & 31];
+  }
+  return text.slice(0, length);
 }
 
 /** Identifies the wallet of a user at an app and does not show the user id. */
