@@ -9,7 +9,7 @@ export interface OpenWork {
   apps: string[];
 }
 
-/** Each open order has a time of its next check, so the index over it keeps this fast. `ask`: query, also of a transaction. */
+/** Each open order and running refund has a time of its next check, so the index over it keeps this fast. `ask`: query, also of a transaction. */
 export async function openWorkOf(merchant: MerchantId, ask: typeof query): Promise<OpenWork> {
   const { provider, providerAppId, merchantId } = merchant;
   const bound = [provider, providerAppId, merchantId];
@@ -20,7 +20,7 @@ export async function openWorkOf(merchant: MerchantId, ask: typeof query): Promi
   );
   const [refunds] = await ask(
     `SELECT COUNT(*) AS n FROM refunds r JOIN recharge_orders o ON o.order_no = r.order_no
-      WHERE r.status IN ('accepted', 'cancelling', 'processing', 'abnormal')
+      WHERE r.next_check_at IS NOT NULL AND r.status IN ('accepted', 'cancelling', 'processing', 'abnormal')
         AND o.provider = ? AND o.provider_app_id = ? AND o.merchant_id = ?`,
     bound,
   );

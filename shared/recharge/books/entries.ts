@@ -46,31 +46,3 @@ export async function* entriesBooked({ from, to }: { from: string; to?: string }
     after = [sqlTime(last.createdAt), last.appId, last.userId, last.asset, last.seq];
   }
 }
-
-/** The end of a wallet. */
-export interface Head {
-  appId: string;
-  asset: string;
-  lastSeq: number;
-  balance: number;
-}
-
-/** Pages of the heads of all wallets: one row for each wallet, whatever the number of its entries. */
-export async function* walletHeads(): AsyncGenerator<Array<Head & { userId: string }>> {
-  for (let after = ''; ; ) {
-    const rows = await query(
-      `SELECT app_id, user_id, asset, ref, balance_after, last_seq FROM ledger_entries
-        WHERE kind = 'head' AND ref > ? ORDER BY ref LIMIT ${PAGE}`,
-      [after],
-    );
-    yield rows.map((row) => ({
-      appId: String(row.app_id),
-      userId: String(row.user_id),
-      asset: String(row.asset),
-      lastSeq: Number(row.last_seq),
-      balance: Number(row.balance_after),
-    }));
-    if (rows.length < PAGE) return;
-    after = String(rows.at(-1)?.ref);
-  }
-}

@@ -1,6 +1,7 @@
-import { query } from '../../db.ts';
+import { query, type Row, sqlTime } from '../../db.ts';
+import { type Fragment, sql } from '../../sql-fragment.ts';
 import type { Period } from './china-day.ts';
-import { type BookedEntry, entriesBooked, type Head, walletHeads } from './entries.ts';
+import { slicesOf } from './slices.ts';
 
 /** What users of an app have of an asset: the units that the deployment owes them, and how they changed. */
 export interface UnitSums {
@@ -29,99 +30,90 @@ function movementOf(kind: string): Movement {
   return kind.startsWith('expir') ? 'expired' : 'other';
 }
 
-interface Touched {
-  entries: number;
-  sum: number;
-  firstSeq: number;
-  /** The balance before the entry `firstSeq`. */
-  before: number;
-}
-
 /**
  * The sums of a period, and the wallets whose entries do not lead to their balance. The heads of the wallets give the
- * units of now, and the entries since then are subtracted, so the time follows the age of the period. Entries that are
- * written meanwhile have a higher number than their head had, and are left out.
+ * units of now, and what moved since the period began is subtracted, so the time follows the age of the period. MySQL
+ * adds up. Entries that are old enough are read in slices; the newest are read together with the heads, in one
+ * statement, so that both are of one moment.
  */
 export async function sumUnits(period: Period): Promise<{ units: UnitSums[]; broken: string[] }> {
   const sums = new Sums();
-  const heads = new Map<string, Head>();
-  for await (const page of walletHeads())
-    for (const head of page) {
-      heads.set(walletOf(head), head);
-      sums.of(head).begin += head.balance;
-      sums.of(head).end += head.balance;
-    }
-  const touched = new Map<string, Touched>();
-  const headless = new Set<string>();
-  for await (const page of entriesBooked({ from: period.from }))
-    for (const entry of page) {
-      const head = heads.get(walletOf(entry));
-      if (!head) headless.add(walletOf(entry));
-      if (!head || entry.seq > head.lastSeq) continue;
-      sums.move(entry, period);
-      touch(touched, entry);
-    }
-  const broken: string[] = [];
-  for (const [wallet, head] of heads) {
-    const found = touched.get(wallet);
-    if (found && !leadsTo(head, found) && !(await entriesAgree(wallet, head, found.firstSeq))) broken.push(wallet);
-  }
-  for (const wallet of headless) if (!(await hasHead(wallet))) broken.push(wallet);
-  return { units: sums.list(), broken };
+  const broken = new Set<string>();
+  const settled = await settledTime();
+  const read = async (statement: Fragment, from: string, to?: string): Promise<void> => {
+    const rows = await query(statement.text, statement.values);
+    for (const row of rows) sums.add(row);
+    if (rows.some((row) => Number(row.broken) > 0))
+      for (const wallet of await brokenWallets(from, to)) broken.add(wallet);
+  };
+  for (const part of [
+    { from: period.from, to: earlier(period.to, settled) },
+    { from: period.to, to: settled },
+  ])
+    for await (const { from, to } of slicesOf(part.from, part.to)) await read(movedIn(period, from, to), from, to);
+  const newest = period.from > settled ? period.from : settled;
+  await read(sql`${UNITS_NOW} UNION ALL ${movedIn(period, newest)}`, newest);
+  return { units: sums.list(), broken: [...broken] };
+}
+
+const earlier = (a: string, b: string): string => (a < b ? a : b);
+
+/** Before this time no entry is added any more: a statement that began then has ended. */
+async function settledTime(): Promise<string> {
+  const [row] = await query('SELECT NOW(3) - INTERVAL 1 HOUR AS settled');
+  return String(row?.settled);
+}
+
+const UNITS_NOW = sql`SELECT h.app_id, h.asset, 'head' AS kind, 0 AS is_later, SUM(h.balance_after) AS units, 0 AS broken
+    FROM ledger_entries h WHERE h.kind = 'head' GROUP BY h.app_id, h.asset`;
+
+const within = (from: string, to?: string): Fragment =>
+  sql`e.created_at >= ${sqlTime(from)} ${to === undefined ? sql`` : sql`AND e.created_at < ${sqlTime(to)}`} AND e.seq > 0`;
+
+const movedIn = (period: Period, from: string, to?: string): Fragment =>
+  sql`SELECT e.app_id, e.asset, e.kind, e.created_at >= ${sqlTime(period.to)} AS is_later, SUM(e.delta) AS units,
+             SUM(${IS_BROKEN}) AS broken
+        FROM ${WITH_NEIGHBOURS} WHERE ${within(from, to)} GROUP BY e.app_id, e.asset, e.kind, is_later`;
+
+/** The entry before an entry, the one after it, and the head of its wallet: all beside it in the table. */
+const WITH_NEIGHBOURS = sql`ledger_entries e
+   LEFT JOIN ledger_entries p ON p.app_id = e.app_id AND p.user_id = e.user_id AND p.asset = e.asset
+    AND p.seq = e.seq - 1 AND p.seq > 0
+   LEFT JOIN ledger_entries x ON x.app_id = e.app_id AND x.user_id = e.user_id AND x.asset = e.asset AND x.seq = e.seq + 1
+   LEFT JOIN ledger_entries h ON h.app_id = e.app_id AND h.user_id = e.user_id AND h.asset = e.asset AND h.seq = 0`;
+
+/** The balance is not the former one plus the change, an entry before it is missing, or the wallet ends elsewhere. */
+const IS_BROKEN = sql`(e.balance_after <> COALESCE(p.balance_after, 0) + e.delta OR (e.seq > 1 AND p.seq IS NULL)
+   OR (x.seq IS NULL AND NOT COALESCE(h.last_seq = e.seq AND h.balance_after = e.balance_after, FALSE)))`;
+
+async function brokenWallets(from: string, to?: string): Promise<string[]> {
+  const { text, values } = sql`SELECT DISTINCT e.app_id, e.user_id, e.asset FROM ${WITH_NEIGHBOURS}
+    WHERE ${within(from, to)} AND ${IS_BROKEN}`;
+  return (await query(text, values)).map(({ app_id, user_id, asset }) => `${app_id}/${user_id}/${asset}`);
 }
 
 class Sums {
   readonly #sums = new Map<string, UnitSums>();
-  of({ appId, asset }: { appId: string; asset: string }): UnitSums {
+  add(row: Row): void {
+    const sums = this.#of(String(row.app_id), String(row.asset));
+    const units = Number(row.units);
+    if (row.kind === 'head') {
+      sums.begin += units;
+      sums.end += units;
+      return;
+    }
+    sums.begin -= units;
+    if (Number(row.is_later) === 1) sums.end -= units;
+    else sums[movementOf(String(row.kind))] += units;
+  }
+  #of(appId: string, asset: string): UnitSums {
     const key = `${appId}/${asset}`;
     const none = { credited: 0, spent: 0, granted: 0, refunded: 0, expired: 0, other: 0 };
     const known = this.#sums.get(key) ?? { appId, asset, begin: 0, ...none, end: 0 };
     this.#sums.set(key, known);
     return known;
   }
-  move(entry: BookedEntry, { to }: Period): void {
-    const sums = this.of(entry);
-    sums.begin -= entry.delta;
-    if (entry.createdAt >= to) sums.end -= entry.delta;
-    else sums[movementOf(entry.kind)] += entry.delta;
-  }
   list(): UnitSums[] {
     return [...this.#sums.values()].sort((a, b) => `${a.appId}/${a.asset}`.localeCompare(`${b.appId}/${b.asset}`));
   }
 }
-
-const walletOf = ({ appId, userId, asset }: { appId: string; userId?: string; asset: string }): string =>
-  `${appId}/${userId}/${asset}`;
-
-function touch(touched: Map<string, Touched>, entry: BookedEntry): void {
-  const wallet = walletOf(entry);
-  const known = touched.get(wallet) ?? { entries: 0, sum: 0, firstSeq: Number.POSITIVE_INFINITY, before: 0 };
-  known.entries += 1;
-  known.sum += entry.delta;
-  if (entry.seq < known.firstSeq) {
-    known.firstSeq = entry.seq;
-    known.before = entry.seq === 1 ? 0 : entry.balanceAfter - entry.delta;
-  }
-  touched.set(wallet, known);
-}
-
-const leadsTo = ({ lastSeq, balance }: Head, { entries, sum, firstSeq, before }: Touched): boolean =>
-  entries === lastSeq - firstSeq + 1 && before + sum === balance;
-
-/** Two entries of one moment may have times in another order than their numbers. So the numbers decide. */
-async function entriesAgree(wallet: string, { lastSeq, balance }: Head, firstSeq: number): Promise<boolean> {
-  const [row] = await query(
-    `SELECT COUNT(*) AS entries, SUM(delta) AS sum, MIN(IF(seq = ?, IF(seq = 1, 0, balance_after - delta), NULL)) AS before_it
-       FROM ledger_entries WHERE app_id = ? AND user_id = ? AND asset = ? AND seq BETWEEN ? AND ?`,
-    [firstSeq, ...wallet.split('/'), firstSeq, lastSeq],
-  );
-  return Number(row?.entries) === lastSeq - firstSeq + 1 && Number(row?.before_it) + Number(row?.sum) === balance;
-}
-
-/** A wallet that is younger than the heads that were read has its head by now. */
-const hasHead = async (wallet: string): Promise<boolean> =>
-  (
-    await query('SELECT 1 AS head FROM ledger_entries WHERE app_id = ? AND user_id = ? AND asset = ? AND seq = 0', [
-      ...wallet.split('/'),
-    ])
-  ).length > 0;
