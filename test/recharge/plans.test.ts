@@ -1,13 +1,21 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { query } from '../../shared/db.ts';
+import { auditLedger } from '../../shared/recharge/audit.ts';
+import { chinaDayOf, dayAfter, daysFrom } from '../../shared/recharge/books/china-day.ts';
+import { compareBill } from '../../shared/recharge/books/compare.ts';
+import { reportDay } from '../../shared/recharge/books/day.ts';
+import { exportBooks } from '../../shared/recharge/books/export.ts';
+import { reportMonth } from '../../shared/recharge/books/month.ts';
 import { moneyOf } from '../../shared/recharge/money.ts';
+import { openWorkOf } from '../../shared/recharge/open-work.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { refundAdvice } from '../../shared/recharge/refund-advice.ts';
 import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 import type { TestApp } from '../support/stack.ts';
+import { writeHeads } from '../support/wallet-heads.ts';
 
 /**
  * How MySQL runs the statements of money when the tables are large. A statement that reads a growing table from its
@@ -33,23 +41,26 @@ async function fillTables(): Promise<void> {
   for (let size = 1; size < ORDERS; size *= 2) await run(`INSERT INTO numbers SELECT n + ${size} FROM numbers`);
   await run(
     `INSERT INTO recharge_orders (order_no, app_id, user_id, asset, request_hash, product_id, provider, amount_fen, currency,
-       units, status, paid_at, next_check_at, expires_at, created_at, delivery, delivery_check_at)
+       units, status, paid_at, next_check_at, expires_at, created_at, updated_at, delivery, delivery_check_at)
      SELECT CONCAT('RFILL', n), 'fill', CONCAT('user', n MOD ${WALLETS}), 'coin', '', 'p', 'wechatpay', 600, 'CNY', 60,
-            IF(n MOD 10 = 0, 'pending', 'paid'), NOW(3) - INTERVAL n MINUTE,
-            IF(n MOD 10 = 0, NOW(3) + INTERVAL n MINUTE, NULL), NOW(3), NOW(3) - INTERVAL n MINUTE,
+            IF(n MOD 10 = 0, 'pending', 'paid'), NOW(3) - INTERVAL 30 * n MINUTE,
+            IF(n MOD 10 = 0, NOW(3) + INTERVAL n MINUTE, NULL), NOW(3), NOW(3) - INTERVAL 30 * n MINUTE,
+            NOW(3) - INTERVAL 30 * n MINUTE,
             IF(n MOD 10 = 1, 'due', NULL), IF(n MOD 10 = 1, NOW(3) + INTERVAL n MINUTE, NULL) FROM numbers`,
   );
   await run(
     `INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, ext_ref, created_at)
      SELECT 'fill', CONCAT('user', n MOD ${WALLETS}), 'coin', n DIV ${WALLETS} + 1, 60, 60 * (n DIV ${WALLETS} + 1),
-            'recharge', CONCAT('RFILL', n), 'wechatpay:clearing', CONCAT('wechatpay:', n), NOW(3) - INTERVAL n MINUTE
+            'recharge', CONCAT('RFILL', n), 'wechatpay:clearing', CONCAT('wechatpay:', n), NOW(3) - INTERVAL 30 * n MINUTE
        FROM numbers`,
   );
   await run(
-    `INSERT INTO refunds (refund_no, order_no, amount_fen, units, status, next_check_at, created_at, provider_at)
-     SELECT CONCAT('FFILL', n), CONCAT('RFILL', n), 100, 10, 'success', NULL, NOW(3) - INTERVAL n MINUTE,
-            NOW(3) - INTERVAL n MINUTE FROM numbers WHERE n MOD 20 = 1`,
+    `INSERT INTO refunds (refund_no, order_no, amount_fen, units, status, next_check_at, created_at, provider_at, updated_at)
+     SELECT CONCAT('FFILL', n), CONCAT('RFILL', n), 100, 10, 'success', NULL, NOW(3) - INTERVAL 30 * n MINUTE,
+            NOW(3) - INTERVAL 30 * n MINUTE, NOW(3) - INTERVAL 30 * n MINUTE FROM numbers WHERE n MOD 20 = 1`,
   );
+  await writeHeads(shop.stack.mysql);
+  await run("UPDATE ledger_entries SET created_at = NOW(3) - INTERVAL 1 YEAR WHERE kind = 'head'");
   await run('ANALYZE TABLE recharge_orders, ledger_entries, refunds');
 }
 
@@ -86,8 +97,35 @@ const inWallet = (method: string, path: string, body: object) =>
     headers: { 'idempotency-key': newKey() },
   });
 
+const YESTERDAY = dayAfter(chinaDayOf(Date.now()), -1);
+const LAST_MONTH = dayAfter(`${YESTERDAY.slice(0, 7)}-01`, -1).slice(0, 7);
+const MERCHANT = { provider: 'wechatpay', providerAppId: '', merchantId: '' };
+const subjectOf = (day: string) => ({ ...MERCHANT, day, appIds: new Set(['']), refunds: true, isBilled: () => true });
+const paid = (orderNo: string) => ({ line: 2, appId: '', orderNo, transactionId: `t${orderNo}` });
+const payment = (orderNo: string) => ({ ...paid(orderNo), kind: 'payment' as const, amountFen: 600 });
+const refund = (orderNo: string, refundNo: string) => ({
+  ...{ ...paid(orderNo), kind: 'refund' as const, refundNo, refundId: '', isPaid: true, amountFen: 100 },
+});
+
+/** What may read or sort many rows: the part of the plan, the statement, and the reason. */
+interface Exception {
+  plan: RegExp;
+  of: string;
+  reason: string;
+}
+const FEW_GROUPS: Exception = {
+  plan: /^[eh]: (range|ref|ALL), .*Using temporary/,
+  of: 'SUM(',
+  reason: 'the table that is sorted has a row for each app, asset and kind; the entries of a statement are bounded',
+};
+const ALL_HEADS: Exception = {
+  plan: /^e: ALL, \d+ rows, Using where in/,
+  of: 'FORCE INDEX (PRIMARY)',
+  reason: 'an entry that was cut off leaves no newer row, so the head of each wallet is compared with its last entry',
+};
+
 describe('no statement reads or sorts a growing table', () => {
-  const works: [name: string, work: () => Promise<unknown>][] = [
+  const works: [name: string, work: () => Promise<unknown>, except?: Exception][] = [
     [
       'an order and its repetition',
       async () => [await shopper.create('k'.repeat(20)), await shopper.create('k'.repeat(20))],
@@ -139,13 +177,31 @@ describe('no statement reads or sorts a growing table', () => {
       },
     ],
     ['what a user has, before an account ends', () => moneyOf(shopper.userId, query)],
+    [
+      'the comparison of a day with its bill',
+      () => compareBill(subjectOf(YESTERDAY), { lines: [payment('RFILL51'), refund('RFILL61', 'FFILL61')] }),
+    ],
+    ['the report of a day', () => reportDay(YESTERDAY), FEW_GROUPS],
+    ['the report of a month', () => reportMonth(LAST_MONTH), FEW_GROUPS],
+    [
+      'an export of a day',
+      async () => {
+        for await (const page of exportBooks(daysFrom(YESTERDAY, YESTERDAY)))
+          expect(page.length).toBeLessThanOrEqual(5_000);
+      },
+    ],
+    ['an audit of what changed', () => auditLedger(new Date(Date.now() - 3_600_000).toISOString()), ALL_HEADS],
+    ['the open work of a merchant', () => openWorkOf(MERCHANT, query)],
   ];
-  test.each(works)('%s', async (_, work) => {
+  test.each(works)('%s', async (_, work, except) => {
     const statements = await statementsOf(work);
     expect(statements.length).toBeGreaterThan(0);
     const slow: string[] = [];
     for (const sql of statements) slow.push(...(await slowParts(sql)));
-    expect(slow).toEqual([]);
+    const isExcepted = (part: string) => except?.plan.test(part) === true && part.includes(except.of);
+    expect(slow.filter((part) => !isExcepted(part))).toEqual([]);
+    // An exception that nothing needs any more has to go.
+    if (except) expect(slow.some(isExcepted), except.reason).toBe(true);
   });
 });
 
