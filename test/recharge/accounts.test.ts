@@ -5,10 +5,12 @@ import { chinaDay, chinaDayOf, dayAfter } from '../../shared/recharge/books/chin
 import { reportDay } from '../../shared/recharge/books/day.ts';
 import { reportMonth } from '../../shared/recharge/books/month.ts';
 import { reconcileDay } from '../../shared/recharge/books/reconcile.ts';
+import { grant } from '../../shared/recharge/grant.ts';
+import { captureHold, placeHold, releaseHold } from '../../shared/recharge/hold.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { payAtSandbox } from '../../shared/recharge/sandbox/pay.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
-import { openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
+import { newKey, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { writeHeads } from '../support/wallet-heads.ts';
 
@@ -87,6 +89,17 @@ describe('a day of the books', () => {
     });
     const shown = await portalHere(['recharge', 'day', '--day', DAY, '--money', 'yuan']);
     expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('12.00 yuan') });
+  });
+
+  test('counts a captured hold as spent, and a released one not at all', async () => {
+    const { appId } = shop.app;
+    await grant(appId, shopper.userId, newKey(), { amount: 50, reason: 'gift' });
+    const hold = () => placeHold(appId, shopper.userId, newKey(), { amount: 20, reason: 'bid', seconds: 60 });
+    const [taken, freed] = [await hold(), await hold()];
+    await captureHold(appId, shopper.userId, taken.result.holdId, 15);
+    await releaseHold(appId, shopper.userId, freed.result.holdId);
+    const { units, broken } = await reportDay(chinaDayOf(Date.now()));
+    expect([units, broken]).toEqual([[expect.objectContaining({ granted: 50, spent: -15, other: 0, end: 35 })], []]);
   });
 
   test('names payments without their units, and wallets whose entries do not lead to their balance', async () => {

@@ -3,7 +3,7 @@ import { query, sqlTime } from '../../db.ts';
 /** Rows for one statement. */
 const PAGE = 5_000;
 
-export interface BookedEntry {
+interface BookedEntry {
   appId: string;
   userId: string;
   asset: string;

@@ -1,5 +1,6 @@
 import { query, type Row, sqlTime } from '../../db.ts';
 import { type Fragment, sql } from '../../sql-fragment.ts';
+import type { EntryKind } from '../entry.ts';
 import type { Period } from './china-day.ts';
 import { slicesOf } from './slices.ts';
 
@@ -22,13 +23,20 @@ export interface UnitSums {
 
 type Movement = Exclude<keyof UnitSums, 'appId' | 'asset' | 'begin' | 'end'>;
 
-function movementOf(kind: string): Movement {
-  if (kind === 'recharge') return 'credited';
-  if (kind === 'spend' || kind === 'capture') return 'spent';
-  if (kind === 'grant') return 'granted';
-  if (kind === 'refund' || kind === 'refund_reversal') return 'refunded';
-  return kind.startsWith('expir') ? 'expired' : 'other';
-}
+/** A hold that ends moves units only when it is captured. A merge moves units from one user to another. */
+const MOVEMENTS: Record<EntryKind, Movement> = {
+  recharge: 'credited',
+  spend: 'spent',
+  hold: 'other',
+  hold_end: 'spent',
+  grant: 'granted',
+  refund: 'refunded',
+  refund_reversal: 'refunded',
+  expiry: 'expired',
+  adjust: 'other',
+  merge_out: 'other',
+  merge_in: 'other',
+};
 
 /**
  * The sums of a period, and the wallets whose entries do not lead to their balance. The heads of the wallets give the
@@ -104,7 +112,7 @@ class Sums {
     }
     sums.begin -= units;
     if (Number(row.is_later) === 1) sums.end -= units;
-    else sums[movementOf(String(row.kind))] += units;
+    else sums[MOVEMENTS[row.kind as EntryKind] ?? 'other'] += units;
   }
   #of(appId: string, asset: string): UnitSums {
     const key = `${appId}/${asset}`;
