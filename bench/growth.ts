@@ -135,9 +135,9 @@ async function measureAll(connection: Connection, provider: SlowProvider): Promi
 }
 
 const ENOUGH_MS = 4_000;
-const ROUNDS = 5;
+const ROUNDS = 20;
 
-/** The best of up to five, or of as many as fit into four seconds: other work on the machine only makes it slower. */
+/** The best of up to twenty, or of as many as fit into four seconds: other work on the machine only makes it slower. */
 async function bestOf(work: () => Promise<unknown>): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
   const begunAt = performance.now();

@@ -3,7 +3,7 @@ import { chainOf } from './append.ts';
 import { CONTRA } from './entry.ts';
 
 /** A check of the books. Each row that its statement returns is a violation; `subject` says where. */
-interface Check {
+export interface Check {
   invariant: `${'I' | 'H' | 'A' | 'M'}${number}`;
   what: string;
   /** `since` limits the rows of a table to those that changed since a time. */
