@@ -9,7 +9,6 @@ ALTER TABLE ledger_entries
   ADD COLUMN expires_at TIMESTAMP(3) NULL DEFAULT NULL COMMENT 'end of a hold, or of units that expire',
   ADD COLUMN chain_hash BINARY(32) NULL,
   ADD COLUMN last_seq BIGINT UNSIGNED NULL COMMENT 'of a head: number of the last entry; NULL: an entry',
-  ADD COLUMN lots TEXT CHARACTER SET ascii NULL COMMENT 'of a head: which units expire, as last computed',
   ADD KEY ledger_expiry (expires_at),
   ADD KEY ledger_created (created_at);
 

@@ -34,6 +34,8 @@ interface NewEntry {
 
 /** For conditions and amounts: the balance before the entry, and the part of it that no hold keeps. */
 export const BALANCE: Fragment = sql`COALESCE(l.balance_after, 0)`;
+/** What holds keep. */
+export const HELD: Fragment = sql`COALESCE(h.held_after, 0)`;
 export const AVAILABLE: Fragment = sql`COALESCE(l.balance_after, 0) - COALESCE(h.held_after, 0)`;
 
 /**

@@ -14,30 +14,45 @@ const LONG_AGO = '1970-01-02 00:00:00';
 
 type Ended = Entry & { asset: string };
 
-/** Up to `limit` entries, the ones that ended first. Those that `attempt` could not end are met again in the next run. */
+const PAGE = 50;
+
+/** The ones that ended first come first. Those that `attempt` could not end stay, and are met again in the next run. */
 export async function expireDue(
-  limit: number,
+  inTime: () => boolean,
   attempt: (work: () => Promise<void>) => Promise<boolean>,
 ): Promise<number> {
   const [mark] = await query('SELECT done_until FROM ledger_marks WHERE name = ?', [MARK]);
   const from = mark === undefined ? LONG_AGO : sqlTime(String(mark.done_until));
+  let [ended, failed] = [0, 0];
+  let failedAt: string | undefined;
+  while (inTime()) {
+    const due = await dueEnds(from, failed);
+    for (const entry of due) {
+      const done = await attempt(() => (entry.kind === 'hold' ? expireHold(entry) : expireLot(entry)));
+      if (done) ended++;
+      else {
+        failed++;
+        failedAt ??= entry.expiresAt ?? undefined;
+      }
+    }
+    if (due.length < PAGE) {
+      await moveMark(failedAt);
+      break;
+    }
+  }
+  return ended;
+}
+
+/** `skipped`: what failed in this run still comes first. */
+async function dueEnds(from: string, skipped: number): Promise<Ended[]> {
   const rows = await query(
     `SELECT ${ENTRY_COLUMNS}, e.asset FROM ledger_entries e
        LEFT JOIN ledger_entries z ON z.kind = IF(e.kind = 'hold', 'hold_end', 'expiry') AND z.ref = e.ref
       WHERE e.expires_at > ? AND e.expires_at <= NOW(3) AND e.kind IN ('hold', 'grant', 'merge_in') AND z.seq IS NULL
-      ORDER BY e.expires_at LIMIT ${limit}`,
+      ORDER BY e.expires_at LIMIT ${PAGE} OFFSET ${skipped}`,
     [from],
   );
-  const due = rows.map((row): Ended => ({ ...entryFromRow(row), asset: String(row.asset) }));
-  let failedAt: string | undefined;
-  let ended = 0;
-  for (const entry of due) {
-    const done = await attempt(() => (entry.kind === 'hold' ? expireHold(entry) : expireLot(entry)));
-    if (done) ended++;
-    else failedAt ??= entry.expiresAt ?? undefined;
-  }
-  if (due.length < limit) await moveMark(failedAt);
-  return ended;
+  return rows.map((row) => ({ ...entryFromRow(row), asset: String(row.asset) }));
 }
 
 /** Never back, and never past `before`. */

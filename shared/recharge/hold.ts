@@ -88,7 +88,7 @@ async function endHold(hold: Entry, contra: End, amount: number): Promise<Entry>
   const appended = await appendOnce({
     kind: 'hold_end',
     ref: hold.ref,
-    from: sql`ledger_entries e JOIN users w ON w.user_id = e.user_id`,
+    from: sql`ledger_entries e LEFT JOIN users w ON w.user_id = e.user_id`,
     where: sql`e.kind = 'hold' AND e.ref = ${hold.ref} AND e.held_delta >= ${amount} AND ${isOver}`,
     wallet: { appId: sql`e.app_id`, userId: sql`e.user_id`, asset: sql`e.asset` },
     delta: sql`${-amount}`,

@@ -35,7 +35,6 @@ interface Sweep {
 const ASKED_AT_ONCE = 20;
 const REFUNDS_AT_ONCE = 50;
 const DELIVERIES_AT_ONCE = 50;
-const ENDS_AT_ONCE = 50;
 
 /** Works until nothing is due, or until `stopAt` by the clock `now` (both Unix milliseconds). */
 export async function sweepRecharge({
@@ -79,9 +78,7 @@ export async function sweepRecharge({
       });
     });
     await attempt(sweep, async () => {
-      const ended = await expireDue(ENDS_AT_ONCE, (work) => attempt(sweep, work));
-      sweep.expired += ended;
-      more ||= ended === ENDS_AT_ONCE;
+      sweep.expired += await expireDue(inTime, (work) => attempt(sweep, work));
     });
   }
   for (const [name, number] of Object.entries(sweep)) if (number > 0) count(`recharge.sweep.${name}`, number);

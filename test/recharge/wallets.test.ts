@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { adjust } from '../../shared/recharge/adjust.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { newKey, newShopper, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
@@ -258,6 +259,62 @@ describe('units that expire', () => {
     expect(await sweep()).toMatchObject({ expired: 0 });
     expect(await wallet()).toMatchObject({ balance: 20, held: 0 });
     await agrees();
+  });
+
+  test('that a hold keeps over their end are what the hold takes, and not the units that were paid', async () => {
+    await grant(60);
+    const gift = (await grant(100, { expiresAt: soon() })).body;
+    const { holdId } = (await hold(100)).body;
+    await until(gift.expiresAt);
+    await sweep();
+    expect(await wallet()).toMatchObject({ balance: 160, held: 100 });
+    await end(holdId, 'capture');
+    expect(await wallet()).toMatchObject({ balance: 60, held: 0 });
+    await agrees();
+  });
+
+  test('and are taken back by an adjustment end with it: what the user pays later stays', async () => {
+    const gift = (await grant(60, { expiresAt: soon() })).body;
+    const wanted = { appId: shop.app.appId, userId: shopper.userId, amount: -60, reason: 'mistake', allowDebt: false };
+    await adjust(wanted, { key: newKey(), actor: 'tester' });
+    const { orderNo } = (await shopper.create()).body;
+    await shop.notify({ orderNo });
+    await until(gift.expiresAt);
+    await sweep();
+    expect(await wallet()).toMatchObject({ balance: 60 });
+    await agrees();
+  });
+
+  test('expire once, and paid units stay, when two sweepers end several lots of many users', async () => {
+    const people = await Promise.all(Array.from({ length: 6 }, () => shop.shopper()));
+    const early = soon();
+    const late = soon(2_000);
+    for (shopper of people) {
+      await grant(60);
+      await grant(10, { expiresAt: early });
+      await grant(100, { expiresAt: late });
+    }
+    await until(early);
+    await Promise.all([sweep(), sweep()]);
+    for (shopper of people) await spend(60);
+    await until(late);
+    await Promise.all([sweep(), sweep()]);
+    for (shopper of people) expect(await wallet()).toMatchObject({ balance: 60 });
+    await agrees();
+  });
+
+  test('expire also behind many that cannot, and a wallet without its user is no obstacle', async () => {
+    const lost = await shop.shopper();
+    const gone = shopper;
+    shopper = lost;
+    const stuck = (await grant(5, { expiresAt: soon() })).body;
+    await shop.stack.mysql.execute('DELETE FROM users WHERE user_id = ?', [lost.userId]);
+    shopper = gone;
+    const gift = (await grant(7, { expiresAt: soon() })).body;
+    await until(gift.expiresAt);
+    await until(stuck.expiresAt);
+    expect(await sweep()).toMatchObject({ expired: 2, failed: 0 });
+    expect(await wallet()).toMatchObject({ balance: 0 });
   });
 
   test('need an end in the future', async () => {

@@ -5,6 +5,7 @@ import {
   type BookedPayment,
   type BookedRefund,
   bookedAt,
+  isBilled,
   paymentsBooked,
   providersBooked,
   refundsBooked,
@@ -46,7 +47,8 @@ export async function* exportBooks(period: Period): AsyncGenerator<BookRow[]> {
   yield* unpaidOrders(period);
   for (const provider of await providersBooked())
     for await (const page of paymentsBooked({ provider }, period)) yield page.map(paymentRow);
-  for await (const page of refundsBooked(period)) yield page.map(refundRow);
+  // A refund that was closed moved no money.
+  for await (const page of refundsBooked(period)) yield page.filter(isBilled).map(refundRow);
   for await (const page of entriesBooked(period))
     yield page.map((entry) => ({
       ...NONE,
