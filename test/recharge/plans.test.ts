@@ -59,8 +59,8 @@ async function fillTables(): Promise<void> {
      SELECT CONCAT('FFILL', n), CONCAT('RFILL', n), 100, 10, 'success', NULL, NOW(3) - INTERVAL 30 * n MINUTE,
             NOW(3) - INTERVAL 30 * n MINUTE, NOW(3) - INTERVAL 30 * n MINUTE FROM numbers WHERE n MOD 20 = 1`,
   );
-  await writeHeads(shop.stack.mysql);
-  await run("UPDATE ledger_entries SET created_at = NOW(3) - INTERVAL 1 YEAR WHERE kind = 'head'");
+  // Not moved later: what a moved row leaves behind in an index counts until MySQL has cleaned up.
+  await writeHeads(shop.stack.mysql, 365);
   await run('ANALYZE TABLE recharge_orders, ledger_entries, refunds');
 }
 
