@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Period } from '../../shared/recharge/books/china-day.ts';
-import { slicesOf } from '../../shared/recharge/books/slices.ts';
+import { ENTRIES, slicesOf } from '../../shared/recharge/books/slices.ts';
 import { openShop, type Shop } from '../support/recharge-fixture.ts';
 
 const BEGIN = Date.parse('2026-03-10T00:00:00Z');
@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 async function slices(from: string, to: string, entries: number): Promise<Period[]> {
   const found: Period[] = [];
-  for await (const slice of slicesOf(from, to, entries)) found.push(slice);
+  for await (const slice of slicesOf({ ...ENTRIES, rows: entries }, from, to)) found.push(slice);
   return found;
 }
 

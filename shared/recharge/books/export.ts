@@ -10,6 +10,7 @@ import {
   providersBooked,
   refundsBooked,
 } from './pages.ts';
+import { CHANGED_ORDERS, slicesOf } from './slices.ts';
 
 /** One row for an accountant. Members that a kind does not have are null. */
 export interface BookRow {
@@ -110,24 +111,23 @@ const refundRow = (refund: BookedRefund): BookRow => ({
   reason: refund.reason,
 });
 
-const PAGE = 1_000;
+/** No TIMESTAMP is later. */
+const END_OF_TIME = '2038-01-19T03:14:07.999Z';
 
 /**
  * Orders of the days that nobody paid. There is an index on the last change of an order, and none on its creation; an
- * order changes only after it is created.
+ * order changes only after it is created. The last part has no end, because an order that changes now moves there.
  */
 async function* unpaidOrders({ from, to }: Period): AsyncGenerator<BookRow[]> {
-  for (let [time, orderNo] = [sqlTime(from), '']; ; ) {
+  for await (const changed of slicesOf(CHANGED_ORDERS, from, END_OF_TIME)) {
     const rows = await query(
-      `SELECT order_no, app_id, user_id, provider, provider_app_id, merchant_id, product_id, asset, status, paid_at,
-              created_at, updated_at FROM recharge_orders
-        WHERE updated_at >= ? AND NOT (updated_at = ? AND order_no <= ?) ORDER BY updated_at, order_no LIMIT ${PAGE}`,
-      [time, time, orderNo],
+      `SELECT order_no, app_id, user_id, provider, provider_app_id, merchant_id, product_id, asset, status, created_at
+         FROM recharge_orders
+        WHERE updated_at >= ? AND updated_at < ? AND paid_at IS NULL AND created_at >= ? AND created_at < ?
+        ORDER BY updated_at, order_no`,
+      [changed.from, changed.to, from, to].map((time) => sqlTime(time)),
     );
-    const ofDays = rows.filter(({ paid_at, created_at }) => {
-      return paid_at === null && String(created_at) >= from && String(created_at) < to;
-    });
-    yield ofDays.map((row) => ({
+    yield rows.map((row) => ({
       ...NONE,
       kind: 'order',
       at: String(row.created_at),
@@ -141,8 +141,5 @@ async function* unpaidOrders({ from, to }: Period): AsyncGenerator<BookRow[]> {
       asset: String(row.asset),
       status: String(row.status),
     }));
-    const last = rows.at(-1);
-    if (rows.length < PAGE || !last) return;
-    [time, orderNo] = [sqlTime(String(last.updated_at)), String(last.order_no)];
   }
 }

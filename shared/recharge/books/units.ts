@@ -2,7 +2,7 @@ import { query, type Row, sqlTime } from '../../db.ts';
 import { type Fragment, sql } from '../../sql-fragment.ts';
 import type { EntryKind } from '../entry.ts';
 import type { Period } from './china-day.ts';
-import { slicesOf } from './slices.ts';
+import { ENTRIES, slicesOf } from './slices.ts';
 
 /** What users of an app have of an asset: the units that the deployment owes them, and how they changed. */
 export interface UnitSums {
@@ -58,7 +58,8 @@ export async function sumUnits(period: Period): Promise<{ units: UnitSums[]; bro
     { from: period.from, to: earlier(period.to, settled) },
     { from: period.to, to: settled },
   ])
-    for await (const { from, to } of slicesOf(part.from, part.to)) await read(movedIn(period, from, to), from, to);
+    for await (const { from, to } of slicesOf(ENTRIES, part.from, part.to))
+      await read(movedIn(period, from, to), from, to);
   const newest = period.from > settled ? period.from : settled;
   await read(sql`${UNITS_NOW} UNION ALL ${movedIn(period, newest)}`, newest);
   return { units: sums.list(), broken: [...broken] };
