@@ -7,13 +7,16 @@ import type { GatewayFault } from '../gateway/faults.ts';
 import { startBackend } from '../local/backend.ts';
 import { type MysqlServer, startMysql, startRedis } from '../local/engines/engines.ts';
 import { newKeys } from '../local/keys-file.ts';
+import { query } from '../shared/db.ts';
 import { auditLedger } from '../shared/recharge/audit.ts';
 import { chinaDay, chinaDayOf, dayAfter } from '../shared/recharge/books/china-day.ts';
 import { compareBill } from '../shared/recharge/books/compare.ts';
 import { reportDay } from '../shared/recharge/books/day.ts';
+import { exportBooks } from '../shared/recharge/books/export.ts';
 import { reportMonth } from '../shared/recharge/books/month.ts';
 import { dueOrders } from '../shared/recharge/due-orders.ts';
 import { readHolding } from '../shared/recharge/entry.ts';
+import { openWorkOf } from '../shared/recharge/open-work.ts';
 import { settlePayment } from '../shared/recharge/payment.ts';
 import { spend } from '../shared/recharge/spend.ts';
 import { sweepRecharge } from '../shared/recharge/sweep.ts';
@@ -33,6 +36,8 @@ const DAY = dayAfter(chinaDayOf(Date.now()), -1);
 /** Its wallet began long ago. */
 const USER = userOf(1_999);
 const BATCH = 200;
+/** All orders that are due are its orders. */
+const SANDBOX_MERCHANT = { provider: 'sandbox', providerAppId: '', merchantId: '' };
 const say = (text: string): void => console.error(text);
 
 function rowsWanted(): number[] {
@@ -128,6 +133,9 @@ async function measureAll(connection: Connection, provider: SlowProvider): Promi
   await measure('report of yesterday', () => report(reportDay(DAY)));
   await measure('report of a day 100 days ago', () => report(reportDay(dayAfter(DAY, -100))));
   await measure('report of a month 100 days ago', () => report(reportMonth(month)));
+  await measure('export of yesterday', () => exportDay(DAY));
+  await measure('export of a day 100 days ago', () => exportDay(dayAfter(DAY, -100)));
+  await measure('open work of a merchant', () => openWorkOf(SANDBOX_MERCHANT, query));
   await measure('balance', () => readHolding(APP, USER, 'coin'));
   await measure('spend', () => spend(APP, USER, `growth-${Math.random()}`, { amount: 1 }));
   await measure('order and credit', () => payOrder(connection));
@@ -137,11 +145,14 @@ async function measureAll(connection: Connection, provider: SlowProvider): Promi
 const ENOUGH_MS = 4_000;
 const ROUNDS = 20;
 
-/** The best of up to twenty, or of as many as fit into four seconds: other work on the machine only makes it slower. */
+/**
+ * The best of up to twenty, or of as many as fit into four seconds, and of two at least: other work on the machine only
+ * makes it slower, and the first finds nothing in memory.
+ */
 async function bestOf(work: () => Promise<unknown>): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
   const begunAt = performance.now();
-  for (let round = 0; round < ROUNDS && (round === 0 || performance.now() - begunAt < ENOUGH_MS); round++) {
+  for (let round = 0; round < ROUNDS && (round < 2 || performance.now() - begunAt < ENOUGH_MS); round++) {
     const startedAt = performance.now();
     await work();
     best = Math.min(best, performance.now() - startedAt);
@@ -159,8 +170,8 @@ async function sweepBatch(provider: SlowProvider): Promise<void> {
 
 async function payOrder(connection: Connection): Promise<void> {
   const [orderNo = ''] = await addOrders(connection, [USER], 86_400);
-  const sandbox = { provider: 'sandbox', providerAppId: '', merchantId: '', amountFen: 600, currency: 'CNY' };
-  await settlePayment({ ...sandbox, orderNo, transactionId: `t${orderNo}`, paidAt: null });
+  const paid = { ...SANDBOX_MERCHANT, amountFen: 600, currency: 'CNY', paidAt: null };
+  await settlePayment({ ...paid, orderNo, transactionId: `t${orderNo}` });
 }
 
 async function reconcile(): Promise<void> {
@@ -183,4 +194,10 @@ async function audit(since: string | null): Promise<void> {
 async function report(made: Promise<{ units: unknown[]; broken: string[]; uncovered: unknown[] }>): Promise<void> {
   const { units, broken, uncovered } = await made;
   if (units.length === 0 || broken.length + uncovered.length > 0) throw new Error('a report does not agree');
+}
+
+async function exportDay(day: string): Promise<void> {
+  let rows = 0;
+  for await (const page of exportBooks(chinaDay(day))) rows += page.length;
+  if (rows === 0) throw new Error('an export has no rows');
 }
