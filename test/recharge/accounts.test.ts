@@ -201,6 +201,20 @@ describe('the export of the books', () => {
     ]);
   });
 
+  test('has an unpaid order of its day, also if the order changed later, and none of another day', async () => {
+    const ofDays: string[] = [];
+    for (const day of [dayAfter(DAY, -1), DAY, dayAfter(DAY)]) {
+      const { orderNo } = (await shopper.create()).body;
+      // The update itself is the later change: today.
+      await shop.stack.mysql.query('UPDATE recharge_orders SET created_at = ? WHERE order_no = ?', [
+        ...[at(day, '00:00:00'), orderNo],
+      ]);
+      ofDays.push(orderNo);
+    }
+    const { stdout } = await portalHere(['recharge', 'export', ...options]);
+    expect(stdout.split('\n').map((line) => JSON.parse(line))).toMatchObject([{ kind: 'order', orderNo: ofDays[1] }]);
+  });
+
   test('is, as CSV, a file that spreadsheets open: yuan, days of China, and no formulas', async () => {
     const orderNo = await payOn(DAY, '00:30:00');
     await refundOn(orderNo, DAY, 5);
