@@ -16,11 +16,18 @@ interface Approval {
 
 interface Movement {
   unit: 'fen' | 'units';
-  /** Executes once for each request, however often it is called. The result is shown to the operator. */
+  /**
+   * Executes once for each request, however often it is called, and approves the request in the same transaction. The
+   * result is shown to the operator.
+   */
   execute(detail: Detail, by: Approval): Promise<Detail>;
 }
 
-const facts = ({ requestId, askedBy }: Approval): Detail => ({ requestId, askedBy });
+const facts = ({ actor, requestId, askedBy }: Approval) => ({
+  actor,
+  detail: { requestId, askedBy },
+  approves: requestId,
+});
 
 /** `key`: of an operator, or of a refund that is made again. */
 export interface RefundDetail {
@@ -43,22 +50,21 @@ export const MOVEMENTS: Record<MoneyKind, Movement> = {
     unit: 'fen',
     async execute(detail, by) {
       const { orderNo, amountFen, reason, key = `request:${by.requestId}` } = detail as unknown as RefundDetail;
-      const { actor } = by;
-      return { ...(await requestRefund({ orderNo, amountFen, reason, key, actor, detail: facts(by) })) };
+      return { ...(await requestRefund({ orderNo, amountFen, reason, key, ...facts(by) })) };
     },
   },
   'refund-book': {
     unit: 'fen',
     async execute(detail, by) {
       const { orderNo, refundId, amountFen } = detail as unknown as BookDetail;
-      return { ...(await bookRefund({ orderNo, refundId, amountFen }, { actor: by.actor, detail: facts(by) })) };
+      return { ...(await bookRefund({ orderNo, refundId, amountFen }, facts(by))) };
     },
   },
   adjust: {
     unit: 'units',
     async execute(detail, by) {
       const key = `request:${by.requestId}`;
-      return { ...(await adjust(detail as unknown as Adjustment, { key, actor: by.actor, detail: facts(by) })) };
+      return { ...(await adjust(detail as unknown as Adjustment, { key, ...facts(by) })) };
     },
   },
   grant: {
@@ -66,7 +72,7 @@ export const MOVEMENTS: Record<MoneyKind, Movement> = {
     async execute(detail, by) {
       const key = `request:${by.requestId}`;
       const wanted = detail as unknown as OperatorGrant;
-      return { ...(await grantByOperator(wanted, { key, actor: by.actor, detail: facts(by) })) };
+      return { ...(await grantByOperator(wanted, { key, ...facts(by) })) };
     },
   },
 };

@@ -1,13 +1,13 @@
 import { optionalInteger } from '../config.ts';
 import { query, type Row } from '../db.ts';
 import { AppError } from '../errors.ts';
-import { changeOnce } from './logged-change.ts';
+import { changeOnce, nameOf } from './logged-change.ts';
 import { type Detail, MOVEMENTS, type MoneyKind } from './money-movements.ts';
 import { moneyRequestNumber } from './numbers.ts';
 
 /**
- * Movements of money by operators that need a second person: open -> approving -> approved, open -> rejected. What is
- * approved is executed exactly once: the key of the movement is the number of its request. On the command line the name
+ * Movements of money by operators that need a second person: open -> approved | rejected. What is approved is
+ * executed exactly once: the key of the movement is the number of its request. On the command line the name
  * of the operator is believed, so this protects against mistakes and not against fraud.
  */
 export interface MoneyRequest {
@@ -16,7 +16,7 @@ export interface MoneyRequest {
   /** An order, or a wallet: `<AppID>/<userId>`. */
   subject: string;
   detail: Detail;
-  status: 'open' | 'approving' | 'approved' | 'rejected';
+  status: 'open' | 'approved' | 'rejected';
   askedBy: string;
   askedAt: string;
   /** null: nobody. */
@@ -57,7 +57,7 @@ export async function requestMovement(wanted: {
 /** Requests that wait, the oldest first. */
 export async function waitingRequests(limit = 200): Promise<MoneyRequest[]> {
   const rows = await query(
-    `SELECT ${COLUMNS} FROM money_requests WHERE status IN ('open', 'approving') ORDER BY asked_at LIMIT ${limit}`,
+    `SELECT ${COLUMNS} FROM money_requests WHERE status = 'open' ORDER BY asked_at LIMIT ${limit}`,
   );
   return rows.map(fromRow);
 }
@@ -71,9 +71,9 @@ export async function knownRequest(requestId: string): Promise<MoneyRequest> {
 }
 
 /**
- * Executes a request, by another person than the one who asked. The row is claimed first, so that nobody can reject it
- * now. A crash afterwards is repaired by the same command: the movement is made once for its request. A movement that is
- * refused opens the request again. Throws NOT_FOUND, INVALID_INPUT, and what the movement throws.
+ * Executes a request, by another person than the one who asked. The transaction of the movement also approves the
+ * request, so it can be typed again after a crash, and by several persons at once: one movement is made. A movement that
+ * is refused leaves the request open. Throws NOT_FOUND, INVALID_INPUT, and what the movement throws.
  */
 export async function approveRequest(
   requestId: string,
@@ -81,52 +81,33 @@ export async function approveRequest(
 ): Promise<{ request: MoneyRequest; result: Detail }> {
   const request = await knownRequest(requestId);
   checkDecidable(request, actor);
-  if (request.status === 'open') {
-    const claim =
-      "UPDATE money_requests SET status = 'approving', decided_by = ? WHERE request_id = ? AND status = 'open'";
-    await changeOnce(claim, [nameOf(actor), requestId], undefined);
-    checkDecidable(await knownRequest(requestId), actor);
-  }
-  const { kind, subject, detail } = request;
-  const by = { actor, requestId, askedBy: request.askedBy };
-  const result = await MOVEMENTS[kind].execute(detail, by).catch(async (error: unknown) => {
-    if (error instanceof AppError) await reopen(requestId, actor);
-    throw error;
-  });
-  await changeOnce(
-    `UPDATE money_requests SET status = 'approved', decided_by = ?, decided_at = NOW(3)
-      WHERE request_id = ? AND status IN ('open', 'approving')`,
-    [nameOf(actor), requestId],
-    { actor, action: 'recharge.approve', subject, detail: { requestId, kind, askedBy: request.askedBy } },
-  );
+  const { kind, detail, askedBy } = request;
+  const result = await MOVEMENTS[kind].execute(detail, { actor, requestId, askedBy });
+  // The same movement was made before, under a key of its own: then there was nothing to execute.
+  await decide(request, 'approved', actor);
   return { request: await knownRequest(requestId), result };
 }
 
-/** Nothing was moved, so the request can be rejected, or approved later. */
-const reopen = (requestId: string, actor: string) =>
-  changeOnce(
-    `UPDATE money_requests SET status = 'open', decided_by = NULL
-      WHERE request_id = ? AND status = 'approving' AND decided_by = ?`,
-    [requestId, nameOf(actor)],
-    undefined,
-  );
-
 /** Ends a request without a movement; the person who asked may do it, too. Throws NOT_FOUND, INVALID_INPUT. */
 export async function rejectRequest(requestId: string, actor: string): Promise<MoneyRequest> {
-  const { kind, subject, askedBy } = await knownRequest(requestId);
-  await changeOnce(
-    `UPDATE money_requests SET status = 'rejected', decided_by = ?, decided_at = NOW(3)
-      WHERE request_id = ? AND status = 'open'`,
-    [nameOf(actor), requestId],
-    { actor, action: 'recharge.reject', subject, detail: { requestId, kind, askedBy } },
-  );
+  await decide(await knownRequest(requestId), 'rejected', actor);
   const request = await knownRequest(requestId);
   if (request.status === 'rejected') return request;
-  if (request.status === 'approved') throw refused(`Request ${requestId} was approved by ${request.decidedBy}.`);
-  throw refused(
-    `Request ${requestId} is being executed by ${request.decidedBy}. If that command ended early, approve it again.`,
-  );
+  throw refused(`Request ${requestId} was approved by ${request.decidedBy}.`);
 }
+
+/** Nothing happens if the request is not open any more. */
+const decide = (
+  { requestId, kind, subject, askedBy }: MoneyRequest,
+  status: 'approved' | 'rejected',
+  actor: string,
+): Promise<boolean> =>
+  changeOnce(
+    "UPDATE money_requests SET status = ?, decided_by = ?, decided_at = NOW(3) WHERE request_id = ? AND status = 'open'",
+    [status, nameOf(actor), requestId],
+    { actor, action: `recharge.${ACTION[status]}`, subject, detail: { requestId, kind, askedBy } },
+  );
+const ACTION = { approved: 'approve', rejected: 'reject' };
 
 function checkDecidable({ requestId, status, askedBy, decidedBy }: MoneyRequest, actor: string): void {
   if (status === 'rejected') throw refused(`Request ${requestId} was rejected by ${decidedBy}.`);
@@ -134,8 +115,6 @@ function checkDecidable({ requestId, status, askedBy, decidedBy }: MoneyRequest,
     throw refused(`You (${actor}) asked for request ${requestId}: another person has to approve it. Nothing was done.`);
 }
 
-/** As it is stored, in a column of 100 characters. */
-const nameOf = (actor: string): string => actor.slice(0, 100);
 const isSamePerson = (one: string, other: string): boolean => plain(one) === plain(other);
 const plain = (name: string): string => nameOf(name).normalize('NFKC').trim().toLowerCase();
 

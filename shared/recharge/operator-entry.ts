@@ -1,11 +1,11 @@
 import { query, type Transaction, withTransaction } from '../db.ts';
 import { AppError } from '../errors.ts';
-import { operatorLogStatement } from '../operator-log.ts';
 import { type Fragment, sql } from '../sql-fragment.ts';
 import { AVAILABLE, appendIn, BALANCE } from './append.ts';
 import { forgetBalance } from './balance.ts';
 import { ASSET } from './catalogue.ts';
 import { CONTRA, findEntry, readHolding } from './entry.ts';
+import { logIn } from './logged-change.ts';
 import { adjustNumber, grantNumber, walletName } from './numbers.ts';
 import { userWallet } from './user-wallet.ts';
 
@@ -23,11 +23,12 @@ export interface OperatorEntry {
   expiresAt?: string | undefined;
 }
 
-/** `key`: of one operator's deed. `detail`: more for the operator log. */
+/** `key`: of one operator's deed. `detail`: more for the operator log. `approves`: the request that it executes. */
 export interface ByOperator {
   key: string;
   actor: string;
   detail?: Record<string, unknown>;
+  approves?: string;
 }
 
 export const MOST_UNITS = 1_000_000_000;
@@ -97,10 +98,11 @@ export async function appendEntry(
     action: `recharge.${kind}`,
     subject: `${appId}/${userId}`,
     detail: { ref, amount, reason, ...(expiresAt !== undefined && { expiresAt }), ...by.detail },
+    approves: by.approves,
   };
   await withTransaction(
     async (transaction) => {
-      if (await append(transaction, wanted, ref, rules)) await transaction.write(...operatorLogStatement(change));
+      if (await append(transaction, wanted, ref, rules)) await logIn(transaction.write, change);
     },
     { lostAnswers: true, tries: 8 },
   );

@@ -1,6 +1,5 @@
 import { sqlTime } from '../db.ts';
-import type { OperatorChange } from '../operator-log.ts';
-import { changeOnce } from './logged-change.ts';
+import { changeOnce, type MoneyChange } from './logged-change.ts';
 import type { Refund } from './refund-record.ts';
 
 interface NewRefund {
@@ -23,7 +22,7 @@ const OTHERS = "FROM refunds r WHERE r.order_no = o.order_no AND r.status <> 'cl
  * proportion to the sum of the refunds and rounded down, so that a full refund takes back all that was credited. It makes
  * no refund if the order is not paid, if too little is left, or if the number exists: look for the number then.
  */
-export async function acceptRefund(refund: NewRefund, change: OperatorChange | undefined): Promise<void> {
+export async function acceptRefund(refund: NewRefund, change: MoneyChange | undefined): Promise<void> {
   const { refundNo, orderNo, amountFen: fen, reason, origin, refundId, at } = refund;
   await changeOnce(
     `INSERT INTO refunds (refund_no, order_no, amount_fen, units, reason, origin, provider_refund_id, provider_at,

@@ -64,13 +64,13 @@ interface BookedRefund {
  */
 export async function bookRefund(
   booked: BookedRefund,
-  by: { actor: string; detail?: Record<string, unknown> },
+  by: { actor: string; detail?: Record<string, unknown>; approves?: string },
 ): Promise<Refund> {
   const { orderNo, refundId, amountFen } = booked;
   const known = await checkBooked(booked);
   if (!known) {
     const detail = { refundId, amountFen, ...by.detail };
-    const change = { actor: by.actor, action: 'recharge.refund-book', subject: orderNo, detail };
+    const change = { actor: by.actor, action: 'recharge.refund-book', subject: orderNo, detail, approves: by.approves };
     const refundNo = numberOf(orderNo, refundId);
     await acceptRefund({ refundNo, orderNo, amountFen, reason: null, origin: 'elsewhere', refundId, at: null }, change);
   }

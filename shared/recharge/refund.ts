@@ -25,6 +25,8 @@ interface WantedRefund {
   actor?: string;
   /** Further facts for the operator log. */
   detail?: Record<string, unknown>;
+  /** The request of another operator that it executes. */
+  approves?: string;
 }
 
 /**
@@ -46,7 +48,10 @@ export async function requestRefund(wanted: WantedRefund): Promise<Refund> {
   if (!(await findRefund(refundNo))) {
     await checkMadeElsewhere(order, provider);
     const detail = { refundNo, amountFen, reason, ...wanted.detail };
-    const change = actor === undefined ? undefined : { actor, action: 'recharge.refund', subject: orderNo, detail };
+    const change =
+      actor === undefined
+        ? undefined
+        : { actor, action: 'recharge.refund', subject: orderNo, detail, approves: wanted.approves };
     await acceptRefund({ refundNo, orderNo, amountFen, reason, origin: 'here', refundId: null, at: null }, change);
   }
   const refund = await findRefund(refundNo);

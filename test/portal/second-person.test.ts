@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { MOVEMENTS } from '../../shared/recharge/money-movements.ts';
 import { approveRequest } from '../../shared/recharge/money-request.ts';
 import { crashBeforeEach } from '../support/crash.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
@@ -111,6 +112,45 @@ describe('a movement above the limit', () => {
       expect([status, await wallet.balance()]).toEqual([status, status === 'approved' ? before + 60 + i : before]);
       expect(['approved', 'rejected']).toContain(status);
     }
+  });
+
+  test('that is refused to one person and made for another one is never rejected afterwards', async () => {
+    for (let i = 0; i < 6; i++) {
+      await adjust(50, '--again');
+      const before = await wallet.balance();
+      const amount = -before - 51 - i;
+      const { requestId } = (await adjust(amount, '--allow-debt', '--actor', 'ann')).json;
+      await world.shop.stack.mysql.query(
+        "UPDATE money_requests SET detail = REPLACE(detail, 'true', 'false') WHERE request_id = ?",
+        [requestId],
+      );
+      await Promise.all([
+        approve(requestId, 'ben'),
+        adjust(50, '--again').then(() => adjust(50, '--again')),
+        approve(requestId, 'cyd'),
+        run('reject', '--request', requestId, '--actor', 'dan'),
+        approve(requestId, 'eve'),
+      ]);
+      const status = (await requestOf(requestId))?.status;
+      const made = (await wallet.balance()) !== before + 100;
+      expect([status, made]).toEqual([status, status === 'approved']);
+      await run('reject', '--request', requestId);
+      await adjust(before + 200, '--again', '--actor', 'zoe').then(({ json }) => approve(json.requestId, 'yan'));
+    }
+  });
+
+  test('whose request was rejected a moment before moves nothing', async () => {
+    const { requestId } = (await adjust(60, '--actor', 'ann')).json;
+    await run('reject', '--request', requestId, '--actor', 'cyd');
+    // As an approval that read the request just before.
+    const detail = { appId: world.shop.app.appId, userId: wallet.userId, amount: 60, reason: 'gift', allowDebt: false };
+    await expect(MOVEMENTS.adjust.execute(detail, { actor: 'ben', requestId, askedBy: 'ann' })).rejects.toThrow(
+      'was rejected at this moment',
+    );
+    expect(await wallet.balance()).toBe(0);
+    expect(await requestOf(requestId)).toMatchObject({ status: 'rejected', decided_by: 'cyd' });
+    const rows = await logged(walletName());
+    expect(rows).toEqual(['recharge.request ann', 'recharge.reject cyd']);
   });
 
   test('is executed once after a crash before each request of its approval, and approved by typing it again', async () => {
