@@ -38,10 +38,14 @@ const BEFORE = sql`LEFT JOIN ledger_entries p ON p.app_id = e.app_id AND p.user_
   AND p.seq = e.seq - 1 AND p.seq > 0`;
 const HEAD = sql`LEFT JOIN ledger_entries h ON h.app_id = e.app_id AND h.user_id = e.user_id AND h.asset = e.asset
   AND h.seq = 0`;
-/** The user of the wallet of an order: the user into whom its user was merged, if there is one. */
+/**
+ * Whether an entry `e` is in a wallet that was the wallet of an order `o` at some time: that of its user, of the user
+ * into whom its user was merged, or of a user between the two, who was merged in turn.
+ */
 const WALLET_USER = sql`LEFT JOIN users u ON u.user_id = o.user_id`;
 const IN_WALLET_OF_ORDER = sql`(e.app_id = o.app_id AND e.asset = o.asset
-  AND (e.user_id = o.user_id OR e.user_id <=> u.merged_into))`;
+  AND (e.user_id = o.user_id OR e.user_id <=> u.merged_into
+    OR EXISTS (SELECT 1 FROM users m WHERE m.user_id = e.user_id AND m.merged_into = u.merged_into)))`;
 /** A release without a chain may have written entries until one day after the migration that made the chain. */
 const MAY_STAND = sql`(e.chain_hash IS NOT NULL OR e.created_at <=
   (SELECT m.applied_at + INTERVAL 1 DAY FROM schema_migrations m WHERE m.name = '0012_money.sql'))`;
@@ -212,6 +216,15 @@ export const CHECKS: readonly Check[] = [
       LEFT JOIN ledger_entries b ON b.kind = IF(e.kind = 'merge_out', 'merge_in', 'merge_out') AND b.ref = e.ref
        AND b.app_id = e.app_id AND b.asset = e.asset AND b.delta = -e.delta AND b.user_id <> e.user_id
       WHERE e.kind IN ('merge_out', 'merge_in') AND b.seq IS NULL ${since('e.created_at')}`,
+  },
+  {
+    // All users who were merged, also in an audit of what changed: they are few, and an index holds them.
+    invariant: 'M1',
+    what: 'a user was merged into another one, and has not ended, has units left, or is not one step from the last user',
+    select: () => sql`SELECT u.user_id AS subject FROM users u LEFT JOIN users w ON w.user_id = u.merged_into
+      WHERE u.merged_into IS NOT NULL AND (u.erased_at IS NULL OR w.user_id IS NULL OR w.merged_into IS NOT NULL
+         OR EXISTS (SELECT 1 FROM apps a JOIN ledger_entries h ON h.app_id = a.app_id AND h.user_id = u.user_id
+                     WHERE h.seq = 0 AND h.balance_after <> 0))`,
   },
   {
     invariant: 'A1',

@@ -4,8 +4,8 @@ import { walletName } from './numbers.ts';
 
 /**
  * I9: a number is derived from its wallet, so a row in another wallet was changed by hand. For each user the lowest and
- * the highest wallet in the numbers are read: if both are the user's own, so are all. A merged user's numbers stay, in
- * the wallet of the user into whom it was merged.
+ * the highest wallet in the numbers are read: if both are the user's own, so are all. Users who were merged, one after
+ * the other, have numbers of each other in their wallets.
  */
 interface Numbered {
   what: string;
@@ -83,9 +83,13 @@ async function* changedUsers(numbered: Numbered, since: string): AsyncGenerator<
 
 async function misplacedOf(numbered: Numbered, { app_id: appId, user_id: userId }: Row): Promise<Finding[]> {
   const { what, table, number, where } = numbered;
-  const merged = await query('SELECT user_id FROM users WHERE merged_into = ?', [userId as SqlValue]);
-  const users = [userId, ...merged.map((row) => row.user_id)];
-  const own = users.map((user) => walletName(String(appId), String(user)));
+  const merged = await query(
+    `SELECT g.user_id FROM users u JOIN users g
+        ON g.user_id = COALESCE(u.merged_into, u.user_id) OR g.merged_into = COALESCE(u.merged_into, u.user_id)
+      WHERE u.user_id = ?`,
+    [userId as SqlValue],
+  );
+  const own = [{ user_id: userId }, ...merged].map((row) => walletName(String(appId), String(row.user_id)));
   const rows = await query(
     `SELECT ${number} AS subject FROM ${table} WHERE app_id = ? AND user_id = ? AND ${where}
         AND ${wallet(numbered)} NOT IN (${own.map(() => '?').join(', ')}) LIMIT 100`,

@@ -87,13 +87,16 @@ export async function findEntry(kind: EntryKind, ref: string, ask: Ask = query):
   return row ? entryFromRow(row) : null;
 }
 
-/** The entries of a wallet that have this number: a hold and its end share one. */
+/**
+ * The entries of a wallet that have this number: a hold and its end share one. Also those from before a merge, in the
+ * wallet of the user who was merged into this one.
+ */
 export async function readEntryByRef(appId: string, userId: string, asset: string, ref: string): Promise<Entry[]> {
   const rows = await query(
-    `SELECT ${ENTRY_COLUMNS} FROM ledger_entries e
-      WHERE e.kind IN (${KINDS.map((kind) => `'${kind}'`).join(', ')}) AND e.ref = ?
-        AND e.app_id = ? AND e.user_id = ? AND e.asset = ? AND (e.delta <> 0 OR e.held_delta <> 0) ORDER BY e.seq DESC`,
-    [ref, appId, userId, asset],
+    `SELECT ${ENTRY_COLUMNS} FROM ledger_entries e JOIN users u ON u.user_id = e.user_id
+      WHERE e.kind IN (${KINDS.map((kind) => `'${kind}'`).join(', ')}) AND e.ref = ? AND e.app_id = ? AND e.asset = ?
+        AND (u.user_id = ? OR u.merged_into = ?) AND (e.delta <> 0 OR e.held_delta <> 0) ORDER BY e.seq DESC`,
+    [ref, appId, asset, userId, userId],
   );
   return rows.map(entryFromRow);
 }

@@ -1,12 +1,14 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { mergeUsers } from '../../shared/account/merge.ts';
+import { query } from '../../shared/db.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
 import { grant } from '../../shared/recharge/grant.ts';
 import { placeHold, releaseHold } from '../../shared/recharge/hold.ts';
+import { exportMoney, moneyOf } from '../../shared/recharge/money.ts';
 import { settlePayment } from '../../shared/recharge/payment.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
-import { readWallet } from '../../shared/recharge/user-wallet.ts';
+import { readWallet, walletEntries } from '../../shared/recharge/user-wallet.ts';
 import { crashBeforeEach } from '../support/crash.ts';
 import { newKey, openShop, type Shop, type Shopper, sandboxPayment } from '../support/recharge-fixture.ts';
 
@@ -113,6 +115,45 @@ describe('merging the wallets of two users', () => {
     expect(await settlePayment(sandboxPayment(orderNo))).toBe('credited');
     expect(await last.balance()).toBe(70);
     await expect(merge(last, from)).rejects.toThrow('was merged into user');
+    await agrees();
+  });
+
+  test('twice in a row keeps what was credited and refunded between the two', async () => {
+    const orderNo = (await from.create()).body.orderNo;
+    await merge();
+    expect(await settlePayment(sandboxPayment(orderNo))).toBe('credited');
+    expect(await requestRefund({ orderNo, amountFen: 100, key: 'between' })).toMatchObject({ status: 'success' });
+    const last = await shop.shopper();
+    await merge(into, last);
+    expect(await requestRefund({ orderNo, amountFen: 200, key: 'after' })).toMatchObject({ status: 'success' });
+    expect(await balanceOf(last)).toBe(30);
+    await agrees();
+  });
+
+  test('makes the open orders, refunds and history of the ended user those of the other one', async () => {
+    const [open, paid] = [(await from.create()).body.orderNo, (await from.create()).body.orderNo];
+    await settlePayment(sandboxPayment(paid));
+    const spent = (await from.spend(10)).body.ref;
+    await merge();
+    const ask = async (userId: string) => (await moneyOf(userId, query)).map(({ openOrders }) => openOrders);
+    expect(await ask(into.userId)).toEqual([1]);
+    const exported = await exportMoney(into.userId, 10);
+    expect(exported.orders.map((order) => order.orderNo).sort()).toEqual([open, paid].sort());
+    const page = { after: undefined, limit: 10 };
+    expect(await walletEntries(shop.app.appId, from.userId, page, spent)).toMatchObject({
+      entries: [{ kind: 'spend', delta: -10 }],
+    });
+  });
+
+  test('that is not complete is found by the audit', async () => {
+    const living = await shop.shopper();
+    const change = (to: string | null) =>
+      shop.stack.mysql.query('UPDATE users SET merged_into = ? WHERE user_id = ?', [to, living.userId]);
+    await change(into.userId);
+    expect((await auditLedger()).findings).toEqual([
+      expect.objectContaining({ invariant: 'M1', subject: living.userId }),
+    ]);
+    await change(null);
     await agrees();
   });
 
