@@ -218,6 +218,10 @@ export const chineseSentences: Sentences = {
   'MD5 is weak: change this app to HMAC-SHA256 soon.': 'MD5 不安全：请尽快把这个应用换成 HMAC-SHA256。',
   'App {} ({}) will be refused: calls that change something at once, all calls within 60 s.':
     '应用 {1}（{2}）将被拒绝：有修改作用的调用立即被拒绝，所有调用 60 秒内被拒绝。',
+  'This app is a server that acts for app {}: make that app public.':
+    '这个应用是代表应用 {1} 行事的服务器：请把应用 {1} 设为公开。',
+  'App {} ({}) acts for it and stays: disable it, too, if it must stop.':
+    '应用 {1}（{2}）代表它行事，不受影响：如果也要停用，请另外停用它。',
   '{} is disabled: calls that change something are refused at once, all calls within 60 s.':
     '{1} 已停用：有修改作用的调用立即被拒绝，所有调用 60 秒内被拒绝。',
   '{} is enabled: its calls are accepted within 5 s.': '{1} 已启用：5 秒内放行。',

@@ -103,7 +103,11 @@ async function show(given: Given): Promise<Printed> {
 async function whatDisableEnds(given: Given): Promise<string[]> {
   const { appId, name, disabled } = await showApp(given.text('app'));
   if (disabled) return [];
-  return [`App ${appId} (${name}) will be refused: calls that change something at once, all calls within 60 s.`];
+  const others = (await listApps()).filter((app) => app.actsFor === appId && !app.disabled);
+  return [
+    `App ${appId} (${name}) will be refused: calls that change something at once, all calls within 60 s.`,
+    ...others.map((app) => `App ${app.appId} (${app.name}) acts for it and stays: disable it, too, if it must stop.`),
+  ];
 }
 
 async function disable(given: Given): Promise<Printed> {

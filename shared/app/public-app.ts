@@ -89,7 +89,9 @@ interface PublicSide {
 export function openApp(appId: string, open: readonly Opening[] | undefined, actor: string): Promise<PublicSide> {
   const change = { actor, action: 'app.public', subject: appId, detail: {} as Record<string, unknown> };
   return changeApp('loosens', change, async (transaction) => {
-    const { methods, scopes } = await readSide(transaction, appId);
+    const { methods, scopes, actsFor } = await readSide(transaction, appId);
+    if (actsFor !== null)
+      throw new AppError('INVALID_INPUT', `This app is a server that acts for app ${actsFor}: make that app public.`);
     const serverScopes = scopes.filter(isServerScope);
     if (serverScopes.length > 0) {
       const sentence = `This app has ${serverScopes.join(', ')}, which only servers may have: create a public app of its own.`;
@@ -146,9 +148,9 @@ const list = (text: unknown): string[] => String(text).split(',').filter(Boolean
 export async function readSide(
   transaction: Transaction,
   appId: string,
-): Promise<{ methods: string[]; scopes: string[] }> {
-  const [row] = await transaction.query('SELECT methods, scopes FROM apps WHERE app_id = ?', [appId]);
-  return { methods: list(row?.methods), scopes: list(row?.scopes) };
+): Promise<{ methods: string[]; scopes: string[]; actsFor: string | null }> {
+  const [row] = await transaction.query('SELECT methods, scopes, acts_for FROM apps WHERE app_id = ?', [appId]);
+  return { methods: list(row?.methods), scopes: list(row?.scopes), actsFor: (row?.acts_for ?? null) as string | null };
 }
 
 async function writeSide(

@@ -35,7 +35,7 @@ export async function adjust(
   const made = await appendEntry(entryOf(wanted), by);
   if (made) return made;
   const { appId, userId } = wanted;
-  await checkWallet(appId, userId);
+  await checkWallet(wanted);
   const { balance, held } = await readHolding(appId, userId, ASSET);
   throw tooLittle(balance - held);
 }

@@ -162,5 +162,5 @@ export function publicEntry(entry: Entry) {
 function kindShown({ kind, contra }: Entry): string {
   if (kind !== 'hold_end') return kind;
   if (contra === CONTRA.spent) return 'capture';
-  return contra === CONTRA.released ? 'release' : 'hold_expiry';
+  return contra === CONTRA.holdExpired ? 'hold_expiry' : 'release';
 }

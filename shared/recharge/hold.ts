@@ -80,9 +80,14 @@ async function findHold(appId: string, userId: string, holdId: string): Promise<
   return hold;
 }
 
+const IS_ERASED = sql`(w.erased_at IS NOT NULL AND w.merged_into IS NULL)`;
+
 type End = typeof CONTRA.spent | typeof CONTRA.released | typeof CONTRA.holdExpired;
 
-/** Ends the hold, unless it has ended. A hold whose time is over can only expire. Returns its end. */
+/**
+ * Ends the hold, unless it has ended. A hold whose time is over can only expire. What a hold gives back to a user who
+ * was erased meanwhile is forfeited, as the rest of the wallet was. Returns its end.
+ */
 async function endHold(hold: Entry, contra: End, amount: number): Promise<Entry> {
   const isOver = contra === CONTRA.holdExpired ? sql`e.expires_at <= NOW(3)` : sql`e.expires_at > NOW(3)`;
   const appended = await appendOnce({
@@ -91,9 +96,9 @@ async function endHold(hold: Entry, contra: End, amount: number): Promise<Entry>
     from: sql`ledger_entries e LEFT JOIN users w ON w.user_id = e.user_id`,
     where: sql`e.kind = 'hold' AND e.ref = ${hold.ref} AND e.held_delta >= ${amount} AND ${isOver}`,
     wallet: { appId: sql`e.app_id`, userId: sql`e.user_id`, asset: sql`e.asset` },
-    delta: sql`${-amount}`,
+    delta: contra === CONTRA.spent ? sql`${-amount}` : sql`IF(${IS_ERASED}, -e.held_delta, 0)`,
     heldDelta: sql`-e.held_delta`,
-    contra: sql`${contra}`,
+    contra: contra === CONTRA.spent ? sql`${contra}` : sql`IF(${IS_ERASED}, ${CONTRA.forfeited}, ${contra})`,
     reason: sql`e.reason`,
   });
   if (appended.outcome === 'refused' && contra !== CONTRA.holdExpired) return endHold(hold, CONTRA.holdExpired, 0);
@@ -105,17 +110,20 @@ async function endHold(hold: Entry, contra: End, amount: number): Promise<Entry>
 
 /** Throws HOLD_ENDED if the hold ended in another way. */
 function endedAs(hold: Entry, end: Entry, contra: End, amount: number): Hold {
-  if (end.contra !== contra || end.delta !== -amount) throw new AppError('HOLD_ENDED');
+  const isForfeited = end.contra === CONTRA.forfeited && contra !== CONTRA.spent;
+  if (!isForfeited && (end.contra !== contra || end.delta !== -amount)) throw new AppError('HOLD_ENDED');
   return holdOf(hold, end);
 }
 
 function holdOf({ ref: holdId, heldDelta: amount, expiresAt }: Entry, end: Entry | null): Hold {
-  const status = end === null ? 'held' : (STATUS[end.contra as End] ?? 'expired');
-  return { holdId, status, amount, captured: end === null ? 0 : -end.delta, expiresAt: String(expiresAt) };
+  const status = end === null ? 'held' : STATUS[end.contra as End | typeof CONTRA.forfeited];
+  const captured = status === 'captured' && end ? -end.delta : 0;
+  return { holdId, status, amount, captured, expiresAt: String(expiresAt) };
 }
 
-const STATUS: Record<End, Hold['status']> = {
+const STATUS: Record<End | typeof CONTRA.forfeited, Hold['status']> = {
   [CONTRA.spent]: 'captured',
   [CONTRA.released]: 'released',
+  [CONTRA.forfeited]: 'released',
   [CONTRA.holdExpired]: 'expired',
 };

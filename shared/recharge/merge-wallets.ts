@@ -7,7 +7,8 @@ import { mergeNumber, walletName } from './numbers.ts';
 
 /**
  * Merging the wallets of two users. What a wallet has leaves it by one entry and arrives in the other by one entry, both
- * with the same number; each lot that expires moves by a pair of its own and keeps its end. The sum over both users stays
+ * with the same number; each lot that expires moves by a pair of its own and keeps its end, or ends now if it is overdue:
+ * the sweeper looks for no end that is long past. The sum over both users stays
  * the same, for each app and asset.
  */
 export interface WalletMove {
@@ -67,7 +68,7 @@ async function movePart({ from, into }: Pair, part: Part, transaction: Transacti
       wallet: { appId: sql`${appId}`, userId: sql`w.user_id`, asset: sql`${asset}` },
       delta: sql`${delta}`,
       contra: sql`${`user:${other}`}`,
-      ...(expiresAt !== undefined && { expiresAt: sql`${sqlTime(expiresAt)}` }),
+      ...(expiresAt !== undefined && { expiresAt: sql`GREATEST(CAST(${sqlTime(expiresAt)} AS DATETIME(3)), NOW(3))` }),
     });
   for (const moved of [await append('merge_out', from, into, -units), await append('merge_in', into, from, units)]) {
     if (moved.outcome !== 'created') throw new Error('units that were merged before');

@@ -47,7 +47,7 @@ export async function planEntry(
 ): Promise<{ key: string; balance: number }> {
   const { appId, userId, amount, reason, expiresAt } = wanted;
   if (reason.length > 200 || !/^[^\p{Cc}\p{Cs}]+$/u.test(reason)) throw refused('The reason has 1 to 200 characters.');
-  await checkWallet(appId, userId);
+  await checkWallet(wanted);
   const { balance, held } = await readHolding(appId, userId, ASSET);
   if (amount < 0 && balance - held + amount < 0 && !wanted.allowDebt) throw tooLittle(balance - held);
   const { count, recent } = await sameEntries(wanted);
@@ -59,15 +59,19 @@ export async function planEntry(
   return { key: ['operator', amount, count, ...(expiresAt === undefined ? [] : [expiresAt])].join(':'), balance };
 }
 
-/** Throws NOT_FOUND, INVALID_INPUT. */
-export async function checkWallet(appId: string, userId: string): Promise<void> {
+/** Of a user who was erased, units can only be taken. Throws NOT_FOUND, INVALID_INPUT. */
+export async function checkWallet({
+  appId,
+  userId,
+  amount,
+}: Pick<OperatorEntry, 'appId' | 'userId' | 'amount'>): Promise<void> {
   const [app] = await query('SELECT 1 AS found FROM apps WHERE app_id = ?', [appId]);
   if (!app) throw new AppError('NOT_FOUND', `There is no app ${appId}. "app list" prints the AppIDs.`);
   const [user] = await query('SELECT erased_at, merged_into FROM users WHERE user_id = ?', [userId]);
   if (!user) throw new AppError('NOT_FOUND', `There is no user ${userId}. "user find" prints the userId.`);
   if (user.merged_into !== null)
     throw refused(`User ${userId} was merged into user ${String(user.merged_into)}: name that user.`);
-  if (user.erased_at !== null) throw refused(`User ${userId} is erased: nothing was done.`);
+  if (user.erased_at !== null && amount > 0) throw refused(`User ${userId} is erased: nothing was done.`);
 }
 
 /** Operators' entries of this amount: their number, and one of the last 24 h, by the clock of MySQL. */
@@ -118,7 +122,7 @@ async function append(
   ref: string,
   { end, isAllowed = sql`TRUE` }: { end?: Fragment; isAllowed?: Fragment },
 ): Promise<boolean> {
-  const { from, where, wallet } = userWallet(appId, userId);
+  const { from, where, wallet } = userWallet(appId, userId, { erasedToo: amount < 0 });
   const isFree = allowDebt || amount > 0 ? 1 : 0;
   const { outcome } = await appendIn(transaction, {
     kind,

@@ -35,11 +35,11 @@ export async function grantByOperator(
   wanted: OperatorGrant,
   by: ByOperator,
 ): Promise<{ ref: string; amount: number; balance: number }> {
-  const { appId, userId, expiresAt } = wanted;
+  const { expiresAt } = wanted;
   const end = expiresAt === undefined ? undefined : sql`${sqlTime(expiresAt)}`;
   const made = await appendEntry(entryOf(wanted), by, end && { end, isAllowed: sql`${end} > NOW(3)` });
   if (made) return made;
-  await checkWallet(appId, userId);
+  await checkWallet(wanted);
   throw expiresAt === undefined ? refused('The balance would become too large: nothing was done.') : isPast(expiresAt);
 }
 

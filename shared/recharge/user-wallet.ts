@@ -7,11 +7,11 @@ import type { Page } from './page.ts';
 
 /**
  * The wallet of a user at an app, for statements that append to it. A user who was merged has the wallet of the user
- * into whom it was merged; an erased user has none.
+ * into whom it was merged; an erased user has none. `erasedToo`: what is left in the wallet of an erased user can be taken.
  */
-export const userWallet = (appId: string, userId: string) => ({
+export const userWallet = (appId: string, userId: string, { erasedToo = false } = {}) => ({
   from: sql`users u JOIN users w ON w.user_id = COALESCE(u.merged_into, u.user_id)`,
-  where: sql`u.user_id = ${userId} AND w.erased_at IS NULL`,
+  where: sql`u.user_id = ${userId} AND (w.erased_at IS NULL OR ${erasedToo ? 1 : 0})`,
   wallet: { appId: sql`${appId}`, userId: sql`w.user_id`, asset: sql`${ASSET}` },
 });
 

@@ -76,3 +76,13 @@ test('a public app never has a scope of wallets: not by create, by --add, or by 
   );
   expect(rows).toEqual([]);
 });
+
+test('a server that acts for another app does not become public, and stays when that app is disabled', async () => {
+  const shop = await portalJson(['app', 'create', '--name', 'shop', '--public']);
+  const server = await portalJson(['app', 'create', '--name', 'helper', '--for', shop.appId]);
+  const opened = await portal(['app', 'public', '--app', server.appId]);
+  expect(opened).toMatchObject({ code: 1, stderr: expect.stringContaining(`acts for app ${shop.appId}`) });
+  expect((await portalJson(['app', 'show', '--app', server.appId])).kind).toBe('server');
+  const disabled = await portal(['app', 'disable', '--app', shop.appId]);
+  expect(disabled.stderr).toContain(`App ${server.appId} (helper) acts for it and stays`);
+});

@@ -129,6 +129,11 @@ describe('the ledger audit', () => {
       'an entry that was written by hand',
       "INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, created_at) SELECT app_id, user_id, asset, 6, 9, balance_after + 9, 'grant', 'by-hand', 'shop:granted', NOW(3) + INTERVAL 2 DAY FROM ledger_entries WHERE seq = 5",
     ],
+    [
+      'A1',
+      'an entry that was written by hand with an old time',
+      "INSERT INTO ledger_entries (app_id, user_id, asset, seq, delta, balance_after, kind, ref, contra, created_at) SELECT app_id, user_id, asset, 6, 9, balance_after + 9, 'grant', 'by-hand', 'shop:granted', NOW(3) - INTERVAL 2 DAY FROM ledger_entries WHERE seq = 5",
+    ],
   ];
   test.each(violations)('finds %s: %s', async (invariant, _, sql) => {
     const named = sql.replace(':orderNo', `'${orderNo}'`);

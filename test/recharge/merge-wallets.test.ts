@@ -63,6 +63,20 @@ describe('merging the wallets of two users', () => {
     await agrees();
   });
 
+  test('ends a lot that is overdue, also if the sweeper has looked further than its end', async () => {
+    await give(from, 40, inMs(600));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await merge();
+    // As after an hour without a sweeper that reached this lot.
+    await shop.stack.mysql.query(
+      "REPLACE INTO ledger_marks (name, done_until) SELECT 'expiry', MIN(expires_at) FROM ledger_entries WHERE kind = 'grant' AND user_id = ?",
+      [from.userId],
+    );
+    await sweepRecharge({ stopAt: Date.now() + 20_000 });
+    expect(await balanceOf(into)).toBe(0);
+    await agrees();
+  });
+
   test('moves a debt, too', async () => {
     const orderNo = (await from.create()).body.orderNo;
     await settlePayment(sandboxPayment(orderNo));

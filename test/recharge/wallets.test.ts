@@ -1,6 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { withTransaction } from '../../shared/db.ts';
 import { adjust } from '../../shared/recharge/adjust.ts';
 import { auditLedger } from '../../shared/recharge/audit.ts';
+import { readHolding } from '../../shared/recharge/entry.ts';
+import { forfeitUnits } from '../../shared/recharge/forfeit.ts';
 import { sweepRecharge } from '../../shared/recharge/sweep.ts';
 import { newKey, newShopper, openShop, type Shop, type Shopper } from '../support/recharge-fixture.ts';
 import type { TestAnswer, TestApp } from '../support/stack.ts';
@@ -183,6 +186,32 @@ describe('a hold', () => {
     expect(await sweepRecharge({ stopAt: Date.now() + 20_000 })).toMatchObject({ expired: 0 });
     const kinds = (await call('GET', '/entries')).body.entries.map(({ kind }: { kind: string }) => kind);
     expect(kinds).toEqual(['hold_expiry', 'hold_expiry', 'hold', 'hold', 'grant']);
+    await agrees();
+  });
+
+  test('of a user who was erased meanwhile gives nothing back, and what a capture leaves can be taken by an operator', async () => {
+    await grant(100);
+    const [released, captured, expired] = [(await hold(10)).body, (await hold(20)).body, (await hold(5, 1)).body];
+    await withTransaction((transaction) => forfeitUnits(shopper.userId, transaction));
+    await shop.stack.mysql.execute('UPDATE users SET erased_at = NOW(3) WHERE user_id = ?', [shopper.userId]);
+    const held = () => readHolding(shop.app.appId, shopper.userId, 'coin');
+    expect(await held()).toMatchObject({ balance: 35, held: 35 });
+    for (let repeated = 0; repeated < 2; repeated++)
+      expect(await end(released.holdId, 'release')).toMatchObject({
+        status: 200,
+        body: { status: 'released', captured: 0 },
+      });
+    expect(await held()).toMatchObject({ balance: 25, held: 25 });
+    expect(await end(captured.holdId, 'capture', { amount: 12 })).toMatchObject({
+      status: 200,
+      body: { captured: 12 },
+    });
+    await until(expired.expiresAt);
+    await sweepRecharge({ stopAt: Date.now() + 20_000 });
+    expect(await held()).toMatchObject({ balance: 8, held: 0 });
+    const take = { appId: shop.app.appId, userId: shopper.userId, amount: -8, reason: 'erased', allowDebt: false };
+    expect(await adjust(take, { key: 'rest', actor: 'ann' })).toMatchObject({ balance: 0 });
+    await expect(adjust({ ...take, amount: 8 }, { key: 'gift', actor: 'ann' })).rejects.toThrow('is erased');
     await agrees();
   });
 

@@ -1,6 +1,6 @@
 import { query, type Row, sqlTime } from '../../db.ts';
 import { type Fragment, sql } from '../../sql-fragment.ts';
-import type { EntryKind } from '../entry.ts';
+import { CONTRA, type EntryKind } from '../entry.ts';
 import type { Period } from './china-day.ts';
 import { ENTRIES, slicesOf } from './slices.ts';
 
@@ -73,16 +73,19 @@ async function settledTime(): Promise<string> {
   return String(row?.settled);
 }
 
-const UNITS_NOW = sql`SELECT h.app_id, h.asset, 'head' AS kind, 0 AS is_later, SUM(h.balance_after) AS units, 0 AS broken
+const UNITS_NOW = sql`SELECT h.app_id, h.asset, 'head' AS moved, 0 AS is_later, SUM(h.balance_after) AS units, 0 AS broken
     FROM ledger_entries h WHERE h.kind = 'head' GROUP BY h.app_id, h.asset`;
 
 const within = (from: string, to?: string): Fragment =>
   sql`e.created_at >= ${sqlTime(from)} ${to === undefined ? sql`` : sql`AND e.created_at < ${sqlTime(to)}`} AND e.seq > 0`;
 
+/** What a hold gives back to a user who was erased is taken at once, and not spent. */
+const MOVED = sql`IF(e.contra = ${CONTRA.forfeited}, 'adjust', e.kind)`;
+
 const movedIn = (period: Period, from: string, to?: string): Fragment =>
-  sql`SELECT e.app_id, e.asset, e.kind, e.created_at >= ${sqlTime(period.to)} AS is_later, SUM(e.delta) AS units,
+  sql`SELECT e.app_id, e.asset, ${MOVED} AS moved, e.created_at >= ${sqlTime(period.to)} AS is_later, SUM(e.delta) AS units,
              SUM(${IS_BROKEN}) AS broken
-        FROM ${WITH_NEIGHBOURS} WHERE ${within(from, to)} GROUP BY e.app_id, e.asset, e.kind, is_later`;
+        FROM ${WITH_NEIGHBOURS} WHERE ${within(from, to)} GROUP BY e.app_id, e.asset, moved, is_later`;
 
 /** The entry before an entry, the one after it, and the head of its wallet: all beside it in the table. */
 const WITH_NEIGHBOURS = sql`ledger_entries e
@@ -106,14 +109,14 @@ class Sums {
   add(row: Row): void {
     const sums = this.#of(String(row.app_id), String(row.asset));
     const units = Number(row.units);
-    if (row.kind === 'head') {
+    if (row.moved === 'head') {
       sums.begin += units;
       sums.end += units;
       return;
     }
     sums.begin -= units;
     if (Number(row.is_later) === 1) sums.end -= units;
-    else sums[MOVEMENTS[row.kind as EntryKind] ?? 'other'] += units;
+    else sums[MOVEMENTS[row.moved as EntryKind] ?? 'other'] += units;
   }
   #of(appId: string, asset: string): UnitSums {
     const key = `${appId}/${asset}`;
