@@ -520,8 +520,8 @@ export const chineseSentences: Sentences = {
     '退款 {1} 是在支付平台后台做的，虚拟币还在钱包里：请执行 "recharge refund-book --order {2} --refund-id {3} --amount-fen {4}"。',
   "Refund {} is of order {}, which does not exist here: find out in the provider's console whose payment it was.":
     '退款 {1} 属于订单 {2}，而这里没有这笔订单：请在支付平台后台查明是谁的支付。',
-  'Refund {} is closed here, so its units were returned, and the provider paid the money back: look at "recharge show --order {}", and take the units with "recharge adjust".':
-    '退款 {1} 在这里已关闭，虚拟币已退回，而支付平台退了钱：请看 "recharge show --order {2}"，并用 "recharge adjust" 扣回虚拟币。',
+  'Refund {} is closed here, so its units were returned, and the provider paid the money back: run "recharge refund-book --order {} --refund-id {} --amount-fen {}". If nothing is left of the order, take the units with "recharge adjust".':
+    '退款 {1} 在这里已关闭，虚拟币已退回，而支付平台退了钱：请执行 "recharge refund-book --order {2} --refund-id {3} --amount-fen {4}"。如果订单已没有可退的金额，用 "recharge adjust" 扣回虚拟币。',
   'Refund {} is of order {} in the bill, and of another order here: look at "recharge show --order {}" and at the provider\'s console.':
     '退款 {1} 在账单里属于订单 {2}，在这里属于另一笔订单：请看 "recharge show --order {3}" 和支付平台后台。',
   'Refund {} is {} fen here and {} fen in the bill: look at "recharge show --order {}" and at the provider\'s console.':
@@ -645,6 +645,16 @@ export const chineseSentences: Sentences = {
     '付款人的账户收不了款，钱还在支付平台。请到商户平台处理；充值巡检会跟进它的状态。',
   'No money was paid back, and the units were returned. It can be made again under a new number.':
     '没有退钱，虚拟币已退回钱包。可以用新的单号重做。',
+  'The money was paid back all the same, and is in the books as another refund. Nothing is left to do.':
+    '钱还是退了，已作为另一笔退款记在账上。没有别的事要做。',
+  'The payer got more than was paid, and has the {} units. Ask for the money, or take the units with "recharge adjust".':
+    '付款人拿回的钱比付的多，还保留着 {1} 个虚拟币。请要回钱，或用 "recharge adjust" 扣回虚拟币。',
+  'Refund {} was paid back by the provider after it was closed here: it cannot be made again.':
+    '退款 {1} 在这里关闭之后，支付平台又退了钱：不能重做。',
+  'Refund {}, which is closed here, is on its way at {}: nothing was done. Try again when it has ended.':
+    '在这里已关闭的退款 {1} 正在 {2} 进行：没有做任何事。等它结束后再试。',
+  'Refund {}, which was closed here, was paid back by {}: it is in the books now, and nothing else was done. Look at "recharge show --order {}".':
+    '在这里已关闭的退款 {1} 已由 {2} 退了钱：现在已记在账上，没有做别的事。请看 "recharge show --order {3}"。',
   'The money was paid back. Nothing is left to do.': '钱已退还，没有别的事要做。',
   'The money was paid back at the provider, and the units were taken. Nothing is left to do.':
     '钱已在支付平台退还，虚拟币已扣回，没有别的事要做。',
@@ -802,6 +812,10 @@ export const chineseParts: Sentences = {
   '{} units are back in the wallet': '{1} 个虚拟币已退回钱包',
   '{} units left the wallet': '从钱包扣回 {1} 个',
   'an operator cancelled it': '运维人员取消了它',
+  'another refund of the order, which was closed here, was paid back': '这笔订单另一笔在这里已关闭的退款被退了钱',
+  'it was closed here, and the provider paid it back later': '它在这里已关闭，支付平台后来又退了钱',
+  'it was closed here, and the provider paid it back later, beside other refunds of the order':
+    '它在这里已关闭，支付平台后来又退了钱，而这笔订单还有别的退款',
   'the provider closed it': '支付平台关闭了它',
   'the provider refused it: the payment allows no such refund': '支付平台拒绝：这笔支付不能这样退款',
   'the provider refused it: it does not accept a value of it': '支付平台拒绝：有一个值不被接受',

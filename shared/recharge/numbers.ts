@@ -50,6 +50,10 @@ export const mergeNumber = (appId: string, from: string, part: string): string =
 export const refundNumber = (orderNo: string, key: string): string =>
   `F${walletOf(orderNo)}${base32(['refund', orderNo, key], 15)}`;
 
+/** Of a refund that was made at the provider, by the provider's number of it. */
+export const madeRefundNumber = (orderNo: string, refundId: string): string =>
+  refundNumber(orderNo, `made:${refundId}`);
+
 export const adjustNumber = (appId: string, userId: string, key: string): string =>
   `A${walletName(appId, userId)}${base32(['adjust', appId, userId, key], 15)}`;
 

@@ -32,10 +32,10 @@ export interface Provider {
   /** What the provider knows about a refund. null: it certainly knows no refund of this number. Throws UNAVAILABLE. */
   askRefund(refundNo: string, order: OrderAtProvider): Promise<ReportedRefund | null>;
   /**
-   * Whether the provider returned money of an order, also without a request from here. Without this member it cannot be asked.
+   * What the provider returned of an order, also without a request from here. Without this member it cannot be asked.
    * Throws UNAVAILABLE.
    */
-  hasRefunds?(order: OrderAtProvider): Promise<boolean>;
+  returned?(order: OrderAtProvider): Promise<Returned>;
   /** For a provider that has to be told that the units were delivered. */
   readonly delivery?: {
     /** false: not for this mini-program. WeChat is asked at most once a day. Throws UNAVAILABLE. */
@@ -92,6 +92,9 @@ export interface Payer {
 
 /** What names an order at a provider. Some also ask for the payer. */
 export type OrderAtProvider = Pick<Order, 'orderNo' | 'userId' | 'providerAppId' | 'payerOpenid'>;
+
+/** What a provider returned of an order, in fen. `some`: it says no more than that. */
+export type Returned = number | 'some';
 
 /** `later`: not now. `refused`: never. `why`: the provider's code, or ours. */
 export type DeliveryReport = { state: 'reported' } | { state: 'later' | 'refused'; why: number | string };

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import { changeOnce } from './logged-change.ts';
 import { requestRefund } from './refund.ts';
-import { FLIGHT_SECONDS, findRefund, type Refund } from './refund-record.ts';
+import { FLIGHT_SECONDS, findRefund, isPaidLater, type Refund } from './refund-record.ts';
 import { advanceRefund } from './refund-steps.ts';
 import { takeUnits } from './refund-units.ts';
 
@@ -58,7 +58,12 @@ export function checkCancellable({ refundNo, status }: Refund): void {
  * the old one. So typing it twice makes one. Throws NOT_FOUND, INVALID_INPUT.
  */
 export async function planRedo(refundNo: string) {
-  const { orderNo, amountFen, reason, status, origin } = await knownRefund(refundNo);
+  const refund = await knownRefund(refundNo);
+  const { orderNo, amountFen, reason, status, origin } = refund;
+  if (isPaidLater(refund))
+    throw refused(
+      `Refund ${refundNo} was paid back by the provider after it was closed here: it cannot be made again.`,
+    );
   if (status !== 'closed' || origin !== 'here')
     throw refused(`Refund ${refundNo} is ${status}: only a refund that is closed can be made again.`);
   return { orderNo, amountFen, reason: reason ?? undefined, key: `redo:${refundNo}` };

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import { alarm } from '../telemetry.ts';
-import { refundNumber } from './numbers.ts';
+import { madeRefundNumber } from './numbers.ts';
 import { findOrder, isPaid, type Order } from './order.ts';
 import type { Provider } from './provider.ts';
 import { providerOf } from './providers.ts';
@@ -12,7 +12,6 @@ import { advanceRefund, recordRefund } from './refund-steps.ts';
  * Refunds that were made at the provider, without a request from here. They are recorded once for each number of the
  * provider, whether a notification or an operator reports them, and their units are taken. No money is sent.
  */
-const numberOf = (orderNo: string, refundId: string): string => refundNumber(orderNo, `made:${refundId}`);
 
 /**
  * Records what a notification reports. Throws NOT_FOUND (the provider has no such order), NOTICE_MISMATCH (not paid here,
@@ -23,7 +22,7 @@ export async function recordMadeRefund(
   made: { orderNo: string; refundNo?: string | null; reference: string; refundFen: number; at?: string | null },
 ): Promise<void> {
   const { orderNo, reference: refundId, refundFen: amountFen, at = null } = made;
-  const refundNo = numberOf(orderNo, refundId);
+  const refundNo = madeRefundNumber(orderNo, refundId);
   if ((await findOrder(orderNo))?.provider !== provider) throw new AppError('NOT_FOUND');
   const own = ownRefund(await refundsOf(orderNo), made);
   if (own) return recordRefund(own, { state: 'success', refundId, acceptedAt: null });
@@ -71,10 +70,10 @@ export async function bookRefund(
   if (!known) {
     const detail = { refundId, amountFen, ...by.detail };
     const change = { actor: by.actor, action: 'recharge.refund-book', subject: orderNo, detail, approves: by.approves };
-    const refundNo = numberOf(orderNo, refundId);
+    const refundNo = madeRefundNumber(orderNo, refundId);
     await acceptRefund({ refundNo, orderNo, amountFen, reason: null, origin: 'elsewhere', refundId, at: null }, change);
   }
-  const refund = await findRefund(numberOf(orderNo, refundId));
+  const refund = await findRefund(madeRefundNumber(orderNo, refundId));
   if (!refund)
     throw refused(`Another refund of order ${orderNo} was made at this moment: nothing was booked. Try again.`);
   if (refund.amountFen !== amountFen) throw bookedOtherwise(refund);
@@ -88,14 +87,14 @@ export async function checkBooked({ orderNo, refundId, amountFen }: BookedRefund
     throw refused('The number of the refund has 1 to 64 letters and digits.');
   const order = await findOrder(orderNo);
   if (!order) throw new AppError('NOT_FOUND', `There is no order ${orderNo}.`);
-  const known = await findRefund(numberOf(orderNo, refundId));
+  const known = await findRefund(madeRefundNumber(orderNo, refundId));
   if (known && known.amountFen !== amountFen) throw bookedOtherwise(known);
   if (known) return known;
   const provider = await providerOf(order);
-  if (!provider?.hasRefunds) throw refused(`${order.provider} cannot be asked about refunds of order ${orderNo}.`);
+  if (!provider?.returned) throw refused(`${order.provider} cannot be asked about refunds of order ${orderNo}.`);
   await checkOwn(order, refundId, provider);
   await checkLeft(order, amountFen);
-  if (await provider.hasRefunds(order)) return null;
+  if ((await provider.returned(order)) !== 0) return null;
   throw refused(`${provider.name} says that no money of order ${orderNo} was returned: nothing was booked.`);
 }
 

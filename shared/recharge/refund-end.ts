@@ -26,6 +26,9 @@ export const closeCancelled = (refund: Refund): Promise<void> => close(refund, "
 export const closeAtProvider = (refund: Refund, refundId: string | null): Promise<void> =>
   close(refund, IS_OPEN, 'provider-closed', refundId);
 
+/** These are no refusals of the provider. */
+const OWN_ENDS: ReadonlySet<Refund['refusal']> = new Set(['cancelled', 'paid-already', 'provider-closed']);
+
 /** The row decides first, so that a success that is reported at this moment wins or loses as a whole. */
 async function close(refund: Refund, from: string, why: string | null, refundId: string | null): Promise<void> {
   const { refundNo, orderNo } = refund;
@@ -36,10 +39,18 @@ async function close(refund: Refund, from: string, why: string | null, refundId:
   );
   const now = await findRefund(refundNo);
   if (now?.status !== 'closed') return;
-  const refused = now.refusal !== 'cancelled' && now.refusal !== 'provider-closed';
+  const refused = !OWN_ENDS.has(now.refusal);
   if (rowsAffected === 1 && refused) alarm('refund-refused', { orderNo, refundNo, code: now.refusal });
+  await makeRoom(orderNo);
   await finishClosed(now);
 }
+
+/** What was paid back twice may find room now, so the sweeper books it. */
+const makeRoom = (orderNo: string) =>
+  writeRepeatably(
+    `UPDATE refunds SET next_check_at = NOW(3) WHERE order_no = ? AND status = 'closed' AND refusal = 'paid-twice'`,
+    [orderNo],
+  );
 
 /** Returns the units. Without the last statement the sweeper does it again. */
 export async function finishClosed(refund: Refund): Promise<void> {
@@ -49,10 +60,8 @@ export async function finishClosed(refund: Refund): Promise<void> {
   ]);
 }
 
-/** Marks the order, then ends the checks. A refund that was closed here before needs a person. */
+/** Marks the order, then ends the checks. */
 export async function finishSuccess({ refundNo, orderNo }: Refund): Promise<void> {
-  const now = await findRefund(refundNo);
-  if (now?.status === 'closed') return alarm('refund-after-close', { orderNo, refundNo });
   await markRefunded(orderNo);
   await writeRepeatably("UPDATE refunds SET next_check_at = NULL WHERE refund_no = ? AND status = 'success'", [
     refundNo,

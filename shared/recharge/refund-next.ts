@@ -4,6 +4,9 @@ import type { Refund } from './refund-record.ts';
 const REASONS: Record<NonNullable<Refund['refusal']>, string> = {
   cancelled: 'an operator cancelled it',
   'provider-closed': 'the provider closed it',
+  'paid-already': 'another refund of the order, which was closed here, was paid back',
+  'paid-later': 'it was closed here, and the provider paid it back later',
+  'paid-twice': 'it was closed here, and the provider paid it back later, beside other refunds of the order',
   'not-allowed': 'the provider refused it: the payment allows no such refund',
   'bad-values': 'the provider refused it: it does not accept a value of it',
   'order-unknown': 'the provider refused it: it does not know the payment',
@@ -27,7 +30,7 @@ interface Next {
   command: string | null;
 }
 
-export function nextOf({ refundNo, orderNo, status, origin }: Refund): Next {
+export function nextOf({ refundNo, orderNo, status, origin, refusal, units }: Refund): Next {
   switch (status) {
     case 'accepted':
       return {
@@ -48,6 +51,17 @@ export function nextOf({ refundNo, orderNo, status, origin }: Refund): Next {
         command: null,
       };
     case 'closed':
+      if (refusal === 'paid-later')
+        return {
+          sentence:
+            'The money was paid back all the same, and is in the books as another refund. Nothing is left to do.',
+          command: `npm run -s portal -- recharge show --order ${orderNo}`,
+        };
+      if (refusal === 'paid-twice')
+        return {
+          sentence: `The payer got more than was paid, and has the ${units} units. Ask for the money, or take the units with "recharge adjust".`,
+          command: null,
+        };
       return {
         sentence: 'No money was paid back, and the units were returned. It can be made again under a new number.',
         command: `npm run -s portal -- recharge refund-redo --refund ${refundNo}`,

@@ -1,5 +1,5 @@
 import { query, type Row } from '../db.ts';
-import type { RefundState, RefusalCode } from './provider.ts';
+import type { RefundState, RefusalCode, Returned } from './provider.ts';
 
 /** A refund as it is stored. refund.ts explains its states. */
 export interface Refund {
@@ -13,7 +13,7 @@ export interface Refund {
   /** `elsewhere`: made at the provider, and only recorded here. */
   origin: 'here' | 'elsewhere';
   /** Why it is closed, or will be closed. null: it is not. */
-  refusal: RefusalCode | 'cancelled' | 'provider-closed' | null;
+  refusal: RefusalCode | 'cancelled' | 'provider-closed' | 'paid-already' | 'paid-later' | 'paid-twice' | null;
   /** null: the provider has not reported it. */
   providerRefundId: string | null;
   /** When the provider accepted it: the day of its bill. null: it has not reported it. */
@@ -65,6 +65,18 @@ export async function dueRefunds(limit: number): Promise<Refund[]> {
     `SELECT ${COLUMNS} FROM refunds WHERE next_check_at <= NOW(3) ORDER BY next_check_at LIMIT ${limit}`,
   );
   return rows.map(refundFromRow);
+}
+
+/** The provider paid it back after it was closed here (refund-after-close.ts). */
+export const isPaidLater = ({ refusal }: Pick<Refund, 'refusal'>): boolean =>
+  refusal === 'paid-later' || refusal === 'paid-twice';
+
+/** Whether the refunds in the books are all that the provider returned. */
+export function isExplained(returned: Returned, refunds: readonly Refund[]): boolean {
+  const known = refunds.filter(({ status, refusal }) => status !== 'closed' || refusal === 'paid-twice');
+  if (returned !== 'some') return returned <= known.reduce((sum, { amountFen }) => sum + amountFen, 0);
+  // It also knows a refund that it closed. A former release wrote no refusal, and closed no others.
+  return known.length > 0 || refunds.some(({ refusal }) => refusal === null || refusal === 'provider-closed');
 }
 
 /** Of the paid amount; closed refunds do not count. */

@@ -4,6 +4,7 @@ import { alarm, count } from '../telemetry.ts';
 import { findOrder, type Order } from './order.ts';
 import type { Provider, ReportedRefund } from './provider.ts';
 import { providerOf } from './providers.ts';
+import { bookPaidLater } from './refund-after-close.ts';
 import { closeAtProvider, closeCancelled, finishClosed, finishSuccess, IS_OPEN, recordRefusal } from './refund-end.ts';
 import { FLIGHT_SECONDS, findRefund, type Refund } from './refund-record.ts';
 import { takeUnits } from './refund-units.ts';
@@ -15,8 +16,10 @@ import { takeUnits } from './refund-units.ts';
 export async function advanceRefund(refund: Refund): Promise<Refund> {
   const order = await findOrder(refund.orderNo);
   if (!order) throw new Error('a refund without its order');
-  if (refund.status === 'closed') await finishClosed(refund);
-  else if (refund.status === 'success') await recordRefund(refund, MADE);
+  if (refund.status === 'closed') {
+    await finishClosed(refund);
+    if (refund.refusal === 'paid-twice') await recordRefund(refund, MADE);
+  } else if (refund.status === 'success') await recordRefund(refund, MADE);
   else {
     await takeUnits(refund);
     await takeStep(refund, order).catch((error: unknown) => {
@@ -65,8 +68,12 @@ async function send(refund: Refund, order: Order, provider: Provider): Promise<v
   await (known ? recordRefund(refund, known) : closeCancelled(refund));
 }
 
-/** Records the state of a refund that the provider reports, in an answer or in a notification. */
-export async function recordRefund(refund: Refund, { state, refundId, acceptedAt }: ReportedRefund): Promise<void> {
+/**
+ * Records the state of a refund that the provider reports, in an answer or in a notification. A success is a fact, also
+ * if the refund was closed here before.
+ */
+export async function recordRefund(refund: Refund, report: ReportedRefund): Promise<void> {
+  const { state, refundId, acceptedAt } = report;
   const { refundNo, orderNo, status } = refund;
   if (state === 'closed') return closeAtProvider(refund, refundId);
   if (state === 'abnormal' && status !== 'abnormal') alarm('refund-abnormal', { orderNo, refundNo });
@@ -75,5 +82,9 @@ export async function recordRefund(refund: Refund, { state, refundId, acceptedAt
             provider_at = COALESCE(?, provider_at) WHERE refund_no = ? AND ${IS_OPEN}`,
     [state, refundId, acceptedAt === null ? null : sqlTime(acceptedAt), refundNo],
   );
-  if (state === 'success') await finishSuccess(refund);
+  if (state !== 'success') return;
+  const now = await findRefund(refundNo);
+  if (now?.status !== 'closed') return finishSuccess(refund);
+  const other = await bookPaidLater(now, report);
+  if (other) await advanceRefund(other);
 }

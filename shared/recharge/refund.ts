@@ -4,8 +4,8 @@ import { findOrder, isPaid, type Order } from './order.ts';
 import type { Provider } from './provider.ts';
 import { providerOf } from './providers.ts';
 import { acceptRefund } from './refund-accept.ts';
-import { findRefund, leftFen, type Refund, refundsOf } from './refund-record.ts';
-import { advanceRefund } from './refund-steps.ts';
+import { findRefund, isExplained, isPaidLater, leftFen, type Refund, refundsOf } from './refund-record.ts';
+import { advanceRefund, recordRefund } from './refund-steps.ts';
 import { WECHATPAY_BOUNDS } from './wechatpay/bounds.ts';
 import { isLine } from './wechatpay/input.ts';
 
@@ -63,15 +63,34 @@ export async function requestRefund(wanted: WantedRefund): Promise<Refund> {
 /** Money that was returned at the provider, without a refund here that explains it, must not be returned again. */
 async function checkMadeElsewhere(order: Order, provider: Provider): Promise<void> {
   const { orderNo } = order;
-  if (!provider.hasRefunds || !isPaid(order)) return;
-  // The provider also knows a refund that it closed. A former release wrote no refusal, and closed no others.
-  const isKnown = ({ status, refusal }: Refund): boolean =>
-    status !== 'closed' || refusal === null || refusal === 'provider-closed';
-  if ((await refundsOf(orderNo)).some(isKnown) || !(await provider.hasRefunds(order))) return;
-  throw new AppError(
-    'INVALID_INPUT',
+  if (!provider.returned || !isPaid(order)) return;
+  const returned = await provider.returned(order);
+  if (returned === 0) return;
+  await lookAgain(order, provider);
+  if (isExplained(returned, await refundsOf(orderNo))) return;
+  throw refusedNow(
     `Order ${orderNo} was refunded at ${provider.name}, and the books do not know that refund: nothing was done. Look it up at the merchant platform, then run "recharge refund-book --order ${orderNo} --refund-id ID --amount-fen N".`,
   );
+}
+
+/**
+ * A refund that is closed here may have been paid back later, and its notification lost. Then nothing else is paid back
+ * now: the person who asked for it did not know.
+ */
+async function lookAgain(order: Order, provider: Provider): Promise<void> {
+  for (const refund of await refundsOf(order.orderNo)) {
+    if (refund.status !== 'closed' || refund.origin === 'elsewhere' || isPaidLater(refund)) continue;
+    const known = await provider.askRefund(refund.refundNo, order);
+    if (!known || known.state === 'closed') continue;
+    if (known.state !== 'success')
+      throw refusedNow(
+        `Refund ${refund.refundNo}, which is closed here, is on its way at ${provider.name}: nothing was done. Try again when it has ended.`,
+      );
+    await recordRefund(refund, known);
+    throw refusedNow(
+      `Refund ${refund.refundNo}, which was closed here, was paid back by ${provider.name}: it is in the books now, and nothing else was done. Look at "recharge show --order ${order.orderNo}".`,
+    );
+  }
 }
 
 /** Why acceptRefund() made no refund. */
@@ -85,4 +104,5 @@ async function whyRefused(orderNo: string): Promise<AppError> {
   );
 }
 
+const refusedNow = (sentence: string): AppError => new AppError('INVALID_INPUT', sentence);
 const refused = (path: string, message: string): AppError => invalidInput({ path, message });

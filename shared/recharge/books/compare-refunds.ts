@@ -15,13 +15,16 @@ export async function compareRefunds(
     lines.map(({ refundNo }) => refundNo),
   );
   // A refund that was made in the provider's console has a number of the console, and is known by the provider's own.
-  const rest = lines.filter(({ refundNo, refundId }) => !ours.has(refundNo) && refundId !== '');
+  // So is what was paid back after it was closed here: it is in the books as another refund.
+  const isOpen = (row: Row | undefined): boolean => row !== undefined && row.status !== 'closed';
+  const rest = lines.filter(({ refundNo, refundId }) => !isOpen(ours.get(refundNo)) && refundId !== '');
   const theirs = await refundsBy(
     'provider_refund_id',
     rest.map(({ refundId }) => refundId),
   );
   return lines.map((line) => {
-    const row = ours.get(line.refundNo) ?? theirs.get(line.refundId);
+    const [own, other] = [ours.get(line.refundNo), theirs.get(line.refundId)];
+    const row = own && (isOpen(own) || !isOpen(other)) ? own : other;
     const isOurs = row !== undefined || orders.has(line.orderNo) || subject.appIds.has(line.appId);
     if (!isOurs) return { line, isOurs };
     if (!row) {
@@ -55,7 +58,7 @@ async function refundsBy(
   if (numbers.length === 0) return new Map();
   const rows = await query(
     `SELECT refund_no, provider_refund_id, order_no, amount_fen, status, COALESCE(provider_at, created_at) AS booked_at
-       FROM refunds WHERE ${column} IN (${numbers.map(() => '?').join(', ')})`,
+       FROM refunds WHERE ${column} IN (${numbers.map(() => '?').join(', ')}) ORDER BY status <> 'closed'`,
     numbers,
   );
   return new Map(rows.map((row) => [String(row[column]), row]));

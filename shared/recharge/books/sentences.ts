@@ -57,7 +57,7 @@ export function sentenceOfLine(what: LineSentence, line: BillLine, { billDay, bo
     case 'refunded, no such order':
       return `Refund ${refundNo} is of order ${orderNo}, which does not exist here: find out in the provider's console whose payment it was.`;
     case 'refunded, closed here':
-      return `Refund ${refundNo} is closed here, so its units were returned, and the provider paid the money back: look at "recharge show --order ${orderNo}", and take the units with "recharge adjust".`;
+      return `Refund ${refundNo} is closed here, so its units were returned, and the provider paid the money back: run "recharge refund-book --order ${orderNo} --refund-id ${idForm} --amount-fen ${amountFen}". If nothing is left of the order, take the units with "recharge adjust".`;
     case "refunded, another order's":
       return `Refund ${refundNo} is of order ${orderNo} in the bill, and of another order here: look at "recharge show --order ${orderNo}" and at the provider's console.`;
     case 'refunded another amount':

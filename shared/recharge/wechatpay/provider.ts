@@ -119,11 +119,11 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       }
     },
 
-    async hasRefunds({ orderNo }) {
+    async returned({ orderNo }) {
       try {
-        return (await pay.queryOrder(orderNo)).tradeState === 'REFUND';
+        return (await pay.queryOrder(orderNo)).tradeState === 'REFUND' ? 'some' : 0;
       } catch (error) {
-        if (error instanceof WechatPayRefused && error.code === 'ORDER_NOT_EXIST' && error.signed) return false;
+        if (error instanceof WechatPayRefused && error.code === 'ORDER_NOT_EXIST' && error.signed) return 0;
         throw refusalOf(error);
       }
     },

@@ -8,7 +8,7 @@ import type { XpayCaller } from './call.ts';
 import { readXpayEvent, xpayAnswer } from './notification.ts';
 import { virtualPayment, XpayInputError } from './payment.ts';
 import { provideGoods } from './provide-goods.ts';
-import { askXpayRefund, hasXpayRefunds, refundXpay } from './refund.ts';
+import { askXpayRefund, refundXpay, returnedByXpay } from './refund.ts';
 import { questionAnswer, questionedPayment } from './refund-question.ts';
 
 /**
@@ -65,7 +65,7 @@ export function xpayProvider(config: unknown): Provider {
     close: async () => 'closed',
     refund: (refund) => refundXpay(caller, refund),
     askRefund: (refundNo, order) => askXpayRefund(caller, refundNo, order),
-    hasRefunds: (order) => hasXpayRefunds(caller, order),
+    returned: (order) => returnedByXpay(caller, order),
     delivery: provideGoods(caller),
     push: { secrets: push, read: readPush },
     readNotification: (notification, nowSeconds) => readPush(openPush(notification, push, nowSeconds)),

@@ -83,13 +83,15 @@ function stateOf(
   return status === STATUS.REFUNDED && nowSeconds - updatedSeconds > DAY_SECONDS ? 'success' : 'processing';
 }
 
-/** Whether money of an order was returned. Throws UNAVAILABLE; INVALID_INPUT with a sentence: nobody knows its payer. */
-export async function hasXpayRefunds(caller: XpayCaller, order: OrderAtProvider): Promise<boolean> {
+/** How much of an order was returned. Throws UNAVAILABLE; INVALID_INPUT with a sentence: nobody knows its payer. */
+export async function returnedByXpay(caller: XpayCaller, order: OrderAtProvider): Promise<number> {
   const openid = await payerOpenidOf(order);
   if (openid === null) {
     const sentence = `The payer of order ${order.orderNo} is not known here any more: refund it at WeChat's console.`;
     throw new AppError('INVALID_INPUT', sentence);
   }
   const found = await queryXpayOrder(caller, order.orderNo, openid);
-  return found !== null && (RETURNED.includes(found.status) || found.leftFen < found.paidFen);
+  if (!found) return 0;
+  if (found.leftFen < found.paidFen) return found.paidFen - found.leftFen;
+  return RETURNED.includes(found.status) ? found.paidFen : 0;
 }
