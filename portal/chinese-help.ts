@@ -199,6 +199,8 @@ export const chineseHelp: Sentences = {
   'the refundNo': '退款单号',
   'Cancels a refund that the provider has not taken. Its units return to the wallet.':
     '取消支付平台还没有受理的退款。虚拟币退回钱包。',
+  'you looked at the merchant platform: no money was paid back, and nobody can be asked':
+    '已在商户平台查过：没有退钱，并且已无法向平台查询',
   'Makes a closed refund again, under a new number. Typed twice, it makes one.':
     '用新的单号重做一笔已关闭的退款。执行两次也只有一笔。',
   'Records a refund that was made at the merchant platform. Takes the units, and sends no money.':

@@ -630,8 +630,8 @@ export const chineseSentences: Sentences = {
   'WeChat need not be told that the units were delivered.': '不需要告诉微信单位已发放。',
   "WeChat does not accept the report that the units were delivered; the alarm delivery-refused has the reason. Correct it and try again, or report it at WeChat's console.":
     '微信不接受单位已发放的报告；原因见告警 delivery-refused。改正后再试，或在微信后台录入发货信息。',
-  "The payer of order {} is not known here any more: refund it at WeChat's console.":
-    '这里已经没有订单 {1} 的付款人：请在微信后台退款。',
+  'The payer of order {} is not known here any more: refund it at WeChat\'s console, and then run "recharge refund-book --order {} --refund-id ID --amount-fen N".':
+    '这里已经没有订单 {1} 的付款人：请在微信后台退款，再执行 "recharge refund-book --order {2} --refund-id ID --amount-fen N"。',
   'Order {} is {}: nothing was booked.': '订单 {1} 的状态是 {2}：没有登记。',
   'Only {} fen of order {} are left to refund: nothing was booked.': '订单 {2} 只剩 {1} 分可退：没有登记。',
   'This refund is in the books as {}, with {} fen: nothing was booked.':
@@ -649,6 +649,28 @@ export const chineseSentences: Sentences = {
     '钱还是退了，已作为另一笔退款记在账上。没有别的事要做。',
   'The payer got more than was paid, and has the {} units. Ask for the money, or take the units with "recharge adjust".':
     '付款人拿回的钱比付的多，还保留着 {1} 个虚拟币。请要回钱，或用 "recharge adjust" 扣回虚拟币。',
+  'Refund {} of {} (order {}) will be closed, because you looked at the merchant platform and no money was paid back: {} units return to the wallet.':
+    '退款 {1}（金额 {2}，订单 {3}）将被关闭，因为你已在商户平台查过、没有退钱：{4} 个虚拟币退回钱包。',
+  'Refund {} is {} now: nothing was done. Try again.': '退款 {1} 现在的状态是 {2}：没有做任何事。请重试。',
+  'The provider can be asked about refund {}: leave --unpaid out. Nothing was done.':
+    '可以向支付平台查询退款 {1}：请去掉 --unpaid。没有做任何事。',
+  'A request for refund {} may be on its way: nothing was done. Try again in a minute.':
+    '退款 {1} 可能有请求在途：没有做任何事。请一分钟后再试。',
+  'Its merchant is not set here any more: set it again, or look at the merchant platform. If the money was paid back, run "recharge refund-book --order {} --refund-id {} --amount-fen {}"; if not, cancel it.':
+    '它的商户已不在这里：请重新设置，或到商户平台查看。如果钱已退还，执行 "recharge refund-book --order {1} --refund-id {2} --amount-fen {3}"；如果没有，取消它。',
+  'Nobody knows its payer any more, so WeChat cannot be asked: look at WeChat\'s console. If the money was paid back, run "recharge refund-book --order {} --refund-id {} --amount-fen {}"; if not, cancel it.':
+    '已经没有它的付款人，无法向微信查询：请到微信后台查看。如果钱已退还，执行 "recharge refund-book --order {1} --refund-id {2} --amount-fen {3}"；如果没有，取消它。',
+  'Refund {} is of order {}: nothing was booked.': '退款 {1} 属于订单 {2}：没有登记。',
+  '{} has not paid refund {} back ({}): nothing was booked.': '{1} 还没有退还退款 {2}（{3}）：没有登记。',
+  '{} says that refund {} is {} fen: nothing was booked.': '{1} 表示退款 {2} 是 {3} 分：没有登记。',
+  "{} knows no refund {} by the merchant's number, and the books explain that money of order {} was returned: nothing was booked. Give the merchant's number of the refund as --refund-id, so that it can be asked for.":
+    '{1} 没有商户退款单号为 {2} 的退款，而订单 {3} 退过的钱账上已有说明：没有登记。请把商户退款单号作为 --refund-id，这样才能查询它。',
+  '{} returned {} fen of order {}, of which the books do not explain {}: nothing was booked.':
+    '{1} 退还了订单 {3} 的 {2} 分，其中账上没有说明的是 {4} 分：没有登记。',
+  'Refund {} is of transaction {}, which was not credited: there are no units to take, and nothing was booked.':
+    '退款 {1} 属于没有入账的交易 {2}：没有要扣回的虚拟币，没有登记。',
+  'Refund {} is of transaction {}, which paid order {} a second time and was never credited: no units are to be taken, and nothing is to do.':
+    '退款 {1} 属于交易 {2}，它第二次支付了订单 {3}、从未入账：没有要扣回的虚拟币，不用做任何事。',
   'Refund {} was paid back by the provider after it was closed here: it cannot be made again.':
     '退款 {1} 在这里关闭之后，支付平台又退了钱：不能重做。',
   'Refund {}, which is closed here, is on its way at {}: nothing was done. Try again when it has ended.':
@@ -791,6 +813,7 @@ export const chineseParts: Sentences = {
   'booked on another day': '记在另一天',
   'refund booked on another day': '退款记在另一天',
   'refund closed after the bill': '出账单之后关闭的退款',
+  'refund of a second payment': '重复支付的退款',
   'payment near midnight': '接近零点的支付',
   'refund near midnight': '接近零点的退款',
   everybody: '所有人',

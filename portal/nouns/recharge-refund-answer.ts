@@ -1,3 +1,5 @@
+import { findOrder } from '../../shared/recharge/order.ts';
+import { whyUnreachable } from '../../shared/recharge/reach.ts';
 import { nextOf, reasonOf } from '../../shared/recharge/refund-next.ts';
 import type { Refund } from '../../shared/recharge/refund-record.ts';
 import type { Given, Printed } from '../command.ts';
@@ -7,13 +9,13 @@ import { translated } from '../language.ts';
  * The answer of a command that makes or ends a refund. A refund that ended otherwise than the operator wanted is a
  * problem: exit code 1, with the reason and the next command. `wanted: 'closed'`: of a command that cancels.
  */
-export function printRefund(
+export async function printRefund(
   { display }: Pick<Given, 'display'>,
   refund: Refund,
   { wanted = 'success' }: { wanted?: 'success' | 'closed' } = {},
-): Printed {
+): Promise<Printed> {
   const { refundNo, orderNo, amountFen, units, status, origin, refusal } = refund;
-  const next = nextOf(refund);
+  const next = nextOf(refund, await whyUnreachable(await findOrder(orderNo)));
   const why = reasonOf(refund);
   const ended = status === 'closed' || status === 'cancelling';
   const returned = status === 'closed' ? `${units} units are back in the wallet` : `${units} units left the wallet`;

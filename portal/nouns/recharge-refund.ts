@@ -1,14 +1,16 @@
 import type { RefundDetail } from '../../shared/recharge/money-movements.ts';
 import { planRefund, type RefundPlan } from '../../shared/recharge/operator-refund.ts';
 import { requestRefund } from '../../shared/recharge/refund.ts';
+import { bookRefund, planBooking } from '../../shared/recharge/refund-book.ts';
 import {
   cancelRefund,
   checkCancellable,
+  checkClosable,
+  closeRefundUnpaid,
   knownRefund,
   planRedo,
   redoRefund,
 } from '../../shared/recharge/refund-cancel.ts';
-import { bookRefund, checkBooked } from '../../shared/recharge/refund-elsewhere.ts';
 import { flag, type Given, optional, type Printed, required, type Verb } from '../command.ts';
 import { knownOrder } from './recharge-order.ts';
 import { printRefund } from './recharge-refund-answer.ts';
@@ -51,15 +53,23 @@ async function refund(given: Given): Promise<Printed> {
 
 async function whatCancelStops(given: Given): Promise<string[]> {
   const found = await knownRefund(given.text('refund'));
-  checkCancellable(found);
   const { refundNo, amountFen, orderNo, units } = found;
+  if (given.flag('unpaid')) {
+    await checkClosable(found);
+    return [
+      `Refund ${refundNo} of ${given.display.money(amountFen)} (order ${orderNo}) will be closed, because you looked at the merchant platform and no money was paid back: ${units} units return to the wallet.`,
+    ];
+  }
+  checkCancellable(found);
   return [
     `Refund ${refundNo} of ${given.display.money(amountFen)} (order ${orderNo}) will not be sent again. If the provider does not know it, ${units} units return to the wallet.`,
   ];
 }
 
-const cancel = async (given: Given): Promise<Printed> =>
-  printRefund(given, await cancelRefund(given.text('refund'), given.actor), { wanted: 'closed' });
+async function cancel(given: Given): Promise<Printed> {
+  const end = given.flag('unpaid') ? closeRefundUnpaid : cancelRefund;
+  return printRefund(given, await end(given.text('refund'), given.actor), { wanted: 'closed' });
+}
 
 async function whatRedoPays(given: Given): Promise<string[]> {
   const { orderNo, amountFen } = await planRedo(given.text('refund'));
@@ -86,7 +96,7 @@ const bookedOf = (given: Given) => ({
 async function whatBookTakes(given: Given): Promise<string[]> {
   const booked = bookedOf(given);
   const { userId } = await knownOrder(booked.orderNo);
-  if (await checkBooked(booked)) return [];
+  if ((await planBooking(booked)).known) return [];
   return [
     `Order ${booked.orderNo} (user ${userId}): units for ${given.display.money(booked.amountFen)} will be taken, because this money was paid back at the provider. No money is sent.`,
     ...(waitsForSecondPerson({ kind: 'refund-book', amount: booked.amountFen }) ? [WAITS] : []),
@@ -95,10 +105,10 @@ async function whatBookTakes(given: Given): Promise<string[]> {
 
 async function book(given: Given): Promise<Printed> {
   const booked = bookedOf(given);
-  const known = await checkBooked(booked);
+  const { known, refundId } = await planBooking(booked);
   const { amountFen: amount, orderNo: subject } = booked;
   if (!known && waitsForSecondPerson({ kind: 'refund-book', amount }))
-    return storeRequest(given, { kind: 'refund-book', amount, subject, detail: { ...booked } });
+    return storeRequest(given, { kind: 'refund-book', amount, subject, detail: { ...booked, refundId } });
   return printRefund(given, await bookRefund(booked, { actor: given.actor }));
 }
 
@@ -117,7 +127,10 @@ export const refundVerb: Verb = {
 
 export const refundCancelVerb: Verb = {
   about: 'Cancels a refund that the provider has not taken. Its units return to the wallet.',
-  options: { refund: REFUND },
+  options: {
+    refund: REFUND,
+    unpaid: flag('you looked at the merchant platform: no money was paid back, and nobody can be asked'),
+  },
   destructive: whatCancelStops,
   run: cancel,
 };

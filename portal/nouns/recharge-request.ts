@@ -46,7 +46,7 @@ async function approve(given: Given): Promise<Printed> {
   const shown =
     kind === 'adjust' || kind === 'grant'
       ? { json: result, text: [`The wallet has ${String(result.balance)} units now.`], problemFound: false }
-      : printRefund(given, result as unknown as Refund);
+      : await printRefund(given, result as unknown as Refund);
   return {
     json: { requestId, kind, status, result: shown.json },
     text: [`Request ${requestId} was approved by ${request.decidedBy ?? given.actor}.`, ...shown.text],

@@ -1,7 +1,7 @@
 import { type Adjustment, adjust } from './adjust.ts';
 import { grantByOperator, type OperatorGrant } from './operator-grant.ts';
 import { requestRefund } from './refund.ts';
-import { bookRefund } from './refund-elsewhere.ts';
+import { type BookedRefund, bookRefund } from './refund-book.ts';
 
 /** What a second person can approve: each kind says how its limit is counted, and how it is executed. */
 export type Detail = Record<string, unknown>;
@@ -37,12 +37,6 @@ export interface RefundDetail {
   key?: string | undefined;
 }
 
-interface BookDetail {
-  orderNo: string;
-  refundId: string;
-  amountFen: number;
-}
-
 export type MoneyKind = 'refund' | 'refund-book' | 'adjust' | 'grant';
 
 export const MOVEMENTS: Record<MoneyKind, Movement> = {
@@ -56,7 +50,7 @@ export const MOVEMENTS: Record<MoneyKind, Movement> = {
   'refund-book': {
     unit: 'fen',
     async execute(detail, by) {
-      const { orderNo, refundId, amountFen } = detail as unknown as BookDetail;
+      const { orderNo, refundId, amountFen } = detail as unknown as BookedRefund;
       return { ...(await bookRefund({ orderNo, refundId, amountFen }, facts(by))) };
     },
   },

@@ -68,12 +68,12 @@ async function receiveRefund(provider: string, notification: RefundNotification)
  * back later, it sends a notification of the success.
  */
 async function receiveRefundMadeElsewhere(provider: string, notification: RefundNotification): Promise<void> {
-  const { refundNo, orderNo, refundFen, state, refundId, at } = notification;
+  const { refundNo, orderNo, transactionId, refundFen, state, refundId, at } = notification;
   if ((await findOrder(orderNo))?.provider !== provider) {
     alarm('refund-unknown', { refundNo, orderNo, state });
     throw new AppError('NOT_FOUND');
   }
   if (state !== 'success' || refundId === null) return alarm('refund-unknown', { refundNo, orderNo, state });
-  await recordMadeRefund(provider, { orderNo, reference: refundId, refundFen, at });
+  await recordMadeRefund(provider, { orderNo, transactionId, reference: refundId, refundFen, at });
   count('recharge.refund-elsewhere');
 }

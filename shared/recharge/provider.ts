@@ -36,6 +36,13 @@ export interface Provider {
    * Throws UNAVAILABLE.
    */
   returned?(order: OrderAtProvider): Promise<Returned>;
+  /**
+   * What the provider knows about a refund that was made there, by the merchant's number. null: it knows none of this
+   * number. Without this member it cannot be asked for one refund. Throws UNAVAILABLE.
+   */
+  madeRefund?(number: string): Promise<MadeRefund | null>;
+  /** For a provider that answers only with the payer. false: nobody knows who paid, so it cannot be asked any more. */
+  knowsPayer?(order: OrderAtProvider): Promise<boolean>;
   /** For a provider that has to be told that the units were delivered. */
   readonly delivery?: {
     /** false: not for this mini-program. WeChat is asked at most once a day. Throws UNAVAILABLE. */
@@ -91,7 +98,16 @@ export interface Payer {
 }
 
 /** What names an order at a provider. Some also ask for the payer. */
-export type OrderAtProvider = Pick<Order, 'orderNo' | 'userId' | 'providerAppId' | 'payerOpenid'>;
+export type OrderAtProvider = Pick<Order, 'orderNo' | 'userId' | 'providerAppId' | 'payerOpenid'> &
+  Partial<Pick<Order, 'transactionId'>>;
+
+interface MadeRefund extends ReportedRefund {
+  refundId: string;
+  orderNo: string;
+  /** The payment that was refunded. */
+  transactionId: string;
+  refundFen: number;
+}
 
 /** What a provider returned of an order, in fen. `some`: it says no more than that. */
 export type Returned = number | 'some';
@@ -164,10 +180,14 @@ export interface RawNotification {
 export type ProviderNotification =
   | { kind: 'payment'; payment: Payment; answer?: object | string }
   /** `at`: RFC 3339, when the money was returned; null: it was not, or the provider does not report it. */
-  | ({ kind: 'refund'; refundNo: string; orderNo: string; refundFen: number; at: string | null } & Pick<
-      ReportedRefund,
-      'state' | 'refundId'
-    >)
+  | ({
+      kind: 'refund';
+      refundNo: string;
+      orderNo: string;
+      transactionId: string;
+      refundFen: number;
+      at: string | null;
+    } & Pick<ReportedRefund, 'state' | 'refundId'>)
   /** A refund that succeeded, with the provider's own reference. `refundNo`: ours, if it was requested here; null: not told. */
   | {
       kind: 'refunded';

@@ -1,6 +1,9 @@
 import { AppError } from '../errors.ts';
 import { changeOnce } from './logged-change.ts';
+import { findOrder } from './order.ts';
+import { whyUnreachable } from './reach.ts';
 import { requestRefund } from './refund.ts';
+import { closeUnpaid } from './refund-end.ts';
 import { FLIGHT_SECONDS, findRefund, isPaidLater, type Refund } from './refund-record.ts';
 import { advanceRefund } from './refund-steps.ts';
 import { takeUnits } from './refund-units.ts';
@@ -27,6 +30,34 @@ export async function cancelRefund(refundNo: string, actor: string): Promise<Ref
   const after = await advanceRefund(await knownRefund(refundNo));
   checkCancellable(after);
   return after;
+}
+
+/**
+ * Ends a refund whose provider cannot be asked any more, on the word of an operator who has looked at the merchant platform:
+ * no money was paid back. Throws NOT_FOUND, INVALID_INPUT.
+ */
+export async function closeRefundUnpaid(refundNo: string, actor: string): Promise<Refund> {
+  const refund = await knownRefund(refundNo);
+  if (refund.status === 'closed') return advanceRefund(refund);
+  await checkClosable(refund);
+  const { orderNo, amountFen } = refund;
+  await takeUnits(refund);
+  const detail = { refundNo, amountFen, unpaid: true };
+  await closeUnpaid(refund, { actor, action: 'recharge.refund-cancel', subject: orderNo, detail });
+  const after = await knownRefund(refundNo);
+  if (after.status !== 'closed')
+    throw refused(`Refund ${refundNo} is ${after.status} now: nothing was done. Try again.`);
+  return after;
+}
+
+/** Throws INVALID_INPUT: the provider can be asked, or the money was paid back. */
+export async function checkClosable({ refundNo, orderNo, status, origin, inFlight }: Refund): Promise<void> {
+  if (status === 'success' || origin === 'elsewhere')
+    throw refused(`Refund ${refundNo} cannot be cancelled: the money was paid back.`);
+  if (status !== 'closed' && (await whyUnreachable(await findOrder(orderNo))) === null)
+    throw refused(`The provider can be asked about refund ${refundNo}: leave --unpaid out. Nothing was done.`);
+  if (inFlight)
+    throw refused(`A request for refund ${refundNo} may be on its way: nothing was done. Try again in a minute.`);
 }
 
 /** A refund that is being cancelled has taken its units, so they can be returned. */

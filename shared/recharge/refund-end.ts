@@ -1,7 +1,9 @@
 import { writeRepeatably } from '../db.ts';
+import type { OperatorChange } from '../operator-log.ts';
 import { alarm } from '../telemetry.ts';
+import { changeOnce } from './logged-change.ts';
 import type { RefusedRefund } from './provider.ts';
-import { findRefund, type Refund } from './refund-record.ts';
+import { FLIGHT_SECONDS, findRefund, type Refund } from './refund-record.ts';
 import { returnUnits } from './refund-units.ts';
 
 /** A refund that has not ended. */
@@ -21,6 +23,19 @@ export async function recordRefusal(refundNo: string, { code, final }: RefusedRe
 
 /** Closes a refund that was cancelled or refused. Call it only if the provider does not know it. */
 export const closeCancelled = (refund: Refund): Promise<void> => close(refund, "status = 'cancelling'", null, null);
+
+/** An operator says that no money was paid back, of a refund whose provider cannot be asked any more. */
+export async function closeUnpaid(refund: Refund, change: OperatorChange): Promise<void> {
+  await changeOnce(
+    `UPDATE refunds SET status = 'closed', refusal = 'cancelled' WHERE refund_no = ? AND ${IS_OPEN}
+        AND COALESCE(sent_at <= NOW(3) - INTERVAL ${FLIGHT_SECONDS} SECOND, 1)`,
+    [refund.refundNo],
+    change,
+  );
+  if ((await findRefund(refund.refundNo))?.status !== 'closed') return;
+  await makeRoom(refund.orderNo);
+  await finishClosed(refund);
+}
 
 /** The provider closed the refund: the money stayed with the merchant. */
 export const closeAtProvider = (refund: Refund, refundId: string | null): Promise<void> =>

@@ -1,3 +1,4 @@
+import type { Unreachable } from './reach.ts';
 import type { Refund } from './refund-record.ts';
 
 /** For operators: why a refund was closed, and what can be done next in each state. */
@@ -30,7 +31,29 @@ interface Next {
   command: string | null;
 }
 
-export function nextOf({ refundNo, orderNo, status, origin, refusal, units }: Refund): Next {
+/** `why`: nobody can be asked about its order. */
+export function nextOf(refund: Refund, why: Unreachable | null): Next {
+  const { status, origin } = refund;
+  const isOpen = status !== 'success' && status !== 'closed';
+  return why !== null && isOpen && origin === 'here' ? nextWithoutProvider(refund, why) : nextByState(refund);
+}
+
+/** Only a person can find out how it ended. */
+function nextWithoutProvider({ refundNo, orderNo, amountFen, providerRefundId }: Refund, why: Unreachable): Next {
+  const id = providerRefundId ?? 'ID';
+  const command = `npm run -s portal -- recharge refund-cancel --refund ${refundNo} --unpaid`;
+  if (why === 'merchant-removed')
+    return {
+      sentence: `Its merchant is not set here any more: set it again, or look at the merchant platform. If the money was paid back, run "recharge refund-book --order ${orderNo} --refund-id ${id} --amount-fen ${amountFen}"; if not, cancel it.`,
+      command,
+    };
+  return {
+    sentence: `Nobody knows its payer any more, so WeChat cannot be asked: look at WeChat's console. If the money was paid back, run "recharge refund-book --order ${orderNo} --refund-id ${id} --amount-fen ${amountFen}"; if not, cancel it.`,
+    command,
+  };
+}
+
+function nextByState({ refundNo, orderNo, status, origin, refusal, units }: Refund): Next {
   switch (status) {
     case 'accepted':
       return {

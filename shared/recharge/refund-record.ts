@@ -71,12 +71,17 @@ export async function dueRefunds(limit: number): Promise<Refund[]> {
 export const isPaidLater = ({ refusal }: Pick<Refund, 'refusal'>): boolean =>
   refusal === 'paid-later' || refusal === 'paid-twice';
 
+/** What the refunds in the books say that the provider returned, or will. */
+export const explainedFen = (refunds: readonly Refund[]): number =>
+  refunds.filter(isExplaining).reduce((sum, { amountFen }) => sum + amountFen, 0);
+
+const isExplaining = ({ status, refusal }: Refund): boolean => status !== 'closed' || refusal === 'paid-twice';
+
 /** Whether the refunds in the books are all that the provider returned. */
 export function isExplained(returned: Returned, refunds: readonly Refund[]): boolean {
-  const known = refunds.filter(({ status, refusal }) => status !== 'closed' || refusal === 'paid-twice');
-  if (returned !== 'some') return returned <= known.reduce((sum, { amountFen }) => sum + amountFen, 0);
+  if (returned !== 'some') return returned <= explainedFen(refunds);
   // It also knows a refund that it closed. A former release wrote no refusal, and closed no others.
-  return known.length > 0 || refunds.some(({ refusal }) => refusal === null || refusal === 'provider-closed');
+  return refunds.some((of) => isExplaining(of) || of.refusal === null || of.refusal === 'provider-closed');
 }
 
 /** Of the paid amount; closed refunds do not count. */

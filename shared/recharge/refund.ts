@@ -46,6 +46,10 @@ export async function requestRefund(wanted: WantedRefund): Promise<Refund> {
   if (!provider) throw refused('orderNo', 'its merchant is not set up here');
   if (!provider.refunds) throw refused('orderNo', `refunds of ${provider.name} are made at its console`);
   if (!(await findRefund(refundNo))) {
+    if (provider.knowsPayer && !(await provider.knowsPayer(order)))
+      throw refusedNow(
+        `The payer of order ${orderNo} is not known here any more: refund it at WeChat's console, and then run "recharge refund-book --order ${orderNo} --refund-id ID --amount-fen N".`,
+      );
     await checkMadeElsewhere(order, provider);
     const detail = { refundNo, amountFen, reason, ...wanted.detail };
     const change =

@@ -1,14 +1,15 @@
 import { write, writeRepeatably } from '../db.ts';
 import { AppError, EngineError } from '../errors.ts';
 import { alarm, count } from '../telemetry.ts';
-import { checkOrder } from './check-order.ts';
+import { checkOrder, closeOrder } from './check-order.ts';
 import { sweepDelivery } from './delivery.ts';
 import { dueDeliveries } from './delivery-record.ts';
 import { type DueOrder, dueOrders } from './due-orders.ts';
 import { expireDue } from './expiry.ts';
-import { markPaid, type Order } from './order.ts';
+import { findOrder, markPaid, type Order } from './order.ts';
 import type { Provider } from './provider.ts';
 import { providerOf } from './providers.ts';
+import { whyUnreachable } from './reach.ts';
 import { dueRefunds, type Refund } from './refund-record.ts';
 import { advanceRefund } from './refund-steps.ts';
 
@@ -119,15 +120,21 @@ async function sweepOrder(order: DueOrder, sweep: Sweep, now: number): Promise<v
   // The last check is also claimed, for one day: if this process crashes, the next day's sweep repeats it.
   if (!(await claim('recharge_orders', 'order_no', order.orderNo, order.checks, next ?? 24 * HOUR))) return;
   const provider = await providerOf(order);
-  if (!provider) {
-    if (next === null) await giveUp(order);
-    throw new AppError('UNAVAILABLE');
-  }
+  if (!provider) return sweepWithoutMerchant(order, next, sweep, now);
   sweep.asked++;
   const found = await checkOrder(provider, order, { now });
   if (found === 'credited') sweep.credited++;
   else if (found === 'closed') sweep.closed++;
   else if (found !== 'known' && next === null) await giveUp(order);
+}
+
+/** Its merchant was removed. Nobody can pay it any more; what was paid is credited when the merchant is set again. */
+async function sweepWithoutMerchant(order: DueOrder, next: number | null, sweep: Sweep, now: number): Promise<void> {
+  if (next === null) await giveUp(order);
+  const isLongOver = now - Date.parse(order.expiresAt) >= 72 * HOUR * 1000;
+  if (order.status !== 'pending' || !isLongOver) throw new AppError('UNAVAILABLE');
+  alarm('order-without-merchant', { orderNo: order.orderNo });
+  if (await closeOrder(order.orderNo)) sweep.closed++;
 }
 
 const giveUp = ({ orderNo }: Order) =>
@@ -141,7 +148,8 @@ async function sweepRefund(refund: Refund, sweep: Sweep): Promise<void> {
   sweep.refunds++;
   const { status, checks } = await advanceRefund(refund);
   if (checks === 12 && status !== 'success' && status !== 'closed') {
-    alarm('refund-stuck', { orderNo: refund.orderNo, refundNo: refund.refundNo });
+    const { orderNo, refundNo } = refund;
+    alarm('refund-stuck', { orderNo, refundNo, why: await whyUnreachable(await findOrder(orderNo)) });
   }
 }
 

@@ -2,6 +2,7 @@ import { query } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { deliveryNext } from './delivery-next.ts';
 import { findOrder, publicOrder } from './order.ts';
+import { whyUnreachable } from './reach.ts';
 import { nextOf } from './refund-next.ts';
 import { type Refund, refundsOf } from './refund-record.ts';
 
@@ -20,6 +21,7 @@ export async function rechargeTimeline(orderNo: string) {
   const order = await findOrder(orderNo);
   if (!order) throw new AppError('NOT_FOUND');
   const refunds = await refundsOf(orderNo);
+  const why = refunds.length === 0 ? null : await whyUnreachable(order);
   const refs = [orderNo, ...refunds.map(({ refundNo }) => refundNo)];
   const entries = await query(
     `SELECT seq, kind, ref, delta, balance_after, ext_ref, created_at FROM ledger_entries
@@ -59,7 +61,7 @@ export async function rechargeTimeline(orderNo: string) {
     order: { ...publicOrder(order), appId, userId, provider, transactionId },
     events,
     delivery: deliveryNext(order),
-    refunds: refunds.map((refund) => ({ ...refundView(refund), next: nextOf(refund) })),
+    refunds: refunds.map((refund) => ({ ...refundView(refund), next: nextOf(refund, why) })),
     /** false: paid without a credit, or credited and not marked as paid. `recharge sync` repairs the second case. */
     agrees: credited !== open,
   };

@@ -19,7 +19,7 @@ const CONCEPTS = [
   ...[
     'refund',
     'refund-cancel',
-    'refund-elsewhere',
+    'refund-book',
     'refund-next',
     'adjust',
     'operator-entry',

@@ -49,7 +49,17 @@ const payment = (orderNo: string, amountFen = 600, transactionId = `sandbox-${or
   ...{ kind: 'payment', line: 2, appId: '', orderNo, transactionId, amountFen },
 });
 const refund = (orderNo: string, refundNo: string, amountFen: number, refundId = ''): BillLine => ({
-  ...{ kind: 'refund', line: 3, appId: '', orderNo, transactionId: 't', refundNo, refundId, isPaid: true, amountFen },
+  ...{
+    kind: 'refund',
+    line: 3,
+    appId: '',
+    orderNo,
+    transactionId: `sandbox-${orderNo}`,
+    refundNo,
+    refundId,
+    isPaid: true,
+    amountFen,
+  },
 });
 const whatOf = (findings: readonly Finding[]) =>
   findings.map(({ what, orderNo, reference }) => [what, orderNo, reference]);
@@ -135,6 +145,16 @@ describe('comparing a bill with the books', () => {
       ['refunded, closed here', first, closed.refundNo],
       ["refunded, another order's", first, other.refundNo],
     ]);
+  });
+
+  test('explains the refund of a second payment, which was never credited', async () => {
+    const orderNo = await payOrder();
+    const { differences, explained } = await compare([
+      payment(orderNo),
+      { ...refund(orderNo, 'by-hand', 600, '5030002'), transactionId: 'again' } as BillLine,
+    ]);
+    expect(whatOf(differences)).toEqual([]);
+    expect(whatOf(explained)).toEqual([['refund of a second payment', orderNo, 'by-hand']]);
   });
 
   test('knows a refund of the console by its number at the provider', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { requestRefund } from '../../shared/recharge/refund.ts';
+import { bookRefund } from '../../shared/recharge/refund-book.ts';
 import { cancelRefund } from '../../shared/recharge/refund-cancel.ts';
-import { bookRefund } from '../../shared/recharge/refund-elsewhere.ts';
 import { findRefund, refundsOf } from '../../shared/recharge/refund-record.ts';
 import { crashBeforeEach } from '../support/crash.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';

@@ -1,4 +1,5 @@
 import { query, type Row } from '../../db.ts';
+import { extRefOf } from '../payment.ts';
 import type { RefundLine, Subject } from './bill.ts';
 import { chinaDayOf, type Period } from './china-day.ts';
 import { type Judged, ordersNamed } from './compare-payments.ts';
@@ -28,12 +29,19 @@ export async function compareRefunds(
     const isOurs = row !== undefined || orders.has(line.orderNo) || subject.appIds.has(line.appId);
     if (!isOurs) return { line, isOurs };
     if (!row) {
-      const what = orders.has(line.orderNo) ? 'refunded, unknown here' : 'refunded, no such order';
+      const what = whyUnknown(subject, line, orders.get(line.orderNo));
       return { line, isOurs, finding: finding(what, { subject, line }) };
     }
     const judged = judge(subject, period, line, row);
     return { line, isOurs, booked: String(row.refund_no), ...(judged && { finding: judged }) };
   });
+}
+
+/** A second payment of an order was never credited, so its refund is right and not in the books. */
+function whyUnknown({ provider }: Subject, { transactionId }: RefundLine, order: Row | undefined) {
+  if (!order) return 'refunded, no such order';
+  const isOfCredit = order.ext_ref === null || order.ext_ref === extRefOf(provider, transactionId);
+  return isOfCredit ? 'refunded, unknown here' : 'refund of a second payment';
 }
 
 /** undefined: bill and books agree. */

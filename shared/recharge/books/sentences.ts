@@ -14,7 +14,8 @@ export type LineSentence =
   | 'refunded another amount'
   | 'booked on another day'
   | 'refund booked on another day'
-  | 'refund closed after the bill';
+  | 'refund closed after the bill'
+  | 'refund of a second payment';
 
 /** The same of a booking that is in no line of the bill. */
 export type BookSentence =
@@ -28,6 +29,7 @@ export const EXPLAINED: ReadonlySet<LineSentence | BookSentence> = new Set([
   'booked on another day',
   'refund booked on another day',
   'refund closed after the bill',
+  'refund of a second payment',
   'payment near midnight',
   'refund near midnight',
 ]);
@@ -66,6 +68,8 @@ export function sentenceOfLine(what: LineSentence, line: BillLine, { billDay, bo
       return `Order ${orderNo} is in the bill of ${billDay} and in the books of ${bookedDay}: it is one payment, and nothing is to do.`;
     case 'refund booked on another day':
       return `Refund ${refundNo} is in the bill of ${billDay} and in the books of ${bookedDay}: it is one refund, and nothing is to do.`;
+    case 'refund of a second payment':
+      return `Refund ${refundNo} is of transaction ${transactionId}, which paid order ${orderNo} a second time and was never credited: no units are to be taken, and nothing is to do.`;
     case 'refund closed after the bill':
       return `Refund ${refundNo} was in progress when the bill was made, and the provider closed it later: no money was returned, and nothing is to do.`;
   }

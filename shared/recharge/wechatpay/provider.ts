@@ -119,9 +119,23 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       }
     },
 
-    async returned({ orderNo }) {
+    async madeRefund(number) {
       try {
-        return (await pay.queryOrder(orderNo)).tradeState === 'REFUND' ? 'some' : 0;
+        const refund = await pay.queryRefund(number);
+        const { outTradeNo: orderNo, transactionId, refundFen, refundId } = refund;
+        return { ...reportOf(refund), refundId, orderNo, transactionId, refundFen };
+      } catch (error) {
+        if (error instanceof WechatPayRefused && error.code === 'RESOURCE_NOT_EXISTS' && error.signed) return null;
+        throw refusalOf(error);
+      }
+    },
+
+    async returned({ orderNo, transactionId = null }) {
+      try {
+        const paid = await pay.queryOrder(orderNo);
+        // Of a second payment, which was never credited, nothing is in the books.
+        const isOurs = paid.paid && (transactionId === null || paid.transactionId === transactionId);
+        return isOurs && paid.tradeState === 'REFUND' ? 'some' : 0;
       } catch (error) {
         if (error instanceof WechatPayRefused && error.code === 'ORDER_NOT_EXIST' && error.signed) return 0;
         throw refusalOf(error);
@@ -141,9 +155,10 @@ export function wechatpayProvider(config: unknown, nowSeconds?: () => number): P
       try {
         const notification = pay.verifyNotification(headers, body, receivedSeconds);
         if (notification.kind === 'refund') {
-          const { outRefundNo: refundNo, outTradeNo: orderNo, refundFen, refundedAt: at } = notification.refund;
+          const { outRefundNo: refundNo, outTradeNo: orderNo, transactionId, refundFen } = notification.refund;
           const { state, refundId } = reportOf(notification.refund);
-          return { kind: 'refund', refundNo, orderNo, refundFen, state, refundId, at };
+          const at = notification.refund.refundedAt;
+          return { kind: 'refund', refundNo, orderNo, transactionId, refundFen, state, refundId, at };
         }
         if (notification.kind === 'other' || !notification.transaction.paid) return { kind: 'nothing' };
         return { kind: 'payment', payment: paymentOf(notification.transaction) };

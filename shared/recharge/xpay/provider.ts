@@ -1,5 +1,6 @@
 import { invalidInput } from '../../errors.ts';
 import { openPush, type PushMessage, type PushReceiver, pushEcho } from '../../wechat/push/message.ts';
+import { payerOpenidOf } from '../payer.ts';
 import type { Provider, ProviderNotification } from '../provider.ts';
 import { fits } from '../text-bound.ts';
 import { askXpay, transactionOf } from './ask.ts';
@@ -66,6 +67,7 @@ export function xpayProvider(config: unknown): Provider {
     refund: (refund) => refundXpay(caller, refund),
     askRefund: (refundNo, order) => askXpayRefund(caller, refundNo, order),
     returned: (order) => returnedByXpay(caller, order),
+    knowsPayer: async (order) => (await payerOpenidOf(order)) !== null,
     delivery: provideGoods(caller),
     push: { secrets: push, read: readPush },
     readNotification: (notification, nowSeconds) => readPush(openPush(notification, push, nowSeconds)),

@@ -1,4 +1,3 @@
-import { AppError } from '../../errors.ts';
 import { alarm } from '../../telemetry.ts';
 import { errcodeOf } from '../../wechat/api.ts';
 import { payerOpenidOf } from '../payer.ts';
@@ -25,7 +24,7 @@ const refused = (code: RefusedRefund['code'], final: boolean): RefusedRefund => 
 export async function refundXpay(caller: XpayCaller, refund: ProviderRefund): Promise<ReportedRefund | RefusedRefund> {
   const { orderNo, refundNo, refundFen, reason } = refund;
   const openid = await payerOpenidOf(refund);
-  if (openid === null) return refused('bad-values', true);
+  if (openid === null) throw providerUnavailable();
   const order = await queryXpayOrder(caller, orderNo, openid);
   if (!order) return refused('order-unknown', true);
   if (order.isApple) return refused('at-apple', true);
@@ -83,13 +82,10 @@ function stateOf(
   return status === STATUS.REFUNDED && nowSeconds - updatedSeconds > DAY_SECONDS ? 'success' : 'processing';
 }
 
-/** How much of an order was returned. Throws UNAVAILABLE; INVALID_INPUT with a sentence: nobody knows its payer. */
+/** How much of an order was returned. Throws UNAVAILABLE. */
 export async function returnedByXpay(caller: XpayCaller, order: OrderAtProvider): Promise<number> {
   const openid = await payerOpenidOf(order);
-  if (openid === null) {
-    const sentence = `The payer of order ${order.orderNo} is not known here any more: refund it at WeChat's console.`;
-    throw new AppError('INVALID_INPUT', sentence);
-  }
+  if (openid === null) throw providerUnavailable();
   const found = await queryXpayOrder(caller, order.orderNo, openid);
   if (!found) return 0;
   if (found.leftFen < found.paidFen) return found.paidFen - found.leftFen;
