@@ -1,5 +1,6 @@
 import { hostname, userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
+import { hasVisibleText } from '../shared/visible-text.ts';
 import { flag, Given, type Option, optional, UsageError, type Verb } from './command.ts';
 import { displayFor, MONEY } from './display.ts';
 import { LANGUAGES } from './language.ts';
@@ -68,7 +69,9 @@ export function readGiven(argv: readonly string[], verb: Verb, lead: number): Gi
   checkOperands(operands, verb.operands ?? []);
   const given = (name: string): string | undefined => values.get(name)?.[0];
   const display = displayFor(given('time') ?? setting('time') ?? 'utc', given('money') ?? setting('money') ?? 'fen');
-  return new Given(given('actor') ?? whoami(), given('data'), operands, display, values, flags);
+  const actor = given('actor') ?? whoami();
+  if (!hasVisibleText(actor)) throw new UsageError('--actor needs a name with visible text');
+  return new Given(actor, given('data'), operands, display, values, flags);
 }
 
 function parsed(argv: readonly string[], options: Record<string, Option>) {

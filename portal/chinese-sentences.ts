@@ -591,6 +591,7 @@ export const chineseSentences: Sentences = {
   'It was made at the provider, as {}.': '它是在支付平台做的，单号 {1}。',
   'Why it ended: {}.': '结束的原因：{1}。',
   'Next: {}': '下一步：{1}',
+  '--actor needs a name with visible text': '--actor 需要一个看得见的名字',
   'give --order or --transaction': '请给出 --order 或 --transaction',
   'No order was credited for transaction {}. Look for the order: "recharge list --user ID", then "recharge sync --order NO".':
     '没有哪笔订单因交易 {1} 入账。先找订单："recharge list --user ID"，再执行 "recharge sync --order NO"。',
@@ -687,7 +688,7 @@ export const chineseSentences: Sentences = {
   'The amount is a whole number from -{} to {}, and not 0.': '数量是 -{1} 到 {2} 的整数，不能是 0。',
   '--amount takes a whole number from -{} to {} that is not 0, not "{}"':
     '--amount 应为 -{1} 到 {2} 之间不等于 0 的整数，不是“{3}”',
-  'The reason has 1 to 200 characters.': '原因是 1 到 200 个字符。',
+  'The reason has 1 to 200 characters, and one of them is visible.': '原因是 1 到 200 个字符，至少一个看得见。',
   'Entry {} of {} units of this wallet was made within the last 24 h: nothing was done. --again makes one more.':
     '这个钱包在 24 小时内已经有过一笔 {2} 个的记录（{1}），没有做任何事。要再做一笔请加 --again。',
   'User {} was merged into user {}: name that user.': '用户 {1} 已合并到用户 {2}：请指明那个用户。',
@@ -853,7 +854,7 @@ export const chineseParts: Sentences = {
     '这笔支付是通过 Apple 完成的：只有付款人能在 App Store 申请退款',
   'the provider refused it': '支付平台拒绝了它',
   'expected a positive integer': '应为正整数',
-  'expected one line of 1 to {} bytes': '应为一行，1 到 {1} 个字节',
+  'expected one line of 1 to {} bytes with visible text': '应为一行可见的文字，1 到 {1} 个字节',
   'its merchant is not set up here': '它的商户没有在这里配置',
   'refunds of {} are made at its console': '{1} 的退款在它的控制台上做',
   'at most {} fen are left to refund': '最多还可以退 {1} 分',

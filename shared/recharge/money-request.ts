@@ -1,6 +1,7 @@
 import { optionalInteger } from '../config.ts';
 import { query, type Row } from '../db.ts';
 import { AppError } from '../errors.ts';
+import { nameForm } from '../visible-text.ts';
 import { changeOnce, nameOf } from './logged-change.ts';
 import { type Detail, MOVEMENTS, type MoneyKind } from './money-movements.ts';
 import { moneyRequestNumber } from './numbers.ts';
@@ -115,8 +116,7 @@ function checkDecidable({ requestId, status, askedBy, decidedBy }: MoneyRequest,
     throw refused(`You (${actor}) asked for request ${requestId}: another person has to approve it. Nothing was done.`);
 }
 
-const isSamePerson = (one: string, other: string): boolean => plain(one) === plain(other);
-const plain = (name: string): string => nameOf(name).normalize('NFKC').trim().toLowerCase();
+const isSamePerson = (one: string, other: string): boolean => nameForm(nameOf(one)) === nameForm(nameOf(other));
 
 const COLUMNS = 'request_id, kind, subject, detail, status, asked_by, asked_at, decided_by';
 

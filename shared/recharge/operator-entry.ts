@@ -1,6 +1,7 @@
 import { query, type Transaction, withTransaction } from '../db.ts';
 import { AppError } from '../errors.ts';
 import { type Fragment, sql } from '../sql-fragment.ts';
+import { hasVisibleText } from '../visible-text.ts';
 import { AVAILABLE, appendIn, BALANCE } from './append.ts';
 import { forgetBalance } from './balance.ts';
 import { ASSET } from './catalogue.ts';
@@ -46,7 +47,8 @@ export async function planEntry(
   { again }: { again: boolean },
 ): Promise<{ key: string; balance: number }> {
   const { appId, userId, amount, reason, expiresAt } = wanted;
-  if (reason.length > 200 || !/^[^\p{Cc}\p{Cs}]+$/u.test(reason)) throw refused('The reason has 1 to 200 characters.');
+  if (reason.length > 200 || !/^[^\p{Cc}\p{Cs}]+$/u.test(reason) || !hasVisibleText(reason))
+    throw refused('The reason has 1 to 200 characters, and one of them is visible.');
   await checkWallet(wanted);
   const { balance, held } = await readHolding(appId, userId, ASSET);
   if (amount < 0 && balance - held + amount < 0 && !wanted.allowDebt) throw tooLittle(balance - held);

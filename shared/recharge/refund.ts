@@ -1,4 +1,5 @@
 import { AppError, invalidInput } from '../errors.ts';
+import { hasVisibleText } from '../visible-text.ts';
 import { refundNumber } from './numbers.ts';
 import { findOrder, isPaid, type Order } from './order.ts';
 import type { Provider } from './provider.ts';
@@ -38,8 +39,8 @@ export async function requestRefund(wanted: WantedRefund): Promise<Refund> {
   const { orderNo, amountFen, key, reason = null, actor } = wanted;
   const refundNo = refundNumber(orderNo, key);
   if (!Number.isSafeInteger(amountFen) || amountFen < 1) throw refused('amountFen', 'expected a positive integer');
-  if (reason !== null && !isLine(reason, WECHATPAY_BOUNDS.reason))
-    throw refused('reason', `expected one line of 1 to ${WECHATPAY_BOUNDS.reason.most} bytes`);
+  if (reason !== null && !(isLine(reason, WECHATPAY_BOUNDS.reason) && hasVisibleText(reason)))
+    throw refused('reason', `expected one line of 1 to ${WECHATPAY_BOUNDS.reason.most} bytes with visible text`);
   const order = await findOrder(orderNo);
   if (!order) throw new AppError('NOT_FOUND');
   const provider = await providerOf(order);

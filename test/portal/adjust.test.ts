@@ -47,7 +47,8 @@ describe('recharge adjust', () => {
       run('adjust', '--app', app, '--user', user, '--amount', '1', '--reason', reason);
     const { appId } = shop.app;
     expect(await of(appId, wallet.userId, '')).not.toMatchObject({ code: 0 });
-    expect(await of(appId, wallet.userId, 'x'.repeat(201))).toMatchObject({ code: 1 });
+    for (const reason of ['x'.repeat(201), ' ', '\ufeff', '\u3164'])
+      expect(await of(appId, wallet.userId, reason)).toMatchObject({ code: 1 });
     expect(await of(appId, 'nobody', 'x')).toMatchObject({ stderr: expect.stringContaining('no user nobody') });
     expect(await of('none', wallet.userId, 'x')).toMatchObject({ stderr: expect.stringContaining('no app none') });
     await shop.stack.mysql.query('UPDATE users SET erased_at = NOW(3) WHERE user_id = ?', [wallet.userId]);

@@ -64,7 +64,8 @@ describe('recharge grant', () => {
       run(['grant', '--app', app, '--user', user, '--amount', '1', '--reason', reason]);
     const { appId } = shop.app;
     expect(await of(appId, wallet.userId, '')).not.toMatchObject({ code: 0 });
-    expect(await of(appId, wallet.userId, 'x'.repeat(201))).toMatchObject({ code: 1 });
+    for (const reason of ['x'.repeat(201), ' ', '\ufeff'])
+      expect(await of(appId, wallet.userId, reason)).toMatchObject({ code: 1 });
     expect(await of(appId, wallet.userId, 'a\u0007b')).toMatchObject({ code: 1 });
     expect(await of(appId, 'nobody', 'x')).toMatchObject({ stderr: expect.stringContaining('no user nobody') });
     expect(await of('none', wallet.userId, 'x')).toMatchObject({ stderr: expect.stringContaining('no app none') });

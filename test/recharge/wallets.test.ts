@@ -111,6 +111,8 @@ describe('a server app', () => {
     ['a part of a unit', { amount: 1.5, reason: 'x' }],
     ['units beyond exact numbers', { amount: 2 ** 53, reason: 'x' }],
     ['no reason', { amount: 1 }],
+    ['a reason of one space', { amount: 1, reason: ' ' }],
+    ['a reason that nobody sees', { amount: 1, reason: '\ufeff\u200b' }],
   ])('cannot spend, grant or hold %s', async (_, body) => {
     for (const [path, more] of [
       ['/spend', {}],
