@@ -475,6 +475,8 @@ export const chineseSentences: Sentences = {
     '第 {1} 行的币种是 {2}，不是 CNY：无法与账簿核对。',
   'Line {} has no value in the column {}: download the bill again.': '第 {1} 行的“{2}”一列是空的：请重新下载账单。',
   'Line {} has the rounded number {} in the column {}: {}': '第 {1} 行的“{3}”一列是被四舍五入的数字 {2}：{4}',
+  'Line {} has "{}" in place of a number in the column {}: {}': '第 {1} 行的“{3}”一列应为编号，却是“{2}”：{4}',
+  'Line {} has "{}" in place of a number of lines: {}': '第 {1} 行应为笔数，却是“{2}”：{3}',
   'Line {} repeats line {}: download the bill again, and compare one bill at a time.':
     '第 {1} 行与第 {2} 行重复：请重新下载账单，一次只核对一份。',
   'Line {} has the unknown state "{}": the bill cannot be compared.':

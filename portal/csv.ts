@@ -16,9 +16,14 @@ function cellText(cell: Cell): string {
   return typeof cell === 'string' ? textCell(cell) : yuan(cell.fen);
 }
 
-/** A text is never a formula, and a long number of a transaction never loses its last digits. */
+/** Signs with which a formula begins, also in full width; and blanks, which some spreadsheets leave out before them. */
+const FORMULA = /^[=+\-@＝＋－＠\p{Z}\p{Cf}]/u;
+/** A spreadsheet would round it, leave out its zeros, or take it for a power of ten. */
+const CHANGED_NUMBER = /^(\d{12,}|0\d+|\d+E\d+)$/i;
+
+/** A text is never a formula, and a number of a transaction never loses its digits. */
 function textCell(text: string): string {
   const line = text.replace(/\p{Cc}/gu, ' ');
-  const marked = /^[=+\-@ ]/.test(line) || /^\d{12,}$/.test(line) ? `'${line}` : line;
+  const marked = FORMULA.test(line) || CHANGED_NUMBER.test(line) ? `'${line}` : line;
   return /[",]/.test(marked) ? `"${marked.replaceAll('"', '""')}"` : marked;
 }

@@ -128,9 +128,29 @@ describe("WeChat Pay's trade bill", () => {
     ['another sum of refunds', changed('`6.29,`1.50\r', '`6.29,`1.51\r'), 'The summary says 1.51 in 申请退款总金额'],
     ['another sum of fees', changed('0.00620', '0.02'), 'The summary says 0.02 in 手续费总金额'],
     ['two bills', GOOD + GOOD, 'Line 7 follows the summary'],
+    ['no count', changed('`3,`6.29', '`,`6.29'), 'Line 6 has "" in place of a number of lines'],
+    ['a count of another form', changed('`3,`6.29', '`３,`6.29'), 'Line 6 has "３" in place of a number of lines'],
+    ['an empty sum', changed('`6.29,`1.50\r', '`,`1.50\r'), 'Line 6 has "" in place of an amount'],
+    ['a full-width amount', changed('`0.29,`0.00,`\r', '`０.29,`0.00,`\r'), 'Line 4 has "０.29" in place of an amount'],
+    ['a blank of another kind', changed('`0.29,`0.00,`\r', '`\u00a00.29,`0.00,`\r'), 'in place of an amount'],
+    ['an apostrophe before a number', changed('`4200002', "`'4200002"), `Line 4 has "'4200002" in place of a number`],
+    ['an apostrophe before an AppID', changed('`wx1', '`’wx1'), 'Line 2 has "’wx1" in place of a number'],
+    ['a full-width number', changed('`R2,', '`Ｒ2,'), 'Line 4 has "Ｒ2" in place of a number in the column 商户订单号'],
+    ['a blank in a number', changed('`F1', '`F1\u00a0'), 'in place of a number in the column 商户退款单号'],
+    [
+      'a blank before its merchant',
+      changed('`1900000001', '`\u00a01900000001'),
+      'Line 2 is of merchant \u00a01900000001',
+    ],
+    ['an unknown state of a refund', changed('`ORIGINAL,`SUCCESS', '`ORIGINAL,`FAIL\u00a0'), 'the unknown state "FAIL'],
     ['a part of a summary', changed(',订单总金额', ''), 'The summary has no column 订单总金额'],
   ])('is refused in one sentence when it has or is %s', (_, text, sentence) => {
     expect(() => read(text)).toThrow(sentence);
+  });
+
+  test('is refused when it has no lines and an empty count', () => {
+    const text = textOf([], ['', '0.00', '0.00', '0.00', '0.00', '0.00', '0.00']);
+    expect(() => read(text)).toThrow('Line 3 has "" in place of a number of lines');
   });
 
   test('is refused when a line is doubled, although its summary was changed with it', () => {

@@ -1,5 +1,5 @@
 import { BillRefused } from '../books/bill.ts';
-import { exactAmount, FEN, SPREADSHEET, type Values } from './bill-values.ts';
+import { cellOf, exactAmount, FEN, SPREADSHEET, type Values } from './bill-values.ts';
 
 const COUNT = '总交易单数';
 /** Columns of the lines, and the columns of the summary that are their sums. */
@@ -26,10 +26,13 @@ export function checkSummary(lines: readonly Values[], rows: readonly string[], 
     throw new BillRefused(
       `Line ${first + 2 + stray} follows the summary: the file holds more than one bill, and one is compared at a time.`,
     );
-  const count = Number(summary.get(COUNT));
-  if (count !== lines.length)
+  const count = summary.get(COUNT) ?? '';
+  // Some bills write the count as 3.0.
+  if (!/^\d{1,9}(\.0+)?$/.test(count))
+    throw new BillRefused(`Line ${first + 1} has "${count}" in place of a number of lines: ${SPREADSHEET}`);
+  if (Number(count) !== lines.length)
     throw new BillRefused(
-      `The summary counts ${summary.get(COUNT)} lines, and ${lines.length} were read: the file is cut. Download it again.`,
+      `The summary counts ${count} lines, and ${lines.length} were read: the file is cut. Download it again.`,
     );
   for (const [column, name] of SUMS) {
     const text = summary.get(name);
@@ -48,7 +51,7 @@ function noSummary(row: string, line: number): BillRefused {
 }
 
 function summaryOf(head: string, row: string, line: number): Map<string, string> {
-  const cells = (text: string): string[] => text.split(',').map((cell) => cell.trim().replace(/^`/, ''));
+  const cells = (text: string): string[] => text.split(',').map((cell) => cellOf(cell).replace(/^`/, ''));
   const [names, values] = [cells(head), cells(row)];
   const missing = NEEDED.find((name) => !names.includes(name));
   if (missing !== undefined) throw new BillRefused(`The summary has no column ${missing}: download the bill again.`);

@@ -5,6 +5,20 @@ export const SPREADSHEET = 'a spreadsheet has changed the file. Download the bil
 /** A value of a line by the name of its column; '' if the bill has no such column. */
 export type Values = (column: string) => string;
 
+/** Without the spaces around it. Other blanks stay and are refused: a bill has none, and trim() would hide them. */
+export const cellOf = (text: string): string => text.replace(/^ +| +$/g, '');
+
+/**
+ * A number or an AppID as the provider writes it. A spreadsheet leaves apostrophes, quotation marks, full-width digits or
+ * blanks of another kind, and then the line would be taken for one of another payment, or of another system.
+ */
+export function checkNumber(text: string, column: string, line: number): void {
+  if (/^\d(\.\d+)?E\+\d+$/i.test(text))
+    throw new BillRefused(`Line ${line} has the rounded number ${text} in the column ${column}: ${SPREADSHEET}`);
+  if (!/^(?!.*['"`])[!-~]{1,64}$/.test(text))
+    throw new BillRefused(`Line ${line} has "${text}" in place of a number in the column ${column}: ${SPREADSHEET}`);
+}
+
 /** Fees have up to five decimals. So amounts are added up in hundred-thousandths of a yuan: money is never a float. */
 const DECIMALS = 5;
 export const FEN = 10 ** (DECIMALS - 2);

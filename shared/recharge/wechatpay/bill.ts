@@ -1,7 +1,7 @@
 import { type Bill, type BillLine, BillRefused, type BillSubject } from '../books/bill.ts';
 import { checkSummary } from './bill-summary.ts';
 import { billText } from './bill-text.ts';
-import { fenOf, SPREADSHEET, type Values } from './bill-values.ts';
+import { cellOf, checkNumber, fenOf, SPREADSHEET, type Values } from './bill-values.ts';
 
 /**
  * WeChat Pay's trade bill (type ALL): a line of column names, lines whose values begin with a backtick and whose
@@ -21,6 +21,7 @@ const COLUMNS = {
 } as const;
 /** The column with the state of a refund: a failed refund moved no money. */
 const REFUND_STATE = '退款状态';
+const REFUND_STATES = ['SUCCESS', 'PROCESSING', 'FAIL', 'CHANGE', ''];
 const CURRENCY = '货币种类';
 
 /**
@@ -45,7 +46,7 @@ export function readTradeBill(bytes: Uint8Array, subject: BillSubject): Bill {
 function columnNames(head: string): string[] {
   if (head.includes('交易时间') && /[\t;"]/.test(head))
     throw new BillRefused(`Line 1 has tabs, semicolons or quotation marks: ${SPREADSHEET}`);
-  const names = head.split(',').map((name) => name.trim().replace(/^`/, ''));
+  const names = head.split(',').map((name) => cellOf(name).replace(/^`/, ''));
   const missing = Object.values(COLUMNS).find((column) => !names.includes(column));
   if (missing !== undefined)
     throw new BillRefused(
@@ -58,7 +59,7 @@ function valuesOf(row: string, names: readonly string[], line: number): Values {
   const values = row.slice(1).split(',`');
   if (values.length !== names.length)
     throw new BillRefused(`Line ${line} has ${values.length} values in place of ${names.length}: ${SPREADSHEET}`);
-  const byName = new Map(names.map((name, index) => [name, (values[index] ?? '').trim()]));
+  const byName = new Map(names.map((name, index) => [name, cellOf(values[index] ?? '')]));
   return (column) => byName.get(column) ?? '';
 }
 
@@ -76,6 +77,7 @@ function checkSubject(value: Values, line: number, { day, merchantId }: BillSubj
   const currency = value(CURRENCY);
   if (currency !== '' && currency !== 'CNY')
     throw new BillRefused(`Line ${line} is in ${currency}, not in CNY: it cannot be compared with the books.`);
+  checkNumber(value(COLUMNS.appId), COLUMNS.appId, line);
 }
 
 /** A payment is in a bill once, and so is a refund. Two bills in one file would have them twice. */
@@ -86,8 +88,7 @@ function refuseDouble(value: Values, line: number, seen: Map<string, number>): v
     const text = value(column);
     if (text === '')
       throw new BillRefused(`Line ${line} has no value in the column ${column}: download the bill again.`);
-    if (/^\d(\.\d+)?E\+\d+$/i.test(text))
-      throw new BillRefused(`Line ${line} has the rounded number ${text} in the column ${column}: ${SPREADSHEET}`);
+    checkNumber(text, column, line);
   }
   const name = [value(COLUMNS.state), ...columns.map(value)].join(' ');
   const before = seen.get(name);
@@ -106,25 +107,28 @@ function lineOf(value: Values, line: number): BillLine | null {
     string,
   ];
   const common = { line, appId, orderNo, transactionId };
+  const [state, refundState] = [value(COLUMNS.state), value(REFUND_STATE)];
+  if (state !== 'SUCCESS' && !REFUND_STATES.includes(refundState)) throw unknownState(refundState, line);
   const refund = {
     ...common,
     kind: 'refund' as const,
     refundNo: value(COLUMNS.refundNo),
     refundId: value(COLUMNS.refundId),
-    isPaid: value(REFUND_STATE) !== 'PROCESSING',
+    isPaid: refundState !== 'PROCESSING',
   };
-  switch (value(COLUMNS.state)) {
+  switch (state) {
     case 'SUCCESS':
       return { ...common, kind: 'payment', amountFen: fenOf(value(COLUMNS.amount), line) };
     case 'REFUND':
-      if (value(REFUND_STATE) === 'FAIL') return null;
+      if (refundState === 'FAIL') return null;
       return { ...refund, amountFen: fenOf(value(COLUMNS.refundAmount), line) };
     case 'REVOKED':
       // The payer's money went back, as in a refund of the whole payment.
       return { ...refund, amountFen: fenOf(value(COLUMNS.refundAmount), line) || fenOf(value(COLUMNS.amount), line) };
     default:
-      throw new BillRefused(
-        `Line ${line} has the unknown state "${value(COLUMNS.state)}": the bill cannot be compared.`,
-      );
+      throw unknownState(state, line);
   }
 }
+
+const unknownState = (state: string, line: number): BillRefused =>
+  new BillRefused(`Line ${line} has the unknown state "${state}": the bill cannot be compared.`);
