@@ -232,8 +232,15 @@ export const chineseHelp: Sentences = {
   'text for the payer': '给付款人看的说明',
   'the same key never refunds twice': '同一个 key 不会退两次',
   'one more refund of the same amount within a day': '一天之内再退一笔相同的金额',
-  "Compares a provider's bill of a day with the books, in both directions. Exit code 1: they differ; 2: nothing was compared.":
-    '把支付平台某一天的账单与账簿双向核对。退出码 1：不一致；2：没有可核对的内容。',
+  "Compares a provider's bill of a day with the books, in both directions. Exit code 1: they differ; 2: they could not be compared.":
+    '把支付平台某一天的账单与账簿双向核对。退出码 1：不一致；2：没能核对。',
+  'the bill of a neighbouring day, for what was paid near midnight': '相邻一天的账单，用于接近零点的支付',
+  'Settles a difference that no command removes, so that its month can be closed. Moves nothing.':
+    '了结一处没有命令能消除的不一致，使那个月可以结清。不移动任何资金和虚拟币。',
+  'its name, as "recharge reconcile" and "recharge month" print it':
+    '它的名称，由 "recharge reconcile" 和 "recharge month" 打印',
+  'why it is in order; it is printed with the difference': '为什么没有问题；与这处不一致一起打印',
+  'Ends the settlement of a difference: it counts as open again.': '撤销对一处不一致的了结：它重新算作未解决。',
   'the payment provider': '支付方式',
   'a day in China': '北京时间的某一天',
   'Writes orders, payments, refunds and ledger entries of days, one JSON line each, or CSV for a spreadsheet.':

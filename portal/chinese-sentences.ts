@@ -500,7 +500,8 @@ export const chineseSentences: Sentences = {
   'The file is not a text in UTF-8, so it is not a trade bill.': '文件不是 UTF-8 文本，不是交易账单。',
   "{} has no bill of {} yet, and the books have payments or refunds of that day: try again after ten o'clock.":
     '{1} 还没有 {2} 的账单，而账簿在那一天有支付或退款：请在十点之后再试。',
-  'The sandbox has its bill in the database: leave out --bill.': '沙箱的账单在数据库里：请去掉 --bill。',
+  'The sandbox has its bills in the database: leave out --bill and --also.':
+    '沙箱的账单在数据库里：请去掉 --bill 和 --also。',
   '{} has several merchants: name one of {} with --merchant.': '{1} 有多个商户：请用 --merchant 给出其中一个：{2}。',
   'No merchant is set for {} under this number: see "merchant list".':
     '没有为 {1} 设置这个商户：请看 "merchant list"。',
@@ -536,15 +537,42 @@ export const chineseSentences: Sentences = {
     '出账单时退款 {1} 还在进行，之后支付平台关闭了它：没有退钱，无需处理。',
   'Order {} was credited for transaction {}, which the bill does not have: look for it in the provider\'s console, and take the units back with "recharge adjust" if nothing was paid.':
     '订单 {1} 按交易 {2} 入了账，而账单里没有这笔交易：请在支付平台后台查找，确实没有付款就用 "recharge adjust" 扣回虚拟币。',
-  'Order {} was paid at {}, near midnight: it is expected in the bill of {}, so compare that day as well.':
-    '订单 {1} 在 {2} 支付，接近零点：它应在 {3} 的账单里，请也核对那一天。',
+  'Order {} was paid at {}, near midnight, and is in the bill of {}: it is one payment, and nothing is to do.':
+    '订单 {1} 在 {2} 支付，接近零点，它在 {3} 的账单里：是同一笔支付，无需处理。',
+  'Order {} was paid at {}, near midnight, and the bill of {} was not read: compare again when that bill is there, or give its file with "--also {}=FILE".':
+    '订单 {1} 在 {2} 支付，接近零点，而没有读到 {3} 的账单：请等那份账单出来后再核对，或用 "--also {4}=FILE" 给出它的文件。',
   'Refund {} is {} here, and the bill does not have it: look for it in the provider\'s console, and at "recharge show --order {}".':
     '退款 {1} 在这里是 {2}，账单里没有：请在支付平台后台查找，并看 "recharge show --order {3}"。',
-  'Refund {} was made at {}, near the end of the day: it is expected in the bill of {}, so compare that day as well.':
-    '退款 {1} 在 {2} 提出，接近一天的结束：它应在 {3} 的账单里，请也核对那一天。',
+  'Refund {} was made at {} and is in the bill of {}: it is one refund, and nothing is to do.':
+    '退款 {1} 在 {2} 提出，它在 {3} 的账单里：是同一笔退款，无需处理。',
+  'Refund {} was made at {}, and the bill of {} was not read: compare again when that bill is there, or give its file with "--also {}=FILE".':
+    '退款 {1} 在 {2} 提出，而没有读到 {3} 的账单：请等那份账单出来后再核对，或用 "--also {4}=FILE" 给出它的文件。',
   'Nothing was compared: {} and the books have no payment and no refund of {}.':
     '没有可核对的内容：{1} 和账簿在 {2} 都没有支付和退款。',
   'Bill and books agree in both directions.': '账单与账簿双向一致。',
+  'Bill and books agree in both directions, but for what is settled.': '除已了结的以外，账单与账簿双向一致。',
+  'Bill and books could not be compared to the end.': '账单与账簿没能核对完。',
+  'not decided, because the bill of another day was not read: {}': '没有读到另一天的账单，尚未判定：{1} 处',
+  'settled: {}': '已了结：{1} 处',
+  'settled: {} by {} at {}': '已了结：{1}，{2}，{3}',
+  'What no command removes is settled by a person: "recharge settle-difference --difference NAME --reason TEXT", with the name at the end of its line.':
+    '没有命令能消除的，由人了结："recharge settle-difference --difference NAME --reason TEXT"，名称在那一行的末尾。',
+  '{} has no bill of {}, and the books have payments or refunds of that day that no other bill has: give the file of the bill with --bill if there is one.':
+    '{1} 没有 {2} 的账单，而账簿在那一天有别的账单里都没有的支付或退款：如果有账单文件，请用 --bill 给出。',
+  '--also takes a day and a file such as 2026-11-25=bill.csv, not "{}"':
+    '--also 应为 2026-11-25=bill.csv 这样的日期和文件，而不是 "{1}"',
+  'No stored comparison has the difference {}: run "recharge reconcile" for its day, which prints the names.':
+    '已保存的核对结果里没有不一致 {1}：请对那一天执行 "recharge reconcile"，它会打印名称。',
+  'The amounts of difference {} have changed: nothing was settled. Look at it again.':
+    '不一致 {1} 的金额变了：没有了结任何东西，请再看一遍。',
+  'Difference {} was changed at this moment: look at it again.': '不一致 {1} 正在被改动：请再看一遍。',
+  'Difference {} is not settled.': '不一致 {1} 没有了结。',
+  'It will no longer count as open, and its day agrees without it. Nothing is moved.':
+    '它将不再算作未解决，那一天不计它也算一致。不移动任何资金和虚拟币。',
+  'Difference {} is settled by {} at {}: {}.': '不一致 {1} 已由 {2} 在 {3} 了结：{4}。',
+  'Difference {} was settled by {} at {}: {}. It will count as open again.':
+    '不一致 {1} 由 {2} 在 {3} 了结：{4}。它将重新算作未解决。',
+  'Difference {} counts as open again.': '不一致 {1} 重新算作未解决。',
   'differences: {}': '不一致：{1} 处',
   'explained by another day: {}': '由相邻的一天解释：{1} 处',
   'bill: {} payments of {}, {} refunds of {}; books: payments of {}.':
@@ -574,8 +602,12 @@ export const chineseSentences: Sentences = {
     '{1} 有未核对的日期，请逐日执行 "recharge reconcile --provider {2} --day"：{3}。',
   '{} differs on some days, so run "recharge reconcile --provider {} --day" with each again: {}.':
     '{1} 有不一致的日期，请逐日重新执行 "recharge reconcile --provider {2} --day"：{3}。',
-  '{} has other sums in its bills than in the books: compare the days around midnight again.':
-    '{1} 的账单合计与账簿合计不同：请重新核对月初和月末零点前后的日期。',
+  '{} has other payments or refunds in the books than when its days were compared: compare its days again.':
+    '{1} 的账簿与逐日核对时相比，支付或退款已有变化：请重新核对这些日期。',
+  '{}: its bills and books differ by this, which is explained:': '{1}：账单与账簿相差这些，均已解释：',
+  '{}: this was settled:': '{1}：已了结：',
+  '{} is closed: bills, books and ledger agree on every day, but for what is settled.':
+    '{1} 已结清：除已了结的以外，账单、账簿与账本每天都一致。',
   'There is no order {}.': '没有订单 {1}。',
   'This order is paid at {}, not at the sandbox.': '这笔订单在 {1} 支付，不在沙箱。',
   '{} is paid at the sandbox, {}. Status: {}.': '{1} 已在沙箱支付，{2}。状态：{3}。',
@@ -818,6 +850,8 @@ export const chineseParts: Sentences = {
   'refund closed after the bill': '出账单之后关闭的退款',
   'refund of a second payment': '重复支付的退款',
   'payment near midnight': '接近零点的支付',
+  'payment near midnight, bill not read': '接近零点的支付，没有读到账单',
+  'refund near midnight, bill not read': '接近零点的退款，没有读到账单',
   'refund near midnight': '接近零点的退款',
   everybody: '所有人',
   itself: '它自己',

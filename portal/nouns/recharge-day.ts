@@ -5,6 +5,7 @@ import { appNames } from '../app-names.ts';
 import { type Display, type Given, type Printed, required, type Verb } from '../command.ts';
 import { dayForm } from '../forms.ts';
 import { table } from '../table.ts';
+import { differenceLine } from './recharge-difference.ts';
 
 async function run(given: Given): Promise<Printed> {
   const report = await reportDay(dayForm('day', given.text('day')));
@@ -23,6 +24,7 @@ async function run(given: Given): Promise<Printed> {
           ? `${accountOf(bill)} was compared with its bill at ${at}: they agree.`
           : `${accountOf(bill)} was compared with its bill at ${at}, differences: ${bill.differences}.`;
       }),
+      ...bills.flatMap(({ settled }) => settled.map((finding) => differenceLine(finding, given.display))),
       ...open.map((account) => `${accountOf(account)} was not compared with its bill: run "recharge reconcile".`),
       ...bookFaults(uncovered, broken),
     ],

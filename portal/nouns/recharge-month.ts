@@ -1,9 +1,10 @@
 import { accountOf } from '../../shared/recharge/books/day.ts';
 import { reportMonth } from '../../shared/recharge/books/month.ts';
 import { appNames } from '../app-names.ts';
-import { type Given, type Printed, required, UsageError, type Verb } from '../command.ts';
+import { type Display, type Given, type Printed, required, UsageError, type Verb } from '../command.ts';
 import { table } from '../table.ts';
 import { bookFaults, moneyTable, unitTable } from './recharge-day.ts';
+import { differenceLine } from './recharge-difference.ts';
 
 async function run(given: Given): Promise<Printed> {
   const month = given.text('month');
@@ -27,11 +28,11 @@ async function run(given: Given): Promise<Printed> {
   return {
     json: { ...report },
     text: [
-      verdict(month, isEmpty, agrees),
+      verdict(report),
       '',
       ...table(['merchant', ...days, ...sums], rows),
       '',
-      ...accounts.flatMap(accountSentences),
+      ...accounts.flatMap((account) => accountSentences(account, display)),
       '',
       ...moneyTable(money, nameOf, display),
       '',
@@ -45,34 +46,39 @@ async function run(given: Given): Promise<Printed> {
   };
 }
 
-function verdict(month: string, isEmpty: boolean, agrees: boolean): string {
+function verdict({ month, accounts, isEmpty, agrees }: Report): string {
   if (isEmpty) return `Nothing can be compared for ${month}: no merchant has money, or no day of it is over.`;
-  return agrees
+  if (!agrees) return `${month} is not closed: see what is open or differs.`;
+  return accounts.every(({ settled }) => settled.length === 0)
     ? `${month} is closed: bills, books and ledger agree on every day.`
-    : `${month} is not closed: see what is open or differs.`;
+    : `${month} is closed: bills, books and ledger agree on every day, but for what is settled.`;
 }
 
-type Account = Awaited<ReturnType<typeof reportMonth>>['accounts'][number];
+type Report = Awaited<ReturnType<typeof reportMonth>>;
+type Account = Report['accounts'][number];
 
-/** What is left to do, for one account. */
-function accountSentences(account: Account): string[] {
-  const { provider, openDays, differingDays, agrees } = account;
+/** What is left to do for one account, and by what its sums differ. */
+function accountSentences(account: Account, display: Display): string[] {
+  const { provider, openDays, differingDays, isChanged, explained, settled } = account;
   const name = accountOf(account);
-  const hasSums = openDays.length + differingDays.length === 0;
+  const again = (days: readonly string[], sentence: string): string[] => (days.length === 0 ? [] : [sentence]);
+  const isCompared = openDays.length + differingDays.length === 0;
   return [
-    ...(openDays.length === 0
-      ? []
-      : [
-          `${name} has open days, so run "recharge reconcile --provider ${provider} --day" with each: ${openDays.join(', ')}.`,
-        ]),
-    ...(differingDays.length === 0
-      ? []
-      : [
-          `${name} differs on some days, so run "recharge reconcile --provider ${provider} --day" with each again: ${differingDays.join(', ')}.`,
-        ]),
-    ...(hasSums && !agrees
-      ? [`${name} has other sums in its bills than in the books: compare the days around midnight again.`]
+    ...again(
+      openDays,
+      `${name} has open days, so run "recharge reconcile --provider ${provider} --day" with each: ${openDays.join(', ')}.`,
+    ),
+    ...again(
+      differingDays,
+      `${name} differs on some days, so run "recharge reconcile --provider ${provider} --day" with each again: ${differingDays.join(', ')}.`,
+    ),
+    ...(isCompared && isChanged
+      ? [`${name} has other payments or refunds in the books than when its days were compared: compare its days again.`]
       : []),
+    ...(explained.length === 0 ? [] : [`${name}: its bills and books differ by this, which is explained:`]),
+    ...explained.map((finding) => differenceLine(finding, display)),
+    ...(settled.length === 0 ? [] : [`${name}: this was settled:`]),
+    ...settled.map((finding) => differenceLine(finding, display)),
   ];
 }
 

@@ -1,13 +1,22 @@
 import { BillRefused } from '../../shared/recharge/books/bill.ts';
 import type { AppSums, Comparison } from '../../shared/recharge/books/compare.ts';
 import type { Finding } from '../../shared/recharge/books/finding.ts';
-import { reconcileDay } from '../../shared/recharge/books/reconcile.ts';
-import { type Display, type Given, optional, type Printed, required, UsageError, type Verb } from '../command.ts';
+import { type Reconciled, reconcileDay } from '../../shared/recharge/books/reconcile.ts';
+import {
+  type Display,
+  type Given,
+  optional,
+  type Printed,
+  repeated,
+  required,
+  UsageError,
+  type Verb,
+} from '../command.ts';
 import { bytesOfFile, dayForm } from '../forms.ts';
-import { translated } from '../language.ts';
 import { progressOf } from '../progress.ts';
 import { sentenceFor } from '../sentence.ts';
 import { table } from '../table.ts';
+import { differenceLine } from './recharge-difference.ts';
 
 const PROVIDERS = ['sandbox', 'wechatpay', 'xpay'] as const;
 
@@ -16,15 +25,30 @@ async function compare(given: Given): Promise<Printed> {
   const day = dayForm('day', given.text('day'));
   const name = given.optional('bill');
   const file = name === undefined ? undefined : bytesOfFile('bill', name);
-  const asked = { provider, day, merchantId: given.optional('merchant'), file, actor: given.actor };
-  const { isEmpty, ...comparison } = await reconcileDay(asked, { progress: progressOf('lines') }).catch(notCompared);
+  const others = otherFiles(given.all('also'));
+  const asked = { provider, day, merchantId: given.optional('merchant'), file, others, actor: given.actor };
+  const found = await reconcileDay(asked, { progress: progressOf('lines') }).catch(notCompared);
+  const { isEmpty, isWithoutBill, ...comparison } = found;
+  const { differences, undecided } = comparison;
+  const isUndecided = differences.length === 0 && undecided.length > 0;
+  const nothingCompared = isEmpty || isWithoutBill || isUndecided;
   return {
-    json: { ...comparison, nothingCompared: isEmpty },
-    text: isEmpty ? [emptyDay(comparison)] : linesOf(comparison, given.display),
-    nothingCompared: isEmpty,
-    problemFound: comparison.differences.length > 0,
+    json: { ...comparison, nothingCompared },
+    text: isEmpty ? [emptyDay(comparison)] : linesOf(found, given.display),
+    nothingCompared,
+    problemFound: differences.length > 0,
   };
 }
+
+/** `2026-11-25=FILE`, for each bill of another day. */
+const otherFiles = (given: readonly string[]): Map<string, Uint8Array> =>
+  new Map(
+    given.map((text) => {
+      const [, day = '', name = ''] = /^([^=]*)=(.+)$/s.exec(text) ?? [];
+      if (name === '') throw new UsageError(`--also takes a day and a file such as 2026-11-25=bill.csv, not "${text}"`);
+      return [dayForm('also', day), bytesOfFile('also', name)];
+    }),
+  );
 
 /** Exit code 1 means that bill and books differ. Nothing is known about that when an engine or a provider failed. */
 function notCompared(error: unknown): never {
@@ -35,14 +59,19 @@ function notCompared(error: unknown): never {
 const emptyDay = ({ day, provider }: Comparison): string =>
   `Nothing was compared: ${provider} and the books have no payment and no refund of ${day}.`;
 
-function linesOf(comparison: Comparison, display: Display): string[] {
-  const { payments, refunds, billedFen, refundedFen, creditedFen, otherApps, explained, differences } = comparison;
+function linesOf(comparison: Reconciled, display: Display): string[] {
+  const { payments, refunds, billedFen, refundedFen, creditedFen, otherApps } = comparison;
+  const { explained, undecided, differences, settled } = comparison;
   const { money } = display;
+  const listed = (head: string, findings: readonly Finding[]): string[] =>
+    findings.length === 0 ? [] : ['', head, ...findings.map((finding) => differenceLine(finding, display))];
   return [
-    differences.length === 0 ? 'Bill and books agree in both directions.' : `differences: ${differences.length}`,
-    ...differences.map((finding) => sentenceLine(finding, display)),
-    ...(explained.length === 0 ? [] : ['', `explained by another day: ${explained.length}`]),
-    ...explained.map((finding) => sentenceLine(finding, display)),
+    verdict(comparison),
+    ...differences.map((finding) => differenceLine(finding, display)),
+    ...(differences.length === 0 ? [] : [SETTLE]),
+    ...listed(`not decided, because the bill of another day was not read: ${undecided.length}`, undecided),
+    ...listed(`settled: ${settled.length}`, settled),
+    ...listed(`explained by another day: ${explained.length}`, explained),
     '',
     `bill: ${payments} payments of ${money(billedFen)}, ${refunds} refunds of ${money(refundedFen)}; books: payments of ${money(creditedFen)}.`,
     ...(otherApps.length === 0 ? [] : ['', 'Other AppIDs of this merchant, which are not compared:']),
@@ -52,13 +81,17 @@ function linesOf(comparison: Comparison, display: Display): string[] {
   ];
 }
 
-function sentenceLine({ line, sentence, billFen, ledgerFen }: Finding, { money }: Display): string {
-  const amounts = [
-    ...(line === null ? [] : [translated(`line ${line}`)]),
-    ...(billFen === null ? [] : [`${translated('bill')} ${money(billFen)}`]),
-    ...(ledgerFen === null ? [] : [`${translated('books')} ${money(ledgerFen)}`]),
-  ];
-  return `- ${translated(sentence)} (${amounts.join(', ')})`;
+const SETTLE =
+  'What no command removes is settled by a person: "recharge settle-difference --difference NAME --reason TEXT", with the name at the end of its line.';
+
+function verdict({ provider, day, isWithoutBill, differences, undecided, settled }: Reconciled): string {
+  if (isWithoutBill)
+    return `${provider} has no bill of ${day}, and the books have payments or refunds of that day that no other bill has: give the file of the bill with --bill if there is one.`;
+  if (differences.length > 0) return `differences: ${differences.length}`;
+  if (undecided.length > 0) return 'Bill and books could not be compared to the end.';
+  return settled.length === 0
+    ? 'Bill and books agree in both directions.'
+    : 'Bill and books agree in both directions, but for what is settled.';
 }
 
 const appRows = (apps: readonly AppSums[], { money }: Display): string[][] =>
@@ -72,11 +105,12 @@ const appRows = (apps: readonly AppSums[], { money }: Display): string[][] =>
 
 export const reconcileVerb: Verb = {
   about:
-    "Compares a provider's bill of a day with the books, in both directions. Exit code 1: they differ; 2: nothing was compared.",
+    "Compares a provider's bill of a day with the books, in both directions. Exit code 1: they differ; 2: they could not be compared.",
   options: {
     provider: { ...required('NAME', 'the payment provider'), values: PROVIDERS },
     day: required('YYYY-MM-DD', 'a day in China'),
     bill: optional('FILE', "WeChat Pay's trade bill (type ALL) of that day (default: download it)"),
+    also: repeated('DAY=FILE', 'the bill of a neighbouring day, for what was paid near midnight'),
     merchant: optional('NUMBER', 'the merchant, if the provider has several here'),
   },
   destructive: false,

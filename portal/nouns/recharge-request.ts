@@ -1,3 +1,4 @@
+import type { SettledFinding } from '../../shared/recharge/books/settled.ts';
 import {
   approveRequest,
   knownRequest,
@@ -10,6 +11,7 @@ import { type Given, type Printed, required, type Verb } from '../command.ts';
 import { table } from '../table.ts';
 import { printRefund } from './recharge-refund-answer.ts';
 import { approveCommand } from './recharge-second-person.ts';
+import { printSettled } from './recharge-settle.ts';
 
 const REQUEST = required('ID', 'the requestId');
 
@@ -46,7 +48,9 @@ async function approve(given: Given): Promise<Printed> {
   const shown =
     kind === 'adjust' || kind === 'grant'
       ? { json: result, text: [`The wallet has ${String(result.balance)} units now.`], problemFound: false }
-      : await printRefund(given, result as unknown as Refund);
+      : kind === 'settle'
+        ? { ...printSettled(given, result as unknown as SettledFinding), problemFound: false }
+        : await printRefund(given, result as unknown as Refund);
   return {
     json: { requestId, kind, status, result: shown.json },
     text: [`Request ${requestId} was approved by ${request.decidedBy ?? given.actor}.`, ...shown.text],

@@ -12,6 +12,7 @@ import { payVerb, sandboxKeyVerb } from './recharge-pay.ts';
 import { reconcileVerb } from './recharge-reconcile.ts';
 import { refundBookVerb, refundCancelVerb, refundRedoVerb, refundVerb } from './recharge-refund.ts';
 import { approveVerb, rejectVerb, requestsVerb } from './recharge-request.ts';
+import { settleVerb, unsettleVerb } from './recharge-settle.ts';
 import { showVerb } from './recharge-show.ts';
 import { syncVerb } from './recharge-sync.ts';
 
@@ -47,6 +48,8 @@ export const recharge: Noun = {
     sync: syncVerb,
     deliver: deliverVerb,
     reconcile: reconcileVerb,
+    'settle-difference': settleVerb,
+    'unsettle-difference': unsettleVerb,
     export: exportVerb,
     day: dayVerb,
     month: monthVerb,

@@ -1,4 +1,5 @@
 import { type Adjustment, adjust } from './adjust.ts';
+import { type SettledDifference, settleDifference } from './books/settled.ts';
 import { grantByOperator, type OperatorGrant } from './operator-grant.ts';
 import { requestRefund } from './refund.ts';
 import { type BookedRefund, bookRefund } from './refund-book.ts';
@@ -37,7 +38,7 @@ export interface RefundDetail {
   key?: string | undefined;
 }
 
-export type MoneyKind = 'refund' | 'refund-book' | 'adjust' | 'grant';
+export type MoneyKind = 'refund' | 'refund-book' | 'adjust' | 'grant' | 'settle';
 
 export const MOVEMENTS: Record<MoneyKind, Movement> = {
   refund: {
@@ -67,6 +68,12 @@ export const MOVEMENTS: Record<MoneyKind, Movement> = {
       const key = `request:${by.requestId}`;
       const wanted = detail as unknown as OperatorGrant;
       return { ...(await grantByOperator(wanted, { key, ...facts(by) })) };
+    },
+  },
+  settle: {
+    unit: 'fen',
+    async execute(detail, by) {
+      return { ...(await settleDifference(detail as unknown as SettledDifference, facts(by))) };
     },
   },
 };

@@ -26,7 +26,8 @@ const CONCEPTS = [
     'operator-grant',
     'money-request',
   ].map((name) => `shared/recharge/${name}.ts`),
-  ...['shared/recharge/books/reconcile.ts', 'shared/recharge/books/sentences.ts', 'shared/recharge/wechatpay/bill.ts'],
+  ...['reconcile', 'sentences', 'settled'].map((name) => `shared/recharge/books/${name}.ts`),
+  'shared/recharge/wechatpay/bill.ts',
   ...['text', 'values', 'summary'].map((part) => `shared/recharge/wechatpay/bill-${part}.ts`),
 ];
 /** What is stored, and names of members of the API. */

@@ -7,6 +7,7 @@ import { identityId } from '../../shared/account/identity.ts';
 import { insertStatement } from '../../shared/account/identity-rows.ts';
 import { makeResetToken } from '../../shared/account/password-reset.ts';
 import { write } from '../../shared/db.ts';
+import { chinaDayOf } from '../../shared/recharge/books/china-day.ts';
 import { insertAccount } from '../support/known-accounts.ts';
 import { portalHere, portalJson } from '../support/portal-command.ts';
 import { startTestStack, type TestApp, type TestStack } from '../support/stack.ts';
@@ -14,7 +15,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Verbs whose name says that something ends. A new one must declare what. */
 const ENDING =
-  /^(remove|delete|disable|revoke|clear|block|refund|adjust|approve|reject|reseal|accept|rotate|move|reset|unlink|merge|erase)/;
+  /^(remove|delete|disable|revoke|clear|block|refund|adjust|approve|reject|reseal|accept|rotate|move|reset|unlink|merge|erase|settle|unsettle)/;
 
 let stack: TestStack;
 let app: TestApp;
@@ -24,6 +25,8 @@ let userId: string;
 let orderNo: string;
 let closed: string;
 let requests: [string, string];
+/** One that is open, and one that is settled. */
+let differences: [string, string];
 let people: { named: string; identity: string; ending: string };
 beforeAll(async () => {
   folder = await temporaryFolder('second-look');
@@ -32,12 +35,11 @@ beforeAll(async () => {
   const body = { account: 'demo', password: 'demo-password-1' };
   const { token, user } = (await stack.call(app, 'POST', '/login', { body })).body;
   userId = user.userId;
-  const headers = { 'idempotency-key': randomBytes(16).toString('hex') };
-  const product = { productId: 'coins-100', provider: 'sandbox' };
-  orderNo = (await stack.call(app, 'POST', '/recharge', { session: token, headers, body: product })).body.orderNo;
+  orderNo = await newOrder(token);
   await portalJson(['recharge', 'pay', '--order', orderNo]);
   closed = await refundThatIsClosed();
   requests = await twoRequests();
+  differences = await twoDifferences([await newOrder(token), await newOrder(token)]);
   people = await twoUsers();
   publicApp = (await portalJson(['app', 'create', '--name', 'mini', '--public'])).appId;
   await portalJson(['plugin', 'add', '--id', 'weather', '--server', 'http://127.0.0.1:9/push']);
@@ -50,6 +52,12 @@ beforeAll(async () => {
   await portalJson([...setMerchant('1450002'), '--merchant', '1450002']);
 });
 afterAll(() => folder.remove());
+
+async function newOrder(session: string): Promise<string> {
+  const headers = { 'idempotency-key': randomBytes(16).toString('hex') };
+  const body = { productId: 'coins-100', provider: 'sandbox' };
+  return (await stack.call(app, 'POST', '/recharge', { session, headers, body })).body.orderNo;
+}
 
 /** The sandbox closes none: the state is set by hand. */
 async function refundThatIsClosed(): Promise<string> {
@@ -67,6 +75,16 @@ async function twoRequests(): Promise<[string, string]> {
     return (await portalHere(argv, environment)).json.requestId;
   };
   return [await ask('2'), await ask('3')];
+}
+
+/** Payments at the sandbox that were not credited. */
+async function twoDifferences(orders: readonly string[]): Promise<[string, string]> {
+  const day = chinaDayOf(Date.now());
+  for (const order of orders) await portalJson(['recharge', 'pay', '--order', order, '--no-notice']);
+  const { json } = await portalHere(['recharge', 'reconcile', '--provider', 'sandbox', '--day', day, '--json']);
+  const [open, settled] = json.differences.map(({ key }: { key: string }) => key);
+  await portalJson(['recharge', 'settle-difference', '--difference', settled, '--reason', 'x']);
+  return [open, settled];
 }
 
 /** Of whom one has a name, a WeChat identity and a token for a forgotten password. */
@@ -118,6 +136,7 @@ async function state(): Promise<string> {
     'refunds',
     'ledger_entries',
     'money_requests',
+    'settled_differences',
     'deployment',
     'mini_programs',
     'merchants',
@@ -138,6 +157,11 @@ const commands = async (): Promise<Array<[argv: string[], summary: string]>> => 
   [['recharge', 'grant', '--app', app.appId, '--user', userId, '--amount', '7', '--reason', 'x'], 'will have'],
   [['recharge', 'approve', '--request', requests[0]], 'asked by ann'],
   [['recharge', 'reject', '--request', requests[1]], 'It will not be executed'],
+  [
+    ['recharge', 'settle-difference', '--difference', differences[0], '--reason', 'agreed'],
+    'It will no longer count as open',
+  ],
+  [['recharge', 'unsettle-difference', '--difference', differences[1]], 'It will count as open again'],
   [['lock', 'block', '--target', 'data:notice', '--seconds', '60'], 'blocked for everybody'],
   [
     ['lock', 'set', '--target', 'POST /login', '--by', 'ip', '--limit', '5', '--window', '60'],

@@ -67,6 +67,18 @@ async function refund(orderNo: string): Promise<string> {
   ]);
   return refundNo;
 }
+/** Credited here, and never paid. */
+async function invent(transactionId: string, time: number): Promise<string> {
+  const orderNo = await place();
+  const { appId: providerAppId, mchId: merchantId } = mock.config;
+  const forged = { provider: 'wechatpay', providerAppId, merchantId, amountFen: 600, currency: 'CNY' };
+  await credit({ ...forged, orderNo, transactionId, paidAt: null });
+  await shop.stack.mysql.query(
+    "UPDATE recharge_orders SET status = 'paid', transaction_id = ?, paid_at = ? WHERE order_no = ?",
+    [transactionId, new Date(time), orderNo],
+  );
+  return orderNo;
+}
 const reconcile = (of: string, file?: Uint8Array) =>
   reconcileDay({ provider: 'wechatpay', day: of, merchantId: undefined, file, actor: 'tester' });
 
@@ -89,60 +101,56 @@ describe("a merchant's day, compared with its bill", () => {
   let invented = '';
   let console = '';
 
-  test('has payments, coupons, refunds, another AppID, and events around midnight', async () => {
-    await moveTo(at('10:00:00'));
-    const paid: string[] = [];
-    while (paid.length < PAYMENTS) {
-      const batch = Array.from({ length: 10 }, (_, i) => buy(i === 0 ? { couponFen: 100 } : {}));
-      paid.push(...(await Promise.all(batch)));
-    }
-    for (const orderNo of paid.slice(0, 20)) await mock.refundResult(await refund(orderNo), 'SUCCESS');
-    for (let i = 0; i < 5; i++) mock.payElsewhere({ appId: 'wx-other', outTradeNo: `shop-${i}`, totalFen: 900 });
+  test(
+    'has payments, coupons, refunds, another AppID, and events around midnight',
+    async () => {
+      await moveTo(at('10:00:00'));
+      const paid: string[] = [];
+      while (paid.length < PAYMENTS) {
+        const batch = Array.from({ length: 10 }, (_, i) => buy(i === 0 ? { couponFen: 100 } : {}));
+        paid.push(...(await Promise.all(batch)));
+      }
+      for (const orderNo of paid.slice(0, 20)) await mock.refundResult(await refund(orderNo), 'SUCCESS');
+      for (let i = 0; i < 5; i++) mock.payElsewhere({ appId: 'wx-other', outTradeNo: `shop-${i}`, totalFen: 900 });
 
-    // Paid, and its notification never arrives.
-    lost = await place(silent);
-    await mock.pay(lost);
-    // Paid with the same AppID by another system.
-    stranger = 'other-system-1';
-    await prepay(stranger, silent);
-    await mock.pay(stranger);
-    // Refunded in the console, where no notification is set.
-    console = paid[30] ?? '';
-    await mock.refundAtConsole(console, 50, { notify: false });
-    // Credited here, and never paid.
-    invented = await place();
-    const { appId: providerAppId, mchId: merchantId } = mock.config;
-    const forged = { provider: 'wechatpay', providerAppId, merchantId, amountFen: 600, currency: 'CNY' };
-    await credit({ ...forged, orderNo: invented, transactionId: '4209', paidAt: null });
-    await shop.stack.mysql.query(
-      "UPDATE recharge_orders SET status = 'paid', transaction_id = '4209', paid_at = ? WHERE order_no = ?",
-      [new Date(at('12:00:00')), invented],
-    );
+      // Paid, and its notification never arrives.
+      lost = await place(silent);
+      await mock.pay(lost);
+      // Paid with the same AppID by another system.
+      stranger = 'other-system-1';
+      await prepay(stranger, silent);
+      await mock.pay(stranger);
+      // Refunded in the console, where no notification is set.
+      console = paid[30] ?? '';
+      await mock.refundAtConsole(console, 50, { notify: false });
+      invented = await invent('4209', at('12:00:00'));
 
-    // Paid before midnight, and reported after it.
-    await moveTo(at('23:59:40'));
-    mock.holdNotifications();
-    await buy();
-    // The process that credited it ended before it wrote the time; the sweeper wrote its own.
-    const marked = await place();
-    mock.releaseNotifications('same');
-    await mock.pay(marked);
-    await shop.stack.mysql.query('UPDATE recharge_orders SET paid_at = ? WHERE order_no = ?', [
-      ...[new Date(at('00:00:10', nextDay)), marked],
-    ]);
-    // Asked for before midnight, and accepted by WeChat after it.
-    await moveTo(at('23:59:50'));
-    mock.setFault({ on: 'refund', kind: 'system-error' });
-    await refund(paid[40] ?? '');
-    await moveTo(at('00:00:20', nextDay));
-    await shop.stack.mysql.query(
-      'UPDATE refunds SET next_check_at = NOW(3) - INTERVAL 1 SECOND, sent_at = NULL WHERE next_check_at IS NOT NULL',
-    );
-    await sweepRecharge({ stopAt: Date.now() + 60_000 });
-    await buy();
-    expect(mock.refunds()).toHaveLength(22);
-    await moveTo(at('10:30:00', nextDay));
-  });
+      // Paid before midnight, and reported after it.
+      await moveTo(at('23:59:40'));
+      mock.holdNotifications();
+      await buy();
+      // The process that credited it ended before it wrote the time; the sweeper wrote its own.
+      const marked = await place();
+      mock.releaseNotifications('same');
+      await mock.pay(marked);
+      await shop.stack.mysql.query('UPDATE recharge_orders SET paid_at = ? WHERE order_no = ?', [
+        ...[new Date(at('00:00:10', nextDay)), marked],
+      ]);
+      // Asked for before midnight, and accepted by WeChat after it.
+      await moveTo(at('23:59:50'));
+      mock.setFault({ on: 'refund', kind: 'system-error' });
+      await refund(paid[40] ?? '');
+      await moveTo(at('00:00:20', nextDay));
+      await shop.stack.mysql.query(
+        'UPDATE refunds SET next_check_at = NOW(3) - INTERVAL 1 SECOND, sent_at = NULL WHERE next_check_at IS NOT NULL',
+      );
+      await sweepRecharge({ stopAt: Date.now() + 60_000 });
+      await buy();
+      expect(mock.refunds()).toHaveLength(22);
+      await moveTo(at('10:30:00', nextDay));
+    },
+    120_000 + 100 * PAYMENTS,
+  );
 
   test('ends with exactly the true differences, each with one sentence', async () => {
     const found = await reconcile(day);
@@ -192,6 +200,11 @@ describe("a merchant's day, compared with its bill", () => {
     expect(await reconcile(before)).toMatchObject({ isEmpty: true, differences: [] });
     const [rows] = await shop.stack.mysql.query('SELECT payments FROM reconciliations WHERE day = ?', [before]);
     expect(rows).toEqual([{ payments: 0 }]);
+    // A bill that is not there is no bill that agrees, also near midnight.
+    const orderNo = await invent('4210', at('23:55:00', before));
+    expect(await reconcile(before)).toMatchObject({
+      ...{ isWithoutBill: true, explained: [], differences: [{ what: 'credited, not in the bill', orderNo }] },
+    });
     const future = dayAfter(nextDay, 3);
     expect(await reconcile(future)).toMatchObject({ isEmpty: true });
     const [none] = await shop.stack.mysql.query('SELECT payments FROM reconciliations WHERE day = ?', [future]);

@@ -40,10 +40,11 @@ const reconcile = () =>
   reconcileDay({ provider: 'sandbox', day: today(), merchantId: undefined, file: undefined, actor: 'tester' });
 
 /** Compares a bill that is handed in. Orders of the sandbox stand for those of a merchant. */
-const compare = (lines: BillLine[], day = today()) =>
+const compare = (lines: BillLine[], day = today(), others: Record<string, BillLine[]> = {}) =>
   compareBill(
     { provider: 'sandbox', day, merchantId: '', appIds: new Set(['']), refunds: true, isBilled: () => true },
     { lines },
+    { billOf: async (of) => others[of] && { lines: others[of] } },
   );
 const payment = (orderNo: string, amountFen = 600, transactionId = `sandbox-${orderNo}`): BillLine => ({
   ...{ kind: 'payment', line: 2, appId: '', orderNo, transactionId, amountFen },
@@ -133,9 +134,14 @@ describe('comparing a bill with the books', () => {
     const closed = await requestRefund({ orderNo: first, amountFen: 100, key: 'a' });
     const other = await requestRefund({ orderNo: second, amountFen: 100, key: 'a' });
     await shop.stack.mysql.query("UPDATE refunds SET status = 'closed' WHERE refund_no = ?", [closed.refundNo]);
+    await moveToNoon();
     const { differences } = await compare([
       ...[payment(first), payment(second), payment(second, 600, 'again')],
       ...[refund(first, closed.refundNo, 100), refund(first, other.refundNo, 100)],
+    ]);
+    // The second payment does not stand for the first, which is missing.
+    expect(whatOf((await compare([payment(first), payment(second, 600, 'again')])).differences)).toContainEqual([
+      ...['credited, not in the bill', second, `sandbox-${second}`],
     ]);
     const inProgress = { ...refund(first, closed.refundNo, 100), isPaid: false } as BillLine;
     const { explained } = await compare([payment(first), payment(second), inProgress]);
@@ -183,19 +189,37 @@ describe('comparing a bill with the books', () => {
     await shop.stack.mysql.query(setPaid, [at(to, 5_000), early]);
     await shop.stack.mysql.query(setPaid, [at(to, -5_000), late]);
     await shop.stack.mysql.query('UPDATE refunds SET created_at = ?', [at(to, -10_000)]);
-    const found = await compare([payment(early), payment(asked)]);
-    expect(found.differences).toEqual([]);
+    const tomorrow = dayAfter(today());
+    const ofToday = [payment(early), payment(asked)];
+    const ofTomorrow = [payment(late), refund(asked, refundNo, 100)];
+    const found = await compare(ofToday, today(), { [tomorrow]: ofTomorrow });
+    expect([found.differences, found.undecided]).toEqual([[], []]);
     expect(whatOf(found.explained)).toEqual([
       ['booked on another day', early, `sandbox-${early}`],
       ['payment near midnight', late, `sandbox-${late}`],
       ['refund near midnight', asked, refundNo],
     ]);
-    const tomorrow = dayAfter(today());
+    // Without the other bill nothing is known; if that bill does not have them, they are differences.
+    const alone = await compare(ofToday);
+    expect([alone.differences, whatOf(alone.undecided)]).toEqual([
+      [],
+      [
+        ['payment near midnight, bill not read', late, `sandbox-${late}`],
+        ['refund near midnight, bill not read', asked, refundNo],
+      ],
+    ]);
+    for (const { sentence } of alone.undecided) expect(sentence).toContain(`--also ${tomorrow}=FILE`);
+    expect(
+      whatOf((await compare(ofToday, today(), { [tomorrow]: [payment(late, 600, 'another')] })).differences),
+    ).toEqual([
+      ['credited, not in the bill', late, `sandbox-${late}`],
+      ['refunded here, not in the bill', asked, refundNo],
+    ]);
     for (const { sentence } of found.explained) expect(sentence).toContain(tomorrow);
     // Accepted by the provider after midnight: the next day has it, and this day does not miss it.
     await shop.stack.mysql.query('UPDATE refunds SET provider_at = ?', [at(to, 20_000)]);
-    expect(whatOf((await compare([payment(early), payment(asked)])).explained)).toHaveLength(2);
-    const next = await compare([payment(late), refund(asked, refundNo, 100)], tomorrow);
+    expect(whatOf((await compare(ofToday, today(), { [tomorrow]: ofTomorrow })).explained)).toHaveLength(2);
+    const next = await compare(ofTomorrow, tomorrow, { [today()]: ofToday });
     expect(whatOf(next.explained)).toEqual([
       ['booked on another day', late, `sandbox-${late}`],
       ['payment near midnight', early, `sandbox-${early}`],

@@ -25,6 +25,8 @@ export async function comparePayments(
     if (!row)
       return isOurs ? { line, isOurs, finding: finding('paid, no such order', { subject, line }) } : { line, isOurs };
     const judged = judge(subject, period, line, row);
+    // The payment that was credited has a line of its own, or is missing.
+    if (judged?.what === 'paid twice') return { line, isOurs, finding: judged };
     return { line, isOurs, booked: line.orderNo, ...(judged && { finding: judged }) };
   });
 }

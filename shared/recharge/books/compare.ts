@@ -1,11 +1,12 @@
 import type { Bill, BillLine, PaymentLine, RefundLine, Subject } from './bill.ts';
+import { type BookSums, booksOf } from './booked-day.ts';
 import { chinaDay, type Period } from './china-day.ts';
 import { comparePayments } from './compare-payments.ts';
 import { compareRefunds } from './compare-refunds.ts';
 import { type Finding, unmatchedPayment, unmatchedRefund } from './finding.ts';
-import { type BookedPayment, type BookedRefund, isBilled, paymentsBooked, refundsBooked } from './pages.ts';
+import { type BillOf, OtherBills } from './other-bills.ts';
 
-/** What bill and books have of one AppID. */
+/** What the bill has of one AppID. */
 export interface AppSums {
   appId: string;
   payments: number;
@@ -25,12 +26,14 @@ export interface Comparison extends Period {
   refundedFen: number;
   /** What the books have of the day. */
   creditedFen: number;
-  apps: AppSums[];
+  apps: Array<AppSums & BookSums>;
   /** Lines of the merchant's other AppIDs. They are no differences. */
   otherApps: AppSums[];
-  /** What another day explains. These are no differences. */
+  /** What the bill of another day has, or the books of another day. These are no differences. */
   explained: Finding[];
-  /** Empty: bill and books agree in both directions. */
+  /** What is near midnight, and the bill of the neighbouring day was not read. Until then the day does not agree. */
+  undecided: Finding[];
+  /** Empty, and nothing undecided: bill and books agree in both directions. */
   differences: Finding[];
 }
 
@@ -44,9 +47,13 @@ const CHUNK = 500;
  * Compares a whole bill with the books in both directions: every payment of the bill has a credit of the same amount,
  * and every credit of the day is in the bill. The same holds for refunds. It changes nothing.
  */
-export async function compareBill(subject: Subject, bill: Bill, progress: Progress = () => {}): Promise<Comparison> {
+export async function compareBill(
+  subject: Subject,
+  bill: Bill,
+  { progress = () => {}, billOf = async () => undefined }: { progress?: Progress | undefined; billOf?: BillOf } = {},
+): Promise<Comparison> {
   const period = chinaDay(subject.day);
-  const { payments, refunds } = await booksOf(subject, period);
+  const { payments, refunds, booked } = await booksOf(subject, period);
   const ours: BillLine[] = [];
   const others: BillLine[] = [];
   const findings: Finding[] = [];
@@ -66,9 +73,11 @@ export async function compareBill(subject: Subject, bill: Bill, progress: Progre
     progress(done, bill.lines.length);
   }
   const creditedFen = payments.sumFen;
-  for (const payment of payments.left()) findings.push(unmatchedPayment(payment, period));
-  for (const refund of refunds.left()) findings.push(unmatchedRefund(refund, period));
-  const apps = sumsOf(ours, subject.appIds);
+  const bills = new OtherBills(billOf);
+  for (const payment of payments.left()) findings.push(await unmatchedPayment(payment, period, bills));
+  for (const refund of refunds.left()) findings.push(await unmatchedRefund(refund, period, bills));
+  const apps = sumsOf(ours, subject.appIds).map((sums) => ({ ...sums, ...booked.of(sums.appId) }));
+  const standing = (of: Finding['standing']): Finding[] => findings.filter(({ standing }) => standing === of);
   const total = (member: 'payments' | 'refunds' | 'billedFen' | 'refundedFen'): number =>
     apps.reduce((sum, app) => sum + app[member], 0);
   return {
@@ -83,44 +92,10 @@ export async function compareBill(subject: Subject, bill: Bill, progress: Progre
     creditedFen,
     apps,
     otherApps: sumsOf(others, []),
-    explained: findings.filter(({ isExplained }) => isExplained),
-    differences: findings.filter(({ isExplained }) => !isExplained),
+    explained: standing('explained'),
+    undecided: standing('undecided'),
+    differences: standing('open'),
   };
-}
-
-/** What the books have of the day and was not found in the bill yet. */
-class Unmatched<T extends { amountFen: number }> {
-  sumFen = 0;
-  readonly #rows = new Map<string, T>();
-  add(name: string, row: T): void {
-    this.sumFen += row.amountFen;
-    this.#rows.set(name, row);
-  }
-  delete(name: string): void {
-    this.#rows.delete(name);
-  }
-  left(): Iterable<T> {
-    return this.#rows.values();
-  }
-}
-
-async function booksOf(subject: Subject, period: Period) {
-  const payments = new Unmatched<BookedPayment>();
-  for await (const page of paymentsBooked(subject, period))
-    for (const payment of page) {
-      // An AppID that a former release or setting used.
-      subject.appIds.add(payment.providerAppId);
-      if (payment.creditedUnits !== null && subject.isBilled(payment.transactionId))
-        payments.add(payment.orderNo, payment);
-    }
-  const refunds = new Unmatched<BookedRefund>();
-  if (subject.refunds)
-    for await (const page of refundsBooked(period))
-      for (const refund of page) {
-        const isOfMerchant = refund.provider === subject.provider && refund.merchantId === subject.merchantId;
-        if (isOfMerchant && isBilled(refund)) refunds.add(refund.refundNo, refund);
-      }
-  return { payments, refunds };
 }
 
 const chunks = (lines: readonly BillLine[]): BillLine[][] =>

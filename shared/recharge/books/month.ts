@@ -1,9 +1,10 @@
 import { readMerchants } from '../merchant.ts';
-import { chinaDay, dayAfter, daysFrom, type Period } from './china-day.ts';
+import { chinaDay, dayAfter, daysFrom } from './china-day.ts';
 import { type ComparedDay, daysCompared } from './compared.ts';
 import { accountOf } from './day.ts';
+import type { Finding } from './finding.ts';
 import { type MoneySums, sumMoney, type Uncovered } from './money.ts';
-import { paymentsBooked } from './pages.ts';
+import type { SettledFinding } from './settled.ts';
 import { sumUnits, type UnitSums } from './units.ts';
 
 /** What is closed: one AppID of one merchant. */
@@ -20,7 +21,16 @@ interface Account extends Pick<MoneySums, 'provider' | 'merchantId' | 'providerA
   /** The sums of the bills that were compared. */
   billedFen: number;
   billedRefundsFen: number;
-  /** true: every day agrees, and the sums of the bills are those of the books. */
+  /**
+   * Explained, and not within the month: the bill is of this month and the books are of its neighbour, or the other way
+   * round; or a refund that was closed after its bill. With `settled` this is all that the sums differ by.
+   */
+  explained: Finding[];
+  /** Differences that a person has settled. */
+  settled: SettledFinding[];
+  /** true: the books are no longer what they were when the days were compared. */
+  isChanged: boolean;
+  /** true: every day agrees, or its differences are settled, and the books have not changed since. */
   agrees: boolean;
 }
 
@@ -45,18 +55,29 @@ export async function reportMonth(month: string, now = Date.now()): Promise<Mont
   const { sums, uncovered } = await sumMoney(period);
   const { units, broken } = await sumUnits(period);
   const compared = await daysCompared(first, last);
-  const named = new Map([...(await accountsSet()), ...compared, ...sums].map((of) => [accountOf(of), of]));
+  const named = accountsOf([...(await accountsSet()), ...compared, ...sums]);
   const accounts: Account[] = [];
-  for (const [name, of] of [...named].sort(([a], [b]) => a.localeCompare(b))) {
+  for (const [name, of] of named) {
     const [mine, bills] = [sums, compared].map((list) => list.filter((one) => accountOf(one) === name)) as [
       MoneySums[],
       ComparedDay[],
     ];
-    accounts.push(closed(of, days, { sums: mine, bills, edgeFen: await edgeFen(of, period) }));
+    const ofMerchant = compared.filter((day) => day.provider === of.provider && day.merchantId === of.merchantId);
+    const comparedDays = new Set(ofMerchant.map(({ day }) => day));
+    accounts.push(closed(of, days, { sums: mine, bills, comparedDays }));
   }
   const isEmpty = accounts.length === 0 || now < Date.parse(chinaDay(first).to);
   const agrees = !isEmpty && uncovered.length + broken.length === 0 && accounts.every((account) => account.agrees);
   return { month, accounts, money: sums, units, uncovered, broken, isEmpty, agrees };
+}
+
+/** Each once. A merchant that is not set any more has an account without an AppID only if it has no other. */
+function accountsOf<T extends Pick<MoneySums, 'provider' | 'merchantId' | 'providerAppId'>>(all: T[]): [string, T][] {
+  const withAppId = new Set(
+    all.filter(({ providerAppId }) => providerAppId !== '').map(({ merchantId }) => merchantId),
+  );
+  const left = all.filter((one) => one.providerAppId !== '' || !withAppId.has(one.merchantId));
+  return [...new Map(left.map((one) => [accountOf(one), one]))].sort(([a], [b]) => a.localeCompare(b));
 }
 
 /** `2026-11`: all its days. */
@@ -74,10 +95,10 @@ async function accountsSet() {
 function closed(
   { provider, merchantId, providerAppId }: Pick<MoneySums, 'provider' | 'merchantId' | 'providerAppId'>,
   days: readonly string[],
-  { sums, bills, edgeFen }: { sums: readonly MoneySums[]; bills: readonly ComparedDay[]; edgeFen: number },
+  { sums, bills, comparedDays }: { sums: MoneySums[]; bills: ComparedDay[]; comparedDays: Set<string> },
 ): Account {
-  const byDay = new Map(bills.map((bill) => [bill.day, bill]));
-  const openDays = days.filter((day) => !byDay.has(day));
+  // A bill is of a merchant. An AppID that is new, or not set any more, has no comparison of its own on some days.
+  const openDays = days.filter((day) => !comparedDays.has(day));
   const differingDays = bills.filter(({ differences }) => differences > 0).map(({ day }) => day);
   const books = {
     payments: total(sums.map(({ payments }) => payments)),
@@ -85,33 +106,20 @@ function closed(
     refunds: total(sums.map(({ refunds }) => refunds)),
     refundedFen: total(sums.map(({ refundedFen }) => refundedFen)),
   };
-  const billedFen = total(bills.map((bill) => bill.billedFen));
-  const billedRefundsFen = total(bills.map((bill) => bill.refundedFen));
+  // Each day's bill and books were compared line by line, so the month adds up if its books are still those of its days.
+  const isChanged =
+    total(bills.map(({ bookedFen }) => bookedFen)) !== books.paidFen ||
+    total(bills.map(({ bookedRefundsFen }) => bookedRefundsFen)) !== books.refundedFen;
   return {
-    ...{ provider, merchantId, providerAppId, openDays, differingDays, ...books, billedFen, billedRefundsFen },
-    agreedDays: bills.length - differingDays.length,
-    agrees: openDays.length + differingDays.length === 0 && Math.abs(billedFen - books.paidFen) <= edgeFen,
+    ...{ provider, merchantId, providerAppId, openDays, differingDays, ...books },
+    billedFen: total(bills.map((bill) => bill.billedFen)),
+    billedRefundsFen: total(bills.map((bill) => bill.refundedFen)),
+    agreedDays: days.length - openDays.length - differingDays.length,
+    explained: bills.flatMap((bill) => bill.explained).filter(({ otherDay }) => !otherDay || !days.includes(otherDay)),
+    settled: bills.flatMap((bill) => bill.settled),
+    isChanged,
+    agrees: openDays.length + differingDays.length === 0 && !isChanged,
   };
-}
-
-/** As in the comparison of a day: so close to midnight, books and bill may have a payment in different months. */
-const EDGE_MS = 10 * 60_000;
-
-/** What was paid around the beginning and the end of the month. */
-async function edgeFen(
-  account: Pick<MoneySums, 'provider' | 'merchantId' | 'providerAppId'>,
-  period: Period,
-): Promise<number> {
-  let fen = 0;
-  for (const midnight of [period.from, period.to].map((time) => Date.parse(time))) {
-    const around = [midnight - EDGE_MS, midnight + EDGE_MS].map((time) => new Date(time).toISOString()) as [
-      string,
-      string,
-    ];
-    for await (const page of paymentsBooked(account, { from: around[0], to: around[1] }))
-      for (const payment of page) if (payment.providerAppId === account.providerAppId) fen += payment.amountFen;
-  }
-  return fen;
 }
 
 const total = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);

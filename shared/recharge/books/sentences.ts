@@ -22,17 +22,24 @@ export type BookSentence =
   | 'credited, not in the bill'
   | 'refunded here, not in the bill'
   | 'payment near midnight'
-  | 'refund near midnight';
+  | 'payment near midnight, bill not read'
+  | 'refund near midnight'
+  | 'refund near midnight, bill not read';
 
-/** These are no differences. */
-export const EXPLAINED: ReadonlySet<LineSentence | BookSentence> = new Set([
-  'booked on another day',
-  'refund booked on another day',
-  'refund closed after the bill',
-  'refund of a second payment',
-  'payment near midnight',
-  'refund near midnight',
-]);
+/** `open`: a difference. `undecided`: a bill that was not read may have it. `explained`: no difference, mostly because another day has it. */
+export type Standing = 'open' | 'undecided' | 'explained';
+
+const STANDINGS: Partial<Record<LineSentence | BookSentence, Standing>> = {
+  'booked on another day': 'explained',
+  'refund booked on another day': 'explained',
+  'refund closed after the bill': 'explained',
+  'refund of a second payment': 'explained',
+  'payment near midnight': 'explained',
+  'refund near midnight': 'explained',
+  'payment near midnight, bill not read': 'undecided',
+  'refund near midnight, bill not read': 'undecided',
+};
+export const standingOf = (what: LineSentence | BookSentence): Standing => STANDINGS[what] ?? 'open';
 
 interface Books {
   billDay: string;
@@ -75,28 +82,33 @@ export function sentenceOfLine(what: LineSentence, line: BillLine, { billDay, bo
   }
 }
 
-/** `day`: in whose bill it is expected; undefined: in no other. */
-export function sentenceOfPayment(of: {
-  orderNo: string;
-  transactionId: string;
-  paidAt: string;
-  day: string | undefined;
-}): string {
-  const { orderNo, transactionId, paidAt, day } = of;
-  return day === undefined
-    ? `Order ${orderNo} was credited for transaction ${transactionId}, which the bill does not have: look for it in the provider's console, and take the units back with "recharge adjust" if nothing was paid.`
-    : `Order ${orderNo} was paid at ${chinaTime(paidAt)}, near midnight: it is expected in the bill of ${day}, so compare that day as well.`;
+/** `day`: in whose bill it is, or may be; '': in no other. */
+export function sentenceOfPayment(
+  what: BookSentence,
+  { orderNo, transactionId, paidAt, day }: { orderNo: string; transactionId: string; paidAt: string; day: string },
+): string {
+  const at = chinaTime(paidAt);
+  switch (standingOf(what)) {
+    case 'explained':
+      return `Order ${orderNo} was paid at ${at}, near midnight, and is in the bill of ${day}: it is one payment, and nothing is to do.`;
+    case 'undecided':
+      return `Order ${orderNo} was paid at ${at}, near midnight, and the bill of ${day} was not read: compare again when that bill is there, or give its file with "--also ${day}=FILE".`;
+    case 'open':
+      return `Order ${orderNo} was credited for transaction ${transactionId}, which the bill does not have: look for it in the provider's console, and take the units back with "recharge adjust" if nothing was paid.`;
+  }
 }
 
-export function sentenceOfRefund(of: {
-  refundNo: string;
-  orderNo: string;
-  status: string;
-  at: string;
-  day: string | undefined;
-}): string {
-  const { refundNo, orderNo, status, at, day } = of;
-  return day === undefined
-    ? `Refund ${refundNo} is ${status} here, and the bill does not have it: look for it in the provider's console, and at "recharge show --order ${orderNo}".`
-    : `Refund ${refundNo} was made at ${chinaTime(at)}, near the end of the day: it is expected in the bill of ${day}, so compare that day as well.`;
+export function sentenceOfRefund(
+  what: BookSentence,
+  { refundNo, orderNo, status, at, day }: Record<'refundNo' | 'orderNo' | 'status' | 'at' | 'day', string>,
+): string {
+  const time = chinaTime(at);
+  switch (standingOf(what)) {
+    case 'explained':
+      return `Refund ${refundNo} was made at ${time} and is in the bill of ${day}: it is one refund, and nothing is to do.`;
+    case 'undecided':
+      return `Refund ${refundNo} was made at ${time}, and the bill of ${day} was not read: compare again when that bill is there, or give its file with "--also ${day}=FILE".`;
+    case 'open':
+      return `Refund ${refundNo} is ${status} here, and the bill does not have it: look for it in the provider's console, and at "recharge show --order ${orderNo}".`;
+  }
 }
