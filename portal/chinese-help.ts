@@ -178,7 +178,7 @@ export const chineseHelp: Sentences = {
   'items on which users spend units, with their price (row C7)': '用户花费余额购买的道具及其价格（C7）',
   'Adds an item, or changes it. What was spent keeps its price.': '添加道具，或修改它。已花费的仍按原价。',
   'the itemId': '道具的 itemId',
-  'its price in units': '价格（余额单位数）',
+  'its price in units': '价格（虚拟币数量）',
   'nobody can buy it any more': '以后谁都不能购买',
   'Lists the items.': '列出道具。',
 
@@ -195,7 +195,8 @@ export const chineseHelp: Sentences = {
   'orders, payments and refunds': '订单、支付与退款',
   'Shows all events of an order with its refunds, and whether order and ledger agree.':
     '列出一笔订单发生过的一切和它的退款，以及订单与账本是否一致。',
-  "the provider's number of the payment": '支付平台的交易单号',
+  'the orderNo, or give --transaction': '订单号，或给出 --transaction',
+  "the provider's number of the payment, or give --order": '支付平台的交易单号，或给出 --order',
   'the refundNo': '退款单号',
   'Cancels a refund that the provider has not taken. Its units return to the wallet.':
     '取消支付平台还没有受理的退款。虚拟币退回钱包。',
@@ -225,7 +226,7 @@ export const chineseHelp: Sentences = {
   'Asks the provider for the state of an order, and credits the order if it is paid.':
     '向支付平台查询订单，已支付就入账。',
   'Tells WeChat again that the units of an order were delivered, so that it pays out the money.':
-    '再次告诉微信订单的单位已发放，让微信结算这笔钱。',
+    '再次告诉微信订单的虚拟币已发放，让微信结算这笔钱。',
   'Refunds an order, in full or in part. Units leave the wallet first, then the money is paid back.':
     '全额或部分退款：先从钱包扣回虚拟币，再退钱。',
   'how much (default: all that is left)': '退多少（默认：剩余的全部）',
@@ -249,7 +250,7 @@ export const chineseHelp: Sentences = {
   'the last day in China': '最后一天（北京时间）',
   'CSV in place of JSON lines: amounts in yuan, times of China': '用 CSV 代替 JSON 行：金额以元计，北京时间',
   'writes into this file (default: standard output)': '写入这个文件（默认：标准输出）',
-  'Shows sums of a day: payments, refunds, units and what users hold, and whether the bill was compared.':
+  'Shows the sums of a day: payments, refunds, units, the units outstanding, and whether the bill was compared.':
     '查看一天的合计：支付、退款、虚拟币及用户持有量，以及账单是否核对过。',
   'Closes a month: whether bills, books and ledger agree on every day. Exit code 1: something is open or differs; 2: nothing can be compared.':
     '月结：账单、账簿与账本是否每天都一致。退出码 1：有未核对或不一致的；2：没有可核对的内容。',

@@ -575,8 +575,8 @@ export const chineseSentences: Sentences = {
   'Difference {} counts as open again.': '不一致 {1} 重新算作未解决。',
   'differences: {}': '不一致：{1} 处',
   'explained by another day: {}': '由相邻的一天解释：{1} 处',
-  'bill: {} payments of {}, {} refunds of {}; books: payments of {}.':
-    '账单：{1} 笔支付共 {2}，{3} 笔退款共 {4}；账簿：支付共 {5}。',
+  'In the bill: payments {} ({}), refunds {} ({}). In the books: payments of {}.':
+    '账单：{1} 笔支付共 {2}，{3} 笔退款共 {4}。账簿：支付共 {5}。',
   'Other AppIDs of this merchant, which are not compared:': '这个商户的其他 AppID，不参与核对：',
   'line {}': '第 {1} 行',
   '--from is a day after --to': '--from 在 --to 之后',
@@ -585,7 +585,8 @@ export const chineseSentences: Sentences = {
     '{1} 笔支付、{2} 笔退款、{3} 笔未支付的订单和 {4} 条账本记录已写入 {5}。',
   '{} was compared with its bill at {}: they agree.': '{1} 已在 {2} 与账单核对：一致。',
   '{} was compared with its bill at {}, differences: {}.': '{1} 已在 {2} 与账单核对，不一致：{3} 处。',
-  '{} was not compared with its bill: run "recharge reconcile".': '{1} 还没有与账单核对：请执行 "recharge reconcile"。',
+  '{} was not compared with its bill after the day was over: run "recharge reconcile".':
+    '{1} 在这一天结束之后还没有与账单核对：请执行 "recharge reconcile"。',
   'Order {} is paid, and the ledger has another number of units for it: run "recharge sync --order {}", then "npm run audit-ledger".':
     '订单 {1} 已支付，账本里的虚拟币数目不同：请执行 "recharge sync --order {2}"，然后执行 "npm run audit-ledger"。',
   'Refund {} took another number of units than it should: look at "recharge show --order {}", then run "npm run audit-ledger".':
@@ -660,11 +661,11 @@ export const chineseSentences: Sentences = {
   'The recharge sweeper reports it within a minute; look at "recharge show" then.':
     '充值巡检会在一分钟内报告；之后用 "recharge show" 查看。',
   'WeChat was not told yet that the units were delivered, and may keep the money until then. The recharge sweeper tries again.':
-    '还没有告诉微信单位已发放，在那之前微信可能冻结这笔钱。充值巡检会再试。',
-  'WeChat knows that the units were delivered.': '微信已知道单位已发放。',
-  'WeChat need not be told that the units were delivered.': '不需要告诉微信单位已发放。',
+    '还没有告诉微信虚拟币已发放，在那之前微信可能冻结这笔钱。充值巡检会再试。',
+  'WeChat knows that the units were delivered.': '微信已知道虚拟币已发放。',
+  'WeChat need not be told that the units were delivered.': '不需要告诉微信虚拟币已发放。',
   "WeChat does not accept the report that the units were delivered; the alarm delivery-refused has the reason. Correct it and try again, or report it at WeChat's console.":
-    '微信不接受单位已发放的报告；原因见告警 delivery-refused。改正后再试，或在微信后台录入发货信息。',
+    '微信不接受虚拟币已发放的报告；原因见告警 delivery-refused。改正后再试，或在微信后台录入发货信息。',
   'The payer of order {} is not known here any more: refund it at WeChat\'s console, and then run "recharge refund-book --order {} --refund-id ID --amount-fen N".':
     '这里已经没有订单 {1} 的付款人：请在微信后台退款，再执行 "recharge refund-book --order {2} --refund-id ID --amount-fen N"。',
   'Order {} is {}: nothing was booked.': '订单 {1} 的状态是 {2}：没有登记。',
@@ -739,6 +740,8 @@ export const chineseSentences: Sentences = {
   'No request waits for a second person.': '没有等待第二个人批准的请求。',
   request: '请求',
   'asked by': '请求人',
+  '{}, asked by {}: {}. It was executed before: nothing more is moved.':
+    '{1}，请求人 {2}：{3}。它已经执行过，不会再移动什么。',
   '{}, asked by {}: {}. It will be executed.': '{1}，请求人 {2}：{3}。它将被执行。',
   '{}, asked by {}: {}. It will not be executed.': '{1}，请求人 {2}：{3}。它不会被执行。',
   'Request {} was approved by {}.': '请求 {1} 已由 {2} 批准。',

@@ -25,7 +25,10 @@ async function run(given: Given): Promise<Printed> {
           : `${accountOf(bill)} was compared with its bill at ${at}, differences: ${bill.differences}.`;
       }),
       ...bills.flatMap(({ settled }) => settled.map((finding) => differenceLine(finding, given.display))),
-      ...open.map((account) => `${accountOf(account)} was not compared with its bill: run "recharge reconcile".`),
+      ...open.map(
+        (account) =>
+          `${accountOf(account)} was not compared with its bill after the day was over: run "recharge reconcile".`,
+      ),
       ...bookFaults(uncovered, broken),
     ],
   };
@@ -73,7 +76,7 @@ export function bookFaults(
 }
 
 export const dayVerb: Verb = {
-  about: 'Shows sums of a day: payments, refunds, units and what users hold, and whether the bill was compared.',
+  about: 'Shows the sums of a day: payments, refunds, units, the units outstanding, and whether the bill was compared.',
   options: { day: required('YYYY-MM-DD', 'a day in China') },
   destructive: false,
   run,

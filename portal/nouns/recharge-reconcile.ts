@@ -73,7 +73,7 @@ function linesOf(comparison: Reconciled, display: Display): string[] {
     ...listed(`settled: ${settled.length}`, settled),
     ...listed(`explained by another day: ${explained.length}`, explained),
     '',
-    `bill: ${payments} payments of ${money(billedFen)}, ${refunds} refunds of ${money(refundedFen)}; books: payments of ${money(creditedFen)}.`,
+    `In the bill: payments ${payments} (${money(billedFen)}), refunds ${refunds} (${money(refundedFen)}). In the books: payments of ${money(creditedFen)}.`,
     ...(otherApps.length === 0 ? [] : ['', 'Other AppIDs of this merchant, which are not compared:']),
     ...(otherApps.length === 0
       ? []

@@ -39,7 +39,10 @@ async function list({ display }: Given): Promise<Printed> {
 
 async function whatApproveMoves(given: Given): Promise<string[]> {
   const request = await knownRequest(given.text('request'));
-  return [`${request.kind}, asked by ${request.askedBy}: ${detailText(request)}. It will be executed.`];
+  const { kind, askedBy, status } = request;
+  return status === 'approved'
+    ? [`${kind}, asked by ${askedBy}: ${detailText(request)}. It was executed before: nothing more is moved.`]
+    : [`${kind}, asked by ${askedBy}: ${detailText(request)}. It will be executed.`];
 }
 
 async function approve(given: Given): Promise<Printed> {

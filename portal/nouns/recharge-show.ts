@@ -65,8 +65,8 @@ function valueText(name: string, value: string | number | null | undefined, disp
 export const showVerb: Verb = {
   about: 'Shows all events of an order with its refunds, and whether order and ledger agree.',
   options: {
-    order: optional('NO', 'the orderNo'),
-    transaction: optional('ID', "the provider's number of the payment"),
+    order: optional('NO', 'the orderNo, or give --transaction'),
+    transaction: optional('ID', "the provider's number of the payment, or give --order"),
   },
   destructive: false,
   run: show,
