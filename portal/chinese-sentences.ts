@@ -598,6 +598,10 @@ export const chineseSentences: Sentences = {
   'Nothing can be compared for {}: no merchant has money, or no day of it is over.':
     '{1} 没有可核对的内容：没有商户有资金往来，或者还没有一天结束。',
   '{} is closed: bills, books and ledger agree on every day.': '{1} 已结清：账单、账簿与账本每天都一致。',
+  '{} is not over, days left: {}. It can be closed after its last day.':
+    '{1}还没有结束，还剩 {2} 天。最后一天过后才能关账。',
+  'The day is not over, so this comparison does not count: make it again tomorrow.':
+    '这一天还没有结束，这次对账不算数：请明天再对一次。',
   '{} is not closed: see what is open or differs.': '{1} 尚未结清：请看未核对和不一致的部分。',
   '{} has open days, so run "recharge reconcile --provider {} --day" with each: {}.':
     '{1} 有未核对的日期，请逐日执行 "recharge reconcile --provider {2} --day"：{3}。',

@@ -46,8 +46,9 @@ async function run(given: Given): Promise<Printed> {
   };
 }
 
-function verdict({ month, accounts, isEmpty, agrees }: Report): string {
+function verdict({ month, daysLeft, accounts, isEmpty, agrees }: Report): string {
   if (isEmpty) return `Nothing can be compared for ${month}: no merchant has money, or no day of it is over.`;
+  if (daysLeft > 0) return `${month} is not over, days left: ${daysLeft}. It can be closed after its last day.`;
   if (!agrees) return `${month} is not closed: see what is open or differs.`;
   return accounts.every(({ settled }) => settled.length === 0)
     ? `${month} is closed: bills, books and ledger agree on every day.`

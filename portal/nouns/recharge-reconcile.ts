@@ -1,4 +1,5 @@
 import { BillRefused } from '../../shared/recharge/books/bill.ts';
+import { chinaDay } from '../../shared/recharge/books/china-day.ts';
 import type { AppSums, Comparison } from '../../shared/recharge/books/compare.ts';
 import type { Finding } from '../../shared/recharge/books/finding.ts';
 import { type Reconciled, reconcileDay } from '../../shared/recharge/books/reconcile.ts';
@@ -67,6 +68,7 @@ function linesOf(comparison: Reconciled, display: Display): string[] {
     findings.length === 0 ? [] : ['', head, ...findings.map((finding) => differenceLine(finding, display))];
   return [
     verdict(comparison),
+    ...(Date.now() < Date.parse(chinaDay(comparison.day).to) ? [NOT_OVER] : []),
     ...differences.map((finding) => differenceLine(finding, display)),
     ...(differences.length === 0 ? [] : [SETTLE]),
     ...listed(`not decided, because the bill of another day was not read: ${undecided.length}`, undecided),
@@ -80,6 +82,8 @@ function linesOf(comparison: Reconciled, display: Display): string[] {
       : table(['AppID', 'payments', 'amount', 'refunds', 'refunded'], appRows(otherApps, display))),
   ];
 }
+
+const NOT_OVER = 'The day is not over, so this comparison does not count: make it again tomorrow.';
 
 const SETTLE =
   'What no command removes is settled by a person: "recharge settle-difference --difference NAME --reason TEXT", with the name at the end of its line.';

@@ -136,6 +136,9 @@ describe('a month of the books', () => {
       isEmpty: false,
       accounts: [{ provider: 'sandbox', openDays: days }],
     });
+    // On the tenth, nine days are over, and nobody is asked to compare the others.
+    const running = await reportMonth(MONTH, Date.parse('2026-02-10T12:00:00+08:00'));
+    expect(running).toMatchObject({ daysLeft: 19, agrees: false, accounts: [{ openDays: days.slice(0, 9) }] });
     for (const day of days) await reconcile(day);
     const after = await reportMonth(MONTH);
     expect(after).toMatchObject({

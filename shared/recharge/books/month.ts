@@ -10,7 +10,7 @@ import { sumUnits, type UnitSums } from './units.ts';
 /** What is closed: one AppID of one merchant. */
 interface Account extends Pick<MoneySums, 'provider' | 'merchantId' | 'providerAppId'> {
   agreedDays: number;
-  /** Days that no whole bill was compared with. */
+  /** Days that are over, and that no whole bill was compared with. */
   openDays: string[];
   /** Days whose bill differs from the books. */
   differingDays: string[];
@@ -36,6 +36,8 @@ interface Account extends Pick<MoneySums, 'provider' | 'merchantId' | 'providerA
 
 interface MonthReport {
   month: string;
+  /** Days of it that are not over. 0: the month can be closed. */
+  daysLeft: number;
   accounts: Account[];
   money: MoneySums[];
   units: UnitSums[];
@@ -49,8 +51,10 @@ interface MonthReport {
 
 /** Closes a month: says of every account whether bills, books and ledger agree. It only reads. */
 export async function reportMonth(month: string, now = Date.now()): Promise<MonthReport> {
-  const days = daysOf(month);
-  const [first = '', last = ''] = [days[0], days.at(-1)];
+  const all = daysOf(month);
+  const [first = '', last = ''] = [all[0], all.at(-1)];
+  const days = all.filter((day) => now >= Date.parse(chinaDay(day).to));
+  const daysLeft = all.length - days.length;
   const period = daysFrom(first, last);
   const { sums, uncovered } = await sumMoney(period);
   const { units, broken } = await sumUnits(period);
@@ -66,9 +70,10 @@ export async function reportMonth(month: string, now = Date.now()): Promise<Mont
     const comparedDays = new Set(ofMerchant.map(({ day }) => day));
     accounts.push(closed(of, days, { sums: mine, bills, comparedDays }));
   }
-  const isEmpty = accounts.length === 0 || now < Date.parse(chinaDay(first).to);
-  const agrees = !isEmpty && uncovered.length + broken.length === 0 && accounts.every((account) => account.agrees);
-  return { month, accounts, money: sums, units, uncovered, broken, isEmpty, agrees };
+  const isEmpty = accounts.length === 0 || days.length === 0;
+  const agrees =
+    !isEmpty && daysLeft === 0 && uncovered.length + broken.length === 0 && accounts.every((account) => account.agrees);
+  return { month, daysLeft, accounts, money: sums, units, uncovered, broken, isEmpty, agrees };
 }
 
 /** Each once. A merchant that is not set any more has an account without an AppID only if it has no other. */
