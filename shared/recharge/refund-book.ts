@@ -94,14 +94,28 @@ async function planAsked(order: Order, booked: BookedRefund, provider: Provider)
       );
     const known = await findBooked(plan);
     if (known) return { ...plan, known };
-    await checkOwn(order, made.refundId, provider);
-    await checkLeft(order, amountFen);
-    return { ...plan, known };
+    return unlessBooked(plan, async () => {
+      await checkOwn(order, made.refundId, provider);
+      await checkLeft(order, amountFen);
+    });
   }
-  await checkOwn(order, booked.refundId, provider);
-  await checkLeft(order, amountFen);
-  await checkReturned(order, booked, provider);
-  return { ...booked, known: null, own: null, at: null };
+  return unlessBooked({ ...booked, own: null, at: null }, async () => {
+    await checkOwn(order, booked.refundId, provider);
+    await checkLeft(order, amountFen);
+    await checkReturned(order, booked, provider);
+  });
+}
+
+/** The same command may have booked it in the meantime: then the checks refuse it, because nothing is left. */
+async function unlessBooked(plan: Omit<Booking, 'known'>, check: () => Promise<void>): Promise<Booking> {
+  try {
+    await check();
+    return { ...plan, known: null };
+  } catch (error) {
+    const known = await findBooked(plan);
+    if (known) return { ...plan, known };
+    throw error;
+  }
 }
 
 async function findBooked({ orderNo, refundId, amountFen }: BookedRefund): Promise<Refund | null> {
