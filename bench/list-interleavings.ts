@@ -11,7 +11,7 @@ export const suite = {
   run,
 };
 
-const TESTS = ['test/data/list-interleavings.test.ts', 'test/data/list-replicas.test.ts'];
+const TESTS = ['test/data/list-interleavings.drill.test.ts', 'test/data/list-replicas.test.ts'];
 
 async function run(): Promise<object> {
   const folder = mkdtempSync(join(tmpdir(), 'miniapp-bench-lists-'));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proveLists, TIMES } from '../support/list-proof.ts';
 import { type ListWorld, startListWorld } from '../support/list-world.ts';
 
-/** As test/data/list-interleavings.test.ts, with a replica from which old generations are loaded. */
+/** As test/data/list-interleavings.drill.test.ts, with a replica from which old generations are loaded. */
 let world: ListWorld;
 beforeAll(async () => {
   world = await startListWorld({ replica: true });

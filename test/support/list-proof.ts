@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { type ListFamily, runLists } from './list-actors.ts';
 import type { ListWorld } from './list-world.ts';
 
-/** More runs: `INTERLEAVINGS=10 npx vitest run --project engines test/data/list-interleavings.test.ts`. */
+/** More runs: `INTERLEAVINGS=10 npx vitest run --project drills test/data/list-interleavings.drill.test.ts`. */
 export const TIMES = Number(process.env.INTERLEAVINGS ?? 1);
 
 /** Runs a family from seed `first` on. What was run is written to the file that a bench names. */
