@@ -4,8 +4,8 @@ import type { Period } from './china-day.ts';
 /** Rows for one statement: a statement must end in time, and a day may have any number of rows. */
 const PAGE = 1_000;
 
-/** A payment by the provider's time. */
-export interface BookedPayment {
+/** What a payment and a refund have of their order. */
+interface OfOrder {
   orderNo: string;
   appId: string;
   userId: string;
@@ -17,37 +17,28 @@ export interface BookedPayment {
   transactionId: string;
   amountFen: number;
   units: number;
-  /** What the ledger has credited for it; null: nothing. */
-  creditedUnits: number | null;
   status: string;
-  paidAt: string;
   createdAt: string;
 }
 
-/** A refund by the time at which the provider accepted it. */
-export interface BookedRefund {
+/** A payment by the provider's time. */
+export interface BookedPayment extends OfOrder {
+  /** What the ledger has credited for it; null: nothing. */
+  creditedUnits: number | null;
+  paidAt: string;
+}
+
+/** A refund by the time at which the provider accepted it. Amount, units and status are its own. */
+export interface BookedRefund extends OfOrder {
   refundNo: string;
   providerRefundId: string | null;
-  orderNo: string;
-  appId: string;
-  userId: string;
-  provider: string;
-  providerAppId: string;
-  merchantId: string;
-  productId: string;
-  asset: string;
-  transactionId: string;
-  amountFen: number;
-  units: number;
   /** What left the wallet for it; null: nothing. */
   takenUnits: number | null;
-  status: string;
   origin: string;
   reason: string | null;
   /** null: not known; then `createdAt` stands for it. */
   providerAt: string | null;
   sentAt: string | null;
-  createdAt: string;
 }
 
 /** The day of a refund is the provider's. Of refunds of former releases only our own time is known. */
